@@ -1,0 +1,165 @@
+"""The whole tree of errors: each says what was seen, where, and what to do.
+
+Findings about data (a bad file, a missing field) are values, not errors. An error means that bidsflow
+cannot go on with what it was asked. Every error keeps its data in attributes and survives pickling.
+"""
+
+from __future__ import annotations
+
+
+class BidsflowError(Exception):
+    """Base of every error that bidsflow raises on purpose.
+
+    Attributes
+    ----------
+    exit_code : int
+        What a command returns to the shell when this error ends it.
+    """
+
+    exit_code = 70
+
+
+class EntityError(BidsflowError, ValueError):
+    """A BIDS entity has a value that the standard does not allow."""
+
+    exit_code = 65
+
+    def __init__(self, key: str, value: str) -> None:
+        super().__init__(key, value)
+        self.key = key
+        self.value = value
+
+    def __str__(self) -> str:
+        return f"{self.key}-{self.value}: a label holds letters and digits only"
+
+
+class PathNameError(BidsflowError, ValueError):
+    """A path is not a BIDS name."""
+
+    exit_code = 65
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path!r} is not a BIDS path: {self.reason}"
+
+
+class HeaderError(BidsflowError, ValueError):
+    """Bytes are not a DICOM header that the reader understands.
+
+    Attributes
+    ----------
+    reason : str
+        A short clause for a list of set-aside files.
+    """
+
+    exit_code = 65
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class SourceError(BidsflowError, OSError):
+    """An export cannot be read, or holds no DICOM at all."""
+
+    exit_code = 65
+
+    def __init__(self, where: str, reason: str, hint: str = "") -> None:
+        super().__init__(where, reason, hint)
+        self.where = where
+        self.reason = reason
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}" + (f". {self.hint}" if self.hint else "")
+
+
+class PlanError(BidsflowError, ValueError):
+    """A plan cannot be carried out; every faulty row is named.
+
+    Attributes
+    ----------
+    problems : tuple of str
+        One sentence per row: the row, what is wrong, what to do.
+    """
+
+    exit_code = 65
+
+    def __init__(self, where: str, problems: tuple[str, ...]) -> None:
+        super().__init__(where, problems)
+        self.where = where
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return f"{self.where}: the plan cannot be carried out\n" + "\n".join(f"  - {p}" for p in self.problems)
+
+
+class DatasetError(BidsflowError, OSError):
+    """A folder cannot serve as the dataset to write into."""
+
+    exit_code = 73
+
+    def __init__(self, root: str, reason: str, hint: str = "") -> None:
+        super().__init__(root, reason, hint)
+        self.root = root
+        self.reason = reason
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.root}: {self.reason}" + (f". {self.hint}" if self.hint else "")
+
+
+class StorageError(BidsflowError, OSError):
+    """Bytes could not be written: the disk is full, a quota is reached, a folder is read-only."""
+
+    exit_code = 74
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(where, reason)
+        self.where = where
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}. Nothing half-written was left; make room and run the same command again"
+
+
+class ConversionError(BidsflowError, RuntimeError):
+    """One series could not be converted as planned; the others go on.
+
+    Attributes
+    ----------
+    series : str
+        How the user knows the series (its number and description), never a person's name.
+    """
+
+    exit_code = 1
+
+    def __init__(self, series: str, reason: str) -> None:
+        super().__init__(series, reason)
+        self.series = series
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.series}: {self.reason}"
+
+
+class ToolError(BidsflowError, RuntimeError):
+    """A program that bidsflow drives is missing or fails."""
+
+    exit_code = 69
+
+    def __init__(self, tool: str, reason: str, hint: str = "") -> None:
+        super().__init__(tool, reason, hint)
+        self.tool = tool
+        self.reason = reason
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.tool}: {self.reason}" + (f". {self.hint}" if self.hint else "")

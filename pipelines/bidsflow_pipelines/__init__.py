@@ -1,0 +1,1 @@
+"""The BIDS Apps that come with bidsflow, one folder each."""
