@@ -1,0 +1,183 @@
+"""What an export holds, as values: patients, series, their images, and the files that were set aside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bidsflow.dicom.header import Header
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of an export.
+
+    Attributes
+    ----------
+    path : str
+        Absolute path.
+    size : int
+        In bytes, as on disk.
+    mtime_ns : int
+        Time of the last change, nanoseconds since the epoch.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One DICOM instance: a file and what its header says."""
+
+    file: File
+    header: Header
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A file that is not used, and why.
+
+    Attributes
+    ----------
+    path : str
+        Absolute path.
+    reason : str
+        A short clause: ``empty file``, ``pixel data is truncated``, ...
+    harmless : bool
+        True for what no one will miss (a text file, a DICOMDIR, a report object); False for what may be lost data.
+    """
+
+    path: str
+    reason: str
+    harmless: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """Who was scanned, as far as the headers tell. Private: never printed unless the user asks for it.
+
+    Attributes
+    ----------
+    id, name, birth_date, sex : str
+        As in the header, folded so that spelling does not split one person (case, blanks, carets).
+    """
+
+    id: str
+    name: str
+    birth_date: str
+    sex: str
+
+    @property
+    def key(self) -> str:
+        """A text that is equal for the same person; private like the person."""
+        return "\x1f".join((self.id, self.name, self.birth_date))
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The part of a series that becomes one NIfTI image: one echo, one component, one geometry.
+
+    Attributes
+    ----------
+    echo : int
+        Rank of the echo time within the series, from 1; 0 where the series has one echo only.
+    echo_time : float
+        In milliseconds; 0 where unknown.
+    component : str
+        ``magnitude``, ``phase``, ``real`` or ``imaginary``.
+    orientation : tuple of float
+        Direction cosines of rows and columns (DICOM PS3.3 C.7.6.2.1.1), rounded; empty where unknown.
+    matrix : tuple of int
+        Columns, rows and slices of one volume, mosaics unfolded.
+    volumes : int
+        Number of volumes.
+    b_values : tuple of float
+        The distinct b-values in s/mm², ascending; empty where the header says nothing of diffusion.
+    n_instances : int
+        Files that belong to this image.
+    header : Header
+        Header of its first instance in acquisition order.
+    """
+
+    header: Header
+    matrix: tuple[int, int, int]
+    volumes: int
+    echo: int = 0
+    echo_time: float = 0.0
+    component: str = "magnitude"
+    orientation: tuple[float, ...] = ()
+    b_values: tuple[float, ...] = ()
+    n_instances: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One acquired series: what one run of the sequence, or one step of reconstruction, left behind.
+
+    Attributes
+    ----------
+    uid : str
+        SeriesInstanceUID.
+    study_uid : str
+        StudyInstanceUID.
+    patient : Patient
+        Private.
+    number : int
+        SeriesNumber; 0 where absent. For people, never for identity.
+    description, protocol_name : str
+        SeriesDescription and ProtocolName, control characters removed.
+    started : str
+        ``YYYYMMDDHHMMSS.ffffff`` of the first instance; ``""`` where unknown. Private (a date).
+    images : tuple of Image
+        In order of component, echo and orientation.
+    instances : tuple of Instance
+        In order of acquisition.
+    header : Header
+        Header of the first instance.
+    problems : tuple of str
+        What a person should know: contradictions, missing instances, collisions.
+    """
+
+    uid: str
+    study_uid: str
+    patient: Patient
+    number: int
+    description: str
+    protocol_name: str
+    started: str
+    images: tuple[Image, ...]
+    instances: tuple[Instance, ...]
+    header: Header
+    problems: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """How people know the series: its number and its description."""
+        return f"{self.number} {self.description or self.protocol_name or 'without a description'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Everything that was found in an export.
+
+    Attributes
+    ----------
+    series : tuple of Series
+        By patient, study, start and number.
+    set_aside : tuple of SetAside
+        Every file that belongs to no series, in the order of its path.
+    notes : tuple of str
+        What concerns more than one series: patients that collide, studies that share an ID. Without names and IDs.
+    n_read : int
+        Files whose header was read now.
+    n_reused : int
+        Files that the index already knew.
+    """
+
+    series: tuple[Series, ...]
+    set_aside: tuple[SetAside, ...]
+    notes: tuple[str, ...] = ()
+    n_read: int = 0
+    n_reused: int = 0
+    pseudonyms: dict[str, str] = field(default_factory=dict)
