@@ -1,0 +1,90 @@
+"""How the head lies and moves: rigid transforms, known for every volume."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from bidsflow.phantom.grid import Array
+from bidsflow.phantom.uid import make_rng
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """A rigid transform from the axes of the head to the scanner, both RAS with the origin in the isocentre.
+
+    ``scanner = Rz @ Ry @ Rx @ head + (tx, ty, tz)``
+
+    Attributes
+    ----------
+    tx, ty, tz : float
+        Millimetres to the right, front and top.
+    rx, ry, rz : float
+        Radians about the same axes, right-handed.
+    """
+
+    tx: float = 0.0
+    ty: float = 0.0
+    tz: float = 0.0
+    rx: float = 0.0
+    ry: float = 0.0
+    rz: float = 0.0
+
+    @property
+    def rotation(self) -> Array:
+        """Return the (3, 3) rotation matrix."""
+        (cx, sx), (cy, sy), (cz, sz) = ((math.cos(a), math.sin(a)) for a in (self.rx, self.ry, self.rz))
+        about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+        about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+        about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
+        return np.asarray(about_z @ about_y @ about_x)
+
+    @property
+    def matrix(self) -> Array:
+        """Return the (4, 4) matrix from head to scanner."""
+        out = np.eye(4)
+        out[:3, :3] = self.rotation
+        out[:3, 3] = (self.tx, self.ty, self.tz)
+        return out
+
+    @property
+    def inverse(self) -> Array:
+        """Return the (4, 4) matrix from scanner to head."""
+        return np.asarray(np.linalg.inv(self.matrix))
+
+    @property
+    def values(self) -> tuple[float, float, float, float, float, float]:
+        """Return the six parameters: millimetres, then radians."""
+        return (self.tx, self.ty, self.tz, self.rx, self.ry, self.rz)
+
+
+def move_points(matrix: Array, points: Array) -> Array:
+    """Return points (3, n) after a rigid transform (4, 4)."""
+    rotation, shift = matrix[:3, :3].astype(np.float32), matrix[:3, 3].astype(np.float32)
+    return rotation @ points + shift[:, None]
+
+
+def make_pose(seed: int, *parts: object) -> Pose:
+    """Return how a head was laid on the table: a few millimetres and degrees off."""
+    rng = make_rng(seed, "pose", *parts)
+    shift = rng.uniform(-3, 3, size=3).round(3).tolist()
+    turn = rng.uniform(-0.05, 0.05, size=3).round(5).tolist()
+    return Pose(*shift, *turn)
+
+
+def make_motion(count: int, seed: int, *parts: object) -> tuple[Pose, ...]:
+    """Return the motion within a run relative to its first volume: a slow drift and one jerk.
+
+    The first pose is the identity; in all the head moves about 2 mm and 1 degree.
+    """
+    rng = make_rng(seed, "motion", *parts)
+    time = np.linspace(0, 1, max(count, 2))[:count, None]
+    end = rng.uniform(0.4, 1.0, size=6) * rng.choice([-1, 1], size=6)
+    wave = np.sin(2 * np.pi * time * rng.uniform(0.5, 2, size=6)) * rng.uniform(0.1, 0.3, size=6)
+    jerk = (time > rng.uniform(0.4, 0.7)) * rng.uniform(0.2, 0.6, size=6) * rng.choice([-1, 1], size=6)
+    scale = np.array([1.2, 1.2, 1.2, 0.01, 0.01, 0.01])
+    path = (time * end + wave + jerk) * scale
+    path = (path - path[:1]).round(5)
+    return tuple(Pose(*row) for row in path.tolist())
