@@ -12,13 +12,15 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from bidsflow.phantom import header
-from bidsflow.phantom.csa import Element, format_protocol, make_element, pack_header
-from bidsflow.phantom.grid import LPS_TO_RAS, Array, Grid
-from bidsflow.phantom.header import Study, format_number, format_numbers
+from bidsflow.phantom.csa import Element, make_element, pack_header
+from bidsflow.phantom.grid import Array, Grid
+from bidsflow.phantom.header import Study, find_diffusion, format_number, format_numbers
+from bidsflow.phantom.phoenix import format_protocol
 from bidsflow.phantom.protocol import Series
 from bidsflow.phantom.render import Volume
 
 _SOFTWARE = "syngo MR E11"
+_VERSION = 51130001
 _MOSAIC_FORMS = {"epi", "diffusion"}
 
 
@@ -153,20 +155,6 @@ def _make_mosaic(base: Dataset, study: Study, series: Series, volume: Volume) ->
     return ds
 
 
-def _bandwidth(series: Series) -> float:
-    """Return BandwidthPerPixelPhaseEncode in hertz: one over the time of the whole readout."""
-    if series.readout is None:
-        return 0.0
-    return 1 / (series.readout.lines * series.readout.echo_spacing)
-
-
-def _diffusion(series: Series, volume: Volume) -> tuple[float, Array] | None:
-    """Return b-value and direction (LPS) of a diffusion-weighted volume; None for other series."""
-    if not series.b_values:
-        return None
-    return series.b_values[volume.index], LPS_TO_RAS * np.array(series.directions[volume.index])
-
-
 def _list_image_elements(series: Series, volume: Volume, position: Array, k: int) -> list[Element]:
     """Return the elements of the CSA image header (0029,1010) that converters read."""
     grid = volume.grid
@@ -186,8 +174,8 @@ def _list_image_elements(series: Series, volume: Volume, position: Array, k: int
         make_element("ImaCoilString", "LO", "HEA;HEP"),
     ]
     if series.readout:
-        out.append(make_element("BandwidthPerPixelPhaseEncode", "FD", _bandwidth(series)))
-    diffusion = _diffusion(series, volume)
+        out.append(make_element("BandwidthPerPixelPhaseEncode", "FD", series.readout.bandwidth))
+    diffusion = find_diffusion(series, volume.index)
     if diffusion:
         b_value, vector = diffusion
         out.append(make_element("B_value", "IS", b_value))
@@ -206,39 +194,8 @@ def _list_series_elements(study: Study, series: Series, grid: Grid) -> list[Elem
         make_element("PositivePCSDirections", "SH", "+LPH"),
         make_element("ReadoutOS", "FD", 2.0),
         make_element("CoilString", "LO", "HEA;HEP"),
-        make_element("MrPhoenixProtocol", "UN", format_protocol(list_protocol(study, series, grid))),
+        make_element("MrPhoenixProtocol", "UN", format_protocol(study, series, grid, version=_VERSION)),
     ]
-
-
-def list_protocol(study: Study, series: Series, grid: Grid) -> list[tuple[str, float | str]]:
-    """Return the lines of the Phoenix protocol: what was planned, which an aborted run does not reach."""
-    sequence, contrast = series.sequence, series.sequence.contrast
-    out: list[tuple[str, float | str]] = [
-        ("ulVersion", 51130001),
-        ("tSequenceFileName", sequence.program),
-        ("tProtocolName", series.description),
-        ("lContrasts", len(sequence.te_ms)),
-        ("lRepetitions", series.planned - 1),
-        ("ucFlipAngleMode", 1),
-        ("sProtConsistencyInfo.tBaselineString", "N4_VE11C_LATEST_20160120"),
-        ("sTXSPEC.asNucleusInfo[0].flReferenceAmplitude", 257.0),
-    ]
-    out += [(f"sGRADSPEC.asGPAData[0].lOffset{axis}", v) for axis, v in zip("XYZ", study.shim, strict=False)]
-    out += [(f"sGRADSPEC.alShimCurrent[{i}]", v) for i, v in enumerate(study.shim[3:])]
-    out.append(("alTR[0]", round(contrast.tr_ms * 1000)))
-    if contrast.ti_ms:
-        out.append(("alTI[0]", round(contrast.ti_ms * 1000)))
-    out += [(f"alTE[{i}]", round(te * 1000)) for i, te in enumerate(sequence.te_ms)]
-    out += [
-        ("sSliceArray.lSize", grid.shape[2]),
-        ("sKSpace.lBaseResolution", grid.shape[0]),
-        ("sKSpace.lPhaseEncodingLines", grid.shape[1]),
-        ("sKSpace.dPhaseResolution", 1.0),
-        ("sFastImaging.lEPIFactor", series.readout.lines if series.readout else 1),
-        ("sPat.lAccelFactPE", 1),
-        ("sPat.lAccelFact3D", 1),
-    ]
-    return out
 
 
 def _add_private(ds: Dataset, study: Study, series: Series, volume: Volume, elements: list[Element]) -> None:
@@ -255,8 +212,8 @@ def _add_private(ds: Dataset, study: Study, series: Series, volume: Volume, elem
     block.add_new(0x08, "CS", "IMAGE NUM 4")
     block.add_new(0x09, "LO", "1.0")
     if series.readout:
-        block.add_new(0x28, "FD", _bandwidth(series))
-    diffusion = _diffusion(series, volume)
+        block.add_new(0x28, "FD", series.readout.bandwidth)
+    diffusion = find_diffusion(series, volume.index)
     if diffusion:
         b_value, vector = diffusion
         block.add_new(0x0C, "IS", str(int(b_value)))

@@ -1,4 +1,4 @@
-"""Siemens' private headers: the CSA2 container and the protocol text in it."""
+"""The CSA2 container: the private header of Siemens' single-frame DICOM."""
 
 from __future__ import annotations
 
@@ -82,18 +82,3 @@ def pack_header(elements: Sequence[Element]) -> bytes:
     """
     body = b"".join(_pack_element(e) for e in elements)
     return _MAGIC + struct.pack("<2I", len(elements), _CHECK) + body + b"\0" * 4
-
-
-def format_protocol(values: Sequence[tuple[str, float | str]]) -> str:
-    """Return the text of a Phoenix protocol.
-
-    Examples
-    --------
-    >>> print(format_protocol([("lRepetitions", 19), ("tProtocolName", "BOLD")]).splitlines()[7])
-    lRepetitions	 = 	19
-    """
-    quoted = ((key, f'""{value}""' if isinstance(value, str) else value) for key, value in values)
-    lines = (f"{key}\t = \t{value}" for key, value in quoted)
-    head = '<XProtocol> \n{\n  <Name> "PhoenixMetaProtocol" \n  <ID> 1000002 \n  <Userversion> 2.0 \n}\n'
-    begin = "### ASCCONV BEGIN object=MrProtDataImpl@MrProtocolData version=51130001 ###\n"
-    return head + begin + "\n".join(lines) + "\n### ASCCONV END ###"

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.filewriter import dcmwrite
 
 from bidsflow.errors import DatasetError, StorageError
-from bidsflow.phantom import classic
+from bidsflow.phantom import classic, enhanced
 from bidsflow.phantom.anatomy import TISSUES, make_head
 from bidsflow.phantom.catalog import lay_out, plan_session
 from bidsflow.phantom.field import compute_field
@@ -41,7 +41,7 @@ class Dialect(Protocol):
         """Yield the data sets, one per file."""
 
 
-DIALECTS: dict[str, Dialect] = {"classic": classic.write_volume}
+DIALECTS: dict[str, Dialect] = {"classic": classic.write_volume, "enhanced": enhanced.write_volume}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
+import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from bidsflow.phantom.grid import Grid
+from bidsflow.phantom.grid import LPS_TO_RAS, Array, Grid
 from bidsflow.phantom.protocol import Series, Session
 from bidsflow.phantom.uid import make_rng, make_uid
 
@@ -95,6 +96,13 @@ def make_meta(dataset: Dataset) -> FileMetaDataset:
     meta.ImplementationClassUID = UID(make_uid(0, "bidsflow", "implementation"))
     meta.ImplementationVersionName = "BIDSFLOW_PHANTOM"
     return meta
+
+
+def find_diffusion(series: Series, volume: int) -> tuple[float, Array] | None:
+    """Return b-value and direction (LPS) of a diffusion-weighted volume; None for other series."""
+    if not series.b_values:
+        return None
+    return series.b_values[volume], LPS_TO_RAS * np.array(series.directions[volume])
 
 
 def add_patient(ds: Dataset, study: Study) -> None:

@@ -121,6 +121,11 @@ class Readout:
         """Return TotalReadoutTime as BIDS defines it: from the first echo's centre to the last's, seconds."""
         return self.echo_spacing * (self.lines - 1)
 
+    @property
+    def bandwidth(self) -> float:
+        """Return the bandwidth per pixel in the phase-encoding direction, hertz."""
+        return 1 / (self.lines * self.echo_spacing)
+
 
 @dataclass(frozen=True, slots=True)
 class Blocks:

@@ -67,7 +67,9 @@ def test_affine_is_that_of_the_scanner(export: Export) -> None:
         expected = np.array(series.affine) @ corners.T
         for image in export.of(series):
             size = image.shape[:3]
-            index = np.array([[i, j, k, 1] for i in (0, size[0] - 1) for j in (0, size[1] - 1) for k in (0, size[2] - 1)])
+            index = np.array(
+                [[i, j, k, 1] for i in (0, size[0] - 1) for j in (0, size[1] - 1) for k in (0, size[2] - 1)]
+            )
             found = image.affine @ index.T
             order = [np.lexsort(np.round(x[:3], 1)) for x in (expected, found)]
             np.testing.assert_allclose(found[:3, order[1]], expected[:3, order[0]], atol=0.02)
