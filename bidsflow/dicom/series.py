@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import StrEnum
 
 from bidsflow.dicom.header import Header
 
@@ -157,6 +158,36 @@ class Series:
         return f"{self.number} {self.description or self.protocol_name or 'without a description'}"
 
 
+class Conflict(StrEnum):
+    """What makes the identity of patients doubtful."""
+
+    ONE_ID_TWO_PEOPLE = "one patient ID stands for different names, birth dates or sexes"
+    ONE_ID_TWO_SCANNERS = "one patient ID was used on two scanners, which may number their patients alike"
+    ONE_PERSON_TWO_IDS = "one name and birth date stands under two patient IDs"
+
+
+@dataclass(frozen=True, slots=True)
+class Collision:
+    """Patients whose headers do not tell whether they are one person.
+
+    Attributes
+    ----------
+    conflict : Conflict
+        What was seen.
+    patients : tuple of Patient
+        Private.
+    series : tuple of str
+        SeriesInstanceUIDs that are concerned.
+    """
+
+    conflict: Conflict
+    patients: tuple[Patient, ...]
+    series: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.conflict.value} ({len(self.series)} series concerned)"
+
+
 @dataclass(frozen=True, slots=True)
 class Inventory:
     """Everything that was found in an export.
@@ -167,8 +198,8 @@ class Inventory:
         By patient, study, start and number.
     set_aside : tuple of SetAside
         Every file that belongs to no series, in the order of its path.
-    notes : tuple of str
-        What concerns more than one series: patients that collide, studies that share an ID. Without names and IDs.
+    collisions : tuple of Collision
+        Patients who may be one person or two.
     n_read : int
         Files whose header was read now.
     n_reused : int
@@ -177,7 +208,11 @@ class Inventory:
 
     series: tuple[Series, ...]
     set_aside: tuple[SetAside, ...]
-    notes: tuple[str, ...] = ()
+    collisions: tuple[Collision, ...] = ()
     n_read: int = 0
     n_reused: int = 0
-    pseudonyms: dict[str, str] = field(default_factory=dict)
+
+    def pseudonyms(self) -> dict[str, str]:
+        """Return a name for each patient that says nothing of the person, ``P1``, ``P2``, ... by `Patient.key`."""
+        keys = dict.fromkeys(series.patient.key for series in self.series)
+        return {key: f"P{rank}" for rank, key in enumerate(keys, start=1)}

@@ -1,0 +1,201 @@
+"""From instances to series: identity by content. Pure.
+
+Source of the rules: PS3.3 C.7.3.1 (a series has one UID, one patient, one study); what real exports break of it is
+said where it is handled.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from bidsflow.dicom.header import Header
+from bidsflow.dicom.images import split_images
+from bidsflow.dicom.series import Collision, Conflict, Instance, Patient, Series, SetAside
+
+_UID = re.compile(r"[0-9.]{1,64}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_DICOMDIR = "1.2.840.10008.1.3.10"
+
+
+def patient_of(header: Header) -> Patient:
+    """Return who an instance belongs to, spelling folded."""
+    name = " ".join(re.split(r"[\s^,=]+", header.text("PatientName").upper())).strip()
+    sex = header.text("PatientSex").upper()[:1]
+    return Patient(header.text("PatientID"), name, header.text("PatientBirthDate"), sex)
+
+
+def refuse(header: Header) -> tuple[str, bool] | None:
+    """Return why an instance cannot be part of a series, and whether no one will miss it; None if it can.
+
+    Examples
+    --------
+    >>> refuse(Header({"SOPInstanceUID": "1.2", "SOPClassUID": "1.2.840.10008.1.3.10"}, "absent"))
+    ('an index of a medium (DICOMDIR)', True)
+    """
+    if header.text("SOPClassUID") == _DICOMDIR:
+        return "an index of a medium (DICOMDIR)", True
+    if header.pixels == "absent":
+        if "Rows" in header:
+            return "its pixel data is missing", False
+        return f"not an image ({_class_name(header)})", True
+    for keyword in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"):
+        if not _UID.fullmatch(header.text(keyword)):
+            return f"its {keyword} is missing or not a UID", False
+    if header.pixels == "truncated":
+        return "its pixel data is truncated", False
+    if header.integer("Rows") < 1 or header.integer("Columns") < 1:
+        return "it has no rows or no columns", False
+    return None
+
+
+def _class_name(header: Header) -> str:
+    uid = header.text("SOPClassUID")
+    known = {
+        "1.2.840.10008.5.1.4.1.1.66": "raw data",
+        "1.2.840.10008.5.1.4.1.1.11.1": "a presentation state",
+        "1.2.840.10008.5.1.4.1.1.4.2": "spectroscopy",
+    }
+    if uid.startswith("1.2.840.10008.5.1.4.1.1.88"):
+        return "a structured report"
+    return known.get(uid, f"class {uid}" if _UID.fullmatch(uid) else "of an unknown class")
+
+
+def group_series(
+    instances: Iterable[Instance], protocols: Mapping[str, Mapping[str, str]]
+) -> tuple[tuple[Series, ...], tuple[SetAside, ...]]:
+    """Return the series that instances make, and the instances that contradict their series.
+
+    Parameters
+    ----------
+    instances : iterable of Instance
+        Each SOPInstanceUID once.
+    protocols : mapping of str to mapping
+        What the makers' protocols say, by path of the file they were read from.
+    """
+    by_uid: dict[str, list[Instance]] = defaultdict(list)
+    for instance in instances:
+        by_uid[instance.header.text("SeriesInstanceUID")].append(instance)
+    series: list[Series] = []
+    aside: list[SetAside] = []
+    for uid, members in by_uid.items():
+        agreeing, strangers = _majority(members)
+        aside += [
+            SetAside(one.file.path, "it contradicts its series: another patient or study under one SeriesInstanceUID")
+            for one in strangers
+        ]
+        series.append(_make_series(uid, agreeing, protocols))
+    return tuple(sorted(series, key=_order)), tuple(aside)
+
+
+def _order(series: Series) -> tuple[str, str, str, int, str]:
+    return series.patient.key, series.header.text("StudyDate"), series.study_uid, series.number, series.uid
+
+
+def _majority(members: Sequence[Instance]) -> tuple[list[Instance], list[Instance]]:
+    """Return the instances of the patient and study that most instances name, and the others."""
+
+    def owner(one: Instance) -> tuple[str, str]:
+        return one.header.text("StudyInstanceUID"), patient_of(one.header).key
+
+    owners = [owner(one) for one in members]
+    if len(set(owners)) == 1:
+        return list(members), []
+    most = max(Counter(owners).items(), key=lambda pair: (pair[1], pair[0]))[0]
+    ours = [one for one, key in zip(members, owners, strict=True) if key == most]
+    return ours, [one for one, key in zip(members, owners, strict=True) if key != most]
+
+
+def in_order(instances: Iterable[Instance]) -> list[Instance]:
+    """Return instances in order of acquisition."""
+
+    def rank(one: Instance) -> tuple[int, int, str, str]:
+        header = one.header
+        uid = header.text("SOPInstanceUID")
+        return header.integer("AcquisitionNumber"), header.integer("InstanceNumber"), header.text("AcquisitionTime"), uid
+
+    return sorted(instances, key=rank)
+
+
+def _make_series(uid: str, members: Sequence[Instance], protocols: Mapping[str, Mapping[str, str]]) -> Series:
+    ordered = in_order(members)
+    added = next((protocols[one.file.path] for one in ordered if one.file.path in protocols), {})
+    first = ordered[0].header
+    header = Header({**first.values, **added}, first.pixels, first.problems)
+    images, problems = split_images(ordered, header)
+    missing = _missing_numbers(ordered)
+    odd = sorted({problem for one in ordered for problem in one.header.problems})
+    return Series(
+        uid=uid,
+        study_uid=header.text("StudyInstanceUID"),
+        patient=patient_of(header),
+        number=header.integer("SeriesNumber"),
+        description=clean(header.text("SeriesDescription")),
+        protocol_name=clean(header.text("ProtocolName")),
+        started=min((time for one in ordered if (time := when(one.header))), default=""),
+        images=images,
+        instances=tuple(ordered),
+        header=header,
+        problems=(*problems, *missing, *odd),
+    )
+
+
+def clean(text: str) -> str:
+    """Return a text without control characters, for a table or a terminal."""
+    return _CONTROL.sub(" ", text).strip()
+
+
+def when(header: Header) -> str:
+    """Return the time of acquisition as ``YYYYMMDDHHMMSS.ffffff``; ``""`` where no date is known."""
+    for date_time in (header.text("AcquisitionDateTime"),):
+        if re.match(r"\d{8}", date_time):
+            return date_time.split("+")[0].split("-")[0]
+    for kind in ("Acquisition", "Series", "Content", "Study"):
+        date = header.text(f"{kind}Date")
+        if re.fullmatch(r"\d{8}", date):
+            time = header.text(f"{kind}Time").replace(":", "")
+            return date + (time if re.fullmatch(r"\d{2,6}(\.\d+)?", time) else "")
+    return ""
+
+
+def _missing_numbers(ordered: Sequence[Instance]) -> tuple[str, ...]:
+    """Return a sentence where instance numbers have gaps, which means that the export is not complete."""
+    numbers = sorted({one.header.integer("InstanceNumber") for one in ordered})
+    if len(numbers) != len(ordered) or numbers[0] != 1:
+        return ()
+    gaps = numbers[-1] - len(numbers)
+    return (f"{gaps} of {numbers[-1]} instances are missing in the export",) if gaps else ()
+
+
+def find_collisions(series: Sequence[Series]) -> tuple[Collision, ...]:
+    """Return the patients whose headers do not tell whether they are one person or two."""
+    found: list[Collision] = []
+    by_id: dict[str, list[Series]] = defaultdict(list)
+    by_name: dict[tuple[str, str], list[Series]] = defaultdict(list)
+    for one in series:
+        if one.patient.id:
+            by_id[one.patient.id].append(one)
+        if one.patient.name and one.patient.birth_date:
+            by_name[(one.patient.name, one.patient.birth_date)].append(one)
+    for members in by_id.values():
+        people = [one.patient for one in members]
+        if any(len({getattr(p, field) for p in people} - {""}) > 1 for field in ("name", "birth_date", "sex")):
+            found.append(_collision(Conflict.ONE_ID_TWO_PEOPLE, members))
+        elif len({_scanner(one.header) for one in members} - {""}) > 1:
+            found.append(_collision(Conflict.ONE_ID_TWO_SCANNERS, members))
+    found += [
+        _collision(Conflict.ONE_PERSON_TWO_IDS, members)
+        for members in by_name.values()
+        if len({one.patient.id for one in members} - {""}) > 1
+    ]
+    return tuple(found)
+
+
+def _collision(conflict: Conflict, members: Sequence[Series]) -> Collision:
+    patients = {one.patient.key: one.patient for one in members}
+    return Collision(conflict, tuple(patients.values()), tuple(one.uid for one in members))
+
+
+def _scanner(header: Header) -> str:
+    return " ".join(header.text(key) for key in ("Manufacturer", "DeviceSerialNumber")).strip()

@@ -1,0 +1,141 @@
+"""Split the instances of a series into the images that they make. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bidsflow.dicom.frames import ENTRY, FIELD
+from bidsflow.dicom.header import Header
+from bidsflow.dicom.read import maker
+from bidsflow.dicom.series import Image, Instance
+
+_COMPONENTS = ("magnitude", "phase", "real", "imaginary")
+_GE_COMPONENTS = {"0": "magnitude", "1": "phase", "2": "real", "3": "imaginary"}
+_B_VALUES = ("DiffusionBValue", "SiemensBValue", "PhilipsBValue", "UihBValue")
+#: Echo times that differ by less than this (ms) are one echo.
+_SAME_ECHO = 0.01
+#: GE adds 1e9 to b-values that a person typed (dcm2niix, ``nii_dicom.cpp``).
+_GE_B_OFFSET = 1_000_000_000
+
+
+def component(header: Header) -> str:
+    """Return which part of the complex signal an instance holds.
+
+    Sources: ComplexImageComponent (PS3.3 C.8.13.3.1.1), third value of ImageType of Siemens, Philips and UIH,
+    (0043,102F) of GE.
+    """
+    if maker(header.text("Manufacturer")) == "GE" and "GeImageType" in header:
+        return _GE_COMPONENTS.get(header.text("GeImageType"), "magnitude")
+    declared = header.text("ComplexImageComponent").lower()
+    if declared in _COMPONENTS:
+        return declared
+    for word in header.words("ImageType")[2:]:
+        if word in ("P", "PHASE", "PHASE MAP") or word.startswith("P_"):
+            return "phase"
+        if word in ("R", "REAL") or word.startswith("R_"):
+            return "real"
+        if word in ("I", "IMAGINARY") or word.startswith("I_"):
+            return "imaginary"
+    return "magnitude"
+
+
+def b_values(header: Header) -> tuple[float, ...]:
+    """Return the b-values of an instance in s/mm², distinct and ascending; empty where it says nothing of diffusion."""
+    for keyword in ("Frames.DiffusionBValue", *_B_VALUES):
+        values = header.numbers(keyword)
+        if values:
+            return tuple(sorted(set(values)))
+    coded = header.numbers("GeBValue")
+    if coded and coded[0] >= 0:
+        value = coded[0] % _GE_B_OFFSET if coded[0] >= _GE_B_OFFSET else coded[0]
+        return (value,) if 0 < value < 100_000 else ()
+    return ()
+
+
+def split_images(instances: Sequence[Instance], shared: Header) -> tuple[tuple[Image, ...], tuple[str, ...]]:
+    """Return the images of one series, and what is odd about them.
+
+    Parameters
+    ----------
+    instances : sequence of Instance
+        In order of acquisition.
+    shared : Header
+        The header of the series with what its maker's protocol adds (mosaics).
+    """
+    problems: list[str] = []
+    if "Frames.Images" in instances[0].header:
+        images = _multiframe_images(instances)
+    else:
+        images = _classic_images(instances, shared, problems)
+    images = _number_echoes(images)
+    order = sorted(images, key=lambda one: (_COMPONENTS.index(one.component), one.echo, one.orientation))
+    return tuple(order), tuple(problems)
+
+
+def _classic_images(instances: Sequence[Instance], shared: Header, problems: list[str]) -> list[Image]:
+    groups: dict[tuple[str, float, tuple[float, ...], int, int], list[Header]] = defaultdict(list)
+    for instance in instances:
+        header = instance.header
+        orientation = tuple(round(value, 2) + 0.0 for value in header.numbers("ImageOrientationPatient"))
+        size = (header.integer("Columns"), header.integer("Rows"))
+        groups[(component(header), round(header.number("EchoTime"), 2), orientation, *size)].append(header)
+    images = []
+    for (part, echo_time, orientation, columns, rows), headers in groups.items():
+        mosaic = _mosaic_slices(headers[0], shared)
+        if mosaic:
+            tiles = math.ceil(math.sqrt(mosaic))
+            matrix, volumes = (columns // tiles, rows // tiles, mosaic), len(headers)
+        else:
+            slices = len({header.text("ImagePositionPatient") for header in headers})
+            volumes, rest = divmod(len(headers), slices)
+            if rest:
+                volumes += 1
+                problems.append(f"a volume is incomplete: {len(headers)} images do not fill volumes of {slices} slices")
+            matrix = (columns, rows, slices)
+        found = sorted({value for header in headers for value in b_values(header)})
+        images.append(
+            Image(headers[0], matrix, volumes, 0, echo_time, part, orientation, tuple(found), len(headers))
+        )
+    return images
+
+
+def _mosaic_slices(header: Header, shared: Header) -> int:
+    """Return how many slices a Siemens mosaic holds, 0 for any other image."""
+    if "MOSAIC" not in header.words("ImageType"):
+        return 0
+    return header.integer("MosaicSlices") or shared.integer("MosaicSlices")
+
+
+def _multiframe_images(instances: Sequence[Instance]) -> list[Image]:
+    groups: dict[tuple[str, float, tuple[float, ...]], list[tuple[Header, int, int]]] = defaultdict(list)
+    for instance in instances:
+        header = instance.header
+        for entry in header.text("Frames.Images").split(ENTRY):
+            echo, part, orientation, frames, places = entry.split(FIELD)
+            directions = tuple(round(float(value), 2) + 0.0 for value in orientation.split("\\") if value)
+            word = part.lower() if part.lower() in _COMPONENTS else component(header)
+            key = (word, round(float(echo or 0), 2), directions)
+            groups[key].append((header, int(frames), int(places)))
+    images = []
+    for (part, echo_time, orientation), members in groups.items():
+        header = members[0][0]
+        slices = max(places for _, _, places in members)
+        volumes = math.ceil(sum(frames for _, frames, _ in members) / slices)
+        matrix = (header.integer("Columns"), header.integer("Rows"), slices)
+        found = sorted({value for one, _, _ in members for value in b_values(one)})
+        images.append(Image(header, matrix, volumes, 0, echo_time, part, orientation, tuple(found), len(members)))
+    return images
+
+
+def _number_echoes(images: Sequence[Image]) -> list[Image]:
+    """Return the images with their echoes ranked by time, where a series has more than one."""
+    times: list[float] = []
+    for value in sorted({image.echo_time for image in images if image.echo_time > 0}):
+        if not times or value - times[-1] > _SAME_ECHO:
+            times.append(value)
+    if len(times) < 2:
+        return list(images)
+    return [replace(one, echo=1 + sum(one.echo_time - time > _SAME_ECHO for time in times)) for one in images]

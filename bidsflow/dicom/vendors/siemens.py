@@ -1,0 +1,75 @@
+"""Siemens: the CSA headers of VA to VE, and the text protocol of all versions up to XA.
+
+Sources: the layout of CSA headers as documented in nibabel (``doc/source/dicom/siemens_csa.rst``); the protocol is
+the section between ``### ASCCONV BEGIN`` and ``### ASCCONV END``, one ``name = value`` per line.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Mapping
+
+_LINE = re.compile(rb'^([A-Za-z][\w.\[\]]*)\s*=\s*"*([^"\r\n#]*)', re.MULTILINE)
+_SHIM_OFFSETS = tuple(f"sGRADSPEC.asGPAData[0].lOffset{axis}" for axis in "XYZ")
+_SHIM_CURRENTS = tuple(f"sGRADSPEC.alShimCurrent[{rank}]" for rank in range(5))
+_MAX_ITEMS = 4096
+
+
+def read_protocol(blobs: Mapping[str, bytes]) -> dict[str, str]:
+    """Return what the CSA headers and the protocol text say, under the keywords of this package."""
+    texts: dict[str, str] = {}
+    csa = read_csa(blobs.get("CsaImage", b""))
+    for keyword, name in (
+        ("PhaseEncodingPositive", "PhaseEncodingDirectionPositive"),
+        ("MosaicSlices", "NumberOfImagesInMosaic"),
+        ("SiemensBValue", "B_value"),
+    ):
+        if csa.get(name, "") != "":
+            texts[keyword] = csa[name]
+    protocol = read_ascconv(blobs.get("CsaSeries", b"") or blobs.get("SiemensProtocol", b""))
+    shims = [protocol.get(name, "") for name in _SHIM_OFFSETS + _SHIM_CURRENTS]
+    if any(shims):
+        texts["ShimSetting"] = "\\".join(shim or "0" for shim in shims)
+    if "tSequenceFileName" in protocol:
+        texts["SequenceFile"] = re.split(r"[\\/]+", protocol["tSequenceFileName"])[-1]
+    if protocol.get("lRepetitions", "").isdigit():
+        texts["PlannedVolumes"] = str(int(protocol["lRepetitions"]) + 1)
+    return texts
+
+
+def read_csa(data: bytes) -> dict[str, str]:
+    r"""Return the first value of each entry of a CSA header; several values are joined by a backslash.
+
+    A header that is broken gives what was read until then.
+    """
+    entries: dict[str, str] = {}
+    if data[:4] != b"SV10":
+        return entries
+    try:
+        (count,) = struct.unpack_from("<I", data, 8)
+        pos = 16
+        for _ in range(min(count, _MAX_ITEMS)):
+            name, _, _, _, n_items, _ = struct.unpack_from("<64si4siii", data, pos)
+            pos += 84
+            values = []
+            for _ in range(min(max(n_items, 0), _MAX_ITEMS)):
+                (length,) = struct.unpack_from("<4xi8x", data, pos)
+                pos += 16
+                if length > 0:
+                    values.append(data[pos : pos + length].split(b"\0")[0].strip().decode("latin-1"))
+                    pos += (length + 3) // 4 * 4
+            entries[name.split(b"\0")[0].decode("latin-1")] = "\\".join(value for value in values if value)
+    except struct.error:
+        return entries
+    return entries
+
+
+def read_ascconv(data: bytes) -> dict[str, str]:
+    """Return the protocol as text values by their full name."""
+    begin = data.rfind(b"### ASCCONV BEGIN")
+    end = data.find(b"### ASCCONV END", begin)
+    if begin < 0:
+        return {}
+    section = data[begin : end if end > 0 else len(data)]
+    return {name.decode("latin-1"): value.strip().decode("latin-1") for name, value in _LINE.findall(section)}
