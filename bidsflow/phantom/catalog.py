@@ -278,6 +278,26 @@ def _plan_diffusion(geometry: Geometry, size: Size) -> dict[str, tuple[Series, .
     return {"dwi": (series,), "adc": (adc,)}
 
 
+# Protocols are named by the people at the scanner; these are the usual words on GE's consoles.
+_GE_NAMES = {
+    "localizer": "3Plane Loc",
+    "t1_mprage_sag_p2": "Sag 3D T1 BRAVO",
+    "t2_space_sag_p2_iso": "Sag CUBE T2",
+    "t2_tirm_tra_dark-fluid": "Ax T2 FLAIR",
+    "pd_tse_tra": "Ax PD FSE",
+    "gre_field_mapping": "Field Map GRE",
+}
+
+
+def _adapt_to_ge(series: Series) -> Series:
+    """Return a series as GE scans it: both phases instead of their difference, interleaved from the first."""
+    description = _GE_NAMES.get(series.description, series.description)
+    out = replace(series, maker="ge", description=description)
+    if series.form != "phase":
+        return out
+    return replace(out, form="phases", names=(_name("fmap", "phase1"), _name("fmap", "phase2")))
+
+
 def _fill_times(planned: Sequence[Series], start: datetime) -> Iterator[Series]:
     """Yield the series with numbers and times; maps made from a scan carry the time of that scan."""
     clock, latest = start + timedelta(seconds=40, milliseconds=512, microseconds=500), start
@@ -294,6 +314,7 @@ def plan_session(
     session: Session,
     size: Size,
     keys: Sequence[str],
+    maker: str = "siemens",
     edit: Callable[[Series], Series] | None = None,
 ) -> tuple[Series, ...]:
     """Return the series of a session in the order in which they are scanned.
@@ -306,6 +327,8 @@ def plan_session(
         Matrices and numbers of volumes.
     keys : sequence of str
         Kinds of series, from `select_keys`.
+    maker : {"siemens", "ge"}
+        Of the scanner.
     edit : callable, optional
         Changes one series, for example its description. Times and numbers are given before.
     """
@@ -317,5 +340,7 @@ def plan_session(
         **_plan_diffusion(geometry, size),
     }
     planned = [series for key in keys if key in table for series in table[key]]
+    if maker == "ge":
+        planned = [_adapt_to_ge(series) for series in planned]
     timed = tuple(_fill_times(planned, session.start))
     return timed if edit is None else tuple(edit(series) for series in timed)

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.filewriter import dcmwrite
 
 from bidsflow.errors import DatasetError, StorageError
-from bidsflow.phantom import classic, enhanced
+from bidsflow.phantom import classic, enhanced, ge
 from bidsflow.phantom.anatomy import TISSUES, make_head
 from bidsflow.phantom.catalog import lay_out, plan_session
 from bidsflow.phantom.field import compute_field
@@ -41,7 +41,11 @@ class Dialect(Protocol):
         """Yield the data sets, one per file."""
 
 
-DIALECTS: dict[str, Dialect] = {"classic": classic.write_volume, "enhanced": enhanced.write_volume}
+DIALECTS: dict[str, Dialect] = {
+    "classic": classic.write_volume,
+    "enhanced": enhanced.write_volume,
+    "ge": ge.write_volume,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,11 @@ def write(
     people = make_sessions(seed=seed) if sessions is None else tuple(sessions)
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise DatasetError(str(root), "not an empty folder", "Choose a new one: nothing is overwritten")
-    visits = _plan_visits(people, seed, SIZES[size], keys, edit)
+    maker = "ge" if dialect == "ge" else "siemens"
+    visits = tuple(
+        _plan_visit(session, index, seed, plan_session(session, SIZES[size], keys, maker, edit))
+        for index, session in enumerate(people)
+    )
     total, done, out = sum(len(v.series) for v in visits), 0, []
     try:
         for folder in (EXPORT, TRUTH):
@@ -128,20 +136,10 @@ def write(
     return truth
 
 
-def _plan_visits(
-    people: Sequence[Session],
-    seed: int,
-    size: Size,
-    keys: tuple[str, ...],
-    edit: Callable[[Series], Series] | None,
-) -> tuple[_Visit, ...]:
-    out = []
-    for index, session in enumerate(people):
-        study = make_study(session, seed)
-        scene = Scene(make_head(seed, session.subject.label), make_pose(seed, study.label), seed, study.label)
-        folder = f"P{index + 1:03d}/{session.start:%Y%m%d_%H%M}"
-        out.append(_Visit(study, scene, plan_session(session, size, keys, edit), folder))
-    return tuple(out)
+def _plan_visit(session: Session, index: int, seed: int, series: tuple[Series, ...]) -> _Visit:
+    study = make_study(session, seed)
+    scene = Scene(make_head(seed, session.subject.label), make_pose(seed, study.label), seed, study.label)
+    return _Visit(study, scene, series, f"P{index + 1:03d}/{session.start:%Y%m%d_%H%M}")
 
 
 def _name_folder(series: Series) -> str:

@@ -162,7 +162,7 @@ def add_equipment(ds: Dataset, *, manufacturer: str, software: str | list[str]) 
 
 
 def add_pixels(ds: Dataset, *, rows: int, columns: int, data: bytes, largest: int) -> None:
-    """Write the pixel module for 12 of 16 bits."""
+    """Write the pixel module for 12 of 16 bits, without sign."""
     ds.SamplesPerPixel = 1
     ds.PhotometricInterpretation = "MONOCHROME2"
     ds.Rows = rows

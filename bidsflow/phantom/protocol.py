@@ -153,8 +153,8 @@ class Series:
     ----------
     key : str
         What it is, in a word of the command line (``t1w``, ``rest``, ...).
-    form : {"image", "epi", "phase", "localizer", "diffusion", "adc"}
-        How it is computed and written.
+    form : {"image", "epi", "phase", "phases", "localizer", "diffusion", "adc"}
+        How it is computed and written; ``phase`` is the difference of two echoes, ``phases`` is both.
     number : int
         Series Number.
     start : datetime
@@ -177,6 +177,8 @@ class Series:
         Why a converter leaves the series out; empty where it does not.
     moves : bool
         Whether the head moves during the series.
+    maker : {"siemens", "ge"}
+        Of the scanner; it decides in which order slices are excited.
     same_scan : bool
         Whether it was reconstructed from the scan of the series before.
     comment : str
@@ -200,6 +202,7 @@ class Series:
     names: tuple[ImageName, ...] = ()
     skip: str = ""
     moves: bool = False
+    maker: str = "siemens"
     same_scan: bool = False
     comment: str = ""
 
@@ -210,31 +213,38 @@ class Series:
 
     @property
     def slice_times(self) -> tuple[float, ...]:
-        """Return when each slice of an echo-planar volume is excited, seconds since its first.
+        """Return when each slice of a volume of interleaved slices is excited, seconds since its first.
 
-        Siemens interleaves: an odd count starts with the first slice, an even one with the second; times
-        are multiples of 2.5 ms.
+        With Siemens an even count starts with the second slice, and times are multiples of 2.5 ms.
         """
-        return order_slices(self.grid.shape[2], self.sequence.contrast.tr_ms / 1000)
+        count, tr = self.grid.shape[2], self.sequence.contrast.tr_ms / 1000
+        if self.maker == "siemens":
+            return order_slices(count, int(tr / count / 0.0025 + 1e-9) * 0.0025, first=1 - count % 2)
+        return order_slices(count, tr / count)
 
     def volume_start(self, volume: int) -> datetime:
         """Return when a volume begins."""
         return self.start + timedelta(seconds=volume * self.sequence.contrast.tr_ms / 1000)
 
 
-def order_slices(count: int, tr: float) -> tuple[float, ...]:
-    """Return the times of interleaved slices within one repetition, seconds.
+def order_slices(count: int, step: float, *, first: int = 0) -> tuple[float, ...]:
+    """Return the times of interleaved slices, seconds.
+
+    Parameters
+    ----------
+    step : float
+        Seconds between two excitations.
+    first : {0, 1}
+        The slice that begins.
 
     Examples
     --------
-    >>> order_slices(5, 1.0)
+    >>> order_slices(5, 0.2)
     (0.0, 0.6, 0.2, 0.8, 0.4)
-    >>> order_slices(4, 1.0)
+    >>> order_slices(4, 0.25, first=1)
     (0.5, 0.0, 0.75, 0.25)
     """
-    first = 1 - count % 2
     order = [*range(first, count, 2), *range(1 - first, count, 2)]
-    step = int(tr / count / 0.0025 + 1e-9) * 0.0025
     times = [0.0] * count
     for place, index in enumerate(order):
         times[index] = round(place * step, 6)

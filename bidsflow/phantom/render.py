@@ -70,7 +70,11 @@ class Scene:
 def render_series(scene: Scene, series: Series) -> Iterator[Volume]:
     """Yield the volumes of a series in the order of acquisition."""
     if series.form == "phase":
-        yield _render_phase(scene, series)
+        first, second = series.sequence.te_ms
+        yield _render_phase(scene, series, 1, second - first)
+    elif series.form == "phases":
+        for echo, te_ms in enumerate(series.sequence.te_ms):
+            yield _render_phase(scene, series, echo, te_ms)
     elif series.form == "adc":
         yield _render_adc(scene, series)
     elif series.form == "diffusion":
@@ -185,20 +189,19 @@ def _render_adc(scene: Scene, series: Series) -> Volume:
     return Volume(0, 0, series.grid, _store(np.array(mean, dtype=np.float32) @ weights, series.grid))
 
 
-def _render_phase(scene: Scene, series: Series) -> Volume:
-    """Return the phase that the field adds between two echoes, 0..4095 for -pi..pi; noise where no head is.
+def _render_phase(scene: Scene, series: Series, echo: int, interval_ms: float) -> Volume:
+    """Return the phase that the field adds in an interval, 0..4095 for -pi..pi; noise where no head is.
 
     Siemens stores it with slope 2 and intercept -4096.
     """
     grid = series.grid
     points = grid.points().reshape(3, -1)
     weights, _ = _weigh(scene, grid, points, Pose())
-    first, second = series.sequence.te_ms
     hertz = compute_field(points, scene.pose)
-    rng = make_rng(scene.seed, scene.label, series.number)
-    magnitude = _brightness(scene, series, second) @ weights
-    angle = 2 * np.pi * hertz * (second - first) / 1000
+    rng = make_rng(scene.seed, scene.label, series.number, echo)
+    magnitude = _brightness(scene, series, series.sequence.te_ms[echo]) @ weights
+    angle = 2 * np.pi * hertz * interval_ms / 1000
     signal = magnitude * np.exp(1j * angle)
     noise = NOISE * (rng.standard_normal(signal.shape) + 1j * rng.standard_normal(signal.shape))
     phase = np.angle(signal + noise)
-    return Volume(0, 1, grid, _store((phase / np.pi + 1) * 2048, grid), slope=2.0, intercept=-4096.0)
+    return Volume(0, echo, grid, _store((phase / np.pi + 1) * 2048, grid), slope=2.0, intercept=-4096.0)
