@@ -58,7 +58,7 @@ def write_volume(study: Study, series: Series, volume: Volume) -> Iterator[Datas
         ds.SliceLocation = format_number(position[2])
         ds.InStackPositionNumber = k + 1
         if series.readout:
-            # From the protocol dcm2niix takes the order for fMRI of several volumes only; here, 0.1 ms, for all.
+            # From the protocol dcm2niix takes the order for fMRI only; from here, in 0.1 ms, for spin echoes too.
             relation = ds.private_block(0x0021, "GEMS_RELA_01")
             relation.add_new(0x5E, "DS", format_number(1e4 * series.slice_times[k]))
         _add_pixels(ds, pixels[k])

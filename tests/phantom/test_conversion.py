@@ -98,6 +98,8 @@ def test_sidecar_has_the_timing_and_the_phase_encoding(export: Export) -> None:
             assert sidecar["TotalReadoutTime"] == pytest.approx(series.total_readout, rel=1e-3)
             assert sidecar["EffectiveEchoSpacing"] == pytest.approx(series.echo_spacing, rel=1e-3)
             assert sidecar["RepetitionTime"] == pytest.approx(series.repetition_time)
+            if export.truth.dialect == "ge" and len(image.shape) == 3:
+                continue  # dcm2niix gives no slice times for a single volume of GE
             np.testing.assert_allclose(sidecar["SliceTiming"], series.slice_times, atol=0.003)
 
 
