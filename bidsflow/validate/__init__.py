@@ -1,1 +1,10 @@
-"""To be written."""
+"""Whether a dataset keeps to BIDS: findings as values, whichever engine finds them.
+
+Comes in: the root of a dataset. Goes out: a `Report` of `Issue` values, with the version of the schema that was asked.
+Never changes the dataset, never raises for what is wrong in it, never needs the network.
+"""
+
+from bidsflow.validate.issues import Group, Issue, Report, Severity
+from bidsflow.validate.run import run
+
+__all__ = ["Group", "Issue", "Report", "Severity", "run"]
