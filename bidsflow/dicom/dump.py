@@ -54,7 +54,6 @@ _ITEM = "FFFE,E000"
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _UNDEFINED = 0xFFFFFFFF
 _WIDTHS = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "AT": 4, "FD": 8, "UV": 8, "SV": 8}
-_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # What pydicom raises when the bytes are not what they claim to be.
 _DAMAGE = (
     EOFError,
@@ -273,7 +272,7 @@ def escape(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() else _escape_char(char) for char in text)
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def shorten(text: str, limit: int) -> str:
@@ -706,10 +705,3 @@ def _json_value(value: Any) -> Any:
     if hasattr(value, "is_private") and isinstance(value, int):  # a tag
         return f"{int(value):08X}"
     return int(value) if isinstance(value, int) else str(value)
-
-
-def _escape_char(char: str) -> str:
-    code = ord(char)
-    if char in _ESCAPES:
-        return _ESCAPES[char]
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
