@@ -2,9 +2,10 @@
 
 In: who comes when, whose DICOM, which series, a seed. Out: ``dicom/``, an export that dcm2niix converts as
 it does a real one, and beside it ``truth/`` with the answer key. The same arguments give the same bytes. It
-never reads an export, and knows nothing of how one is converted.
+knows nothing of how an export is read or converted.
 """
 
+from bidsflow.phantom.defects import Defect, inject_defects, share_patient_id
 from bidsflow.phantom.export import DIALECTS, write
 from bidsflow.phantom.motion import Pose
 from bidsflow.phantom.protocol import (
@@ -24,6 +25,7 @@ __all__ = [
     "GROUPS",
     "KEYS",
     "SIZES",
+    "Defect",
     "ImageName",
     "ImageTruth",
     "Pose",
@@ -33,7 +35,9 @@ __all__ = [
     "SessionTruth",
     "Subject",
     "Truth",
+    "inject_defects",
     "make_sessions",
     "read_truth",
+    "share_patient_id",
     "write",
 ]

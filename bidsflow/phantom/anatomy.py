@@ -99,8 +99,10 @@ class Shape:
         steepness = np.sqrt((x * a) ** 2 + (y * b) ** 2 + (z * c) ** 2)
         if self.ripple:
             radius = radius * (1 + self.ripple * np.sin(9 * x) * np.sin(8 * y + 1) * np.cos(9 * z))
-        # Distance to the surface to first order: value over gradient of the implicit function.
-        depth = radius * (1 - radius) / np.maximum(steepness, np.float32(1e-6))
+        # Distance to the surface to first order: value over gradient of the implicit function; the ratio is
+        # at least the shortest axis, and undefined in the centre.
+        scale = np.maximum(radius / np.maximum(steepness, np.float32(1e-6)), np.float32(min(self.axes)))
+        depth = (1 - radius) * scale
         return np.asarray(np.clip(np.float32(0.5) + depth / np.float32(edge), 0, 1))
 
 

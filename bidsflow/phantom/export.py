@@ -244,12 +244,13 @@ def _to_columns(values: np.ndarray[tuple[int, ...], np.dtype[np.generic]], grid:
 
 def _label_tissues(scene: Scene, grid: Grid) -> Array:
     """Return which tissue fills most of each voxel, as indices into TISSUES; -1 in air."""
-    points = grid.points().reshape(3, -1)
-    inside = move_points(scene.pose.inverse, points)
-    weights = scene.head.weights(inside, grid.edge)
-    parts = np.stack([weights[scene.head.select(t.name)].sum(axis=0) for t in TISSUES])
-    labels = np.where(parts.sum(axis=0) < 0.5, -1, parts.argmax(axis=0)).astype(np.int8)
-    return _to_columns(labels, grid)
+    labels = []
+    for plane in np.moveaxis(grid.points(), 1, 0):
+        inside = move_points(scene.pose.inverse, plane.reshape(3, -1))
+        weights = scene.head.weights(inside, grid.edge)
+        parts = np.stack([weights[scene.head.select(t.name)].sum(axis=0) for t in TISSUES])
+        labels.append(np.where(parts.sum(axis=0) < 0.5, -1, parts.argmax(axis=0)).astype(np.int8))
+    return _to_columns(np.concatenate(labels), grid)
 
 
 def _list_tissues() -> tuple[TissueTruth, ...]:

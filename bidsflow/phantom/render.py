@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ BRIGHTEST = 3000.0
 #: Standard deviation of the noise in each of the two channels.
 NOISE = 8.0
 _STORED_MAX = 4095
+#: Voxels at a time, so that the weights of a large volume fit into memory.
+_BLOCK = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +119,12 @@ def _render_images(scene: Scene, series: Series) -> Iterator[Volume]:
     """Yield what is not echo-planar: no distortion, no motion."""
     for index, grid in enumerate(series.grids):
         points = grid.points().reshape(3, -1)
-        weights, _ = _weigh(scene, grid, points, Pose())
-        for echo, te_ms in enumerate(series.sequence.te_ms):
+        brightness = np.stack([_brightness(scene, series, te_ms) for te_ms in series.sequence.te_ms])
+        blocks = np.array_split(points, math.ceil(points.shape[1] / _BLOCK), axis=1)
+        images = np.hstack([brightness @ _weigh(scene, grid, block, Pose())[0] for block in blocks])
+        for echo, image in enumerate(images):
             rng = make_rng(scene.seed, scene.label, series.number, index, echo)
-            image = add_noise(_brightness(scene, series, te_ms) @ weights, NOISE, rng)
-            yield Volume(index, echo, grid, _store(image, grid))
+            yield Volume(index, echo, grid, _store(add_noise(image, NOISE, rng), grid))
 
 
 def _source(scene: Scene, series: Series) -> tuple[Array, Array]:

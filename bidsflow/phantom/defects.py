@@ -1,0 +1,206 @@
+"""What goes wrong on the way from a scanner to a folder: damage to an export, on purpose.
+
+Each function changes files of an export in place and says which. The answer key is left as it was: it says what
+the export would hold if nothing had happened to it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydicom.dataset import FileDataset
+from pydicom.filereader import dcmread
+from pydicom.filewriter import dcmwrite
+
+from bidsflow.phantom.protocol import Session
+
+_PREAMBLE = 132
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """One thing that was done to an export.
+
+    Attributes
+    ----------
+    kind : str
+        A key of `DEFECTS`.
+    path : Path
+        The file that was damaged or added; the export itself where all files are concerned.
+    """
+
+    kind: str
+    path: Path
+
+
+def list_files(export: Path) -> list[Path]:
+    """Return the files of an export in order."""
+    return sorted(p for p in export.rglob("*") if p.is_file())
+
+
+def add_empty_file(path: Path) -> Path:
+    """Write a file of no bytes beside a file."""
+    out = path.with_name("empty.dcm")
+    out.write_bytes(b"")
+    return out
+
+
+def add_text_file(path: Path) -> Path:
+    """Write a text that calls itself DICOM beside a file."""
+    out = path.with_name("notes.dcm")
+    out.write_text("The participant wore glasses until the second scan.\n" * 20, encoding="utf-8")
+    return out
+
+
+def truncate_header(path: Path) -> Path:
+    """Cut a file within its header."""
+    path.write_bytes(path.read_bytes()[:700])
+    return path
+
+
+def truncate_pixels(path: Path) -> Path:
+    """Cut a file within its pixels; the header stays whole."""
+    ds = dcmread(path)
+    path.write_bytes(path.read_bytes()[: -len(ds.PixelData) // 2])
+    return path
+
+
+def _rewrite(path: Path, ds: FileDataset) -> Path:
+    dcmwrite(path, ds, enforce_file_format=True)
+    return path
+
+
+def drop_pixels(path: Path) -> Path:
+    """Take the pixel data out of a file."""
+    ds = dcmread(path)
+    del ds.PixelData
+    return _rewrite(path, ds)
+
+
+def drop_series_uid(path: Path) -> Path:
+    """Take the Series Instance UID out of a file."""
+    ds = dcmread(path)
+    del ds.SeriesInstanceUID
+    return _rewrite(path, ds)
+
+
+def drop_preamble(path: Path) -> Path:
+    """Take the 128 empty bytes and the word DICM off a file (DICOM PS3.10 7.1)."""
+    path.write_bytes(path.read_bytes()[_PREAMBLE:])
+    return path
+
+
+def drop_file(path: Path) -> Path:
+    """Lose a file, as when a transfer stops."""
+    path.unlink()
+    return path
+
+
+def copy_instance(path: Path) -> Path:
+    """Put an identical copy of an image beside it."""
+    out = path.with_name(f"{path.stem}_copy{path.suffix}")
+    shutil.copyfile(path, out)
+    return out
+
+
+def clash_instance(path: Path) -> Path:
+    """Put another image with the same SOP Instance UID beside an image."""
+    ds = dcmread(path)
+    data = bytearray(ds.PixelData)
+    data[: len(data) // 2] = bytes(len(data) // 2)
+    ds.PixelData = bytes(data)
+    return _rewrite(path.with_name(f"{path.stem}_clash{path.suffix}"), ds)
+
+
+def compress_files(export: Path) -> Path:
+    """Replace every file by a gzip of it, without name and time."""
+    for path in list_files(export):
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), 1, mtime=0))
+        path.unlink()
+    return export
+
+
+def strip_extensions(export: Path) -> Path:
+    """Take the extension off every file."""
+    for path in list_files(export):
+        path.rename(path.with_suffix(""))
+    return export
+
+
+def flatten_folders(export: Path) -> Path:
+    """Move all files into one folder, numbered, series mixed."""
+    files = list_files(export)
+    # Neighbours in the list come from different series.
+    mixed = sorted(range(len(files)), key=lambda i: (i * 7919 % len(files), i))
+    for number, index in enumerate(mixed):
+        files[index].rename(export / f"IM{number:06d}.dcm")
+    for folder in sorted((p for p in export.rglob("*") if p.is_dir()), reverse=True):
+        folder.rmdir()
+    return export
+
+
+def share_patient_id(sessions: Sequence[Session]) -> tuple[Session, ...]:
+    """Return the sessions with the PatientID of the first for all; name and birth date differ.
+
+    Examples
+    --------
+    >>> from bidsflow.phantom.protocol import make_sessions
+    >>> {s.subject.patient_id for s in share_patient_id(make_sessions(2))}
+    {'PHANTOM00001'}
+    """
+    first = sessions[0].subject.patient_id
+    return tuple(replace(s, subject=replace(s.subject, patient_id=first)) for s in sessions)
+
+
+#: Damage to one file, by name.
+FILE_DEFECTS: dict[str, Callable[[Path], Path]] = {
+    "empty": add_empty_file,
+    "text": add_text_file,
+    "header-cut": truncate_header,
+    "pixels-cut": truncate_pixels,
+    "no-pixels": drop_pixels,
+    "no-series-uid": drop_series_uid,
+    "no-preamble": drop_preamble,
+    "lost": drop_file,
+    "copy": copy_instance,
+    "clash": clash_instance,
+}
+#: What can happen to an export as a whole, by name.
+EXPORT_DEFECTS: dict[str, Callable[[Path], Path]] = {
+    "gzip": compress_files,
+    "no-extension": strip_extensions,
+    "flat": flatten_folders,
+}
+
+
+def inject_defects(export: Path, kinds: Sequence[str]) -> tuple[Defect, ...]:
+    """Damage an export in several ways at once; every damaged file is another one.
+
+    Parameters
+    ----------
+    export : Path
+        The folder with the files, ``dicom`` of what `write` wrote.
+    kinds : sequence of str
+        Keys of `FILE_DEFECTS` and `EXPORT_DEFECTS`; the latter come last.
+
+    Raises
+    ------
+    ValueError
+        A kind that is not known, or more kinds than files.
+    """
+    unknown = [k for k in kinds if k not in FILE_DEFECTS and k not in EXPORT_DEFECTS]
+    if unknown:
+        known = ", ".join((*FILE_DEFECTS, *EXPORT_DEFECTS))
+        raise ValueError(f"{unknown[0]!r} is no defect; known are {known}")
+    single = [k for k in kinds if k in FILE_DEFECTS]
+    files = list_files(export)
+    if len(single) > len(files):
+        raise ValueError(f"{len(single)} defects need as many files; {export} has {len(files)}")
+    step = max(1, len(files) // (len(single) + 1))
+    out = [Defect(kind, FILE_DEFECTS[kind](files[i * step])) for i, kind in enumerate(single)]
+    out += [Defect(kind, EXPORT_DEFECTS[kind](export)) for kind in kinds if kind in EXPORT_DEFECTS]
+    return tuple(out)
