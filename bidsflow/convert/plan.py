@@ -86,3 +86,121 @@ class Plan:
     def decided(self, decision: Decision) -> tuple[PlanRow, ...]:
         """Return the rows with one decision."""
         return tuple(row for row in self.rows if row.decision is decision)
+
+
+#: What stands for "nothing" in a cell, as in every table of BIDS.
+NOT_APPLICABLE = "n/a"
+
+COLUMNS = tuple(field.name for field in fields(PlanRow))
+
+
+def to_tsv(plan: Plan) -> str:
+    """Return a plan as tab-separated text, one row per image."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, quotechar=None)
+    writer.writerow(COLUMNS)
+    for row in plan.rows:
+        writer.writerow([_cell(value) for value in asdict(row).values()])
+    return stream.getvalue()
+
+
+def to_json(plan: Plan) -> str:
+    """Return a plan as JSON text: ``{"rows": [...], "notes": [...]}``."""
+    return json.dumps({"rows": [asdict(row) for row in plan.rows], "notes": list(plan.notes)}, indent=2) + "\n"
+
+
+def _cell(value: object) -> str:
+    text = " ".join(str(value).split())
+    return text or NOT_APPLICABLE
+
+
+def from_tsv(text: str, where: str = "plan") -> Plan:
+    """Return the plan in a text that a person may have edited.
+
+    Columns may stand in any order, more columns may be there, and a spreadsheet may have changed line ends and quotes.
+
+    Parameters
+    ----------
+    text : str
+        Tab-separated values with a header.
+    where : str
+        Name of the file, for messages.
+
+    Raises
+    ------
+    PlanError
+        If a column is missing, or a row cannot be read; every faulty row is named.
+    """
+    reader = csv.DictReader(io.StringIO(text.lstrip("\ufeff"), newline=""), delimiter="\t")
+    missing = [name for name in COLUMNS[:11] if name not in (reader.fieldnames or ())]
+    if missing:
+        raise PlanError(where, (f"the column{'s' if len(missing) > 1 else ''} {', '.join(missing)} cannot be found; "
+                                "keep the header as bidsflow wrote it and separate columns by tabs",))  # fmt: skip
+    rows: list[PlanRow] = []
+    problems: list[str] = []
+    for line, cells in enumerate(reader, start=2):
+        if not any(value for value in cells.values() if isinstance(value, str)):
+            continue
+        try:
+            rows.append(_read_row(cells))
+        except (ValueError, KeyError) as error:
+            problems.append(f"line {line}: {error}")
+    problems += check_rows(rows)
+    if problems:
+        raise PlanError(where, tuple(problems))
+    return Plan(tuple(rows))
+
+
+def _read_row(cells: dict[str, str | None]) -> PlanRow:
+    text = {name: (cells.get(name) or "").strip() for name in COLUMNS}
+    text = {name: "" if value == NOT_APPLICABLE and name != "path" else value for name, value in text.items()}
+    try:
+        decision = Decision(text["decision"].lower())
+    except ValueError:
+        choices = ", ".join(Decision)
+        raise ValueError(f"the decision {text['decision']!r} is none of {choices}") from None
+    if not text["series_uid"]:
+        raise ValueError("the series_uid is empty")
+    return PlanRow(
+        series_uid=text["series_uid"],
+        image=_whole(text, "image"),
+        series_number=_whole(text, "series_number"),
+        protocol_name=text["protocol_name"],
+        series_description=text["series_description"],
+        n_files=_whole(text, "n_files"),
+        n_volumes=_whole(text, "n_volumes"),
+        decision=decision,
+        path=text["path"] or NOT_APPLICABLE,
+        confidence=float(text["confidence"].replace(",", ".") or 0),
+        evidence=text["evidence"],
+        b0_identifier=text["b0_identifier"],
+        b0_source=text["b0_source"],
+    )
+
+
+def _whole(text: dict[str, str], name: str) -> int:
+    try:
+        return int(float(text[name] or 0))
+    except ValueError:
+        raise ValueError(f"{name} is {text[name]!r}, not a number") from None
+
+
+def check_rows(rows: list[PlanRow]) -> list[str]:
+    """Return what is wrong with the rows of a plan, a sentence for each: names that BIDS does not know, names twice."""
+    problems = []
+    converted = [row for row in rows if row.decision is Decision.CONVERT]
+    for row in converted:
+        try:
+            name = names.parse_name(row.path)
+            if name.ext:
+                problems.append(f"{row.title}: the path {row.path!r} must have no extension")
+        except BidsflowError as error:
+            problems.append(f"{row.title}: {error}")
+    for path, count in Counter(row.path for row in converted).items():
+        if count > 1:
+            titles = ", ".join(row.title for row in converted if row.path == path)
+            problems.append(f"{count} rows claim the path {path}: {titles}; give each its own run or skip one")
+    for (uid, image), count in Counter((row.series_uid, row.image) for row in rows).items():
+        if count > 1:
+            problems.append(f"image {image} of series {uid} has {count} rows; keep one")
+    return problems

@@ -1,0 +1,345 @@
+"""Drive dcm2niix: one series in, its images out, matched to what was planned. Knows nothing of BIDS names."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import os
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bidsflow.dicom.series import Image, Instance, Series
+from bidsflow.errors import ConversionError, StorageError, ToolError
+
+_NAME = "image"
+#: What dcm2niix appends to the name of an image that it computed itself.
+_COMPUTED = re.compile(r"_(?:ADC|TRACE\w*|FA|Eq(?:_\d+)?|Tilt(?:_\d+)?|Crop(?:_\d+)?|MoCo)$")
+_COMPONENT_MARKS = (("_ph", "phase"), ("_real", "real"), ("_imaginary", "imaginary"))
+#: Echo times that agree to this (ms) are the same; sidecars carry seconds with six digits.
+_SAME_ECHO = 0.02
+_CHUNK = 4 << 20
+#: A disk with less space than this (bytes) is full.
+_SCARCE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One image that dcm2niix wrote.
+
+    Attributes
+    ----------
+    nifti : Path
+        The uncompressed image.
+    sidecar : dict
+        Its JSON.
+    tables : dict of str to Path
+        Its other companions by extension: ``.bval``, ``.bvec``.
+    shape : tuple of int
+        Size in voxels along each dimension of the file, up to the last that is not 1.
+    """
+
+    nifti: Path
+    sidecar: dict[str, object]
+    tables: dict[str, Path]
+    shape: tuple[int, ...]
+
+    @property
+    def stem(self) -> str:
+        """Name without extension, with the marks that dcm2niix appended."""
+        return self.nifti.name.removesuffix(".nii")
+
+    @property
+    def component(self) -> str:
+        """Which part of the complex signal it holds."""
+        for mark, name in _COMPONENT_MARKS:
+            if mark in self.stem:
+                return name
+        kinds = self.sidecar.get("ImageType")
+        words = [str(word) for word in kinds] if isinstance(kinds, list) else []
+        return next((name for name in ("phase", "real", "imaginary") if name.upper() in words), "magnitude")
+
+    @property
+    def echo_time(self) -> float:
+        """In milliseconds, 0 where unknown."""
+        value = self.sidecar.get("EchoTime")
+        return float(value) * 1000 if isinstance(value, (int, float)) else 0.0
+
+    @property
+    def volumes(self) -> int:
+        """Number of volumes."""
+        return self.shape[3] if len(self.shape) > 3 else 1
+
+
+def find_program() -> str:
+    """Return the path of dcm2niix: the one that came with bidsflow, else the one on PATH.
+
+    Raises
+    ------
+    ToolError
+        If there is none.
+    """
+    beside = Path(sys.executable).with_name("dcm2niix")
+    if os.access(beside, os.X_OK):
+        return str(beside)
+    found = shutil.which("dcm2niix")
+    if found is None:
+        raise ToolError("dcm2niix", "the program was not found", "Install it with: pip install dcm2niix")
+    return found
+
+
+def link_series(instances: Sequence[Instance], folder: Path) -> None:
+    """Lay the files of a series out for dcm2niix, without copying them.
+
+    What dcm2niix does not read as it is, it gets as a copy: files compressed by gzip, and files without the preamble
+    of DICOM.
+    """
+    for rank, instance in enumerate(instances):
+        target = folder / f"{rank:06d}.dcm"
+        if "no DICOM preamble" in instance.header.problems:
+            _write_with_preamble(instance.file.path, target)
+        elif _is_gzip(instance.file.path):
+            with gzip.open(instance.file.path) as source, target.open("wb") as copy:
+                shutil.copyfileobj(source, copy, 1 << 20)
+        else:
+            target.symlink_to(instance.file.path)
+
+
+def _is_gzip(path: str) -> bool:
+    with open(path, "rb") as stream:  # noqa: PTH123 - called once per file of an export
+        return stream.read(2) == b"\x1f\x8b"
+
+
+def _write_with_preamble(path: str, target: Path) -> None:
+    import pydicom
+
+    with gzip.open(path) if _is_gzip(path) else Path(path).open("rb") as stream:
+        dataset = pydicom.dcmread(stream, force=True)
+        dataset.preamble = bytes(128)
+        if "TransferSyntaxUID" not in dataset.file_meta:
+            explicit = not dataset.original_encoding[0]
+            dataset.file_meta.TransferSyntaxUID = (
+                pydicom.uid.ExplicitVRLittleEndian if explicit else pydicom.uid.ImplicitVRLittleEndian
+            )
+        dataset.save_as(target, enforce_file_format=True)
+
+
+class Dcm2niix:
+    """Runs dcm2niix, from several threads at once, and can stop all of its runs.
+
+    Parameters
+    ----------
+    program : str
+        Path of dcm2niix.
+    """
+
+    def __init__(self, program: str) -> None:
+        self.program = program
+        self._children: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def run(self, series: Series, source: Path, target: Path, *, sidecars_only: bool = False) -> tuple[Output, ...]:
+        """Convert the files in one folder and return what came out.
+
+        Parameters
+        ----------
+        series : Series
+            The series that the folder holds, for messages.
+        source, target : Path
+            Folder of DICOM files, and an empty folder.
+        sidecars_only : bool
+            Write no images (for a second opinion on the name).
+
+        Raises
+        ------
+        ConversionError
+            If dcm2niix refuses the series or dies.
+        StorageError
+            If the disk is full.
+        """
+        kind = "o" if sidecars_only else "y"
+        command = [self.program, "-b", kind, "-ba", "y", "-z", "n", "-f", _NAME, "-o", str(target), str(source)]
+        code, said = self._call(command)
+        if code < 0:
+            raise ConversionError(series.title, f"dcm2niix was killed (signal {-code})")
+        outputs = collect(target, sidecars_only=sidecars_only)
+        if not outputs:
+            _raise_if_full(target)
+            raise ConversionError(series.title, f"dcm2niix refuses it (exit code {code}): {_complaint(said, source)}")
+        return outputs
+
+    def stop(self) -> None:
+        """Kill every run under way, and start no other."""
+        with self._lock:
+            self._stopped = True
+            for child in self._children:
+                child.kill()
+
+    def _call(self, command: Sequence[str]) -> tuple[int, bytes]:
+        with self._lock:
+            if self._stopped:
+                return -signal.SIGKILL, b""
+            try:
+                child = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+                )
+            except OSError as error:
+                raise ToolError("dcm2niix", f"it cannot be started ({error.strerror})") from error
+            self._children.add(child)
+        try:
+            said, _ = child.communicate()
+        finally:
+            with self._lock:
+                self._children.discard(child)
+        return child.returncode, said
+
+
+def _raise_if_full(folder: Path) -> None:
+    space = os.statvfs(folder)
+    if space.f_bavail * space.f_frsize < _SCARCE or (space.f_files and not space.f_favail):
+        raise StorageError(str(folder.parent), "the disk is full")
+
+
+def _complaint(text: bytes, source: Path) -> str:
+    """Return the lines in which dcm2niix says what is wrong, without paths."""
+    lines = text.decode(errors="replace").replace(str(source), "the series").splitlines()
+    telling = [
+        line.strip() for line in lines if re.match(r"\s*(error|warning|unsupported|unable)", line, re.IGNORECASE)
+    ]
+    return "; ".join(dict.fromkeys(telling))[:300] or "it gives no reason"
+
+
+def collect(folder: Path, *, sidecars_only: bool = False) -> tuple[Output, ...]:
+    """Return the images in a folder that dcm2niix wrote to, in the order of their names."""
+    outputs = []
+    for sidecar in sorted(folder.glob("*.json")):
+        nifti = sidecar.with_suffix(".nii")
+        if not sidecars_only and not nifti.exists():
+            continue
+        tables = {ext: path for ext in (".bval", ".bvec") if (path := sidecar.with_suffix(ext)).exists()}
+        content = json.loads(sidecar.read_text(errors="replace"))
+        outputs.append(Output(nifti, content, tables, () if sidecars_only else read_shape(nifti)))
+    known = {output.nifti for output in outputs}
+    for nifti in sorted(folder.glob("*.nii")):
+        if nifti not in known:
+            outputs.append(Output(nifti, {}, {}, read_shape(nifti)))
+    return tuple(outputs)
+
+
+def read_shape(nifti: Path) -> tuple[int, ...]:
+    """Return the size of a NIfTI-1 image in voxels, trailing ones left out (nifti1.h, ``dim``)."""
+    with nifti.open("rb") as stream:
+        header = stream.read(56)
+    if len(header) < 56:
+        return ()
+    order = "<" if struct.unpack_from("<i", header)[0] == 348 else ">"
+    dims = struct.unpack_from(f"{order}8h", header, 40)
+    shape = list(dims[1 : 1 + max(0, min(dims[0], 7))])
+    while len(shape) > 3 and shape[-1] == 1:
+        shape.pop()
+    return tuple(shape)
+
+
+def _announced_size(nifti: Path) -> int:
+    """Return how many bytes a NIfTI-1 file should have (nifti1.h, ``dim``, ``bitpix`` and ``vox_offset``)."""
+    with nifti.open("rb") as stream:
+        header = stream.read(348)
+    order = "<" if struct.unpack_from("<i", header)[0] == 348 else ">"
+    (bits,) = struct.unpack_from(f"{order}h", header, 72)
+    (offset,) = struct.unpack_from(f"{order}f", header, 108)
+    return int(offset) + math.prod(read_shape(nifti)) * int(bits) // 8
+
+
+def match_outputs(series: Series, outputs: Sequence[Output]) -> dict[int, Output]:
+    """Return which output is which image of a series, by the rank of the image (from 1).
+
+    What dcm2niix computed itself (an ADC, a trace) is left out. Everything else must be one image of the series.
+
+    Raises
+    ------
+    ConversionError
+        If an image has no output, or an output is no image: dcm2niix splits the series otherwise than its headers do.
+    """
+    left = [output for output in outputs if not _COMPUTED.search(output.stem)]
+    found: dict[int, Output] = {}
+    if len(left) == len(series.images) == 1:
+        return {1: left[0]}
+    for rank, image in enumerate(series.images, start=1):
+        fits = [output for output in left if _fits(image, output, several=len(series.images) > 1)]
+        if len(fits) > 1:
+            fits = [output for output in fits if output.volumes == image.volumes]
+        if len(fits) == 1:
+            found[rank] = fits[0]
+            left.remove(fits[0])
+    if left or len(found) < len(series.images):
+        planned, made = len(series.images), len(outputs)
+        raise ConversionError(
+            series.title,
+            f"dcm2niix splits it otherwise than planned: {planned} image{'s' if planned > 1 else ''} planned, {made} made "
+            f"({', '.join(output.stem.removeprefix(_NAME) or 'plain' for output in outputs)})",
+        )
+    return found
+
+
+def _fits(image: Image, output: Output, *, several: bool) -> bool:
+    if output.component != image.component:
+        return False
+    if several and image.echo_time and output.echo_time and abs(image.echo_time - output.echo_time) > _SAME_ECHO:
+        return False
+    directions = output.sidecar.get("ImageOrientationPatientDICOM")
+    if several and isinstance(directions, list) and image.orientation:
+        return all(abs(float(one) - two) < 0.02 for one, two in zip(directions, image.orientation, strict=False))
+    return True
+
+
+def check_output(series: Series, image: Image, output: Output) -> None:
+    """Make sure that an output is whole, and has the voxels and volumes that its headers announce.
+
+    Raises
+    ------
+    ConversionError
+        If it has not.
+    StorageError
+        If it is not whole because the disk is full.
+    """
+    if output.nifti.stat().st_size < _announced_size(output.nifti):
+        _raise_if_full(output.nifti.parent)
+        raise ConversionError(series.title, "dcm2niix wrote less than its own header announces")
+    if output.volumes != image.volumes:
+        raise ConversionError(
+            series.title, f"dcm2niix made {output.volumes} volumes where the headers announce {image.volumes}"
+        )
+    if sorted(output.shape[:3]) != sorted(image.matrix):
+        made, announced = ("x".join(map(str, size)) for size in (output.shape[:3], image.matrix))
+        raise ConversionError(series.title, f"dcm2niix made {made} voxels where the headers announce {announced}")
+
+
+def compress(source: Path, target: Path, scrub: Callable[[bytes], bytes]) -> None:
+    """Compress an image deterministically: no name and no time in the gzip header; remove the uncompressed one.
+
+    Parameters
+    ----------
+    source, target : Path
+        The ``.nii`` and the ``.nii.gz``.
+    scrub : callable
+        Gets the first bytes of the file, at least its header, and returns them cleaned.
+    """
+    from isal import isal_zlib
+
+    packer = isal_zlib.compressobj(level=2, wbits=31)
+    with source.open("rb") as stream, target.open("wb") as out:
+        chunk = scrub(stream.read(_CHUNK))
+        while chunk:
+            out.write(packer.compress(chunk))
+            chunk = stream.read(_CHUNK)
+        out.write(packer.flush())
+    source.unlink()

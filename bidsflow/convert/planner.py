@@ -1,0 +1,205 @@
+"""From an inventory to a plan: one row per image, named, wired and checked for conflicts. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bidsflow.convert.fieldmaps import wire_fields
+from bidsflow.convert.naming.decide import draft_image, wants_opinion
+from bidsflow.convert.naming.draft import Draft
+from bidsflow.convert.naming.guess import Guess
+from bidsflow.convert.naming.session import name_session
+from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan, PlanRow
+from bidsflow.convert.subjects import Key, Sessions, assign, person_of
+from bidsflow.dicom.series import Conflict, Inventory, Series
+from bidsflow.errors import BidsflowError
+from bidsflow.names import BidsName, parse_name
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, and the private key that its subject and session labels follow."""
+
+    plan: Plan
+    key: Key
+
+
+def undecided(inventory: Inventory) -> tuple[Series, ...]:
+    """Return the series that dcm2niix should be asked about: see `decide.wants_opinion`."""
+    return tuple(
+        series for series in inventory.series if any(wants_opinion(draft) for draft in _draft_series(series, {}))
+    )
+
+
+def make_plan(
+    inventory: Inventory,
+    *,
+    guesses: Mapping[str, Guess] | None = None,
+    key: Key | None = None,
+    sessions: Sessions = Sessions.AUTO,
+    taken: Mapping[tuple[str, int], str] | None = None,
+) -> Planned:
+    """Return what becomes of every image of an inventory.
+
+    Parameters
+    ----------
+    inventory : Inventory
+        What the export holds.
+    guesses : mapping of str to Guess, optional
+        dcm2niix's second opinion by SeriesInstanceUID.
+    key : Key, optional
+        The key of the dataset that the plan is for.
+    sessions : Sessions
+        Whether names have a session.
+    taken : mapping of (str, int) to str, optional
+        The paths of images that the dataset holds already, by SeriesInstanceUID and rank. They keep their names.
+    """
+    place = assign(inventory.series, key or Key(), sessions)
+    doubtful = {
+        uid: str(collision.conflict.value)
+        for collision in inventory.collisions
+        if collision.conflict is Conflict.ONE_ID_TWO_PEOPLE
+        for uid in collision.series
+    }
+    studies: dict[str, list[Series]] = defaultdict(list)
+    for series in inventory.series:
+        studies[series.study_uid].append(series)
+    rows: list[PlanRow] = []
+    for study, members in studies.items():
+        subject, session = place.sessions[study]
+        rows += _plan_study(members, subject, session, guesses or {}, doubtful)
+    rows = _keep_taken(rows, taken or {})
+    rows = _refuse_conflicts(rows, taken or {})
+    rows.sort(key=lambda row: (_where(row, inventory, place), row.series_number, row.series_uid, row.image))
+    notes = tuple(str(collision) for collision in inventory.collisions)
+    return Planned(Plan(tuple(rows), notes), place)
+
+
+def _where(row: PlanRow, inventory: Inventory, place: Key) -> tuple[str, str]:
+    study = next(series.study_uid for series in inventory.series if series.uid == row.series_uid)
+    return place.sessions[study]
+
+
+def _draft_series(series: Series, guesses: Mapping[str, Guess]) -> list[Draft]:
+    return [draft_image(series, image, rank, guesses) for rank, image in enumerate(series.images, start=1)]
+
+
+def _plan_study(
+    members: Sequence[Series], subject: str, session: str, guesses: Mapping[str, Guess], doubtful: Mapping[str, str]
+) -> list[PlanRow]:
+    ordered = sorted(members, key=lambda one: (one.started, one.number, one.uid))
+    drafts = [draft for series in ordered for draft in _draft_series(series, guesses)]
+    drafts = [_doubt(draft, doubtful) for draft in name_session(drafts, guesses)]
+    return [_row(draft, subject, session) for draft in wire_fields(drafts)]
+
+
+def _doubt(draft: Draft, doubtful: Mapping[str, str]) -> Draft:
+    if draft.to_convert and draft.series.uid in doubtful:
+        return draft.decided(Decision.REVIEW, doubtful[draft.series.uid])
+    return draft
+
+
+def _row(draft: Draft, subject: str, session: str) -> PlanRow:
+    decision, evidence, path = draft.decision, draft.evidence, NOT_APPLICABLE
+    if decision is not Decision.SKIP and draft.datatype and draft.suffix:
+        try:
+            path = str(BidsName(subject, draft.datatype, draft.suffix, "", session, draft.entities))
+        except BidsflowError as error:
+            decision, evidence = Decision.REVIEW, (str(error), *evidence)
+    mark = f"ses{session}" if session else ""
+    series = draft.series
+    return PlanRow(
+        series_uid=series.uid,
+        image=draft.rank,
+        series_number=series.number,
+        protocol_name=series.protocol_name,
+        series_description=series.description,
+        n_files=draft.image.n_instances,
+        n_volumes=draft.image.volumes,
+        decision=decision,
+        path=path,
+        confidence=round(min(1.0, max(0.0, draft.confidence)), 2),
+        evidence=_sentence((*evidence, *series.problems)),
+        b0_identifier=draft.field + mark if draft.field and decision is Decision.CONVERT else "",
+        b0_source=draft.corrected_by + mark if draft.corrected_by and decision is Decision.CONVERT else "",
+    )
+
+
+def _sentence(clauses: Sequence[str]) -> str:
+    text = "; ".join(dict.fromkeys(clause for clause in clauses if clause))
+    return text[:1].upper() + text[1:] + "." if text else "No evidence."
+
+
+def _keep_taken(rows: Sequence[PlanRow], taken: Mapping[tuple[str, int], str]) -> list[PlanRow]:
+    """Return the rows with the names that their images already have in the dataset."""
+    kept = []
+    for row in rows:
+        path = taken.get((row.series_uid, row.image))
+        if path is not None and row.decision is not Decision.SKIP and path != row.path:
+            row = replace(
+                row, path=path, decision=Decision.CONVERT, evidence=f"Converted before under this name. {row.evidence}"
+            )
+        kept.append(row)
+    return kept
+
+
+def _refuse_conflicts(rows: Sequence[PlanRow], taken: Mapping[tuple[str, int], str]) -> list[PlanRow]:
+    """Return the rows so that no two claim one path.
+
+    What the dataset holds already keeps its path; a new image that wants it gets the next free run. Two new images
+    under one name are both set before a person.
+    """
+    held = {path: key for key, path in taken.items()}
+    used = set(held) | {row.path for row in rows if row.decision is Decision.CONVERT}
+    result = []
+    for row in rows:
+        owner = held.get(row.path)
+        if row.decision is Decision.CONVERT and owner not in (None, (row.series_uid, row.image)):
+            row = _next_run(row, used)
+            used.add(row.path)
+        result.append(row)
+    claims = Counter(row.path for row in result if row.decision is Decision.CONVERT)
+    return [
+        replace(row, decision=Decision.REVIEW, evidence=f"Two series claim this name; say which is which. {row.evidence}",
+                b0_identifier="", b0_source="")
+        if row.decision is Decision.CONVERT and claims[row.path] > 1
+        else row
+        for row in result
+    ]  # fmt: skip
+
+
+def _next_run(row: PlanRow, used: set[str]) -> PlanRow:
+
+    name, run = parse_name(row.path), 2
+    while str(name.with_entity("run", str(run))) in used:
+        run += 1
+    path = str(name.with_entity("run", str(run)))
+    return replace(
+        row, path=path, evidence=f"Its name is taken by an image converted before, so it is run {run}. {row.evidence}"
+    )
+
+
+def follow_plan(plan: Plan, inventory: Inventory, key: Key) -> Planned:
+    """Return a plan that a person gave, with the key of a dataset brought in line with the labels in it.
+
+    Parameters
+    ----------
+    plan : Plan
+        Checked; its paths say who is who.
+    inventory : Inventory
+        What the export holds.
+    key : Key
+        The key of the dataset.
+    """
+    by_uid = {series.uid: series for series in inventory.series}
+    subjects, places = dict(key.subjects), dict(key.sessions)
+    for row in plan.decided(Decision.CONVERT):
+        series = by_uid.get(row.series_uid)
+        if series is not None:
+            name = parse_name(row.path)
+            subjects[person_of(series)] = name.sub
+            places[series.study_uid] = (name.sub, name.ses)
+    kept = tuple(series for series in inventory.series if series.study_uid in places)
+    return Planned(plan, assign(kept, Key(subjects, places, key.shifts)))

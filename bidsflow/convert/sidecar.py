@@ -1,0 +1,100 @@
+"""From dcm2niix's sidecar to ours: what identifies goes, what BIDS needs comes. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+Json = dict[str, object]
+
+#: Fields that dcm2niix writes even when asked to anonymise, and that tell who, where or when, or that people type.
+#: (Measured with version 1.0.20260724 and ``-ba y``.)
+IDENTIFYING = frozenset({
+    "AccessionNumber", "AcquisitionDateTime", "AcquisitionTime", "DeviceSerialNumber", "ImageComments", "InstitutionAddress",
+    "InstitutionalDepartmentName", "InstitutionName", "OperatorsName", "PatientAge", "PatientBirthDate", "PatientID",
+    "PatientName", "PatientSex", "PatientSize", "PatientWeight", "PerformingPhysicianName", "ProcedureStepDescription",
+    "ProtocolName", "ReferringPhysicianName", "SeriesDescription", "SeriesInstanceUID", "StationName", "StudyDate",
+    "StudyDescription", "StudyID", "StudyInstanceUID", "StudyTime",
+})  # fmt: skip
+
+#: Fields that are true of dcm2niix's run and not of the image.
+_NOT_METADATA = frozenset({"BidsGuess", "SeriesNumber"})
+_SUSPECT = re.compile(r"Patient(?!Position)|Physician|Operator|Institution|Address|UID$|DateTime$|Date$|Accession")
+
+
+def clean_sidecar(raw: Mapping[str, object], identities: Iterable[str] = ()) -> Json:
+    """Return a sidecar without what identifies a person, a place or a day.
+
+    Parameters
+    ----------
+    raw : mapping
+        As dcm2niix wrote it.
+    identities : iterable of str
+        Texts of the header that name the person; a field that holds one of them goes, whatever it is called.
+    """
+    names = [text.casefold() for text in identities if len(text) > 2]
+    return {
+        key: value
+        for key, value in raw.items()
+        if key not in IDENTIFYING
+        and key not in _NOT_METADATA
+        and not _SUSPECT.search(key)
+        and not any(name in str(value).casefold() for name in names)
+    }
+
+
+def complete_sidecar(
+    cleaned: Mapping[str, object],
+    *,
+    suffix: str,
+    task: str = "",
+    field: str = "",
+    corrected_by: Sequence[str] = (),
+    intended_for: Sequence[str] = (),
+) -> Json:
+    """Return a sidecar with the fields that BIDS wants and that dcm2niix cannot know.
+
+    Parameters
+    ----------
+    cleaned : mapping
+        As `clean_sidecar` returns it, or a sidecar of the dataset whose wiring has changed.
+    suffix : str
+        BIDS suffix of the image.
+    task : str
+        Label of the task, ``""`` where there is none.
+    field : str
+        B0FieldIdentifier.
+    corrected_by : sequence of str
+        B0FieldSource.
+    intended_for : sequence of str
+        BIDS URIs of the images that this one corrects.
+    """
+    sidecar = {
+        key: value for key, value in cleaned.items() if key not in ("B0FieldIdentifier", "B0FieldSource", "IntendedFor")
+    }
+    if task:
+        sidecar["TaskName"] = task
+    if suffix == "fieldmap":
+        sidecar.setdefault("Units", "Hz")
+    if field:
+        sidecar["B0FieldIdentifier"] = field
+    if corrected_by:
+        sidecar["B0FieldSource"] = corrected_by[0] if len(corrected_by) == 1 else list(corrected_by)
+    if intended_for:
+        sidecar["IntendedFor"] = list(intended_for)
+    return sidecar
+
+
+def scrub_nifti(header: bytes) -> bytes:
+    """Return a NIfTI-1 header without free text that holds times and comments.
+
+    dcm2niix writes the time of acquisition to ``descrip`` (offset 148, 80 bytes) and ImageComments to ``aux_file``
+    (offset 228, 24 bytes). Source: nifti1.h.
+
+    Parameters
+    ----------
+    header : bytes
+        At least the first 348 bytes of a file.
+    """
+    description = re.sub(rb";?(?:time|date)=[^;\x00]*", b"", header[148:228], flags=re.IGNORECASE).lstrip(b";")
+    return header[:148] + description.ljust(80, b"\0")[:80] + bytes(24) + header[252:]

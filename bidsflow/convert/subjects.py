@@ -1,0 +1,120 @@
+"""Who becomes which subject, and which study which session. Pure; the key itself is kept by `dataset.state`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from enum import StrEnum
+
+from bidsflow.dicom.series import Series
+
+
+class Sessions(StrEnum):
+    """Whether names have a session."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The private key of a dataset: whose data stands where. Never printed, never part of what is shared.
+
+    Attributes
+    ----------
+    subjects : mapping of str to str
+        `Patient.key` to subject label.
+    sessions : mapping of str to (str, str)
+        StudyInstanceUID to subject and session label (``""`` where the dataset has no sessions).
+    shifts : mapping of str to int
+        Subject label to the days that are added to its dates.
+    """
+
+    subjects: Mapping[str, str] = field(default_factory=dict)
+    sessions: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    shifts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def has_sessions(self) -> bool:
+        """Whether any study stands under a session."""
+        return any(session for _, session in self.sessions.values())
+
+
+#: Dates of every subject are moved so that the first lies here, on the same day of the week (BIDS: before 1925).
+FIRST_DAY = date(1900, 1, 1)
+
+
+def person_of(series: Series) -> str:
+    """Return a text that is equal for the same person; each study is a person of its own where no one is named."""
+    patient = series.patient
+    return patient.key if patient.id or patient.name else f"study\x1f{series.study_uid}"
+
+
+def assign(series: Sequence[Series], key: Key, sessions: Sessions = Sessions.AUTO) -> Key:
+    """Return the key with a place for every study.
+
+    Subjects and sessions that have a label keep it. New subjects are numbered in the order of their first study,
+    sessions of a subject in the order of time. With `Sessions.AUTO` there are sessions where someone has two studies,
+    or where the dataset has them already.
+
+    Parameters
+    ----------
+    series : sequence of Series
+        Everything of the export.
+    key : Key
+        As the dataset has it, or empty.
+    sessions : Sessions
+        Whether names have a session.
+    """
+    people: dict[str, dict[str, str]] = {}
+    for one in sorted(series, key=lambda s: (s.header.text("StudyDate"), s.header.text("StudyTime"), s.study_uid)):
+        start = one.header.text("StudyDate") or one.started[:8]
+        people.setdefault(person_of(one), {}).setdefault(one.study_uid, start)
+    subjects, places, shifts = dict(key.subjects), dict(key.sessions), dict(key.shifts)
+    wanted = _wants_sessions(people, key, sessions)
+    width = max(2, len(str(len(people) + len(subjects))))
+    for person, studies in people.items():
+        if person not in subjects:
+            subjects[person] = _next_label(set(subjects.values()), width)
+        subject = subjects[person]
+        for study in studies:
+            if study not in places:
+                taken = {session for sub, session in places.values() if sub == subject}
+                places[study] = (subject, _next_label(taken, 2) if wanted else "")
+        if subject not in shifts:
+            shifts[subject] = _shift(min(filter(None, studies.values()), default=""))
+    return Key(subjects, places, shifts)
+
+
+def _wants_sessions(people: Mapping[str, Mapping[str, str]], key: Key, sessions: Sessions) -> bool:
+    if sessions is not Sessions.AUTO:
+        return sessions is Sessions.ALWAYS
+    if key.sessions:
+        return key.has_sessions
+    return any(len(studies) > 1 for studies in people.values())
+
+
+def _next_label(taken: set[str], width: int) -> str:
+    number = 1
+    while f"{number:0{width}d}" in taken or any(label.isdigit() and int(label) == number for label in taken):
+        number += 1
+    return f"{number:0{width}d}"
+
+
+def parse_date(text: str) -> date | None:
+    """Return the date of a DICOM text ``YYYYMMDD...``; None where it holds none."""
+    try:
+        return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
+    except ValueError:
+        return None
+
+
+def _shift(first: str) -> int:
+    """Return the days to add so that a date falls on the first such day of the week after `FIRST_DAY`."""
+    day = parse_date(first)
+    if day is None:
+        return 0
+    target = FIRST_DAY + timedelta(days=(day.weekday() - FIRST_DAY.weekday()) % 7)
+    return (target - day).days

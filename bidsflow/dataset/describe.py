@@ -1,0 +1,65 @@
+"""The files that say what a dataset is. Pure: values in, text out. Nothing is invented: what is unknown is left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+#: Version of BIDS that bidsflow writes.
+BIDS_VERSION = "1.11.1"
+
+
+def dataset_description(name: str, generators: Sequence[tuple[str, str]]) -> str:
+    """Return ``dataset_description.json`` of a raw dataset.
+
+    Parameters
+    ----------
+    name : str
+        Name of the dataset.
+    generators : sequence of (str, str)
+        Name and version of each program that made it.
+    """
+    content = {
+        "Name": name,
+        "BIDSVersion": BIDS_VERSION,
+        "DatasetType": "raw",
+        "GeneratedBy": [{"Name": program, "Version": version} for program, version in generators],
+    }
+    return to_json(content)
+
+
+def readme(name: str, generators: Sequence[tuple[str, str]]) -> str:
+    """Return the first README of a dataset."""
+    made = " and ".join(f"{program} {version}" for program, version in generators)
+    return (
+        f"# {name}\n\n"
+        f"This is a BIDS dataset (version {BIDS_VERSION} of the standard, https://bids.neuroimaging.io). "
+        f"It was converted from DICOM by {made}.\n\n"
+        "Subject labels are sequential and say nothing of the person. Dates are shifted by a whole number of days per\n"
+        "subject, to before 1925, so that intervals within a subject are true. Faces have not been removed from images.\n"
+    )
+
+
+def changes(day: str, version: str) -> str:
+    """Return the first CHANGES of a dataset (CPAN format, as BIDS asks)."""
+    return f"1.0.0 {day}\n  - Converted from DICOM by bidsflow {version}\n"
+
+
+def participants_columns(columns: Sequence[str]) -> str:
+    """Return ``participants.json`` for the columns that a table has."""
+    known: Mapping[str, Mapping[str, object]] = {
+        "age": {
+            "Description": "Age at the first scan in this dataset; ages above 89 are given as 89",
+            "Units": "years",
+        },
+        "sex": {
+            "Description": "Sex as registered at the scanner",
+            "Levels": {"M": "male", "F": "female", "O": "other"},
+        },
+    }
+    return to_json({column: known[column] for column in columns if column in known})
+
+
+def to_json(content: object) -> str:
+    """Return JSON as bidsflow writes it everywhere: two blanks, no escapes that a person cannot read."""
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,212 @@
+"""The only writer of a dataset: stage, sync, journal, rename.
+
+A commit is a tree of staged files that mirrors the dataset. It is made durable first, then a journal says what will
+be renamed, then it is renamed. Whatever kills the process, the next one finds either no journal (nothing of the
+commit is visible, the staging area is swept) or a journal (the commit is finished).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bidsflow.dataset.tree import Dataset
+from bidsflow.errors import StorageError
+
+_FULL = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is reached",
+    errno.EROFS: "the disk is read-only",
+}
+
+
+@contextmanager
+def storage_errors(where: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into a `StorageError` that says so.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full, read-only, or over quota.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StorageError(str(where), _FULL[error.errno]) from error
+        raise
+
+
+@contextmanager
+def locked(dataset: Dataset) -> Iterator[None]:
+    """Hold the dataset for a commit; others wait. The lock ends with the process, however that ends."""
+    with (dataset.state / "lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        recover(dataset)
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """A private folder for the work of one process.
+
+    Attributes
+    ----------
+    dataset : Dataset
+        Where its commits go.
+    folder : Path
+        On the same file system as the dataset, so that renaming is atomic.
+    """
+
+    dataset: Dataset
+    folder: Path
+
+    def work(self, name: str) -> Path:
+        """Return a new empty folder for intermediate files."""
+        return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.folder))
+
+    def tree(self) -> Path:
+        """Return a new empty folder to stage a commit in."""
+        return self.work("commit")
+
+
+@contextmanager
+def staging(dataset: Dataset) -> Iterator[Staging]:
+    """Give a process its staging folder, sweep what dead processes left, and remove the folder at the end."""
+    with locked(dataset):
+        _sweep(dataset)
+        folder = Path(tempfile.mkdtemp(prefix="run-", dir=dataset.state / "staging"))
+        owner = (folder / "owner").open("w")
+        fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        yield Staging(dataset, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        owner.close()
+
+
+def _sweep(dataset: Dataset) -> None:
+    """Remove the staging folders whose process is gone."""
+    for folder in (dataset.state / "staging").iterdir():
+        try:
+            with (folder / "owner").open("r+") as owner:
+                fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+        except BlockingIOError:
+            continue  # its process is alive
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def commit(staged: Staging, tree: Path, remove: Sequence[str] = ()) -> None:
+    """Bring a staged tree into the dataset, whole. The caller holds the lock.
+
+    Parameters
+    ----------
+    staged : Staging
+        Where the tree was staged.
+    tree : Path
+        Mirrors the dataset: each file in it replaces, or becomes, the file of the same path.
+    remove : sequence of str
+        Paths relative to the dataset that go away in the same commit.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full; nothing has changed then.
+    """
+    root = staged.dataset.root
+    with storage_errors(root):
+        _sync_tree(tree)
+        moves = [[os.path.relpath(one, root), os.path.relpath(two, root)] for one, two in _moves(tree, root)]
+        journal = staged.dataset.state / "journal" / f"{staged.folder.name}-{tree.name}.json"
+        write_durably(journal, json.dumps({"moves": moves, "remove": list(remove)}).encode())
+    _carry_out(staged.dataset, journal)
+
+
+def recover(dataset: Dataset) -> int:
+    """Finish the commits that a process began before it died, and return how many. The caller holds the lock."""
+    journals = sorted((dataset.state / "journal").glob("*.json"))
+    for journal in journals:
+        _carry_out(dataset, journal)
+    for half in (dataset.state / "journal").glob("*.tmp"):
+        half.unlink()
+    return len(journals)
+
+
+def _moves(tree: Path, root: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield what to rename to what: whole folders where the dataset has none of that name, else their files."""
+    for one in sorted(tree.iterdir()):
+        target = root / one.name
+        if one.is_dir() and target.is_dir():
+            yield from _moves(one, target)
+        else:
+            yield one, target
+
+
+def _carry_out(dataset: Dataset, journal: Path) -> None:
+    entries = json.loads(journal.read_bytes())
+    touched: set[Path] = set()
+    for source, target in entries["moves"]:
+        origin, final = dataset.root / source, dataset.root / target
+        if os.path.lexists(origin):  # else it was moved before the process died
+            origin.replace(final)
+            touched.add(final.parent)
+    for name in entries["remove"]:
+        gone = dataset.root / name
+        gone.unlink(missing_ok=True)
+        touched.add(gone.parent)
+    for folder in touched:
+        _sync(folder)
+    journal.unlink()
+    _sync(journal.parent)
+
+
+def write_durably(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Write a file so that it is there whole or not at all, whatever happens.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full; what was there before is untouched.
+    """
+    half = path.with_name(path.name + ".tmp")
+    with storage_errors(path):
+        try:
+            descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            half.replace(path)
+        except BaseException:
+            half.unlink(missing_ok=True)
+            raise
+        _sync(path.parent)
+
+
+def _sync_tree(tree: Path) -> None:
+    for folder, _, names in os.walk(tree):
+        for name in names:
+            _sync(Path(folder, name))
+        _sync(Path(folder))
+
+
+def _sync(path: Path) -> None:
+    """Make a file or folder durable; file systems that cannot sync folders are let pass."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
