@@ -147,18 +147,22 @@ def _rewire(dataset: Dataset, tree: Path, row: PlanRow, there: Sequence[PlanRow]
 
 def _complete(sidecar: Mapping[str, object], row: PlanRow, there: Sequence[PlanRow]) -> Json:
     name = parse_name(row.path)
-    known = {other.b0_identifier for other in there}
-    sources = [label for label in row.b0_source.replace(" ", "").split(",") if label in known]
+    known = {other.b0_identifier for other in there} - {""}
+    sources = [label for label in _labels(row) if label in known]
     carries = row.b0_identifier and not name.suffix.startswith("magnitude")
     targets = [
         f"bids::{other.path}.nii.gz"
         for other in there
-        if carries and row.b0_identifier in other.b0_source.replace(" ", "").split(",")
+        if carries and row.b0_identifier in _labels(other)
     ]
     return complete_sidecar(
         sidecar, suffix=name.suffix, task=name.entity("task"), field=row.b0_identifier, corrected_by=sources,
         intended_for=sorted(targets),
     )  # fmt: skip
+
+
+def _labels(row: PlanRow) -> list[str]:
+    return row.b0_source.replace(" ", "").split(",")
 
 
 def _stage(tree: Path, name: Path, data: bytes) -> Stamp:

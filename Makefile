@@ -1,0 +1,48 @@
+# Every target works on a fresh machine with Python 3.11+ (with venv), make and a network.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEMO ?= .demo
+
+.PHONY: help install demo test lint types layers pytest format package bench clean
+
+help:  ## Say what can be made.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/' | expand -t 12
+
+$(STAMP): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+install: $(STAMP)  ## Make .venv and install bidsflow into it, with what developers need.
+
+demo: $(STAMP)  ## The whole way on made-up data; leaves a page to look at in .demo/.
+	rm -rf $(DEMO)
+	$(BIN)/bidsflow demo $(DEMO)
+
+test: lint types layers pytest package  ## Everything that CI runs.
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+layers: $(STAMP)
+	$(BIN)/lint-imports
+
+pytest: $(STAMP)
+	$(BIN)/pytest -n auto
+
+package: $(STAMP)  ## Build the wheel, install it into an empty environment outside the checkout, run the demo from it.
+	$(BIN)/python tests/packaging/check_wheel.py
+
+format: $(STAMP)  ## Put the code in order.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## Remove everything that was made.
+	rm -rf $(VENV) $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
