@@ -54,7 +54,7 @@ class Tissue:
 # (doi:10.1016/j.mri.2007.02.014), rounded. Diffusivities: Pierpaoli et al. 1996, rounded.
 _WHITE = Tissue("white", 0.70, 850, 75, 48, (1.7e-3, 0.3e-3, 0.3e-3), (0.0, 1.0, 0.0))
 TISSUES = (
-    Tissue("scalp", 0.90, 380, 70, 40, (0.1e-3, 0.1e-3, 0.1e-3), fat=True),
+    Tissue("scalp", 0.60, 380, 70, 40, (0.1e-3, 0.1e-3, 0.1e-3), fat=True),
     Tissue("skull", 0.10, 900, 15, 3, (0.1e-3, 0.1e-3, 0.1e-3)),
     Tissue("csf", 1.00, 4000, 1500, 500, (3.0e-3, 3.0e-3, 3.0e-3)),
     Tissue("gray", 0.82, 1400, 100, 50, (0.8e-3, 0.8e-3, 0.8e-3)),
@@ -63,7 +63,7 @@ TISSUES = (
     replace(_WHITE, name="corticospinal", fibre=(0.0, 0.0, 1.0)),
     Tissue("deep-gray", 0.80, 1200, 85, 40, (0.75e-3, 0.75e-3, 0.75e-3)),
     Tissue("muscle", 0.75, 1400, 35, 25, (1.5e-3, 1.5e-3, 1.5e-3)),
-    Tissue("capsule", 1.00, 300, 200, 120, (0.2e-3, 0.2e-3, 0.2e-3)),
+    Tissue("capsule", 1.00, 600, 200, 120, (0.2e-3, 0.2e-3, 0.2e-3)),
 )
 TISSUE_BY_NAME = {t.name: t for t in TISSUES}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -82,9 +83,9 @@ def format_number(value: float) -> str:
     return text if len(text) <= 16 else f"{float(value):.8g}"
 
 
-def format_numbers(values: object) -> list[str]:
+def format_numbers(values: Iterable[float] | Array) -> list[str]:
     """Return decimal strings for a vector."""
-    return [format_number(v) for v in values]  # type: ignore[attr-defined]
+    return [format_number(v) for v in values]
 
 
 def make_meta(dataset: Dataset) -> FileMetaDataset:

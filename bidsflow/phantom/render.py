@@ -104,8 +104,7 @@ def _brightness(scene: Scene, series: Series, te_ms: float) -> Array:
 
 def _weigh(scene: Scene, grid: Grid, points: Array, motion: Pose) -> tuple[Array, Array]:
     """Return the weights of the shapes at points of the scanner, and the points in the head."""
-    to_head = np.linalg.inv(motion.matrix @ scene.pose.matrix)
-    inside = move_points(to_head, points)
+    inside = move_points(scene.pose.inverse @ motion.inverse, points)
     return scene.head.weights(inside, grid.edge), inside
 
 
