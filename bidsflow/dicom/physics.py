@@ -1,0 +1,339 @@
+"""What kind of measurement an image is, decided from how it was acquired. Pure.
+
+Words that people type (descriptions, protocol names) are not looked at, except where said so: they are evidence for
+names, not for physics. Each finding says which tags decided.
+
+Sources: DICOM PS3.3 C.8.3 and C.8.13 (MR attributes); sequence names as the makers write them and as dcm2niix's
+documentation lists them; contrast limits from Bernstein et al., *Handbook of MRI Pulse Sequences* (2004), chapters
+14 to 17, widened so that they hold from 1.5 T to 7 T.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bidsflow.dicom.header import Header
+from bidsflow.dicom.read import maker
+from bidsflow.dicom.series import Image, Series
+
+
+class Kind(StrEnum):
+    """What was measured; the text is what people read."""
+
+    LOCALIZER = "localizer"
+    DERIVED = "derived map"
+    DIFFUSION = "diffusion EPI"
+    GRADIENT_EPI = "gradient-echo EPI"
+    SPIN_EPI = "spin-echo EPI"
+    EPI = "EPI"
+    ASL = "arterial spin labelling"
+    FIELD_GRE = "dual-echo gradient echo"
+    FIELD_HZ = "field map in Hz"
+    T1W = "T1-weighted"
+    T2W = "T2-weighted"
+    FLAIR = "FLAIR"
+    PDW = "proton-density-weighted"
+    T2STARW = "T2*-weighted"
+    MP2RAGE = "MP2RAGE"
+    ANGIO = "angiography"
+    CAPTURE = "screen capture"
+    OTHER_MODALITY = "not MR"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A kind, how sure it is (0 to 1), and the clause that says why."""
+
+    kind: Kind
+    confidence: float
+    because: str
+
+
+#: Values of ImageType that only reconstructions of other images carry.
+_DERIVED_WORDS = frozenset(
+    "ADC ADC_UNSPECIFIED EADC FA TRACE TRACEW TENSOR TENSOR_B0 COLFA RCBF CBF CBV MTT TTP SUBTRACTION PERFUSION "
+    "T_MAP TTEST PROJECTION PROJECTION_IMAGE MIP MNIP MPR RESAMPLED REFORMATTED CPR MEAN STDDEV T1_MAP T2_MAP T2STAR_MAP "
+    "T2_STAR_MAP R2_MAP R2STAR_MAP MOCO_MEAN GLOBAL_BOLD LOCALIZER_COPY RCBV RMTT SWI_MIP MOSAIC_MEAN".split()
+)
+_CAPTURE_CLASS = "1.2.840.10008.5.1.4.1.1.7"
+_LOCALIZER_ANGLE = math.cos(math.radians(30))
+#: b-values below this (s/mm²) count as no diffusion weighting: Philips numbers its b=0 volumes 0.001, 0.002, ...
+B_ZERO = 50.0
+
+
+def classify(series: Series, image: Image) -> Finding:
+    """Return what kind of measurement an image of a series is.
+
+    Parameters
+    ----------
+    series : Series
+        The series, for what its images have in common.
+    image : Image
+        One of its images.
+    """
+    header = series.header
+    for rule in (_not_mr, _localizer, _derived, _labelled, _echo_planar, _field_map, _contrast):
+        finding = rule(series, image, header)
+        if finding is not None:
+            return finding
+    return Finding(Kind.UNKNOWN, 0.0, f"no rule fits {_timing(image, header)}")
+
+
+def _not_mr(_series: Series, _image: Image, header: Header) -> Finding | None:
+    if header.text("SOPClassUID").startswith(_CAPTURE_CLASS):
+        return Finding(Kind.CAPTURE, 1.0, "SOPClassUID is secondary capture")
+    if header.text("Modality") not in ("MR", ""):
+        return Finding(Kind.OTHER_MODALITY, 1.0, f"Modality is {header.text('Modality')}")
+    return None
+
+
+def _localizer(series: Series, image: Image, header: Header) -> Finding | None:
+    normals = {normal for one in series.images if (normal := _normal(one.orientation))}
+    first = next(iter(normals), None)
+    if first and any(abs(_dot(first, other)) < _LOCALIZER_ANGLE for other in normals):
+        return Finding(Kind.LOCALIZER, 0.95, f"its slices point in {len(normals)} directions (ImageOrientationPatient)")
+    name = header.text("SequenceFile").lower()
+    if "scout" in name or name.startswith(("localizer", "haste_localizer")):
+        return Finding(Kind.LOCALIZER, 0.95, f"its sequence is {header.text('SequenceFile')}")
+    if "LOCALIZER" in header.words("ImageType") or header.text("AcquisitionContrast") == "LOCALIZER":
+        return Finding(Kind.LOCALIZER, 0.9, "ImageType says LOCALIZER")
+    return None
+
+
+def _derived(series: Series, image: Image, header: Header) -> Finding | None:
+    if header.integer("SamplesPerPixel", 1) == 3:
+        return Finding(Kind.DERIVED, 0.95, "it is in colour (SamplesPerPixel is 3)")
+    words = _image_words(image.header)
+    found = [word for word in words if word in _DERIVED_WORDS]
+    if found:
+        return Finding(Kind.DERIVED, 0.95, f"ImageType says {found[0]}")
+    return None
+
+
+def _image_words(header: Header) -> tuple[str, ...]:
+    """Return the values of ImageType and FrameType behind the first two, joined by underscores inside a value."""
+    words = (*header.words("ImageType")[2:], *header.words("FrameType")[2:], *header.words("SiemensImageType")[2:])
+    return tuple(re.sub(r"[\s-]+", "_", word) for word in words)
+
+
+def _labelled(series: Series, image: Image, header: Header) -> Finding | None:
+    if "ASL" in _image_words(header):
+        return Finding(Kind.ASL, 0.95, "ImageType says ASL")
+    if header.text("ArterialSpinLabelingContrast"):
+        return Finding(Kind.ASL, 0.95, "ArterialSpinLabelingContrast is set")
+    if re.search(r"p?c?asl(?![a-z])", _sequence(header)):
+        return Finding(Kind.ASL, 0.9, f"its sequence is {_sequence(header)}")
+    return None
+
+
+def is_echo_planar(header: Header) -> str:
+    """Return the clause that shows an echo-planar readout, ``""`` where nothing shows one."""
+    if "EP" in header.words("ScanningSequence"):
+        return "ScanningSequence has EP"
+    if header.text("EchoPlanarPulseSequence") == "YES":
+        return "EchoPlanarPulseSequence is YES"
+    if "EPI_GEMS" in header.words("ScanOptions"):
+        return "ScanOptions has EPI_GEMS"
+    name = _short_name(header)
+    if name.startswith("ep"):
+        return f"SequenceName is {_shown_name(header)}"
+    technique = header.text("PhilipsTechnique").upper()
+    if "EPI" in technique or technique.startswith("DWI"):
+        return f"ScanningTechnique is {header.text('PhilipsTechnique')}"
+    if header.integer("PhilipsEpiFactor") > 16:
+        return f"the EPI factor is {header.integer('PhilipsEpiFactor')}"
+    return ""
+
+
+def _echo_planar(series: Series, image: Image, header: Header) -> Finding | None:
+    shown = is_echo_planar(header)
+    if not shown:
+        return None
+    diffusion = _diffusion(image, header)
+    if diffusion:
+        return Finding(Kind.DIFFUSION, 0.95, f"{shown} and {diffusion}")
+    echo = _refocused(header)
+    if echo is None:
+        return Finding(Kind.EPI, 0.4, f"{shown}, gradient or spin echo unknown")
+    kind, why = (Kind.SPIN_EPI, "spin echo") if echo else (Kind.GRADIENT_EPI, "gradient echo")
+    return Finding(kind, 0.85, f"{shown}, {why}, TE {image.echo_time or header.number('EchoTime'):g} ms")
+
+
+def _diffusion(image: Image, header: Header) -> str:
+    """Return the clause that shows diffusion encoding."""
+    highest = max(image.b_values, default=0.0)
+    if highest >= B_ZERO:
+        return f"b-values reach {highest:g} s/mm²"
+    if "DIFFUSION" in _image_words(header):
+        return "ImageType says DIFFUSION"
+    if re.search(r"diff|dwi|dti", _sequence(header)) or header.text("PhilipsTechnique").upper().startswith("DWI"):
+        return f"its sequence is {_sequence(header) or header.text('PhilipsTechnique')}"
+    if re.match(r"ep_?b\d", _short_name(header)):
+        return f"SequenceName is {_shown_name(header)}"
+    return ""
+
+
+def _refocused(header: Header) -> bool | None:
+    """Return whether an EPI is a spin echo; None where nothing tells.
+
+    The name of the sequence comes first: EchoPulseSequence of Siemens XA30 says GRADIENT for spin-echo EPI as well.
+    """
+    name = _short_name(header)
+    if name.startswith("epfid"):
+        return False
+    if name.startswith("epse"):
+        return True
+    technique = header.text("PhilipsTechnique").upper()
+    if technique.startswith(("SE", "DWISE")) or technique.startswith(("FE", "FFE")):
+        return technique.startswith(("SE", "DWISE"))
+    words = header.words("ScanningSequence")
+    if "SE" in words or "GR" in words:
+        return "SE" in words
+    pulse = header.text("EchoPulseSequence")
+    return {"SPIN": True, "GRADIENT": False}.get(pulse)
+
+
+def _field_map(series: Series, image: Image, header: Header) -> Finding | None:
+    if header.text("RescaleType").upper() == "HZ" or {"B0", "B0_MAP", "FIELD_MAP"} & set(_image_words(image.header)):
+        return Finding(Kind.FIELD_HZ, 0.85, "its values are a field in Hz (ImageType or RescaleType)")
+    sequence = header.text("SequenceFile").lower()
+    if "field_map" in sequence:
+        return Finding(Kind.FIELD_GRE, 0.95, f"its sequence is {header.text('SequenceFile')}")
+    if _short_name(header).startswith("fm2d"):
+        return Finding(Kind.FIELD_GRE, 0.9, f"SequenceName is {_shown_name(header)}")
+    times = sorted({one.echo_time for one in series.images})
+    if len(times) == 2 and _is_gradient(header) and 0.4 < times[1] - times[0] < 6 and times[1] < 13:
+        return Finding(Kind.FIELD_GRE, 0.7, f"a gradient echo with two short echoes ({times[0]:g} and {times[1]:g} ms)")
+    return None
+
+
+def _contrast(series: Series, image: Image, header: Header) -> Finding | None:
+    """Return the contrast of an image that is not echo planar."""
+    te, tr, ti = image.echo_time or header.number("EchoTime"), header.number("RepetitionTime"), _inversion(header)
+    sequence = _sequence(header)
+    if "mp2rage" in sequence or {"UNI", "INV1", "INV2"} & set(_image_words(image.header)):
+        return Finding(Kind.MP2RAGE, 0.9, f"its sequence is {sequence or 'an MP2RAGE (ImageType)'}")
+    if header.text("AngioFlag") == "Y" or "TOF" in _image_words(header) or re.search(r"\btof", sequence):
+        return Finding(Kind.ANGIO, 0.8, "its sequence or ImageType says time of flight")
+    if _is_gradient(header):
+        return _gradient_contrast(te, tr, ti, header)
+    if _is_spin(header):
+        return _spin_contrast(te, tr, ti, header)
+    return None
+
+
+def _gradient_contrast(te: float, tr: float, ti: float, header: Header) -> Finding | None:
+    volume = header.text("MRAcquisitionType") == "3D"
+    prepared = ti > 0 or "MP" in header.words("SequenceVariant") or "IR" in header.words("ScanningSequence")
+    said = f"a {'3D ' if volume else ''}gradient echo, TE {te:g} ms, TR {tr:g} ms"
+    if volume and prepared and te < 8:
+        because = f"TI {ti:g} ms" if ti else "ScanningSequence or SequenceVariant say so"
+        return Finding(Kind.T1W, 0.9, f"{said}, inversion-prepared ({because})")
+    if te >= 12:
+        return Finding(Kind.T2STARW, 0.65, said)
+    if volume and 0 < te < 8 and 0 < tr < 60 and header.number("FlipAngle") >= 8:
+        return Finding(Kind.T1W, 0.7, f"{said}, flip angle {header.number('FlipAngle'):g}°")
+    if 0 < te < 8 and 100 <= tr < 1000 and header.number("FlipAngle") >= 50:
+        return Finding(Kind.T1W, 0.6, f"{said}, flip angle {header.number('FlipAngle'):g}°")
+    return None
+
+
+def _spin_contrast(te: float, tr: float, ti: float, header: Header) -> Finding | None:
+    said = f"a spin echo, TE {te:g} ms, TR {tr:g} ms"
+    if ti >= 1400 and te >= 60:
+        return Finding(Kind.FLAIR, 0.9, f"{said}, TI {ti:g} ms")
+    if ti > 0 and te < 60:
+        return Finding(Kind.T1W, 0.6, f"{said}, TI {ti:g} ms")
+    if te >= 60 and tr >= 1500:
+        return Finding(Kind.T2W, 0.85, said)
+    if 0 < te < 45 and tr >= 1800:
+        return Finding(Kind.PDW, 0.8, said)
+    if 0 < te < 35 and 0 < tr <= 1200:
+        return Finding(Kind.T1W, 0.8, said)
+    return None
+
+
+def _is_gradient(header: Header) -> bool:
+    words = header.words("ScanningSequence")
+    if words:
+        return "GR" in words
+    if header.text("EchoPulseSequence") == "GRADIENT":
+        return True
+    return _short_name(header).startswith(("fl", "tfl", "fm", "fi"))
+
+
+def _is_spin(header: Header) -> bool:
+    words = header.words("ScanningSequence")
+    if words:
+        return "SE" in words or words == ("IR",)
+    if header.text("EchoPulseSequence") in ("SPIN", "BOTH"):
+        return True
+    return _short_name(header).startswith(("spc", "tse", "se", "tir"))
+
+
+def _inversion(header: Header) -> float:
+    return header.number("InversionTime")
+
+
+def _shown_name(header: Header) -> str:
+    return header.text("SequenceName") or header.text("PulseSequenceName") or header.text("GePulseSequence")
+
+
+def _short_name(header: Header) -> str:
+    """Return the name of the sequence in small letters, without the marks that Siemens puts before it."""
+    return _shown_name(header).lower().lstrip("*#%\\ ")
+
+
+def _sequence(header: Header) -> str:
+    """Return the file name of the sequence, or the name that GE gives it."""
+    return (header.text("SequenceFile") or header.text("GePulseSequence")).lower()
+
+
+def _timing(image: Image, header: Header) -> str:
+    te = image.echo_time or header.number("EchoTime")
+    sequence = "\\".join(header.words("ScanningSequence")) or header.text("EchoPulseSequence") or "unknown sequence"
+    return f"{sequence}, TE {te:g} ms, TR {header.number('RepetitionTime'):g} ms"
+
+
+def _normal(orientation: tuple[float, ...]) -> tuple[float, float, float] | None:
+    if len(orientation) != 6:
+        return None
+    a, b, c, d, e, f = orientation
+    return (b * f - c * e, c * d - a * f, a * e - b * d)
+
+
+def _dot(one: tuple[float, float, float], other: tuple[float, float, float]) -> float:
+    return sum(x * y for x, y in zip(one, other, strict=True))
+
+
+def phase_encoding(header: Header) -> str:
+    """Return where phase encoding runs to in the patient: ``AP``, ``PA``, ``LR``, ``RL``, ``HF`` or ``FH``.
+
+    ``""`` where the axis or its polarity is not in the header (GE and Philips keep the polarity to themselves).
+
+    The axis is InPlanePhaseEncodingDirection (PS3.3 C.8.3.1.1.10), its course in the patient follows from
+    ImageOrientationPatient; Siemens' PhaseEncodingDirectionPositive 1 means that encoding runs with the axis.
+    """
+    axis = {"COL": 3, "COLUMN": 3, "ROW": 0}.get(header.text("InPlanePhaseEncodingDirection"))
+    polarity = header.text("PhaseEncodingPositive")
+    orientation = header.numbers("ImageOrientationPatient")
+    if axis is None or polarity not in ("0", "1") or len(orientation) != 6:
+        return ""
+    course = orientation[axis : axis + 3]
+    main = max(range(3), key=lambda i: abs(course[i]))
+    forward = (course[main] > 0) == (polarity == "1")
+    return (("RL", "LR"), ("AP", "PA"), ("FH", "HF"))[main][0 if forward else 1]
+
+
+def is_declared_derived(image: Image) -> bool:
+    """Return whether ImageType begins with DERIVED, which also images that were only filtered do."""
+    return image.header.words("ImageType")[:1] == ("DERIVED",)
+
+
+def sequence_maker(header: Header) -> str:
+    """Return the short name of the maker of the scanner."""
+    return maker(header.text("Manufacturer"))
