@@ -1,1 +1,1 @@
-"""To be written."""
+"""What makes a folder a BIDS App: declaration, command line, execution, derivatives. Empty until the first pipeline."""

@@ -1,1 +1,1 @@
-"""To be written."""
+"""The local page: curate a plan, browse a dataset, rate quality. Empty for now."""
