@@ -159,7 +159,9 @@ def _mark_aborted(drafts: Drafts) -> Drafts:
     """Set runs that were stopped before their planned end, and repeated, before a person."""
     result = []
     for draft in drafts:
-        planned = draft.series.header.integer("PlannedVolumes")
+        header = draft.series.header
+        # NumberOfTemporalPositions is what was prescribed, not what was reached (DICOM PS3.3 C.8.3.1); GE and enhanced.
+        planned = header.integer("PlannedVolumes") or header.integer("NumberOfTemporalPositions")
         if not draft.to_convert or draft.suffix != "bold" or draft.image.volumes >= planned:
             result.append(draft)
             continue
