@@ -14,6 +14,8 @@ _COLUMNS = (
     "patient", "study", "number", "description", "protocol_name", "kind", "matrix", "volumes", "images", "files", "problems",
 )  # fmt: skip
 
+_TITLES = {"patient": "pat", "number": "no.", "volumes": "vol", "images": "img"}
+
 
 def scan(
     exports: Annotated[
@@ -89,13 +91,18 @@ def _print_table(rows: list[dict[str, object]], out: "Console") -> None:  # noqa
     from bidsflow.cli.steps import printable
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    shown = [column for column in _COLUMNS if column != "protocol_name"]
+    shown = [column for column in _COLUMNS if column != "protocol_name" and any(row[column] for row in rows)]
     for column in shown:
         right = column in ("study", "number", "volumes", "images", "files")
-        table.add_column(column, justify="right" if right else "left", overflow="fold")
+        words = column in ("description", "kind", "problems")
+        table.add_column(
+            _TITLES.get(column, column), justify="right" if right else "left", overflow="fold",
+            no_wrap=not words, min_width=12 if words else None,
+        )  # fmt: skip
     for row in rows:
         cells = [printable(str(row[column])) for column in shown]
-        cells[-1] = f"[yellow]{cells[-1]}[/]" if cells[-1] else ""
+        if shown[-1] == "problems" and cells[-1]:
+            cells[-1] = f"[yellow]{cells[-1]}[/]"
         table.add_row(*cells)
     out.print(table)
 

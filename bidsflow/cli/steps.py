@@ -36,10 +36,14 @@ def cache_file(exports: Sequence[Path]) -> Path:
 
 
 def consoles() -> tuple[Console, Console]:
-    """Return where results go and where everything else goes."""
+    """Return where results go and where everything else goes; what is not a terminal gets lines that are not cut."""
     from rich.console import Console
 
-    return Console(highlight=False), Console(stderr=True, highlight=False)
+    out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+    for console in (out, err):
+        if not console.is_terminal:
+            console.width = 160
+    return out, err
 
 
 @contextmanager
