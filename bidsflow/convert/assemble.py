@@ -20,6 +20,7 @@ from bidsflow.convert.people import participant_row, shifted_time
 from bidsflow.convert.plan import PlanRow
 from bidsflow.convert.sidecar import Json, complete_sidecar
 from bidsflow.convert.subjects import Key
+from bidsflow.convert.supply import supply_echo_times
 from bidsflow.dataset import describe
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.tsv import columns_of, format_tsv, merge_rows, parse_tsv
@@ -90,7 +91,7 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
     for row in there:
         if row.path in fresh:
             ledger[row.path] = _stage_image(tree, fresh[row.path], there, session)
-        elif (entry := _rewire(dataset, tree, row, there, ledger[row.path])) is not None:
+        elif (entry := _rewire(dataset, tree, row, there, session, ledger[row.path])) is not None:
             ledger[row.path] = entry
     _stage(tree, dataset.ledger_file(session.folder).relative_to(dataset.root), format_ledger(ledger))
     if there:
@@ -128,35 +129,38 @@ def _stage_image(tree: Path, one: Converted, there: Sequence[PlanRow], session: 
         source.replace(target)
         files[f"{one.row.path}{ext}"] = stamp(target)
     name = f"{one.row.path}.json"
-    files[name] = _stage(tree, Path(name), describe.to_json(_complete(one.sidecar, one.row, there)).encode())
+    files[name] = _stage(tree, Path(name), describe.to_json(_complete(one.sidecar, one.row, there, session)).encode())
     return Entry(one.row.series_uid, one.row.image, source_digest(session.series[one.row.series_uid]), files)
 
 
-def _rewire(dataset: Dataset, tree: Path, row: PlanRow, there: Sequence[PlanRow], entry: Entry) -> Entry | None:
+def _rewire(
+    dataset: Dataset, tree: Path, row: PlanRow, there: Sequence[PlanRow], session: Session, entry: Entry
+) -> Entry | None:
     """Stage the sidecar of an image that stays, where the session around it has changed its wiring."""
     name = f"{row.path}.json"
     present = dataset.root / name
     if name not in entry.files or not present.exists() or not is_same(present, entry.files[name]):
         return None
     old = present.read_bytes()
-    new = describe.to_json(_complete(json.loads(old), row, there)).encode()
+    new = describe.to_json(_complete(json.loads(old), row, there, session)).encode()
     if new == old:
         return None
     return Entry(entry.series_uid, entry.image, entry.source, {**entry.files, name: _stage(tree, Path(name), new)})
 
 
-def _complete(sidecar: Mapping[str, object], row: PlanRow, there: Sequence[PlanRow]) -> Json:
+def _complete(sidecar: Mapping[str, object], row: PlanRow, there: Sequence[PlanRow], session: Session) -> Json:
     name = parse_name(row.path)
+    times = {
+        parse_name(other.path).suffix: session.series[other.series_uid].images[other.image - 1].echo_time
+        for other in there
+        if row.b0_identifier and other.b0_identifier == row.b0_identifier
+    }
     known = {other.b0_identifier for other in there} - {""}
     sources = [label for label in _labels(row) if label in known]
     carries = row.b0_identifier and not name.suffix.startswith("magnitude")
-    targets = [
-        f"bids::{other.path}.nii.gz"
-        for other in there
-        if carries and row.b0_identifier in _labels(other)
-    ]
+    targets = [f"bids::{other.path}.nii.gz" for other in there if carries and row.b0_identifier in _labels(other)]
     return complete_sidecar(
-        sidecar, suffix=name.suffix, task=name.entity("task"), field=row.b0_identifier, corrected_by=sources,
+        supply_echo_times(sidecar, name, times), suffix=name.suffix, task=name.entity("task"), field=row.b0_identifier, corrected_by=sources,
         intended_for=sorted(targets),
     )  # fmt: skip
 

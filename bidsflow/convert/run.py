@@ -17,10 +17,12 @@ from bidsflow.convert.ledger import Ledger, is_same, read_ledger, source_digest,
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.sidecar import clean_sidecar, scrub_nifti
 from bidsflow.convert.subjects import Key
+from bidsflow.convert.supply import agree_on_repetition, supply_fields
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import Staging, commit, locked, staging, storage_errors
 from bidsflow.dicom.series import Inventory, Series
 from bidsflow.errors import ConversionError, PlanError, StorageError
+from bidsflow.names import parse_name
 
 _log = logging.getLogger(__name__)
 
@@ -284,12 +286,16 @@ class _Crew:
             return f"its files cannot be read ({error.strerror})"
 
     def _finish(self, series: Series, row: PlanRow, output: Output) -> Converted:
-        image = series.images[row.image - 1]
+        image, name = series.images[row.image - 1], parse_name(row.path)
         check_output(series, image, output)
-        packed = output.nifti.with_suffix(".nii.gz")
-        compress(output.nifti, packed, scrub_nifti)
+        if name.suffix == "dwi" and name.entity("part") in ("", "mag") and ".bval" not in output.tables:
+            raise ConversionError(series.title, "dcm2niix finds no b-values in it, which a dwi must have")
         person = (*series.patient.name.split(), series.patient.id)
-        return Converted(row, clean_sidecar(output.sidecar, person), {".nii.gz": packed, **output.tables})
+        sidecar = supply_fields(clean_sidecar(output.sidecar, person), name, image.header)
+        packed = output.nifti.with_suffix(".nii.gz")
+        compress(output.nifti, packed, lambda data: agree_on_repetition(scrub_nifti(data), sidecar))
+        tables = output.tables if name.suffix == "dwi" else {}
+        return Converted(row, sidecar, {".nii.gz": packed, **tables})
 
     def _commit(self, work: _Work, converted: Sequence[Converted]) -> None:
         dataset = self._staged.dataset

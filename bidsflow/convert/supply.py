@@ -1,0 +1,90 @@
+"""Supply what BIDS requires of a sidecar and dcm2niix leaves out, where the headers tell. Pure.
+
+Source of the requirements: BIDS schema, ``rules.sidecars.func`` and ``rules.sidecars.fmap``. Nothing is invented: what
+the headers do not tell stays out, and the validator says so.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+
+from bidsflow.dicom.header import Header
+from bidsflow.names import BidsName
+
+#: Direction in the patient to the sign along the axis of the image that dcm2niix writes for it: its rows run from
+#: posterior to anterior, and from left to right as seen by the patient's left-right axis reversed.
+_SIGN = {"AP": "-", "PA": "", "LR": "-", "RL": ""}
+_AXIS = {"AP": "j", "PA": "j", "LR": "i", "RL": "i"}
+
+
+def supply_fields(sidecar: Mapping[str, object], name: BidsName, header: Header) -> dict[str, object]:
+    """Return a sidecar with what its image must have and the headers tell.
+
+    Parameters
+    ----------
+    sidecar : mapping
+        As dcm2niix wrote it, cleaned.
+    name : BidsName
+        What the image is.
+    header : Header
+        Header of its first instance.
+    """
+    filled = dict(sidecar)
+    repetition = header.number("RepetitionTime") / 1000
+    if name.suffix in ("bold", "cbv") and repetition > 0 and not {"RepetitionTime", "VolumeTiming"} & filled.keys():
+        filled["RepetitionTime"] = repetition
+    if (name.datatype, name.suffix) == ("fmap", "epi"):
+        direction = name.entity("dir")
+        axis = str(filled.get("PhaseEncodingAxis", ""))
+        if "PhaseEncodingDirection" not in filled and axis and _AXIS.get(direction) == axis:
+            filled["PhaseEncodingDirection"] = axis + _SIGN[direction]
+        if "TotalReadoutTime" not in filled and "EstimatedTotalReadoutTime" in filled:
+            filled["TotalReadoutTime"] = filled["EstimatedTotalReadoutTime"]
+    return filled
+
+
+def supply_echo_times(sidecar: Mapping[str, object], name: BidsName, times: Mapping[str, float]) -> dict[str, object]:
+    """Return the sidecar of a phase difference with the echo times of its magnitudes, where it lacks them.
+
+    Parameters
+    ----------
+    sidecar : mapping
+        Of the phase difference.
+    name : BidsName
+        What the image is.
+    times : mapping of str to float
+        Echo time in milliseconds by suffix (``magnitude1``, ``magnitude2``) of the same field map.
+    """
+    filled = dict(sidecar)
+    if name.suffix == "phasediff" and not {"EchoTime1", "EchoTime2"} <= filled.keys():
+        first, second = times.get("magnitude1", 0.0), times.get("magnitude2", 0.0)
+        if 0 < first < second:
+            filled["EchoTime1"], filled["EchoTime2"] = first / 1000, second / 1000
+    return filled
+
+
+def agree_on_repetition(header: bytes, sidecar: Mapping[str, object]) -> bytes:
+    """Return a NIfTI-1 header whose time step is the RepetitionTime of the sidecar, as BIDS demands.
+
+    dcm2niix takes the two from different elements, which disagree for some GE sequences. Source: nifti1.h,
+    ``pixdim[4]`` (offset 92), ``xyzt_units`` (offset 123).
+
+    Parameters
+    ----------
+    header : bytes
+        At least the first 348 bytes of a file.
+    sidecar : mapping
+        Its sidecar.
+    """
+    repetition = sidecar.get("RepetitionTime")
+    order = "<" if struct.unpack_from("<i", header)[0] == 348 else ">"
+    dims = struct.unpack_from(f"{order}8h", header, 40)
+    if not isinstance(repetition, (int, float)) or dims[0] < 4 or dims[4] < 2:
+        return header
+    unit = header[123]
+    seconds = struct.unpack_from(f"{order}f", header, 92)[0] * {16: 1e-3, 24: 1e-6}.get(unit & 0x38, 1.0)
+    if round(seconds, 3) == round(float(repetition), 3):
+        return header
+    step = struct.pack(f"{order}f", float(repetition))
+    return header[:92] + step + header[96:123] + bytes([unit & 0x07 | 8]) + header[124:]
