@@ -160,9 +160,13 @@ def _complete(sidecar: Mapping[str, object], row: PlanRow, there: Sequence[PlanR
     carries = row.b0_identifier and not name.suffix.startswith("magnitude")
     targets = [f"bids::{other.path}.nii.gz" for other in there if carries and row.b0_identifier in _labels(other)]
     return complete_sidecar(
-        supply_echo_times(sidecar, name, times), suffix=name.suffix, task=name.entity("task"), field=row.b0_identifier, corrected_by=sources,
+        supply_echo_times(sidecar, name, times),
+        suffix=name.suffix,
+        task=name.entity("task"),
+        field=row.b0_identifier,
+        corrected_by=sources,
         intended_for=sorted(targets),
-    )  # fmt: skip
+    )
 
 
 def _labels(row: PlanRow) -> list[str]:
@@ -227,19 +231,16 @@ def _stage_top(dataset: Dataset, tree: Path, there: Sequence[PlanRow]) -> None:
     """Stage the files that describe the whole dataset, where it does not have them yet."""
     generators = generated_by()
     title = dataset.root.name
+    tasks = {name.entity("task") for row in there if (name := parse_name(row.path)).suffix == "bold"}
     files = {
-        "dataset_description.json": lambda: describe.dataset_description(title, generators),
-        "README": lambda: describe.readme(title, generators),
-        "CHANGES": lambda: describe.changes(date.today().isoformat(), __version__),
+        "dataset_description.json": describe.dataset_description(title, generators),
+        "README": describe.readme(title, generators),
+        "CHANGES": describe.changes(date.today().isoformat(), __version__),
+        **{f"task-{task}_bold.json": describe.to_json({"TaskName": task}) for task in sorted(tasks)},
     }
-    for row in there:
-        name = parse_name(row.path)
-        if name.suffix == "bold":
-            task = name.entity("task")
-            files[f"task-{task}_bold.json"] = lambda task=task: describe.to_json({"TaskName": task})  # type: ignore[misc]
     for file, text in files.items():
         if not (dataset.root / file).exists():
-            _stage(tree, Path(file), text().encode())
+            _stage(tree, Path(file), text.encode())
 
 
 @cache

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from bidsflow.dicom.header import Header
 from bidsflow.names import BidsName
 
-#: Direction in the patient to the sign along the axis of the image that dcm2niix writes for it: its rows run from
-#: posterior to anterior, and from left to right as seen by the patient's left-right axis reversed.
+#: Axis and sign of phase encoding in dcm2niix's images of axial slices, by direction in the patient (as it writes them
+#: for the four directions of Siemens' EPI in the dcm_qa_nih data).
 _SIGN = {"AP": "-", "PA": "", "LR": "-", "RL": ""}
 _AXIS = {"AP": "j", "PA": "j", "LR": "i", "RL": "i"}
 
