@@ -1,0 +1,79 @@
+"""What BIDS requires and the headers tell."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from bidsflow.convert.supply import agree_on_repetition, supply_echo_times, supply_fields
+from bidsflow.dicom.header import Header
+from bidsflow.names import BidsName
+
+BOLD = BidsName("01", "func", "bold", entities=(("task", "rest"),))
+PHASEDIFF = BidsName("01", "fmap", "phasediff")
+
+
+def test_repetition_time_of_a_run_comes_from_the_header_where_dcm2niix_leaves_it_out() -> None:
+    assert supply_fields({}, BOLD, Header({"RepetitionTime": "2000"})) == {"RepetitionTime": 2.0}
+
+
+def test_repetition_time_stays_what_dcm2niix_says() -> None:
+    assert supply_fields({"RepetitionTime": 0.8}, BOLD, Header({"RepetitionTime": "2000"})) == {"RepetitionTime": 0.8}
+
+
+def test_volume_timing_needs_no_repetition_time() -> None:
+    assert "RepetitionTime" not in supply_fields({"VolumeTiming": [0, 9]}, BOLD, Header({"RepetitionTime": "2000"}))
+
+
+@pytest.mark.parametrize(("direction", "axis", "expected"), [("AP", "j", "j-"), ("PA", "j", "j"), ("LR", "i", "i-")])
+def test_polarity_of_an_epi_field_map_comes_from_its_name_where_the_axis_agrees(
+    direction: str, axis: str, expected: str
+) -> None:
+    name = BidsName("01", "fmap", "epi", entities=(("dir", direction),))
+    filled = supply_fields({"PhaseEncodingAxis": axis, "EstimatedTotalReadoutTime": 0.03}, name, Header())
+    assert filled["PhaseEncodingDirection"] == expected
+    assert filled["TotalReadoutTime"] == 0.03
+
+
+def test_polarity_stays_out_where_the_axis_contradicts_the_name() -> None:
+    name = BidsName("01", "fmap", "epi", entities=(("dir", "AP"),))
+    assert "PhaseEncodingDirection" not in supply_fields({"PhaseEncodingAxis": "i"}, name, Header())
+
+
+def test_echo_times_of_a_phase_difference_come_from_its_magnitudes() -> None:
+    filled = supply_echo_times({}, PHASEDIFF, {"magnitude1": 4.92, "magnitude2": 7.38, "phasediff": 7.38})
+    assert filled["EchoTime1"] == pytest.approx(0.00492)
+    assert filled["EchoTime2"] == pytest.approx(0.00738)
+
+
+def test_echo_times_are_not_invented_without_both_magnitudes() -> None:
+    assert supply_echo_times({}, PHASEDIFF, {"magnitude1": 4.92}) == {}
+
+
+def _nifti_header(volumes: int, step: float, unit: int) -> bytes:
+    header = bytearray(352)
+    struct.pack_into("<i", header, 0, 348)
+    struct.pack_into("<8h", header, 40, 4, 8, 8, 4, volumes, 1, 1, 1)
+    struct.pack_into("<f", header, 92, step)
+    header[123] = unit
+    return bytes(header)
+
+
+def test_time_step_of_a_run_becomes_its_repetition_time() -> None:
+    fixed = agree_on_repetition(_nifti_header(10, 2.5, 10), {"RepetitionTime": 0.8})
+    assert struct.unpack_from("<f", fixed, 92)[0] == pytest.approx(0.8)
+    assert fixed[123] == 10
+    assert len(fixed) == 352
+
+
+@pytest.mark.parametrize(
+    ("volumes", "step", "unit", "sidecar"),
+    [(10, 0.8, 10, {"RepetitionTime": 0.8}), (10, 800.0, 18, {"RepetitionTime": 0.8}), (1, 2.5, 10, {"RepetitionTime": 0.8}),
+     (10, 2.5, 10, {})],
+)  # fmt: skip
+def test_time_step_stays_where_it_agrees_or_nothing_is_known(
+    volumes: int, step: float, unit: int, sidecar: dict[str, object]
+) -> None:
+    header = _nifti_header(volumes, step, unit)
+    assert agree_on_repetition(header, sidecar) == header
