@@ -35,8 +35,8 @@ def readme(name: str, generators: Sequence[tuple[str, str]]) -> str:
         f"# {name}\n\n"
         f"This is a BIDS dataset (version {BIDS_VERSION} of the standard, https://bids.neuroimaging.io). "
         f"It was converted from DICOM by {made}.\n\n"
-        "Subject labels are sequential and say nothing of the person. Dates are shifted by a whole number of days per\n"
-        "subject, to before 1925, so that intervals within a subject are true. Faces have not been removed from images.\n"
+        "Subject labels say nothing of the person. Dates are shifted by a whole number of days per subject, to before\n"
+        "1925, so that intervals within a subject are true. Faces have not been removed from images.\n"
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bidsflow.errors import DatasetError
+from bidsflow.errors import DatasetError, StorageError
 
 #: The folder of bidsflow inside a dataset. Hidden, so that validators pass over it; private, so that it is not shared.
 STATE = ".bidsflow"
@@ -64,27 +65,43 @@ def check_target(root: Path, exports: Sequence[Path] = ()) -> Path:
     DatasetError
         If it lies inside an export or around one, is a file, is not writable, or holds files that are not bidsflow's.
     """
-    target = root.resolve()
-    for export in exports:
-        source = export.resolve()
-        if target == source or source in target.parents:
-            raise DatasetError(str(root), "the dataset would lie inside the export", "Choose a folder outside of it")
-        if target in source.parents and not (target / STATE).is_dir():
-            raise DatasetError(str(root), f"the export {export} lies inside the dataset", "Move the export out of it")
-    if target.exists():
-        if not target.is_dir():
-            raise DatasetError(str(root), "this is a file, not a folder", "Name a folder for the dataset")
-        if not os.access(target, os.W_OK | os.X_OK):
-            raise DatasetError(str(root), "the folder cannot be written to", "Check its permissions")
-        strangers = [one.name for one in target.iterdir() if not one.name.startswith(".")]
-        if strangers and not (target / STATE).is_dir():
-            shown = ", ".join(sorted(strangers)[:3])
-            raise DatasetError(
-                str(root),
-                f"the folder is not empty and was not made by bidsflow (it holds {shown})",
-                "Name a new folder",
-            )
+    try:
+        target = root.resolve()
+        for export in exports:
+            _check_apart(root, target, export)
+        if target.exists():
+            _check_folder(root, target)
+    except DatasetError:
+        raise
+    except (OSError, RuntimeError) as error:  # resolve() has no better word for links that lead in circles
+        reason = getattr(error, "strerror", None) or "its links lead in circles"
+        raise DatasetError(str(root), f"the folder cannot be opened ({reason})", "Check the path") from error
     return target
+
+
+def _check_apart(root: Path, target: Path, export: Path) -> None:
+    source = export.resolve()
+    if target == source or source in target.parents:
+        raise DatasetError(str(root), "the dataset would lie inside the export", "Choose a folder outside of it")
+    if target in source.parents and not (target / STATE).is_dir():
+        raise DatasetError(str(root), f"the export {export} lies inside the dataset", "Move the export out of it")
+
+
+def _check_folder(root: Path, target: Path) -> None:
+    if not target.is_dir():
+        raise DatasetError(str(root), "this is a file, not a folder", "Name a folder for the dataset")
+    if not os.access(target, os.R_OK | os.W_OK | os.X_OK):
+        raise DatasetError(str(root), "the folder cannot be read and written to", "Check its permissions")
+    if (target / STATE).is_dir():
+        return
+    strangers = sorted(one.name for one in target.iterdir() if not one.name.startswith("."))
+    if strangers:
+        shown = ", ".join(strangers[:3]) + (", ..." if len(strangers) > 3 else "")
+        raise DatasetError(
+            str(root),
+            f"the folder is not empty and was not made by bidsflow, or has lost its {STATE} (it holds {shown})",
+            "Name a new folder",
+        )
 
 
 def open_dataset(root: Path, exports: Sequence[Path] = ()) -> Dataset:
@@ -94,16 +111,23 @@ def open_dataset(root: Path, exports: Sequence[Path] = ()) -> Dataset:
     ------
     DatasetError
         As `check_target`, or if the folder cannot be made.
+    StorageError
+        If the disk is full.
     """
     target = check_target(root, exports)
     dataset = Dataset(target)
     try:
         for folder in (dataset.state, *(dataset.state / name for name in ("private", "ledger", "journal", "staging"))):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        mode = dataset.state.stat().st_mode
+        if mode & 0o007:  # copied or unpacked with other rights; a group may have been let in on purpose
+            dataset.state.chmod(mode & 0o770)
         about = dataset.state / "README"
         if not about.exists():
             about.write_text(_ABOUT)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageError(str(root), "the disk is full") from error
         raise DatasetError(
             str(root), f"the folder cannot be made ({error.strerror})", "Check the disk and permissions"
         ) from error

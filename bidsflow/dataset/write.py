@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bidsflow.dataset.tree import Dataset
-from bidsflow.errors import StorageError
+from bidsflow.errors import DatasetError, StorageError
 
 _FULL = {
     errno.ENOSPC: "the disk is full",
@@ -47,9 +47,20 @@ def storage_errors(where: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(dataset: Dataset) -> Iterator[None]:
-    """Hold the dataset for a commit; others wait. The lock ends with the process, however that ends."""
+    """Hold the dataset for a commit; others wait. The lock ends with the process, however that ends.
+
+    Raises
+    ------
+    DatasetError
+        If the file system knows no locks, or a commit of a process that died cannot be finished.
+    """
     with (dataset.state / "lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:
+            raise DatasetError(
+                str(dataset.root), f"its file system cannot lock files ({error.strerror})", "Convert to a local disk"
+            ) from error
         recover(dataset)
         yield
 
@@ -89,8 +100,20 @@ def staging(dataset: Dataset) -> Iterator[Staging]:
     try:
         yield Staging(dataset, folder)
     finally:
+        try:
+            with locked(dataset):  # finishes a commit that a signal interrupted; its files still lie in the folder
+                _remove(folder)
+        finally:
+            owner.close()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a staging folder, even where a signal comes in between."""
+    try:
         shutil.rmtree(folder, ignore_errors=True)
-        owner.close()
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _sweep(dataset: Dataset) -> None:
@@ -122,14 +145,43 @@ def commit(staged: Staging, tree: Path, remove: Sequence[str] = ()) -> None:
     ------
     StorageError
         If the disk is full; nothing has changed then.
+    DatasetError
+        If something in the dataset is in the way; nothing has changed then.
     """
     root = staged.dataset.root
     with storage_errors(root):
+        moves = list(_moves(tree, root))
+        if not moves and not remove:
+            return
+        _check(root, tree, [target for _, target in moves], [root / name for name in remove])
         _sync_tree(tree)
-        moves = [[os.path.relpath(one, root), os.path.relpath(two, root)] for one, two in _moves(tree, root)]
+        relative = [[os.path.relpath(one, root), os.path.relpath(two, root)] for one, two in moves]
         journal = staged.dataset.state / "journal" / f"{staged.folder.name}-{tree.name}.json"
-        write_durably(journal, json.dumps({"moves": moves, "remove": list(remove)}).encode())
+        write_durably(journal, json.dumps({"moves": relative, "remove": list(remove)}).encode())
     _carry_out(staged.dataset, journal)
+
+
+def _check(root: Path, tree: Path, targets: Sequence[Path], gone: Sequence[Path]) -> None:
+    """Make sure that nothing stops a commit halfway: what a journal promises must be possible.
+
+    Raises
+    ------
+    DatasetError
+        If a folder is a file, or a file a folder, or a folder is closed or lies on another disk.
+    """
+    device = tree.stat().st_dev
+    for path in (*targets, *gone):
+        name = os.path.relpath(path, root)
+        if path.is_dir() or (path.exists() and (tree / name).is_dir()):
+            kind = "folder" if path.is_dir() else "file"
+            raise DatasetError(str(root), f"the {kind} {name} is in the way", "Move it out of the dataset")
+    for folder in {path.parent for path in (*targets, *gone) if path.parent.is_dir()}:
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise DatasetError(str(folder), "the folder cannot be written to", "Check its permissions")
+        if folder.stat().st_dev != device:
+            raise DatasetError(
+                str(folder), "the folder lies on another disk than the dataset", "Link whole datasets, not parts"
+            )
 
 
 def recover(dataset: Dataset) -> int:
@@ -153,21 +205,49 @@ def _moves(tree: Path, root: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _carry_out(dataset: Dataset, journal: Path) -> None:
-    entries = json.loads(journal.read_bytes())
-    touched: set[Path] = set()
-    for source, target in entries["moves"]:
-        origin, final = dataset.root / source, dataset.root / target
-        if os.path.lexists(origin):  # else it was moved before the process died
-            origin.replace(final)
-            touched.add(final.parent)
-    for name in entries["remove"]:
-        gone = dataset.root / name
-        gone.unlink(missing_ok=True)
-        touched.add(gone.parent)
-    for folder in touched:
-        _sync(folder)
-    journal.unlink()
-    _sync(journal.parent)
+    """Do what a journal says, however much of it was done before the process died.
+
+    Raises
+    ------
+    DatasetError
+        If the journal is damaged, or something has come in the way; the journal stays.
+    """
+    try:
+        entries = json.loads(journal.read_bytes())
+        moves = [(dataset.root / str(source), dataset.root / str(target)) for source, target in entries["moves"]]
+        gone = [dataset.root / str(name) for name in entries["remove"]]
+    except (ValueError, TypeError, KeyError) as error:
+        hint = "Delete it and run the same command again: it converts again what is missing"
+        raise DatasetError(str(journal), "this journal of bidsflow is damaged", hint) from error
+    try:
+        for origin, final in moves:
+            if os.path.lexists(origin):  # else it was moved before the process died
+                origin.replace(final)
+        for path in gone:
+            path.unlink(missing_ok=True)
+        folders = {final.parent for _, final in moves} | {path.parent for path in gone}
+        folders |= _remove_empty(dataset.root, {path.parent for path in gone})
+        for folder in folders:
+            if folder.is_dir():
+                _sync(folder)
+        journal.unlink()
+        _sync(journal.parent)
+    except OSError as error:
+        hint = "Repair that and run the same command again: it finishes the commit first"
+        reason = f"a commit is under way and cannot be finished ({error.strerror}: {error.filename})"
+        raise DatasetError(str(dataset.root), reason, hint) from error
+
+
+def _remove_empty(root: Path, folders: set[Path]) -> set[Path]:
+    """Remove folders that have become empty, and those around them, and return those that lost one."""
+    touched = set()
+    for folder in folders:
+        here = folder
+        while here != root and here.is_dir() and not any(here.iterdir()):
+            here.rmdir()
+            here = here.parent
+            touched.add(here)
+    return touched
 
 
 def write_durably(path: Path, data: bytes, mode: int = 0o644) -> None:
