@@ -53,6 +53,9 @@ class Entry:
     files: Mapping[str, Stamp]
 
 
+#: Begins the name, in a key, of a person of whom nothing is known but the label.
+_STRANGER = "unknown\x1f"
+
 #: Entries by BIDS path without extension.
 Ledger = dict[str, Entry]
 
@@ -96,7 +99,7 @@ def read_ledger(dataset: Dataset, folder: str) -> Ledger:
             )
             for path, entry in stored.items()
         }  # fmt: skip
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(dataset.ledger_file(folder)) from error
 
 
@@ -113,26 +116,51 @@ def read_taken(dataset: Dataset) -> dict[tuple[str, int], str]:
 
 
 def read_key(dataset: Dataset) -> Key:
-    """Return the private key of a dataset; an empty one where it has none.
+    """Return the private key of a dataset; an empty one where nothing was converted yet.
+
+    Subjects that someone else has put into the dataset count as people whom no header names, so that no one else
+    gets their labels.
 
     Raises
     ------
     DatasetError
-        If the key is damaged.
+        If the key is damaged, or lost.
     """
     stored = _read_json(dataset.key_file)
+    if not stored and any((dataset.state / "ledger").glob("*.json")):
+        hint = "Restore it from a backup, or convert into a new folder: without it no one knows who is who"
+        raise DatasetError(str(dataset.key_file), "the private key of the dataset is gone", hint)
     try:
-        places = {study: (place[0], place[1]) for study, place in stored.get("sessions", {}).items()}
+        subjects = {person: str(label) for person, label in stored.get("subjects", {}).items()}
+        places = {study: (str(sub), str(ses)) for study, (sub, ses) in stored.get("sessions", {}).items()}
         shifts = {subject: int(days) for subject, days in stored.get("shifts", {}).items()}
-        return Key(dict(stored.get("subjects", {})), places, shifts)
-    except (IndexError, TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError) as error:
         raise _damaged(dataset.key_file) from error
+    folders = dataset.root.glob("sub-*") if dataset.root.is_dir() else ()
+    present = {folder.name.removeprefix("sub-") for folder in folders if folder.is_dir()}
+    strangers = {f"{_STRANGER}{label}": label for label in sorted(present - set(subjects.values()))}
+    return Key({**subjects, **strangers}, places, shifts)
 
 
 def write_key(dataset: Dataset, key: Key) -> None:
-    """Store the private key, readable by its owner only."""
-    text = json.dumps(asdict(key), indent=1, sort_keys=True)
-    write_durably(dataset.key_file, text.encode(), mode=0o600)
+    """Store the private key, readable by its owner only, with what other runs have added. The caller holds the lock.
+
+    Raises
+    ------
+    DatasetError
+        If another run has given a label of this key to someone else since it was read.
+    """
+    stored = read_key(dataset)
+    others = {label for person, label in stored.subjects.items() if person not in key.subjects}
+    for label in {label for person, label in key.subjects.items() if person not in stored.subjects} & others:
+        hint = "Run the same command again"
+        raise DatasetError(str(dataset.root), f"another run has just given the label sub-{label} to someone else", hint)
+    subjects = {**stored.subjects, **key.subjects}
+    known = {person: label for person, label in subjects.items() if not person.startswith(_STRANGER)}
+    merged = Key(known, {**stored.sessions, **key.sessions}, {**stored.shifts, **key.shifts})
+    text = json.dumps(asdict(merged), indent=1, sort_keys=True).encode()
+    if not dataset.key_file.exists() or dataset.key_file.read_bytes() != text:
+        write_durably(dataset.key_file, text, mode=0o600)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -4,15 +4,50 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from bidsflow.convert.subjects import parse_date
 from bidsflow.dicom.header import Header
-from bidsflow.dicom.series import Series
+from bidsflow.dicom.series import Patient, Series
 
 #: Ages above this identify (45 CFR 164.514).
 OLDEST = 89
+#: Years from here on are taken for true ones (BIDS, "Scans file").
+_TRUE_YEARS = 1925
 _UNITS = {"Y": 1.0, "M": 12.0, "W": 52.1775, "D": 365.25}
+
+
+def person_pattern(patient: Patient) -> re.Pattern[str] | None:
+    """Return what finds a person's name, ID and birth date in a text; None where the header names no one.
+
+    Names are found as words, long ones within words too (``BOLDJohnson``). Of an ID its parts count as well, but for
+    those that every other text holds (``01``, ``MR``).
+
+    Examples
+    --------
+    >>> person_pattern(Patient("AB-12345", "Doe John", "19800102", "M")).sub("***", "rest_doe_12345, a done deal")
+    'rest_***_***, a done deal'
+    """
+    parts = [patient.id, patient.birth_date, *re.findall(r"[^\W_]+", patient.id)]
+    words = {word for word in re.findall(r"[^\W_]+", patient.name) if len(word) > 1}
+    words |= {part for part in parts if (len(part) > 2 and not part.isdigit()) or len(part) > 4}
+    if not words:
+        return None
+    pieces = [
+        re.escape(word) if len(word) > 4 and word.isalpha() else rf"(?<![^\W_]){re.escape(word)}(?![^\W_])"
+        for word in sorted(words, key=lambda word: (-len(word), word))
+    ]
+    return re.compile("|".join(pieces), re.IGNORECASE)
+
+
+def hide_person(series: Series) -> Series:
+    """Return a series whose description and protocol do not name the person, though someone typed it there."""
+    pattern = person_pattern(series.patient)
+    if pattern is None:
+        return series
+    description, protocol = (pattern.sub("***", text) for text in (series.description, series.protocol_name))
+    return replace(series, description=description, protocol_name=protocol)
 
 
 def age_in_years(header: Header) -> str:
@@ -49,8 +84,14 @@ def participant_row(subject: str, series: Sequence[Series]) -> dict[str, str]:
     return row
 
 
-def shifted_time(started: str, shift: int) -> str:
-    """Return a time of acquisition as BIDS writes it, moved by whole days; ``""`` where no date is known.
+def shifted_time(started: str, shift: int | None) -> str:
+    """Return a time of acquisition as BIDS writes it, moved by whole days.
+
+    Returns
+    -------
+    time : str
+        ``""`` where no date or no shift is known, and where the date moved would not lie before 1925 (BIDS, "Scans
+        file"): such a header contradicts the one that the shift was made for, and the true day must not come through.
 
     Examples
     --------
@@ -58,9 +99,14 @@ def shifted_time(started: str, shift: int) -> str:
     '1900-02-01T12:05:17.042500'
     """
     day = parse_date(started)
-    if day is None:
+    if day is None or shift is None:
         return ""
-    clock = started[8:]
-    match = re.fullmatch(r"(\d\d)(\d\d)?(\d\d)?(\.\d{1,6})?", clock)
+    try:
+        moved = day + timedelta(days=shift)
+    except OverflowError:
+        return ""
+    if moved.year >= _TRUE_YEARS:
+        return ""
+    match = re.fullmatch(r"(\d\d)(\d\d)?(\d\d)?(\.\d{1,6})?", started[8:])
     text = ":".join(part or "00" for part in match.groups()[:3]) + (match[4] or "") if match else "00:00:00"
-    return f"{(day + timedelta(days=shift)).isoformat()}T{text}"
+    return f"{moved.isoformat()}T{text}"

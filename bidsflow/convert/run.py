@@ -14,6 +14,7 @@ from pathlib import Path
 from bidsflow.convert.assemble import Converted, Session, assemble, group_by_folder
 from bidsflow.convert.dcm2niix import Dcm2niix, Output, check_output, compress, find_program, link_series, match_outputs
 from bidsflow.convert.ledger import Ledger, is_same, read_ledger, source_digest, write_key
+from bidsflow.convert.people import person_pattern
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.sidecar import clean_sidecar, scrub_nifti
 from bidsflow.convert.subjects import Key
@@ -290,8 +291,8 @@ class _Crew:
         check_output(series, image, output)
         if name.suffix == "dwi" and name.entity("part") in ("", "mag") and ".bval" not in output.tables:
             raise ConversionError(series.title, "dcm2niix finds no b-values in it, which a dwi must have")
-        person = (*series.patient.name.split(), series.patient.id)
-        sidecar = supply_fields(clean_sidecar(output.sidecar, person), name, image.header)
+        cleaned = clean_sidecar(output.sidecar, person_pattern(series.patient))
+        sidecar = supply_fields(cleaned, name, image.header)
         packed = output.nifti.with_suffix(".nii.gz")
         compress(output.nifti, packed, lambda data: agree_on_repetition(scrub_nifti(data), sidecar))
         tables = output.tables if name.suffix == "dwi" else {}

@@ -3,44 +3,65 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 Json = dict[str, object]
 
 #: Fields that dcm2niix writes even when asked to anonymise, and that tell who, where or when, or that people type.
 #: (Measured with version 1.0.20260724 and ``-ba y``.)
 IDENTIFYING = frozenset({
-    "AccessionNumber", "AcquisitionDateTime", "AcquisitionTime", "DeviceSerialNumber", "ImageComments", "InstitutionAddress",
-    "InstitutionalDepartmentName", "InstitutionName", "OperatorsName", "PatientAge", "PatientBirthDate", "PatientID",
-    "PatientName", "PatientSex", "PatientSize", "PatientWeight", "PerformingPhysicianName", "ProcedureStepDescription",
-    "ProtocolName", "ReferringPhysicianName", "SeriesDescription", "SeriesInstanceUID", "StationName", "StudyDate",
-    "StudyDescription", "StudyID", "StudyInstanceUID", "StudyTime",
+    "AccessionNumber", "AcquisitionDateTime", "AcquisitionTime", "DeviceSerialNumber", "ImageComments",
+    "InstitutionAddress", "InstitutionalDepartmentName", "InstitutionName", "OperatorsName", "PatientAge",
+    "PatientBirthDate", "PatientID", "PatientName", "PatientSex", "PatientSize", "PatientWeight",
+    "PerformingPhysicianName", "ProcedureStepDescription", "ProtocolName", "ReferringPhysicianName",
+    "SeriesDescription", "SeriesInstanceUID", "StationName", "StudyDate", "StudyDescription", "StudyID",
+    "StudyInstanceUID", "StudyTime",
 })  # fmt: skip
 
 #: Fields that are true of dcm2niix's run and not of the image.
 _NOT_METADATA = frozenset({"BidsGuess", "SeriesNumber"})
 _SUSPECT = re.compile(r"Patient(?!Position)|Physician|Operator|Institution|Address|UID$|DateTime$|Date$|Accession")
+#: Fields that hold terms of DICOM or of the maker, which no one types: a person called Prisma loses no metadata.
+_CODED = frozenset({
+    "BodyPart", "BodyPartExamined", "CoilCombinationMethod", "ConversionSoftware", "ConversionSoftwareVersion",
+    "ImageType", "InPlanePhaseEncodingDirectionDICOM", "MRAcquisitionType", "Manufacturer", "ManufacturersModelName",
+    "MatrixCoilMode", "Modality", "PatientPosition", "PhaseEncodingAxis", "PhaseEncodingDirection",
+    "PulseSequenceType", "ScanOptions", "ScanningSequence", "SequenceVariant",
+})  # fmt: skip
 
 
-def clean_sidecar(raw: Mapping[str, object], identities: Iterable[str] = ()) -> Json:
+def clean_sidecar(raw: Mapping[str, object], person: re.Pattern[str] | None = None) -> Json:
     """Return a sidecar without what identifies a person, a place or a day.
 
     Parameters
     ----------
     raw : mapping
         As dcm2niix wrote it.
-    identities : iterable of str
-        Texts of the header that name the person; a field that holds one of them goes, whatever it is called.
+    person : re.Pattern, optional
+        Finds the person in a text (see `people.person_pattern`); a field whose text names the person goes, whatever it
+        is called.
     """
-    names = [text.casefold() for text in identities if len(text) > 2]
     return {
         key: value
         for key, value in raw.items()
         if key not in IDENTIFYING
         and key not in _NOT_METADATA
         and not _SUSPECT.search(key)
-        and not any(name in str(value).casefold() for name in names)
+        and (person is None or key in _CODED or not any(person.search(text) for text in _texts(value)))
     }
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield the texts in a value of JSON; numbers are none."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for one in value:
+            yield from _texts(one)
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield str(key)
+            yield from _texts(one)
 
 
 def complete_sidecar(

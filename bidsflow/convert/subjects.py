@@ -29,7 +29,7 @@ class Key:
     sessions : mapping of str to (str, str)
         StudyInstanceUID to subject and session label (``""`` where the dataset has no sessions).
     shifts : mapping of str to int
-        Subject label to the days that are added to its dates.
+        Subject label to the days that are added to its dates; none for those of whom no date is known.
     """
 
     subjects: Mapping[str, str] = field(default_factory=dict)
@@ -83,9 +83,10 @@ def assign(series: Sequence[Series], key: Key, sessions: Sessions = Sessions.AUT
             if study not in places:
                 taken = {session for sub, session in places.values() if sub == subject}
                 places[study] = (subject, _next_label(taken, 2) if wanted else "")
-        if subject not in shifts:
-            shifts[subject] = _shift(min(filter(None, studies.values()), default=""))
-    return Key(subjects, places, shifts)
+        first = min((day for text in studies.values() if (day := parse_date(text))), default=None)
+        if subject not in shifts and first is not None:
+            shifts[subject] = _shift(first)
+    return Key(subjects, places, {label: days for label, days in shifts.items() if label in subjects.values()})
 
 
 def _wants_sessions(people: Mapping[str, Mapping[str, str]], key: Key, sessions: Sessions) -> bool:
@@ -111,10 +112,7 @@ def parse_date(text: str) -> date | None:
         return None
 
 
-def _shift(first: str) -> int:
+def _shift(first: date) -> int:
     """Return the days to add so that a date falls on the first such day of the week after `FIRST_DAY`."""
-    day = parse_date(first)
-    if day is None:
-        return 0
-    target = FIRST_DAY + timedelta(days=(day.weekday() - FIRST_DAY.weekday()) % 7)
-    return (target - day).days
+    target = FIRST_DAY + timedelta(days=(first.weekday() - FIRST_DAY.weekday()) % 7)
+    return (target - first).days
