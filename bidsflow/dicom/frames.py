@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 #: Joins the entries of ``Frames.Images``, and the fields of one entry.
 ENTRY, FIELD = ";", "|"
+
+_COMPONENTS = frozenset({"MAGNITUDE", "PHASE", "REAL", "IMAGINARY", "MIXED"})
+
+
+def merge_groups(
+    texts: Mapping[str, str], shared: Sequence[dict[str, str]], frames: Sequence[dict[str, str]]
+) -> dict[str, str]:
+    """Return the values of the top level, and beneath them those of the functional groups, summed up.
+
+    Empty values of the top level hide nothing.
+    """
+    if not frames:
+        return dict(texts)
+    return summarise_frames(shared, frames) | {key: text for key, text in texts.items() if text}
 
 
 def summarise_frames(shared: Sequence[dict[str, str]], frames: Sequence[dict[str, str]]) -> dict[str, str]:
@@ -25,18 +40,34 @@ def summarise_frames(shared: Sequence[dict[str, str]], frames: Sequence[dict[str
     merged = {**(frames[0] if frames else {}), **common}
     counts: dict[tuple[str, str, str], int] = {}
     places: dict[tuple[str, str, str], set[str]] = {}
+    b_values: set[str] = set()
     for frame in frames:
         values = {**common, **frame}
-        echo = values.get("EffectiveEchoTime", "")
         component = values.get("ComplexImageComponent", "")
-        key = (echo, component, values.get("ImageOrientationPatient", ""))
+        key = (
+            _one_number(values.get("EffectiveEchoTime", "")),
+            component if component in _COMPONENTS else "",
+            _numbers(values.get("ImageOrientationPatient", "")),
+        )
         counts[key] = counts.get(key, 0) + 1
         places.setdefault(key, set()).add(values.get("ImagePositionPatient", ""))
+        b_values.add(_one_number(values.get("DiffusionBValue", "")))
     entries = [FIELD.join((*key, str(counts[key]), str(len(places[key])))) for key in sorted(counts)]
-    b_values = {text for frame in frames if (text := frame.get("DiffusionBValue", common.get("DiffusionBValue", "")))}
     merged["Frames.Images"] = ENTRY.join(entries)
-    merged["Frames.DiffusionBValue"] = "\\".join(sorted(b_values, key=float))
+    merged["Frames.DiffusionBValue"] = "\\".join(sorted(b_values - {""}, key=float))
     for ours, theirs in (("EchoTime", "EffectiveEchoTime"), ("InversionTime", "InversionTimes")):
         if theirs in merged:
             merged[ours] = merged[theirs]
     return merged
+
+
+def _numbers(text: str) -> str:
+    """Return a text of numbers as it is, ``""`` for any other."""
+    try:
+        return text if all(math.isfinite(float(word)) for word in text.split("\\")) else ""
+    except ValueError:
+        return ""
+
+
+def _one_number(text: str) -> str:
+    return _numbers(text.split("\\", 1)[0])

@@ -6,6 +6,7 @@ private dictionary and in dcm2niix's ``nii_dicom.cpp``.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -56,6 +57,7 @@ TOP: dict[int, Element] = _table("""
 00180022 CS ScanOptions
 00180023 CS MRAcquisitionType
 00180024 SH SequenceName
+00180025 CS AngioFlag
 00180050 DS SliceThickness
 00180080 DS RepetitionTime
 00180081 DS EchoTime
@@ -135,7 +137,7 @@ def _private(creator: str, text: str) -> dict[int, Element]:
     return {int(tag, 16): Element(keyword, vr, creator) for tag, vr, keyword in rows}
 
 
-#: Private elements, read from every file. The tag is the one in block 10; other blocks are resolved by the creator.
+#: Private elements, read from every file. The tag is the one in the usual block; the creator decides where it stands.
 PRIVATE: dict[int, Element] = {
     **_private("SIEMENS MR HEADER", """
 0019100A US MosaicSlices
@@ -153,7 +155,10 @@ PRIVATE: dict[int, Element] = {
 0043102F SS GeImageType
 00431039 IS GeBValue
 """),
-    **_private("Image Private Header", "00651009 FD UihBValue"),
+    **_private("Image Private Header", """
+00651009 FD UihBValue
+00651050 DS UihGridSlices
+"""),
     **_private("Philips Imaging DD 001", """
 20011003 FL PhilipsBValue
 20011013 SL PhilipsEpiFactor
@@ -163,12 +168,12 @@ PRIVATE: dict[int, Element] = {
 """),
 }  # fmt: skip
 
-#: Private elements inside functional groups (Siemens XA). They stand in block 11 in every version seen (XA11 to XA60).
+#: Private elements inside functional groups (Siemens XA).
 FUNCTIONAL_PRIVATE: dict[int, Element] = _private(
     "SIEMENS MR SDI 02",
     """
 0021111C IS PhaseEncodingPositive
-00211177 LO SiemensFrameLabel
+00211175 CS SiemensImageType
 """,
 )
 
@@ -186,3 +191,31 @@ FUNCTIONAL_BLOBS: dict[int, Element] = _private("SIEMENS MR SDS 01", "00211019 O
 
 #: Last group to read for each maker; beyond it stands nothing of `TOP` or `PRIVATE`. ``""`` is every other maker.
 LAST_GROUP: dict[str, int] = {"SIEMENS": 0x0028, "GE": 0x0043, "PHILIPS": 0x2001, "UIH": 0x0065, "": 0x2001}
+
+#: How makers begin their names (dcm2niix tells them apart by the first two letters).
+_MAKERS = {
+    "SIEMENS": "SIEMENS",
+    "GE": "GE",
+    "PHILIPS": "PHILIPS",
+    "UIH": "UIH",
+    "UNITED IMAGING": "UIH",
+    "SHANGHAI UNITED IMAGING": "UIH",
+}
+
+
+def find_maker(manufacturer: str) -> str:
+    """Return the short name of a maker: ``SIEMENS``, ``GE``, ``PHILIPS``, ``UIH`` or ``""`` for every other.
+
+    Examples
+    --------
+    >>> find_maker("Siemens Healthineers"), find_maker("GE MEDICAL SYSTEMS"), find_maker("CANON_MEC")
+    ('SIEMENS', 'GE', '')
+    """
+    name = manufacturer.strip("\0 ").upper()
+    return next((short for start, short in _MAKERS.items() if name.startswith(start)), "")
+
+
+@lru_cache(maxsize=64)
+def last_group(manufacturer: str) -> int:
+    """Return the last group to read of a single-frame file of a maker."""
+    return LAST_GROUP[find_maker(manufacturer)]

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import struct
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Literal
 
 #: Keyword, value representation and bytes of one element.
 RawValue = tuple[str, str, bytes]
 
-_NUMERIC = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d"}
-_PEOPLE_TEXT = frozenset({"LO", "SH", "PN", "LT", "ST", "UT", "UC"})
+_NUMERIC = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}
+#: Value representations that SpecificCharacterSet governs (PS3.5 section 6.1.2.2).
+_GOVERNED = frozenset({"LO", "SH", "PN", "LT", "ST", "UT", "UC"})
+#: Those of them in which a backslash is a backslash.
+_SINGLE = frozenset({"LT", "ST", "UT"})
 _PLAIN_SETS = {"": "latin-1", "ISO_IR 6": "latin-1", "ISO_IR 100": "latin-1", "ISO_IR 192": "utf-8"}
+_PADDING = " \0\t\r\n"
+_PADDED = re.compile(r"[ \0\t\r\n]\\|\\[ \0\t\r\n]")
+#: Characters that end the effect of an escape sequence (PS3.5 section 6.1.2.5.3): of any text, and of names.
+_RESETS = {"PN": {0x5C, 0x5E, 0x3D}, "": {0x5C, 0x09, 0x0A, 0x0C, 0x0D}}
 
 
-def decode_values(raw: Iterable[RawValue], charset: str = "") -> tuple[dict[str, str], tuple[str, ...]]:
+def decode_values(
+    raw: Iterable[RawValue], charset: str = "", *, order: str = "<"
+) -> tuple[dict[str, str], tuple[str, ...]]:
     r"""Return values as text by keyword, and what was odd about them.
 
     Parameters
@@ -22,6 +36,8 @@ def decode_values(raw: Iterable[RawValue], charset: str = "") -> tuple[dict[str,
         SpecificCharacterSet comes before the texts it governs, as the order of tags has it (PS3.3 C.12.1.1.2).
     charset : str
         The character set until then.
+    order : str
+        ``<`` where numbers are little endian, ``>`` where they are big endian.
 
     Examples
     --------
@@ -32,27 +48,43 @@ def decode_values(raw: Iterable[RawValue], charset: str = "") -> tuple[dict[str,
     problems: list[str] = []
     for keyword, vr, data in raw:
         if vr in _NUMERIC:
-            values[keyword] = _number_text(vr, data)
+            values[keyword] = _number_text(vr, data, order)
             continue
-        try:
-            text = data.decode("ascii")
-        except UnicodeDecodeError:
-            text, problem = _decode_text(data, charset if vr in _PEOPLE_TEXT else "")
+        if vr in _GOVERNED and (not data.isascii() or b"\x1b" in data):
+            text, problem = _decode_text(data, vr, charset)
             problems += [f"{keyword}: {problem}"] if problem else []
-        values[keyword] = text.strip(" \0\t\r\n")
+        else:
+            text = data.decode("latin-1")
+        text = text.strip(_PADDING)
+        if "\\" in text and vr not in _SINGLE and _PADDED.search(text):
+            text = "\\".join(part.strip(_PADDING) for part in text.split("\\"))
+        values[keyword] = text
         if keyword == "SpecificCharacterSet":
-            charset = values[keyword]
+            charset = text
     return values, tuple(problems)
 
 
-def _number_text(vr: str, data: bytes) -> str:
+def _number_text(vr: str, data: bytes, order: str) -> str:
     code = _NUMERIC[vr]
-    count = len(data) // struct.calcsize(code)
-    numbers = struct.unpack_from(f"<{count}{code}", data)
-    return "\\".join(map(repr, numbers))
+    count = len(data) // struct.calcsize(f"={code}")
+    return "\\".join(map(repr, struct.unpack_from(f"{order}{count}{code}", data)))
 
 
-def _decode_text(data: bytes, charset: str) -> tuple[str, str]:
+@contextmanager
+def quiet_pydicom(action: Literal["error", "ignore"]) -> Iterator[None]:
+    """Turn what pydicom warns of into errors or nothing, and let it write no log: its messages quote values."""
+    logger = logging.getLogger("pydicom")
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter(action)
+            yield
+    finally:
+        logger.disabled = before
+
+
+def _decode_text(data: bytes, vr: str, charset: str) -> tuple[str, str]:
     """Return text outside ASCII, and a clause on what was wrong with its declared character set."""
     if charset in _PLAIN_SETS:
         codec = _PLAIN_SETS[charset]
@@ -63,7 +95,8 @@ def _decode_text(data: bytes, charset: str) -> tuple[str, str]:
     from pydicom.charset import convert_encodings, decode_bytes
 
     try:
-        encodings = convert_encodings(charset.split("\\"))
-        return decode_bytes(data, encodings, {0x5C, 0x5E, 0x3D}), ""
-    except (LookupError, UnicodeError, ValueError, UserWarning):
+        with quiet_pydicom("error"):
+            encodings = convert_encodings([name.strip() for name in charset.split("\\")])
+            return decode_bytes(data, encodings, _RESETS.get(vr, _RESETS[""])), ""
+    except (LookupError, ValueError, UserWarning):  # UnicodeError is a ValueError
         return data.decode("latin-1"), f"its character set {charset!r} is unknown or wrong"

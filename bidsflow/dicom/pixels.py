@@ -1,0 +1,87 @@
+"""Whether the pixel data of an instance is all there, without reading it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from bidsflow.dicom import tags
+from bidsflow.dicom.layout import UNDEFINED
+from bidsflow.dicom.source import Source
+from bidsflow.dicom.walk import read_element, swapped, walk, want
+from bidsflow.errors import HeaderError
+
+IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
+DEFLATED, BIG_ENDIAN = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
+
+_UNCOMPRESSED: Final = frozenset({IMPLICIT, EXPLICIT, DEFLATED, BIG_ENDIAN})
+_PIXELS = frozenset(swapped(tag) for tag in (tags.PIXEL_DATA, *tags.FLOAT_PIXEL_DATA))
+_NOTHING = want()
+
+
+def count_pixel_bytes(texts: Mapping[str, str]) -> int:
+    """Return how many bytes the pixels take, 0 where they are compressed or the header does not say.
+
+    The count is even (PS3.5 section 8.1.1).
+
+    Examples
+    --------
+    >>> image = {"TransferSyntaxUID": EXPLICIT, "Rows": "3", "Columns": "5", "BitsAllocated": "8"}
+    >>> count_pixel_bytes(image), count_pixel_bytes({**image, "NumberOfFrames": "-4"})
+    (16, 0)
+    """
+    if texts.get("TransferSyntaxUID") not in _UNCOMPRESSED:
+        return 0
+    try:
+        sizes = [int(texts[key]) for key in ("Rows", "Columns", "BitsAllocated")]
+        sizes += [int(texts.get(key) or 1) for key in ("SamplesPerPixel", "NumberOfFrames")]
+    except (KeyError, ValueError):
+        return 0
+    if min(sizes) < 1:
+        return 0
+    rows, columns, bits, samples, frames = sizes
+    count = (rows * columns * samples * frames * bits + 7) // 8
+    return count + count % 2
+
+
+def find_pixels(source: Source, pos: int, implicit: bool, texts: Mapping[str, str]) -> str:
+    """Return whether the pixel data is ``complete``, ``truncated`` or ``absent``.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+    pos : int
+        Where an element begins, before the pixel data.
+    implicit : bool
+        Whether elements have no value representation.
+    texts : mapping of str to str
+        The header, with ``TransferSyntaxUID``.
+    """
+    need = count_pixel_bytes(texts)
+    head = 8 if implicit else 12
+    start = source.size - need - head
+    if 0 < need < UNDEFINED and start >= pos:
+        found = source.at(start, head)  # the usual case: the file ends with its pixels
+        if found[:4] == b"\xe0\x7f\x10\x00" and found[-4:] == need.to_bytes(4, "little"):
+            return "complete"
+    try:
+        _, pos = walk(source, pos, implicit, _NOTHING, 0x7FDF)
+        while pos < source.size:
+            key, _, length, value = read_element(source, pos, implicit)
+            if key & 0xFFFF > 0x7FE0:
+                break
+            if key in _PIXELS:
+                return _judge(source, value, length, need)
+            pos = value + length
+    except HeaderError:
+        return "truncated"
+    return "absent"
+
+
+def _judge(source: Source, start: int, length: int, need: int) -> str:
+    if length == UNDEFINED:  # encapsulated: a delimiter closes the fragments (PS3.5 section A.4)
+        whole = source.at(source.size - 8, 4) == b"\xfe\xff\xdd\xe0"
+    else:
+        whole = start + length <= source.size and length >= need
+    return "complete" if whole else "truncated"
