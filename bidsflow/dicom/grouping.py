@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.images import split_images
 from bidsflow.dicom.series import Collision, Conflict, Instance, Patient, Series, SetAside
+from bidsflow.dicom.tags import find_maker
 
 _UID = re.compile(r"[0-9.]{1,64}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
@@ -80,7 +81,7 @@ def group_series(
     series: list[Series] = []
     aside: list[SetAside] = []
     for uid, members in by_uid.items():
-        agreeing, strangers = _majority(members)
+        agreeing, strangers = agree(members)
         aside += [
             SetAside(one.file.path, "it contradicts its series: another patient or study under one SeriesInstanceUID")
             for one in strangers
@@ -93,8 +94,8 @@ def _order(series: Series) -> tuple[str, str, str, int, str]:
     return series.patient.key, series.header.text("StudyDate"), series.study_uid, series.number, series.uid
 
 
-def _majority(members: Sequence[Instance]) -> tuple[list[Instance], list[Instance]]:
-    """Return the instances of the patient and study that most instances name, and the others."""
+def agree(members: Sequence[Instance]) -> tuple[list[Instance], list[Instance]]:
+    """Return the instances of the patient and study that most instances of a series name, and the others."""
 
     def owner(one: Instance) -> tuple[str, str]:
         return one.header.text("StudyInstanceUID"), patient_of(one.header).key
@@ -113,7 +114,12 @@ def in_order(instances: Iterable[Instance]) -> list[Instance]:
     def rank(one: Instance) -> tuple[int, int, str, str]:
         header = one.header
         uid = header.text("SOPInstanceUID")
-        return header.integer("AcquisitionNumber"), header.integer("InstanceNumber"), header.text("AcquisitionTime"), uid
+        return (
+            header.integer("AcquisitionNumber"),
+            header.integer("InstanceNumber"),
+            header.text("AcquisitionTime"),
+            uid,
+        )
 
     return sorted(instances, key=rank)
 
@@ -182,7 +188,7 @@ def find_collisions(series: Sequence[Series]) -> tuple[Collision, ...]:
         people = [one.patient for one in members]
         if any(len({getattr(p, field) for p in people} - {""}) > 1 for field in ("name", "birth_date", "sex")):
             found.append(_collision(Conflict.ONE_ID_TWO_PEOPLE, members))
-        elif len({_scanner(one.header) for one in members} - {""}) > 1:
+        elif _many_scanners([one.header for one in members]):
             found.append(_collision(Conflict.ONE_ID_TWO_SCANNERS, members))
     found += [
         _collision(Conflict.ONE_PERSON_TWO_IDS, members)
@@ -197,5 +203,8 @@ def _collision(conflict: Conflict, members: Sequence[Series]) -> Collision:
     return Collision(conflict, tuple(patients.values()), tuple(one.uid for one in members))
 
 
-def _scanner(header: Header) -> str:
-    return " ".join(header.text(key) for key in ("Manufacturer", "DeviceSerialNumber")).strip()
+def _many_scanners(headers: Sequence[Header]) -> bool:
+    """Return whether headers come from several scanners; a name changes when software does, so makers are compared."""
+    makers = {find_maker(name) or name.strip().upper() for h in headers if (name := h.text("Manufacturer"))}
+    serials = {serial for h in headers if (serial := h.text("DeviceSerialNumber"))}
+    return len(makers) > 1 or len(serials) > 1

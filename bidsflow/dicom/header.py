@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -42,11 +43,12 @@ class Header:
         return tuple(word.strip().upper() for word in self.text(keyword).split("\\") if word.strip())
 
     def numbers(self, keyword: str) -> tuple[float, ...]:
-        """Return the values of an element as numbers; empty where it is absent or is not numeric."""
+        """Return the values of an element as finite numbers; empty where it is absent or is not numeric."""
         try:
-            return tuple(float(word) for word in self.text(keyword).split("\\") if word.strip())
+            found = tuple(float(word) for word in self.text(keyword).split("\\") if word.strip())
         except ValueError:
             return ()
+        return found if all(map(math.isfinite, found)) else ()
 
     def number(self, keyword: str, default: float = 0.0) -> float:
         """Return the first number of an element."""

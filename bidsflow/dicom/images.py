@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from bidsflow.dicom.frames import ENTRY, FIELD
 from bidsflow.dicom.header import Header
-from bidsflow.dicom.read import maker
 from bidsflow.dicom.series import Image, Instance
+from bidsflow.dicom.tags import find_maker
 
 _COMPONENTS = ("magnitude", "phase", "real", "imaginary")
 _GE_COMPONENTS = {"0": "magnitude", "1": "phase", "2": "real", "3": "imaginary"}
@@ -27,7 +27,7 @@ def component(header: Header) -> str:
     Sources: ComplexImageComponent (PS3.3 C.8.13.3.1.1), third value of ImageType of Siemens, Philips and UIH,
     (0043,102F) of GE.
     """
-    if maker(header.text("Manufacturer")) == "GE" and "GeImageType" in header:
+    if find_maker(header.text("Manufacturer")) == "GE" and "GeImageType" in header:
         return _GE_COMPONENTS.get(header.text("GeImageType"), "magnitude")
     declared = header.text("ComplexImageComponent").lower()
     if declared in _COMPONENTS:
@@ -66,10 +66,9 @@ def split_images(instances: Sequence[Instance], shared: Header) -> tuple[tuple[I
         The header of the series with what its maker's protocol adds (mosaics).
     """
     problems: list[str] = []
-    if "Frames.Images" in instances[0].header:
-        images = _multiframe_images(instances)
-    else:
-        images = _classic_images(instances, shared, problems)
+    many = [one for one in instances if "Frames.Images" in one.header]
+    single = [one for one in instances if "Frames.Images" not in one.header]
+    images = _multiframe_images(many) + _classic_images(single, shared, problems)
     images = _number_echoes(images)
     order = sorted(images, key=lambda one: (_COMPONENTS.index(one.component), one.echo, one.orientation))
     return tuple(order), tuple(problems)
@@ -86,45 +85,55 @@ def _classic_images(instances: Sequence[Instance], shared: Header, problems: lis
     for (part, echo_time, orientation, columns, rows), headers in groups.items():
         mosaic = _mosaic_slices(headers[0], shared)
         if mosaic:
-            tiles = math.ceil(math.sqrt(mosaic))
+            tiles = math.isqrt(mosaic - 1) + 1
             matrix, volumes = (columns // tiles, rows // tiles, mosaic), len(headers)
         else:
-            slices = len({header.text("ImagePositionPatient") for header in headers})
-            volumes, rest = divmod(len(headers), slices)
+            slices, volumes, rest = _count_slices(headers)
             if rest:
-                volumes += 1
                 problems.append(f"a volume is incomplete: {len(headers)} images do not fill volumes of {slices} slices")
             matrix = (columns, rows, slices)
         found = sorted({value for header in headers for value in b_values(header)})
-        images.append(
-            Image(headers[0], matrix, volumes, 0, echo_time, part, orientation, tuple(found), len(headers))
-        )
+        images.append(Image(headers[0], matrix, volumes, 0, echo_time, part, orientation, tuple(found), len(headers)))
     return images
 
 
+def _count_slices(headers: Sequence[Header]) -> tuple[int, int, int]:
+    """Return the slices of a volume, the volumes, and how many slices the last one has too few or too many."""
+    frames = headers[0].integer("NumberOfFrames", 1)
+    if frames > 1:  # several frames without functional groups: nothing says where they lie
+        return frames, len(headers), 0
+    slices = len({header.text("ImagePositionPatient") for header in headers})
+    return slices, math.ceil(len(headers) / slices), len(headers) % slices
+
+
 def _mosaic_slices(header: Header, shared: Header) -> int:
-    """Return how many slices a Siemens mosaic holds, 0 for any other image."""
+    """Return how many slices a mosaic of Siemens or a grid of UIH holds, 0 for any other image."""
+    if find_maker(header.text("Manufacturer")) == "UIH":
+        count = header.integer("UihGridSlices")
+        return count if count > 1 else 0
     if "MOSAIC" not in header.words("ImageType"):
         return 0
-    return header.integer("MosaicSlices") or shared.integer("MosaicSlices")
+    return max(0, header.integer("MosaicSlices") or shared.integer("MosaicSlices"))
 
 
 def _multiframe_images(instances: Sequence[Instance]) -> list[Image]:
-    groups: dict[tuple[str, float, tuple[float, ...]], list[tuple[Header, int, int]]] = defaultdict(list)
+    groups: dict[tuple[str, float, tuple[float, ...], int, int], list[tuple[Header, int, int]]] = defaultdict(list)
     for instance in instances:
         header = instance.header
+        size = (header.integer("Columns"), header.integer("Rows"))
         for entry in header.text("Frames.Images").split(ENTRY):
-            echo, part, orientation, frames, places = entry.split(FIELD)
-            directions = tuple(round(float(value), 2) + 0.0 for value in orientation.split("\\") if value)
+            echo, part, directions, frames, places = entry.split(FIELD)
+            orientation = tuple(round(float(value), 2) + 0.0 for value in directions.split("\\") if value)
             word = part.lower() if part.lower() in _COMPONENTS else component(header)
-            key = (word, round(float(echo or 0), 2), directions)
-            groups[key].append((header, int(frames), int(places)))
+            groups[(word, round(float(echo or 0), 2), orientation, *size)].append((header, int(frames), int(places)))
     images = []
-    for (part, echo_time, orientation), members in groups.items():
+    for (part, echo_time, orientation, columns, rows), members in groups.items():
         header = members[0][0]
         slices = max(places for _, _, places in members)
+        if slices == 1:  # one frame per file
+            slices = len({one.text("ImagePositionPatient") for one, _, _ in members})
         volumes = math.ceil(sum(frames for _, frames, _ in members) / slices)
-        matrix = (header.integer("Columns"), header.integer("Rows"), slices)
+        matrix = (columns, rows, slices)
         found = sorted({value for one, _, _ in members for value in b_values(one)})
         images.append(Image(header, matrix, volumes, 0, echo_time, part, orientation, tuple(found), len(members)))
     return images

@@ -17,7 +17,10 @@ from bidsflow.dicom.header import Header
 from bidsflow.dicom.series import File
 
 #: Raised by one whenever headers are read differently, which makes older rows worthless.
-VERSION = 1
+VERSION = 2
+
+#: How SQLite says that a file is broken, is none of its own, or has other tables; anything else may pass (a lock).
+_BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
 
 #: A header, or the reason why there is none.
 Reading = Header | str
@@ -40,11 +43,14 @@ class Index:
         """Return the readings of the files that have not changed since they were read, by path."""
         if self._database is None:
             return {}
-        rows = self._database.execute("SELECT path, size, mtime_ns, reading FROM files")
-        stored = {os.fsdecode(path): (size, mtime, reading) for path, size, mtime, reading in rows}
+        try:
+            rows = self._database.execute("SELECT path, size, mtime_ns, reading FROM files").fetchall()
+        except sqlite3.Error:
+            return {}
+        stored = {path: (size, mtime, reading) for path, size, mtime, reading in rows}
         found: dict[str, Reading] = {}
         for file in files:
-            row = stored.get(file.path)
+            row = stored.get(os.fsencode(file.path))
             if row is not None and row[:2] == (file.size, file.mtime_ns):
                 reading = _load(row[2])
                 if reading is not None:
@@ -69,27 +75,40 @@ class Index:
 
 
 def _open(path: Path) -> sqlite3.Connection | None:
-    """Open or make the index; None where the folder takes none (a read-only disk)."""
-    for attempt in (1, 2):
+    """Open or make the index; None where there can be none (a read-only disk, a lock that is not released)."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            database = sqlite3.connect(path, timeout=10)
-            database.execute("PRAGMA synchronous=OFF")  # it can be rebuilt
-            if database.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-                database.executescript(
-                    "DROP TABLE IF EXISTS files;"
-                    "CREATE TABLE files (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, reading TEXT);"
-                    f"PRAGMA user_version={VERSION};"
-                )
-            database.execute("SELECT path, size, mtime_ns, reading FROM files LIMIT 1").fetchall()
-            return database
-        except sqlite3.DatabaseError:
-            if attempt == 1:
-                path.unlink(missing_ok=True)
-        except OSError:
-            return None
-    return None
+            return _connect(path)
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode & 0xFF not in _BROKEN:
+                return None
+        path.unlink(missing_ok=True)
+        return _connect(path)
+    except (sqlite3.Error, OSError):
+        return None
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(fd, 0o600)  # also one that was copied here
+    finally:
+        os.close(fd)
+    database = sqlite3.connect(path, timeout=10)
+    try:
+        database.execute("PRAGMA synchronous=OFF")  # it can be rebuilt
+        if database.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+            database.executescript(
+                "DROP TABLE IF EXISTS files;"
+                "CREATE TABLE files (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, reading TEXT);"
+                f"PRAGMA user_version={VERSION};"
+            )
+        database.execute("SELECT path, size, mtime_ns, reading FROM files").fetchone()
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
 
 
 def _dump(reading: Reading) -> str:
@@ -104,8 +123,9 @@ def _load(text: str) -> Reading | None:
         if isinstance(stored, str):
             return stored
         values, pixels, problems = stored
-        if all(isinstance(value, str) for value in values.values()):
-            return Header(values, str(pixels), tuple(map(str, problems)))
-    except (ValueError, TypeError, AttributeError):
+        texts = (*values.values(), pixels, *problems)
+        if isinstance(problems, list) and all(isinstance(text, str) for text in texts):
+            return Header(values, pixels, tuple(problems))
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return None
     return None

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bidsflow.dicom.grouping import find_collisions, group_series, in_order, refuse
+from bidsflow.dicom.grouping import agree, find_collisions, group_series, in_order, refuse
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.index import Index, Reading
-from bidsflow.dicom.read import Reader, maker, read_blobs
+from bidsflow.dicom.read import Reader, read_blobs
 from bidsflow.dicom.series import File, Instance, Inventory, SetAside
+from bidsflow.dicom.source import inflated
+from bidsflow.dicom.tags import find_maker
 from bidsflow.dicom.vendors import read_protocol
 from bidsflow.errors import HeaderError
 
@@ -21,6 +23,8 @@ Progress = Callable[[int, int], None]
 #: Names of files that lie in every folder and that no one misses.
 _HARMLESS = frozenset({".ds_store", "thumbs.db", "desktop.ini", "dicomdir"})
 _HARMLESS_ENDS = (".txt", ".md", ".pdf", ".json", ".xml", ".html", ".csv", ".tsv", ".jpg", ".png", ".log")
+#: Begins the keywords of what a protocol says, beside those of the header that it is stored with.
+_PROTOCOL = "Protocol."
 _PROTOCOL_READ = "Protocol.Read"
 
 
@@ -49,17 +53,21 @@ def take_inventory(
         readings, fresh = _read_all(files, index, progress)
         aside = list(set_aside)
         instances = []
+        protocols: dict[str, dict[str, str]] = {}
         for file in files:
             reading = readings[file.path]
             if isinstance(reading, str):
                 aside.append(SetAside(file.path, reading, _is_harmless(file.path, reading)))
-            elif (reason := refuse(reading)) is not None:
+                continue
+            header, protocol = _split(reading)
+            if protocol is not None:
+                protocols[file.path] = protocol
+            if (reason := refuse(header)) is not None:
                 aside.append(SetAside(file.path, *reason))
             else:
-                instances.append(Instance(file, reading))
+                instances.append(Instance(file, header))
         kept, copies = _drop_copies(instances)
-        protocols = _read_protocols(kept, index)
-        series, strangers = group_series(kept, protocols)
+        series, strangers = group_series(kept, _read_protocols(kept, protocols, index))
     finally:
         index.close()
     aside += [*copies, *strangers]
@@ -127,14 +135,31 @@ def _drop_copies(instances: Sequence[Instance]) -> tuple[list[Instance], list[Se
 
 
 def _digest(path: str) -> str:
+    digest = hashlib.blake2b()
     try:
-        with Path(path).open("rb") as stream:
-            return hashlib.file_digest(stream, "blake2b").hexdigest()
-    except OSError:
+        for piece in inflated(path):
+            digest.update(piece)
+    except (HeaderError, OSError):
         return path
+    return digest.hexdigest()
 
 
-def _read_protocols(instances: Sequence[Instance], index: Index) -> dict[str, dict[str, str]]:
+def _split(stored: Header) -> tuple[Header, dict[str, str] | None]:
+    """Return a header, and what the protocol beside it says; None where it was not looked for."""
+    if _PROTOCOL_READ not in stored:
+        return stored, None
+    plain = {key: text for key, text in stored.values.items() if not key.startswith(_PROTOCOL)}
+    protocol = {
+        key.removeprefix(_PROTOCOL): text
+        for key, text in stored.values.items()
+        if key.startswith(_PROTOCOL) and key != _PROTOCOL_READ
+    }
+    return Header(plain, stored.pixels, stored.problems), protocol
+
+
+def _read_protocols(
+    instances: Sequence[Instance], known: Mapping[str, dict[str, str]], index: Index
+) -> dict[str, dict[str, str]]:
     """Return what the maker's protocol says for the first instance of each series, by path."""
     by_series: dict[str, list[Instance]] = defaultdict(list)
     for instance in instances:
@@ -142,15 +167,15 @@ def _read_protocols(instances: Sequence[Instance], index: Index) -> dict[str, di
     protocols: dict[str, dict[str, str]] = {}
     fresh: dict[str, tuple[File, Reading]] = {}
     for members in by_series.values():
-        first = in_order(members)[0]
-        header = first.header
-        if _PROTOCOL_READ in header:
-            protocols[first.file.path] = {}
+        first = in_order(agree(members)[0])[0]
+        path, header = first.file.path, first.header
+        if path in known:
+            protocols[path] = known[path]
             continue
-        name = maker(header.text("Manufacturer"))
-        added = {**_protocol(name, first.file.path), _PROTOCOL_READ: "1"}
-        protocols[first.file.path] = added
-        fresh[first.file.path] = (first.file, Header({**header.values, **added}, header.pixels, header.problems))
+        protocol = _protocol(find_maker(header.text("Manufacturer")), path)
+        protocols[path] = protocol
+        stored = {_PROTOCOL + key: text for key, text in protocol.items()} | {_PROTOCOL_READ: "1"}
+        fresh[path] = (first.file, Header({**header.values, **stored}, header.pixels, header.problems))
     index.remember(fresh)
     return protocols
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bidsflow.dicom.header import Header
-from bidsflow.dicom.read import maker
 from bidsflow.dicom.series import Image, Series
+from bidsflow.dicom.tags import find_maker
 
 
 class Kind(StrEnum):
@@ -54,11 +54,12 @@ class Finding:
 
 
 #: Values of ImageType that only reconstructions of other images carry.
-_DERIVED_WORDS = frozenset(
-    "ADC ADC_UNSPECIFIED EADC FA TRACE TRACEW TENSOR TENSOR_B0 COLFA RCBF CBF CBV MTT TTP SUBTRACTION PERFUSION "
-    "T_MAP TTEST PROJECTION PROJECTION_IMAGE MIP MNIP MPR RESAMPLED REFORMATTED CPR MEAN STDDEV T1_MAP T2_MAP T2STAR_MAP "
-    "T2_STAR_MAP R2_MAP R2STAR_MAP MOCO_MEAN GLOBAL_BOLD LOCALIZER_COPY RCBV RMTT SWI_MIP MOSAIC_MEAN".split()
-)
+_DERIVED_WORDS = frozenset({
+    "ADC", "ADC_UNSPECIFIED", "EADC", "FA", "TRACE", "TRACEW", "TENSOR", "TENSOR_B0", "COLFA", "RCBF", "CBF", "CBV",
+    "MTT", "TTP", "SUBTRACTION", "PERFUSION", "T_MAP", "TTEST", "PROJECTION", "PROJECTION_IMAGE", "MIP", "MNIP", "MPR",
+    "RESAMPLED", "REFORMATTED", "CPR", "MEAN", "STDDEV", "T1_MAP", "T2_MAP", "T2STAR_MAP", "T2_STAR_MAP", "R2_MAP",
+    "R2STAR_MAP", "MOCO_MEAN", "GLOBAL_BOLD", "LOCALIZER_COPY", "RCBV", "RMTT", "SWI_MIP", "MOSAIC_MEAN",
+})  # fmt: skip
 _CAPTURE_CLASS = "1.2.840.10008.5.1.4.1.1.7"
 _LOCALIZER_ANGLE = math.cos(math.radians(30))
 #: b-values below this (s/mm²) count as no diffusion weighting: Philips numbers its b=0 volumes 0.001, 0.002, ...
@@ -336,4 +337,4 @@ def is_declared_derived(image: Image) -> bool:
 
 def sequence_maker(header: Header) -> str:
     """Return the short name of the maker of the scanner."""
-    return maker(header.text("Manufacturer"))
+    return find_maker(header.text("Manufacturer"))

@@ -62,8 +62,10 @@ def find_files(exports: Sequence[Path]) -> Found:
                     files[one.path] = one
                 else:
                     aside.append(one)
-        else:
+        elif stat.S_ISREG(status.st_mode):
             files[str(root)] = File(str(root), status.st_size, status.st_mtime_ns)
+        else:
+            raise SourceError(str(export), "neither a folder nor a file", "A device, a pipe or a socket is no export")
     return Found(tuple(files[path] for path in sorted(files)), tuple(sorted(aside, key=lambda one: one.path)))
 
 
@@ -77,7 +79,8 @@ def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[File | SetAside]:
             if (status.st_dev, status.st_ino) in seen:
                 continue
             seen.add((status.st_dev, status.st_ino))
-            entries = list(os.scandir(here))
+            with os.scandir(here) as found:
+                entries = list(found)
         except OSError as error:
             yield SetAside(here, f"the folder cannot be read ({error.strerror})")
             continue
