@@ -163,3 +163,17 @@ class ToolError(BidsflowError, RuntimeError):
 
     def __str__(self) -> str:
         return f"{self.tool}: {self.reason}" + (f". {self.hint}" if self.hint else "")
+
+
+def describe_error(error: BaseException) -> str:
+    """Return the kind of an unexpected error and the line that raised it, without its message.
+
+    A message may quote what it was given, which may be personal data; kinds and lines never are.
+    """
+    where = ""
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        where = f" at {code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"{type(error).__name__}{where}"

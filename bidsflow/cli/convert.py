@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,14 +14,18 @@ from bidsflow.cli.options import SessionsOption
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bidsflow.convert.naming.guess import Guess
     from bidsflow.convert.plan import Plan
     from bidsflow.convert.planner import Planned
     from bidsflow.convert.run import Result
     from bidsflow.dataset.tree import Dataset
     from bidsflow.dicom.series import Inventory
 
+#: Lines of one kind that are printed before the rest is counted.
+_SHOWN = 20
 
-def convert(
+
+def convert(  # noqa: PLR0917 - typer declares options as parameters
     paths: Annotated[
         list[Path],
         typer.Argument(
@@ -56,73 +61,175 @@ def convert(
     series failed; images that are up for review do not count as planned.
     """
     from bidsflow.cli.steps import cache_file, consoles, default_jobs, plan_table, print_set_aside, progress_bar, take
-    from bidsflow.convert.run import check_fit
     from bidsflow.convert.run import convert as carry_out
-    from bidsflow.dataset.tree import Dataset, check_target, open_dataset
+    from bidsflow.dataset.tree import Dataset, check_target
 
     if len(paths) < 2:
         raise typer.BadParameter("give at least one export and, last, the dataset: bidsflow convert EXPORT BIDS_DIR")
     *exports, bids_dir = paths
     out, err = consoles()
     dataset = Dataset(check_target(bids_dir, exports))
-    index = cache_file(exports) if dry_run and not dataset.state.is_dir() else dataset.index_file
-    if not dry_run:
-        find_images(exports)
-        open_dataset(bids_dir, exports)
-    inventory = take(exports, index, err)
-    planned = _planned(inventory, dataset, plan_file, sessions, jobs or default_jobs())
-    chosen = _choose(planned.plan, subject or [], session or [])
-    check_fit(chosen, inventory, str(plan_file or "plan"))
+    edited = None if plan_file is None else read_plan(plan_file)
+    request = _Request(edited, str(plan_file or "plan"), sessions, tuple(subject or ()), tuple(session or ()))
+    workers = jobs or default_jobs()
     if dry_run:
-        out.print(plan_table(chosen))
+        index = dataset.index_file if dataset.state.is_dir() else cache_file(exports)
+        inventory = take(exports, index, err)
+        opinions = {} if edited else ask_opinions(inventory, workers)
+        out.print(plan_table(_make_plan(request, inventory, dataset, opinions).plan))
         print_set_aside(inventory, err)
         return
+    inventory = _open_both(exports, bids_dir, err)
+    planned, left = _reserve(request, inventory, dataset, workers)
     with progress_bar(err, "converting") as update:
-        result = carry_out(
-            chosen, inventory, dataset, planned.key, jobs=jobs or default_jobs(), force=force, progress=update
-        )
-    _report(result, inventory, dataset, out, err, as_json=as_json)
+        result = carry_out(planned.plan, inventory, dataset, planned.key, jobs=workers, force=force, progress=update)
+    _report(result, left, inventory, dataset, as_json=as_json)
     if not result.complete:
         raise typer.Exit(1)
 
 
-def find_images(exports: list[Path]) -> None:
-    """Make sure that exports can be opened before a dataset is made for them.
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What to plan: a person's plan or our own, and which of its rows."""
+
+    plan: Plan | None
+    where: str
+    sessions: str
+    subject_labels: tuple[str, ...]
+    session_labels: tuple[str, ...]
+
+
+def _open_both(exports: list[Path], bids_dir: Path, err: Console) -> Inventory:
+    """Open the exports and the dataset; where the exports hold nothing, no new dataset is left behind.
 
     Raises
     ------
     SourceError
-        If one does not exist or cannot be read.
+        If an export does not exist, cannot be read or holds no DICOM images.
+    DatasetError
+        If the dataset cannot be opened or made.
     """
+    from bidsflow.cli.steps import take
+    from bidsflow.dataset.tree import discard_new, open_dataset
     from bidsflow.errors import SourceError
 
     for export in exports:
-        if not export.exists():
-            raise SourceError(str(export), "no such file or folder", "Check the path of the export")
+        try:
+            export.stat()
+        except FileNotFoundError as error:
+            raise SourceError(str(export), "no such file or folder", "Check the path of the export") from error
+        except OSError as error:
+            raise SourceError(str(export), f"cannot be opened ({error.strerror})", "Check the path") from error
+    dataset = open_dataset(bids_dir, exports)
+    try:
+        return take(exports, dataset.index_file, err)
+    except SourceError:
+        discard_new(dataset)
+        raise
 
 
-def _planned(inventory: Inventory, dataset: Dataset, plan_file: Path | None, sessions: str, jobs: int) -> Planned:
-    """Return the plan of a person, or our own, with the key that it follows."""
-    from bidsflow.cli.steps import plan_inventory
+def read_plan(path: Path) -> Plan:
+    """Return the plan in a file that a person may have edited.
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be read.
+    PlanError
+        If rows cannot be read, or have names that BIDS does not know.
+    """
+    from bidsflow.convert.plan import Decision, from_tsv
+    from bidsflow.errors import PlanError, SourceError
+    from bidsflow.names import parse_name
+    from bidsflow.schema import allows
+
+    hint = "Write one with: bidsflow plan EXPORT -o plan.tsv"
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise SourceError(str(path), f"the plan cannot be read ({error.strerror})", hint) from error
+    except UnicodeDecodeError as error:
+        hint = "Save it as text (tab delimited) in UTF-8"
+        raise SourceError(str(path), "the plan is not UTF-8", hint) from error
+    plan = from_tsv(text, str(path))
+    unknown = tuple(
+        f"{row.title}: BIDS knows no image of the name {row.path}; correct its path"
+        for row in plan.decided(Decision.CONVERT)
+        if not allows(parse_name(row.path).with_ext(".nii.gz"))
+    )
+    if unknown:
+        raise PlanError(str(path), unknown)
+    return plan
+
+
+def ask_opinions(inventory: Inventory, jobs: int, folder: Path | None = None) -> dict[str, Guess]:
+    """Return dcm2niix's opinion on the series that need one, by SeriesInstanceUID."""
+    from bidsflow.convert.opinion import ask_dcm2niix
+    from bidsflow.convert.planner import undecided
+
+    return ask_dcm2niix(undecided(inventory), jobs, folder)
+
+
+def _make_plan(request: _Request, inventory: Inventory, dataset: Dataset, opinions: dict[str, Guess]) -> Planned:
+    """Return the rows that were asked for, with the key that they follow.
+
+    Raises
+    ------
+    PlanError
+        If the plan does not fit the export, or no row is left.
+    """
     from bidsflow.convert.ledger import read_key, read_taken
-    from bidsflow.convert.plan import from_tsv
-    from bidsflow.convert.planner import follow_plan
+    from bidsflow.convert.planner import follow_plan, make_plan
+    from bidsflow.convert.run import check_fit
     from bidsflow.convert.subjects import Sessions
-    from bidsflow.errors import SourceError
 
     key = read_key(dataset)
-    if plan_file is None:
-        return plan_inventory(inventory, key, read_taken(dataset), Sessions(sessions), jobs)
-    try:
-        text = plan_file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(
-            str(plan_file), f"the plan cannot be read ({error})", "Write one with: bidsflow plan EXPORT -o plan.tsv"
-        ) from error
-    return follow_plan(from_tsv(text, str(plan_file)), inventory, key)
+    if request.plan is not None:
+        check_fit(request.plan, inventory, request.where)
+        planned = follow_plan(request.plan, inventory, key)
+    else:
+        planned = make_plan(
+            inventory, guesses=opinions, key=key, sessions=Sessions(request.sessions), taken=read_taken(dataset)
+        )
+    return replace(planned, plan=_choose(planned.plan, request.subject_labels, request.session_labels))
 
 
-def _choose(plan: Plan, subjects: list[str], sessions: list[str]) -> Plan:
+def _reserve(request: _Request, inventory: Inventory, dataset: Dataset, jobs: int) -> tuple[Planned, tuple[str, ...]]:
+    """Plan, and store the key before another run can give the same labels to others.
+
+    Returns
+    -------
+    planned : Planned
+        What to convert.
+    left : tuple of str
+        Images that the dataset holds, that belong to the sessions of the plan, and that it does not name.
+    """
+    from bidsflow.convert.ledger import read_taken, write_key
+    from bidsflow.convert.plan import Decision
+    from bidsflow.convert.survey import planned_paths
+    from bidsflow.dataset.write import locked, staging
+    from bidsflow.names import parse_name
+
+    opinions: dict[str, Guess] = {}
+    if request.plan is None:
+        with staging(dataset) as staged:
+            opinions = ask_opinions(inventory, jobs, staged.folder)
+    with locked(dataset):
+        planned = _make_plan(request, inventory, dataset, opinions)
+        write_key(dataset, planned.key)
+        taken = read_taken(dataset)
+    wanted = planned_paths(planned.plan.decided(Decision.CONVERT))
+    folders = {parse_name(path).folder for path in wanted.values()}
+    named = {(row.series_uid, row.image) for row in planned.plan.rows}
+    left = [
+        path
+        for image, path in taken.items()
+        if image not in wanted and (image in named or parse_name(path).folder in folders)
+    ]
+    return planned, tuple(sorted(left))
+
+
+def _choose(plan: Plan, subjects: Sequence[str], sessions: Sequence[str]) -> Plan:
     """Return the rows of some subjects and sessions.
 
     Raises
@@ -130,8 +237,8 @@ def _choose(plan: Plan, subjects: list[str], sessions: list[str]) -> Plan:
     PlanError
         If no row is left.
     """
-    from bidsflow.convert.plan import NOT_APPLICABLE
-    from bidsflow.errors import PlanError
+    from bidsflow.convert.plan import NOT_APPLICABLE, Decision
+    from bidsflow.errors import BidsflowError, PlanError
     from bidsflow.names import parse_name
 
     if not subjects and not sessions:
@@ -139,9 +246,12 @@ def _choose(plan: Plan, subjects: list[str], sessions: list[str]) -> Plan:
     wanted = {label.removeprefix("sub-") for label in subjects}, {label.removeprefix("ses-") for label in sessions}
     rows = []
     for row in plan.rows:
-        if row.path == NOT_APPLICABLE:
+        if row.path == NOT_APPLICABLE or row.decision is Decision.SKIP:
             continue
-        name = parse_name(row.path)
+        try:
+            name = parse_name(row.path)
+        except BidsflowError:  # what stands on a row for review need not be a name yet
+            continue
         if (not subjects or name.sub in wanted[0]) and (not sessions or name.ses in wanted[1]):
             rows.append(row)
     if not rows:
@@ -149,40 +259,52 @@ def _choose(plan: Plan, subjects: list[str], sessions: list[str]) -> Plan:
     return replace(plan, rows=tuple(rows))
 
 
-def _report(
-    result: Result, inventory: Inventory, dataset: Dataset, out: Console, err: Console, *, as_json: bool
-) -> None:
-    """Say what was done, what failed, and what waits for a person."""
-    import json
-
-    from bidsflow.cli.steps import print_set_aside, printable
+def _report(result: Result, left: Sequence[str], inventory: Inventory, dataset: Dataset, *, as_json: bool) -> None:
+    """Say what was done, what failed, what was left alone, and what waits for a person."""
+    if as_json:
+        _report_json(result, left, inventory)
+        return
+    from bidsflow.cli.steps import consoles, print_set_aside, printable
     from bidsflow.convert.run import Status
 
-    if as_json:
-        images = [
-            {"path": one.row.path, "series_uid": one.row.series_uid, "status": one.status, "reason": one.reason}
-            for one in result.outcomes
-        ]
-        reviews = [
-            {"series_uid": row.series_uid, "series_number": row.series_number, "evidence": row.evidence}
-            for row in result.reviews
-        ]
-        aside = [{"path": one.path, "reason": one.reason} for one in inventory.set_aside if not one.harmless]
-        typer.echo(
-            json.dumps({"complete": result.complete, "images": images, "review": reviews, "set_aside": aside}, indent=2)
-        )
-        return
+    out, err = consoles()
     for one in result.outcomes:
         if one.status in (Status.FAILED, Status.EDITED):
             colour = "red" if one.status is Status.FAILED else "yellow"
             err.print(f"[{colour}]{one.status}[/] {printable(one.row.title)}: {printable(one.reason)}", soft_wrap=True)
+    for path in left[:_SHOWN]:
+        err.print(f"[yellow]left alone[/] {path}: converted before, not in this plan; delete it if it is not wanted",
+                  soft_wrap=True)  # fmt: skip
+    if len(left) > _SHOWN:
+        err.print(f"[yellow]left alone[/] {len(left) - _SHOWN} more images that were converted before")
     for row in result.reviews:
         err.print(f"[yellow]review[/] {printable(row.title)}: {printable(row.evidence)}", soft_wrap=True)
     print_set_aside(inventory, err)
     counts = [f"{result.count(status)} {status}" for status in Status if result.count(status)]
+    counts += [] if result.outcomes else ["nothing to convert"]
     counts += [f"{len(result.reviews)} for review"] if result.reviews else []
     counts += [f"{len(result.skipped)} skipped"] if result.skipped else []
-    out.print(f"{dataset.root}: {', '.join(counts) or 'nothing to do'}", soft_wrap=True)
+    out.print(f"{printable(str(dataset.root))}: {', '.join(counts)}", soft_wrap=True)
     if result.reviews:
         err.print("To decide what is up for review: bidsflow plan EXPORT --bids-dir BIDS_DIR -o plan.tsv, edit it, "
                   "then bidsflow convert EXPORT BIDS_DIR --plan plan.tsv", soft_wrap=True)  # fmt: skip
+    elif not result.outcomes:
+        err.print("To see why nothing is converted: bidsflow plan EXPORT", soft_wrap=True)
+
+
+def _report_json(result: Result, left: Sequence[str], inventory: Inventory) -> None:
+    import json
+
+    images = [
+        {"path": one.row.path, "series_uid": one.row.series_uid, "status": one.status, "reason": one.reason}
+        for one in result.outcomes
+    ]
+    reviews = [
+        {"series_uid": row.series_uid, "series_number": row.series_number, "evidence": row.evidence}
+        for row in result.reviews
+    ]
+    aside = [{"path": one.path, "reason": one.reason} for one in inventory.set_aside if not one.harmless]
+    content = {
+        "complete": result.complete, "images": images, "left": list(left), "review": reviews, "set_aside": aside,
+    }  # fmt: skip
+    typer.echo(json.dumps(content, indent=2))

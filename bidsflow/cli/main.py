@@ -17,10 +17,12 @@ from bidsflow.cli.phantom import phantom
 from bidsflow.cli.plan import plan
 from bidsflow.cli.scan import scan
 from bidsflow.cli.validate import validate
-from bidsflow.errors import BidsflowError
+from bidsflow.errors import BidsflowError, describe_error
 
 #: What a shell expects of a program that Ctrl-C has stopped.
 EXIT_INTERRUPTED = 130
+#: A file could not be read or written (sysexits.h, EX_IOERR).
+EXIT_IO = 74
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -67,17 +69,28 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def main() -> None:
-    """Run the command line; errors become one message and an exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    """Run the command line; whatever goes wrong becomes one message and an exit code."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup asks
+            signal.signal(number, _interrupt)
     try:
         app(standalone_mode=True)
     except BidsflowError as error:
-        typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
-        typer.echo(str(error), err=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        typer.echo("interrupted: nothing half-written was left; the same command goes on from here", err=True)
-        sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+        _fail(str(error), error.exit_code)
+    except SystemExit as end:
+        if end.code == EXIT_INTERRUPTED:
+            typer.echo("interrupted: nothing half-written was left; the same command goes on from here", err=True)
+        raise
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or type(error).__name__}", EXIT_IO)
+    except Exception as error:
+        _fail(f"bidsflow stumbled ({describe_error(error)}). Please report this line", BidsflowError.exit_code)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    """Print a message that cannot control the terminal, and end."""
+    typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
+    typer.echo("".join(char if char.isprintable() or char == "\n" else "?" for char in message), err=True)
+    sys.exit(code)

@@ -31,7 +31,16 @@ def plan(
 
     Edit the plan (a spreadsheet does) and give it back: bidsflow convert EXPORT... BIDS_DIR --plan plan.tsv
     """
-    from bidsflow.cli.steps import cache_file, consoles, default_jobs, plan_inventory, plan_table, print_set_aside, take
+    from bidsflow.cli.steps import (
+        cache_file,
+        consoles,
+        default_jobs,
+        plan_inventory,
+        plan_table,
+        print_set_aside,
+        printable,
+        take,
+    )
     from bidsflow.convert.ledger import read_key, read_taken
     from bidsflow.convert.plan import Decision, to_json, to_tsv
     from bidsflow.convert.subjects import Key, Sessions
@@ -55,4 +64,4 @@ def plan(
     err.print(f"{len(made.rows)} images: {counts}")
     print_set_aside(inventory, err)
     if output is not None:
-        err.print(f"plan written to {output}")
+        err.print(f"plan written to {printable(str(output))}", soft_wrap=True)

@@ -1,33 +1,42 @@
 """Lay out one session as it will stand in the dataset: images, sidecars, and the tables around them.
 
-Works in a staging tree only; `dataset.write.commit` brings the tree into the dataset.
+Works in a draft only; `dataset.write.commit` brings it into the dataset.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 from bidsflow import __version__
-from bidsflow.convert.ledger import Entry, Ledger, Stamp, format_ledger, is_same, read_ledger, source_digest, stamp
-from bidsflow.convert.people import participant_row, shifted_time
+from bidsflow.convert.ledger import (
+    Entry,
+    Ledger,
+    Stamp,
+    format_ledger,
+    is_same,
+    read_ledger,
+    read_taken,
+    source_digest,
+    stamp,
+)
 from bidsflow.convert.plan import PlanRow
 from bidsflow.convert.sidecar import Json, complete_sidecar
 from bidsflow.convert.subjects import Key
 from bidsflow.convert.supply import supply_echo_times
+from bidsflow.convert.tables import Place, holds_files, leave_place, stage_participant, stage_scans, stage_session
 from bidsflow.dataset import describe
+from bidsflow.dataset.draft import Draft
 from bidsflow.dataset.tree import Dataset
-from bidsflow.dataset.tsv import columns_of, format_tsv, merge_rows, parse_tsv
 from bidsflow.dicom.series import Series
-from bidsflow.names import BidsName, parse_name
-
-_PARTICIPANT_COLUMNS = ("participant_id", "age", "sex")
+from bidsflow.names import parse_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +51,14 @@ class Converted:
         Cleaned, without what only the session knows.
     files : dict of str to Path
         Staged files by extension: ``.nii.gz``, ``.bval``, ``.bvec``.
+    stamps : dict of str to Stamp
+        What they hold, by extension.
     """
 
     row: PlanRow
     sidecar: Json
     files: Mapping[str, Path]
+    stamps: Mapping[str, Stamp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +73,23 @@ class Session:
         Every row that is to be converted into it.
     series : mapping of str to Series
         The series of the rows, by SeriesInstanceUID.
+    subject : tuple of Series
+        The series of all sessions of the subject.
+    former : mapping of (str, int) to str
+        Where the dataset has images of these rows under another name: path by SeriesInstanceUID and rank.
     """
 
     folder: str
     rows: tuple[PlanRow, ...]
     series: Mapping[str, Series]
+    subject: tuple[Series, ...] = ()
+    former: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
 
 def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence[Converted], key: Key) -> list[str]:
     """Stage a session, and return the files of the dataset that go away with it. The caller holds the lock.
+
+    Only what differs from the dataset is staged: nothing for a session that is as it should be.
 
     Parameters
     ----------
@@ -84,68 +104,111 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
     key : Key
         For the shifted dates.
     """
-    ledger = read_ledger(dataset, session.folder)
+    draft = Draft(dataset, tree)
     fresh = {one.row.path: one for one in converted}
-    there = [row for row in session.rows if row.path in fresh or row.path in ledger]
-    remove = _outdated(dataset, ledger, fresh)
+    ledgers = _open_ledgers(dataset, session, fresh)
+    left = _take_out(ledgers, fresh)
+    remove = _list_outdated(dataset, left, fresh)
+    ledger = ledgers[session.folder]
+    there = [row for row in session.rows if row.path in fresh or _owner(ledger.get(row.path)) == _image(row)]
     for row in there:
         if row.path in fresh:
-            ledger[row.path] = _stage_image(tree, fresh[row.path], there, session)
-        elif (entry := _rewire(dataset, tree, row, there, session, ledger[row.path])) is not None:
+            ledger[row.path] = _stage_image(draft, fresh[row.path], there, session)
+        elif (entry := _rewire(draft, row, there, session, ledger[row.path])) is not None:
             ledger[row.path] = entry
-    _stage(tree, dataset.ledger_file(session.folder).relative_to(dataset.root), format_ledger(ledger))
+    remove += _stage_ledgers(draft, ledgers)
     if there:
-        _stage_scans(dataset, tree, session, there, key)
-        _stage_subject(dataset, tree, session, key)
-        _stage_top(dataset, tree, there)
+        place = Place.of(session.folder)
+        former = _leave(draft, place, [path for path in left if path not in fresh], remove)
+        started = {row.path: session.series[row.series_uid].started for row in there}
+        stage_scans(draft, place, started, fresh, key)
+        stage_session(draft, place, list(session.series.values()), key)
+        stage_participant(draft, place.sub, session.subject or tuple(session.series.values()), former)
+        tasks = _tasks(row.path for row in there)
+        _stage_top(draft, tasks)
+        remove += _list_unused_tasks(draft, left, tasks)
     return remove
 
 
-def _outdated(dataset: Dataset, ledger: Ledger, fresh: Mapping[str, Converted]) -> list[str]:
-    """Take out of the ledger what the new images replace, and return the files that go away.
+def _image(row: PlanRow) -> tuple[str, int]:
+    return row.series_uid, row.image
 
-    An image that got another name leaves no copy under its old one, unless a person changed that by hand.
+
+def _owner(entry: Entry | None) -> tuple[str, int] | None:
+    return None if entry is None else (entry.series_uid, entry.image)
+
+
+def _open_ledgers(dataset: Dataset, session: Session, fresh: Mapping[str, Converted]) -> dict[str, Ledger]:
+    """Return the ledger of a session, and those of the folders that images of it come from, by folder."""
+    former = [session.former[_image(one.row)] for one in fresh.values() if _image(one.row) in session.former]
+    folders = {session.folder, *(parse_name(path).folder for path in former)}
+    return {folder: read_ledger(dataset, folder) for folder in sorted(folders)}
+
+
+def _take_out(ledgers: Mapping[str, Ledger], fresh: Mapping[str, Converted]) -> dict[str, Entry]:
+    """Take out of ledgers what the new images replace, under whatever name it stands, and return it by path."""
+    images = {_image(one.row) for one in fresh.values()}
+    left: dict[str, Entry] = {}
+    for ledger in ledgers.values():
+        for path in [path for path, entry in ledger.items() if path in fresh or _owner(entry) in images]:
+            left[path] = ledger.pop(path)
+    return left
+
+
+def _list_outdated(dataset: Dataset, left: Mapping[str, Entry], fresh: Mapping[str, Converted]) -> list[str]:
+    """Return the files of replaced images that no new file takes the place of."""
+    kept = {f"{path}{ext}" for path, one in fresh.items() for ext in (".json", *one.files)}
+    names = [name for entry in left.values() for name in entry.files if name not in kept]
+    return [name for name in names if os.path.lexists(dataset.root / name)]
+
+
+def _leave(draft: Draft, place: Place, images: Sequence[str], remove: list[str]) -> list[str]:
+    """Stage the tables of the places that images have left, and return the subjects of whom nothing stays.
+
+    Tables that go are added to `remove`.
     """
-    moved = {(one.row.series_uid, one.row.image): path for path, one in fresh.items()}
-    remove = []
-    for path, entry in list(ledger.items()):
-        target = moved.get((entry.series_uid, entry.image))
-        if target is None:
-            continue
-        kept = {f"{target}{ext}" for ext in (".json", *fresh[target].files)}
-        remove += [
-            name for name, known in entry.files.items()
-            if name not in kept and (dataset.root / name).exists() and is_same(dataset.root / name, known)
-        ]  # fmt: skip
-        del ledger[path]
-    return remove
+    by_folder: dict[str, list[str]] = defaultdict(list)
+    for path in images:
+        by_folder[parse_name(path).folder].append(path)
+    for folder, paths in by_folder.items():
+        remove += leave_place(draft, Place.of(folder), paths, remove)
+    subjects = {Place.of(folder).sub for folder in by_folder} - {place.sub}
+    return sorted(sub for sub in subjects if not holds_files(draft, f"sub-{sub}", remove))
 
 
-def _stage_image(tree: Path, one: Converted, there: Sequence[PlanRow], session: Session) -> Entry:
-    files: dict[str, Stamp] = {}
+def _stage_ledgers(draft: Draft, ledgers: Mapping[str, Ledger]) -> list[str]:
+    """Stage the ledgers that have changed, and return those that go away because they are empty."""
+    empty = []
+    for folder, ledger in ledgers.items():
+        name = str(draft.dataset.ledger_file(folder).relative_to(draft.dataset.root))
+        if ledger:
+            draft.write(name, format_ledger(ledger))
+        elif draft.find(name) is not None:
+            empty.append(name)
+    return empty
+
+
+def _stage_image(draft: Draft, one: Converted, there: Sequence[PlanRow], session: Session) -> Entry:
+    path = one.row.path
     for ext, source in one.files.items():
-        target = tree / f"{one.row.path}{ext}"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        source.replace(target)
-        files[f"{one.row.path}{ext}"] = stamp(target)
-    name = f"{one.row.path}.json"
-    files[name] = _stage(tree, Path(name), describe.to_json(_complete(one.sidecar, one.row, there, session)).encode())
+        source.replace(draft.place(f"{path}{ext}"))
+    text = describe.to_json(_complete(one.sidecar, one.row, there, session))
+    files = {f"{path}{ext}": known for ext, known in one.stamps.items()}
+    files[f"{path}.json"] = stamp(draft.write(f"{path}.json", text.encode()))
     return Entry(one.row.series_uid, one.row.image, source_digest(session.series[one.row.series_uid]), files)
 
 
-def _rewire(
-    dataset: Dataset, tree: Path, row: PlanRow, there: Sequence[PlanRow], session: Session, entry: Entry
-) -> Entry | None:
+def _rewire(draft: Draft, row: PlanRow, there: Sequence[PlanRow], session: Session, entry: Entry) -> Entry | None:
     """Stage the sidecar of an image that stays, where the session around it has changed its wiring."""
     name = f"{row.path}.json"
-    present = dataset.root / name
+    present = draft.dataset.root / name
     if name not in entry.files or not present.exists() or not is_same(present, entry.files[name]):
         return None
     old = present.read_bytes()
     new = describe.to_json(_complete(json.loads(old), row, there, session)).encode()
     if new == old:
         return None
-    return Entry(entry.series_uid, entry.image, entry.source, {**entry.files, name: _stage(tree, Path(name), new)})
+    return replace(entry, files={**entry.files, name: stamp(draft.write(name, new))})
 
 
 def _complete(sidecar: Mapping[str, object], row: PlanRow, there: Sequence[PlanRow], session: Session) -> Json:
@@ -173,74 +236,39 @@ def _labels(row: PlanRow) -> list[str]:
     return row.b0_source.replace(" ", "").split(",")
 
 
-def _stage(tree: Path, name: Path, data: bytes) -> Stamp:
-    target = tree / name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(data)
-    return stamp(target)
+def _tasks(paths: Iterable[str]) -> set[str]:
+    names = map(parse_name, paths)
+    return {name.entity("task") for name in names if name.suffix == "bold"} - {""}
 
 
-def _stage_table(
-    dataset: Dataset, tree: Path, name: str, rows: Iterable[Mapping[str, str]], first: Sequence[str]
-) -> list[str]:
-    """Stage a table with new rows among those that it has, and return its columns."""
-    present = dataset.root / name
-    old = parse_tsv(present.read_text()) if present.exists() else []
-    merged = merge_rows(old, list(rows), first[0])
-    columns = columns_of(merged, first)
-    _stage(tree, Path(name), format_tsv(merged, columns).encode())
-    return columns
+def _task_file(task: str) -> tuple[str, str]:
+    return f"task-{task}_bold.json", describe.to_json({"TaskName": task})
 
 
-def _stage_scans(dataset: Dataset, tree: Path, session: Session, there: Sequence[PlanRow], key: Key) -> None:
-    name = parse_name(there[0].path)
-    shift = key.shifts.get(name.sub, 0)
-    rows = []
-    for row in there:
-        started = session.series[row.series_uid].started
-        relative = f"{row.path}.nii.gz".removeprefix(f"{session.folder}/")
-        time = {"acq_time": text} if (text := shifted_time(started, shift)) else {}
-        rows.append({"filename": relative, **time})
-    _stage_table(dataset, tree, f"{session.folder}/{_prefix(name)}_scans.tsv", rows, ("filename", "acq_time"))
+def _list_unused_tasks(draft: Draft, left: Iterable[str], present: set[str]) -> list[str]:
+    """Return the files of tasks that lose their last image with this commit, where no one has added to them."""
+    gone = set(left)
+    lost = _tasks(gone) - present
+    if not lost:
+        return []
+    used = _tasks(path for path in read_taken(draft.dataset).values() if path not in gone)
+    files = [(draft.dataset.root / name, text) for name, text in map(_task_file, sorted(lost - used))]
+    return [file.name for file, text in files if file.is_file() and file.read_bytes() == text.encode()]
 
 
-def _prefix(name: BidsName) -> str:
-    return f"sub-{name.sub}_ses-{name.ses}" if name.ses else f"sub-{name.sub}"
-
-
-def _stage_subject(dataset: Dataset, tree: Path, session: Session, key: Key) -> None:
-    """Stage the subject's row among the participants, and the session's row among the sessions."""
-    name = parse_name(session.rows[0].path)
-    series = list(session.series.values())
-    if name.ses:
-        start = min((one.started for one in series if one.started), default="")
-        time = {"acq_time": text} if (text := shifted_time(start, key.shifts.get(name.sub, 0))) else {}
-        rows = [{"session_id": f"ses-{name.ses}", **time}]
-        _stage_table(dataset, tree, f"sub-{name.sub}/sub-{name.sub}_sessions.tsv", rows, ("session_id", "acq_time"))
-    row = participant_row(name.sub, series)
-    present = dataset.root / "participants.tsv"
-    known = parse_tsv(present.read_text()) if present.exists() else []
-    before = next((one for one in known if one.get("participant_id") == row["participant_id"]), {})
-    row = {**row, **{column: value for column, value in before.items() if value != "n/a"}}
-    columns = _stage_table(dataset, tree, "participants.tsv", [row], _PARTICIPANT_COLUMNS)
-    if len(columns) > 1 and not (dataset.root / "participants.json").exists():
-        _stage(tree, Path("participants.json"), describe.participants_columns(columns).encode())
-
-
-def _stage_top(dataset: Dataset, tree: Path, there: Sequence[PlanRow]) -> None:
+def _stage_top(draft: Draft, tasks: set[str]) -> None:
     """Stage the files that describe the whole dataset, where it does not have them yet."""
     generators = generated_by()
-    title = dataset.root.name
-    tasks = {name.entity("task") for row in there if (name := parse_name(row.path)).suffix == "bold"}
+    title = draft.dataset.root.name
     files = {
         "dataset_description.json": describe.dataset_description(title, generators),
         "README": describe.readme(title, generators),
         "CHANGES": describe.changes(date.today().isoformat(), __version__),
-        **{f"task-{task}_bold.json": describe.to_json({"TaskName": task}) for task in sorted(tasks)},
+        **dict(map(_task_file, sorted(tasks))),
     }
     for file, text in files.items():
-        if not (dataset.root / file).exists():
-            _stage(tree, Path(file), text.encode())
+        if draft.find(file) is None:
+            draft.write(file, text.encode())
 
 
 @cache

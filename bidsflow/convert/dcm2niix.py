@@ -167,13 +167,17 @@ class Dcm2niix:
             If the disk is full.
         """
         kind = "o" if sidecars_only else "y"
-        command = [self.program, "-b", kind, "-ba", "y", "-z", "n", "-f", _NAME, "-o", str(target), str(source)]
-        code, said = self._call(command)
+        # -g i: what a file ~/.dcm2nii.ini says must not change a result
+        command = [self.program, "-g", "i", "-b", kind, "-ba", "y", "-z", "n", "-f", _NAME]
+        code, said = self._call([*command, "-o", str(target), str(source)])
+        _raise_if_full(target)
         if code < 0:
             raise ConversionError(series.title, f"dcm2niix was killed (signal {-code})")
-        outputs = collect(target, sidecars_only=sidecars_only)
+        try:
+            outputs = collect(target, sidecars_only=sidecars_only)
+        except (ValueError, struct.error) as error:
+            raise ConversionError(series.title, "dcm2niix wrote a file that cannot be read") from error
         if not outputs:
-            _raise_if_full(target)
             raise ConversionError(series.title, f"dcm2niix refuses it (exit code {code}): {_complaint(said, source)}")
         return outputs
 
@@ -226,7 +230,9 @@ def collect(folder: Path, *, sidecars_only: bool = False) -> tuple[Output, ...]:
         if not sidecars_only and not nifti.exists():
             continue
         tables = {ext: path for ext in (".bval", ".bvec") if (path := sidecar.with_suffix(ext)).exists()}
-        content = json.loads(sidecar.read_text(errors="replace"))
+        content = json.loads(sidecar.read_text(encoding="utf-8", errors="replace"))
+        if not isinstance(content, dict):
+            raise ValueError("not a JSON object")  # noqa: TRY004 - told like text that is no JSON at all
         outputs.append(Output(nifti, content, tables, () if sidecars_only else read_shape(nifti)))
     known = {output.nifti for output in outputs}
     for nifti in sorted(folder.glob("*.nii")):
@@ -253,6 +259,8 @@ def _announced_size(nifti: Path) -> int:
     """Return how many bytes a NIfTI-1 file should have (nifti1.h, ``dim``, ``bitpix`` and ``vox_offset``)."""
     with nifti.open("rb") as stream:
         header = stream.read(348)
+    if len(header) < 348:
+        return 348
     order = "<" if struct.unpack_from("<i", header)[0] == 348 else ">"
     (bits,) = struct.unpack_from(f"{order}h", header, 72)
     (offset,) = struct.unpack_from(f"{order}f", header, 108)
@@ -284,8 +292,8 @@ def match_outputs(series: Series, outputs: Sequence[Output]) -> dict[int, Output
         planned, made = len(series.images), len(outputs)
         raise ConversionError(
             series.title,
-            f"dcm2niix splits it otherwise than planned: {planned} image{'s' if planned > 1 else ''} planned, {made} made "
-            f"({', '.join(output.stem.removeprefix(_NAME) or 'plain' for output in outputs)})",
+            f"dcm2niix splits it otherwise than planned: {planned} image{'s' if planned > 1 else ''} planned, "
+            f"{made} made ({', '.join(output.stem.removeprefix(_NAME) or 'plain' for output in outputs)})",
         )
     return found
 
@@ -324,7 +332,7 @@ def check_output(series: Series, image: Image, output: Output) -> None:
 
 
 def compress(source: Path, target: Path, scrub: Callable[[bytes], bytes]) -> None:
-    """Compress an image deterministically: no name and no time in the gzip header; remove the uncompressed one.
+    """Compress an image deterministically (no name and no time in the gzip header) and durably; remove its source.
 
     Parameters
     ----------
@@ -342,4 +350,6 @@ def compress(source: Path, target: Path, scrub: Callable[[bytes], bytes]) -> Non
             out.write(packer.compress(chunk))
             chunk = stream.read(_CHUNK)
         out.write(packer.flush())
+        out.flush()
+        os.fsync(out.fileno())  # here, in a thread, so that the commit does not wait for the disk
     source.unlink()

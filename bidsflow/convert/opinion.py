@@ -10,11 +10,12 @@ from pathlib import Path
 
 from bidsflow.convert.dcm2niix import Dcm2niix, find_program, link_series
 from bidsflow.convert.naming.guess import Guess, read_guess
+from bidsflow.dataset.write import storage_errors
 from bidsflow.dicom.series import Series
 from bidsflow.errors import ConversionError
 
 
-def ask_dcm2niix(series: Sequence[Series], jobs: int = 1) -> dict[str, Guess]:
+def ask_dcm2niix(series: Sequence[Series], jobs: int = 1, folder: Path | None = None) -> dict[str, Guess]:
     """Return dcm2niix's guess at each series by SeriesInstanceUID; none for those that it refuses.
 
     Sidecars are written to a temporary folder, no images.
@@ -25,20 +26,27 @@ def ask_dcm2niix(series: Sequence[Series], jobs: int = 1) -> dict[str, Guess]:
         Those that are open; see `planner.undecided`.
     jobs : int
         Series that are looked at at the same time.
+    folder : Path, optional
+        Where to make the temporary folder; by default where the system has them.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full: without an opinion names would differ from those of a run with one.
     """
     if not series:
         return {}
     tool = Dcm2niix(find_program())
-    folder = Path(tempfile.mkdtemp(prefix="bidsflow-"))
+    work = Path(tempfile.mkdtemp(prefix="bidsflow-", dir=folder))
+    pool = ThreadPoolExecutor(jobs)
     try:
-        with ThreadPoolExecutor(jobs) as pool:
-            guesses = pool.map(lambda pair: _ask(tool, pair[1], folder / str(pair[0])), enumerate(series))
-            return {one.uid: guess for one, guess in zip(series, guesses, strict=True) if guess is not None}
-    except BaseException:
-        tool.stop()
-        raise
+        with storage_errors(work.parent):
+            guesses = list(pool.map(lambda pair: _ask(tool, pair[1], work / str(pair[0])), enumerate(series)))
+        return {one.uid: guess for one, guess in zip(series, guesses, strict=True) if guess is not None}
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        tool.stop()
+        pool.shutdown(wait=True, cancel_futures=True)
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _ask(tool: Dcm2niix, series: Series, folder: Path) -> Guess | None:
@@ -47,7 +55,6 @@ def _ask(tool: Dcm2niix, series: Series, folder: Path) -> Guess | None:
     target.mkdir()
     try:
         link_series(series.instances, source)
-        outputs = tool.run(series, source, target, sidecars_only=True)
-    except (ConversionError, OSError):
+        return read_guess(tool.run(series, source, target, sidecars_only=True)[0].sidecar)
+    except ConversionError:
         return None
-    return read_guess(outputs[0].sidecar)

@@ -8,52 +8,26 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from enum import StrEnum
-from pathlib import Path
 
-from bidsflow.convert.assemble import Converted, Session, assemble, group_by_folder
+from bidsflow.convert.assemble import Converted, assemble
 from bidsflow.convert.dcm2niix import Dcm2niix, Output, check_output, compress, find_program, link_series, match_outputs
-from bidsflow.convert.ledger import Ledger, is_same, read_ledger, source_digest, write_key
+from bidsflow.convert.ledger import read_ledger, stamp, write_key
 from bidsflow.convert.people import person_pattern
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.sidecar import clean_sidecar, scrub_nifti
 from bidsflow.convert.subjects import Key
 from bidsflow.convert.supply import agree_on_repetition, supply_fields
+from bidsflow.convert.survey import Outcome, Status, Work, find_obstacle, planned_paths, survey
+from bidsflow.convert.tables import check_tables
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import Staging, commit, locked, staging, storage_errors
 from bidsflow.dicom.series import Inventory, Series
-from bidsflow.errors import ConversionError, PlanError, StorageError
+from bidsflow.errors import ConversionError, DatasetError, PlanError, StorageError, ToolError, describe_error
 from bidsflow.names import parse_name
 
+__all__ = ["Outcome", "Result", "Status", "check_fit", "convert"]
+
 _log = logging.getLogger(__name__)
-
-
-class Status(StrEnum):
-    """What became of a planned image."""
-
-    WRITTEN = "written"
-    UNCHANGED = "unchanged"
-    EDITED = "left alone"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """A planned image and what became of it.
-
-    Attributes
-    ----------
-    row : PlanRow
-        The plan for it.
-    status : Status
-        What became of it.
-    reason : str
-        Why, where it is neither written nor unchanged.
-    """
-
-    row: PlanRow
-    status: Status
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,81 +119,46 @@ def convert(
     ------
     StorageError
         If the disk is full; the sessions committed until then stay.
+    DatasetError
+        If bidsflow's own files, or a table of the dataset, are damaged.
+    ToolError
+        If dcm2niix is missing.
     """
+    rows = plan.decided(Decision.CONVERT)
     by_uid = {series.uid: series for series in inventory.series}
     with staging(dataset) as staged, storage_errors(dataset.root):
         with locked(dataset):
             write_key(dataset, key)
-        work = [
-            _survey(dataset, folder, rows, by_uid, force=force)
-            for folder, rows in group_by_folder(plan.decided(Decision.CONVERT)).items()
-        ]
-        outcomes = _Crew(staged, key, jobs, progress).carry_out(work)
+        work = survey(dataset, rows, by_uid, force=force)
+        check_tables(dataset, [one.session.folder for one in work])
+        outcomes = _Crew(staged, key, planned_paths(rows), jobs=jobs, force=force, progress=progress).carry_out(work)
     found = {(one.row.series_uid, one.row.image): one for one in outcomes}
-    ordered = tuple(found[(row.series_uid, row.image)] for row in plan.decided(Decision.CONVERT))
+    ordered = tuple(found[(row.series_uid, row.image)] for row in rows)
     return Result(ordered, plan.decided(Decision.REVIEW), plan.decided(Decision.SKIP))
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What there is to do in one folder: rows to convert by series, and the outcomes of those that need nothing."""
-
-    session: Session
-    todo: Mapping[str, tuple[PlanRow, ...]]
-    done: tuple[Outcome, ...]
-
-
-def _survey(
-    dataset: Dataset, folder: str, rows: Sequence[PlanRow], by_uid: Mapping[str, Series], *, force: bool
-) -> _Work:
-    """Return what of a folder has to be converted, and what is there already."""
-    ledger = read_ledger(dataset, folder)
-    todo: dict[str, list[PlanRow]] = defaultdict(list)
-    done: list[Outcome] = []
-    for row in rows:
-        outcome = None if force else _look(dataset, ledger, row, by_uid[row.series_uid])
-        if outcome is None:
-            todo[row.series_uid].append(row)
-        else:
-            done.append(outcome)
-    session = Session(folder, tuple(rows), {row.series_uid: by_uid[row.series_uid] for row in rows})
-    return _Work(session, {uid: tuple(members) for uid, members in todo.items()}, tuple(done))
-
-
-def _look(dataset: Dataset, ledger: Ledger, row: PlanRow, series: Series) -> Outcome | None:
-    """Return the outcome of a row that needs no conversion; None where it has to be converted."""
-    entry = ledger.get(row.path)
-    files = [f"{row.path}{ext}" for ext in (".nii.gz", ".json")] if entry is None else list(entry.files)
-    present = [name for name in files if (dataset.root / name).exists()]
-    if entry is None or (entry.series_uid, entry.image) != (row.series_uid, row.image):
-        if not present:
-            return None
-        return Outcome(row, Status.FAILED, f"{present[0]} is in the way; move it, or give the image another name")
-    edited = [Path(name).name for name in present if not is_same(dataset.root / name, entry.files[name])]
-    complete = len(present) == len(files)
-    if complete and entry.source == source_digest(series):
-        return (
-            Outcome(row, Status.EDITED, f"{', '.join(edited)} changed by hand")
-            if edited
-            else Outcome(row, Status.UNCHANGED)
-        )
-    if edited:
-        because = "its series has changed" if complete else "files of it are missing"
-        return Outcome(row, Status.EDITED, f"{because}, but {edited[0]} was changed by hand; --force replaces it")
-    return None
 
 
 class _Crew:
     """Converts series in threads (dcm2niix and the compression run outside of Python's lock) and commits sessions."""
 
-    def __init__(self, staged: Staging, key: Key, jobs: int, progress: Progress) -> None:
+    def __init__(
+        self,
+        staged: Staging,
+        key: Key,
+        planned: Mapping[tuple[str, int], str],
+        *,
+        jobs: int,
+        force: bool,
+        progress: Progress,
+    ) -> None:
         self._staged = staged
         self._key = key
+        self._planned = planned
         self._jobs = jobs
+        self._force = force
         self._progress = progress
         self._tool = Dcm2niix(find_program())
 
-    def carry_out(self, work: Sequence[_Work]) -> list[Outcome]:
+    def carry_out(self, work: Sequence[Work]) -> list[Outcome]:
         """Convert and commit everything, and return the outcomes in no order."""
         outcomes = [outcome for one in work for outcome in one.done]
         pool = ThreadPoolExecutor(self._jobs, thread_name_prefix="convert")
@@ -240,7 +179,7 @@ class _Crew:
         pool.shutdown()
         return outcomes
 
-    def _gather(self, jobs: Mapping[Future[list[Converted] | str], tuple[_Work, str]]) -> list[Outcome]:
+    def _gather(self, jobs: Mapping[Future[list[Converted] | str], tuple[Work, str]]) -> list[Outcome]:
         """Commit each session when the last of its series is done, and return what became of every row."""
         outcomes: list[Outcome] = []
         made: dict[str, list[Converted]] = defaultdict(list)
@@ -253,10 +192,9 @@ class _Crew:
                 outcomes += [Outcome(row, Status.FAILED, converted) for row in one.todo[uid]]
             else:
                 made[folder] += converted
-                outcomes += [Outcome(row, Status.WRITTEN) for row in one.todo[uid]]
             open_series[folder].discard(uid)
             if not open_series[folder]:
-                self._commit(one, made.pop(folder, []))
+                outcomes += self._commit(one, made.pop(folder, []))
             self._progress(done, len(jobs), one.session.series[uid].title)
         return outcomes
 
@@ -267,6 +205,8 @@ class _Crew:
         ------
         StorageError
             If the disk is full, which ends the whole run.
+        ToolError
+            If dcm2niix cannot be started, which ends the whole run as well.
         """
         folder = self._staged.work("series")
         source, target = folder / "in", folder / "out"
@@ -279,12 +219,16 @@ class _Crew:
                 converted = [self._finish(series, row, found[row.image]) for row in rows]
                 shutil.rmtree(source)
                 return converted
-        except StorageError:
+        except (StorageError, ToolError):
             raise
         except ConversionError as error:
-            return error.reason
+            reason = error.reason
         except OSError as error:
-            return f"its files cannot be read ({error.strerror})"
+            reason = f"its files cannot be read ({error.strerror or type(error).__name__})"
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a series, the others go on
+            reason = f"bidsflow stumbles over it ({describe_error(error)}); please report this"
+        shutil.rmtree(folder, ignore_errors=True)
+        return reason
 
     def _finish(self, series: Series, row: PlanRow, output: Output) -> Converted:
         image, name = series.images[row.image - 1], parse_name(row.path)
@@ -296,16 +240,34 @@ class _Crew:
         packed = output.nifti.with_suffix(".nii.gz")
         compress(output.nifti, packed, lambda data: agree_on_repetition(scrub_nifti(data), sidecar))
         tables = output.tables if name.suffix == "dwi" else {}
-        return Converted(row, sidecar, {".nii.gz": packed, **tables})
+        files = {".nii.gz": packed, **tables}
+        return Converted(row, sidecar, files, {ext: stamp(path) for ext, path in files.items()})
 
-    def _commit(self, work: _Work, converted: Sequence[Converted]) -> None:
-        dataset = self._staged.dataset
-        with locked(dataset), storage_errors(dataset.root):
-            tree = self._staged.tree()
-            remove = assemble(dataset, tree, work.session, converted, self._key)
-            commit(self._staged, tree, remove)
-            shutil.rmtree(tree, ignore_errors=True)
-        _log.info("%s: %d images written", work.session.folder, len(converted))
+    def _commit(self, work: Work, converted: Sequence[Converted]) -> list[Outcome]:
+        """Commit a session, and return what became of the images that were converted for it."""
+        dataset, session = self._staged.dataset, work.session
+        failed: list[Outcome] = []
+        try:
+            with locked(dataset), storage_errors(dataset.root):
+                ledger = read_ledger(dataset, session.folder)  # another run may have committed meanwhile
+                free = []
+                for one in converted:
+                    obstacle = find_obstacle(dataset, ledger, one.row, self._planned, force=self._force)
+                    if obstacle:
+                        failed.append(Outcome(one.row, Status.FAILED, obstacle))
+                    else:
+                        free.append(one)
+                tree = self._staged.tree()
+                remove = assemble(dataset, tree, session, free, self._key)
+                commit(self._staged, tree, remove)
+                shutil.rmtree(tree, ignore_errors=True)
+        except DatasetError as error:
+            if not converted:
+                raise
+            _log.warning("%s: %s", session.folder, error)
+            return [Outcome(one.row, Status.FAILED, str(error)) for one in converted]
+        _log.info("%s: %d images written", session.folder, len(free))
+        return [*failed, *(Outcome(one.row, Status.WRITTEN) for one in free)]
 
 
 def _bytes(series: Series) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from bidsflow.errors import DatasetError, StorageError
 #: The folder of bidsflow inside a dataset. Hidden, so that validators pass over it; private, so that it is not shared.
 STATE = ".bidsflow"
 
+_ROOMS = ("private", "ledger", "journal", "staging")
 _ABOUT = """\
 This folder belongs to bidsflow. It is PRIVATE: private/key.json says whose data stands under which label, and
 inventory.sqlite holds the headers of the export. Keep it on this machine; leave it out when you share the dataset.
@@ -117,7 +119,7 @@ def open_dataset(root: Path, exports: Sequence[Path] = ()) -> Dataset:
     target = check_target(root, exports)
     dataset = Dataset(target)
     try:
-        for folder in (dataset.state, *(dataset.state / name for name in ("private", "ledger", "journal", "staging"))):
+        for folder in (dataset.state, *(dataset.state / name for name in _ROOMS)):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         mode = dataset.state.stat().st_mode
         if mode & 0o007:  # copied or unpacked with other rights; a group may have been let in on purpose
@@ -132,3 +134,14 @@ def open_dataset(root: Path, exports: Sequence[Path] = ()) -> Dataset:
             str(root), f"the folder cannot be made ({error.strerror})", "Check the disk and permissions"
         ) from error
     return dataset
+
+
+def discard_new(dataset: Dataset) -> None:
+    """Take back a dataset that was only just opened; one in which anything was converted, or is at work, stays."""
+    if any((dataset.state / name).exists() for name in ("private/key.json", "lock")):
+        return
+    for name in ("README", "inventory.sqlite"):
+        (dataset.state / name).unlink(missing_ok=True)
+    with suppress(OSError):  # not empty: another run is at work, or the folder was there before and holds something
+        for folder in (*(dataset.state / name for name in _ROOMS), dataset.state, dataset.root):
+            folder.rmdir()

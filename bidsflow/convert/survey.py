@@ -1,0 +1,187 @@
+"""Compare a plan with what the dataset has: what is to be done, what is done, what a person has changed. Reads only."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bidsflow.convert.assemble import Session, group_by_folder
+from bidsflow.convert.ledger import Entry, Ledger, is_same, read_ledger, read_taken, source_digest
+from bidsflow.convert.plan import PlanRow
+from bidsflow.dataset.tree import Dataset
+from bidsflow.dicom.series import Series
+from bidsflow.names import parse_name
+
+
+class Status(StrEnum):
+    """What became of a planned image."""
+
+    WRITTEN = "written"
+    UNCHANGED = "unchanged"
+    EDITED = "left alone"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A planned image and what became of it.
+
+    Attributes
+    ----------
+    row : PlanRow
+        The plan for it.
+    status : Status
+        What became of it.
+    reason : str
+        Why, where it is neither written nor unchanged.
+    """
+
+    row: PlanRow
+    status: Status
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What there is to do in one folder of a subject or session.
+
+    Attributes
+    ----------
+    session : Session
+        What the plan says of it.
+    todo : mapping of str to tuple of PlanRow
+        Rows to convert, by SeriesInstanceUID.
+    done : tuple of Outcome
+        The rows that need nothing.
+    """
+
+    session: Session
+    todo: Mapping[str, tuple[PlanRow, ...]]
+    done: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What the dataset has and the plan wants, as far as it concerns the rows of the plan."""
+
+    dataset: Dataset
+    ledgers: Mapping[str, Ledger]
+    former: Mapping[tuple[str, int], str]
+    planned: Mapping[tuple[str, int], str]
+    force: bool
+
+
+def survey(dataset: Dataset, rows: Sequence[PlanRow], by_uid: Mapping[str, Series], *, force: bool) -> list[Work]:
+    """Return what there is to do, folder by folder.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        What is there.
+    rows : sequence of PlanRow
+        Everything that is to be converted.
+    by_uid : mapping of str to Series
+        The series of the export.
+    force : bool
+        Do again what is done, and what a person has changed.
+
+    Raises
+    ------
+    DatasetError
+        If a ledger is damaged.
+    """
+    folders = group_by_folder(rows)
+    ledgers = {folder: read_ledger(dataset, folder) for folder in folders}
+    planned = planned_paths(rows)
+    settled = all(_owns(ledgers[folder].get(row.path), row) for folder, members in folders.items() for row in members)
+    taken = {} if settled else read_taken(dataset)
+    former = {image: path for image, path in taken.items() if planned.get(image, path) != path}
+    ledgers |= {
+        folder: read_ledger(dataset, folder) for folder in {parse_name(path).folder for path in former.values()}
+    }
+    view = _View(dataset, ledgers, former, planned, force)
+    subjects: dict[str, dict[str, Series]] = defaultdict(dict)
+    for row in rows:
+        subjects[parse_name(row.path).sub][row.series_uid] = by_uid[row.series_uid]
+    work = []
+    for folder, members in folders.items():
+        subject = tuple(subjects[parse_name(members[0].path).sub].values())
+        series = {row.series_uid: by_uid[row.series_uid] for row in members}
+        moved = {_image(row): former[_image(row)] for row in members if _image(row) in former}
+        work.append(_sort(view, Session(folder, tuple(members), series, subject, moved)))
+    return work
+
+
+def _sort(view: _View, session: Session) -> Work:
+    """Return which rows of a session have to be converted, and the outcomes of the others."""
+    todo: dict[str, list[PlanRow]] = defaultdict(list)
+    done: list[Outcome] = []
+    ledger = view.ledgers[session.folder]
+    for row in session.rows:
+        outcome = None if view.force else _look(view, row, session.series[row.series_uid])
+        obstacle = find_obstacle(view.dataset, ledger, row, view.planned, force=view.force)
+        if outcome is not None:
+            done.append(outcome)
+        elif obstacle:
+            done.append(Outcome(row, Status.FAILED, obstacle))
+        else:
+            todo[row.series_uid].append(row)
+    return Work(session, {uid: tuple(some) for uid, some in todo.items()}, tuple(done))
+
+
+def _image(row: PlanRow) -> tuple[str, int]:
+    return row.series_uid, row.image
+
+
+def planned_paths(rows: Sequence[PlanRow]) -> dict[tuple[str, int], str]:
+    """Return where each image is to stand, by SeriesInstanceUID and rank."""
+    return {_image(row): row.path for row in rows}
+
+
+def find_obstacle(
+    dataset: Dataset, ledger: Ledger, row: PlanRow, planned: Mapping[tuple[str, int], str], *, force: bool
+) -> str:
+    """Return why an image cannot be written where it is to stand; ``""`` where it can.
+
+    An image of another series goes only where the plan moves it elsewhere; a file that bidsflow did not write goes
+    only by force.
+    """
+    entry = ledger.get(row.path)
+    if entry is None:
+        names = (f"{row.path}{ext}" for ext in (".nii.gz", ".json", ".bval", ".bvec", ".nii"))
+        found = next((name for name in names if not force and (dataset.root / name).exists()), "")
+    elif _owns(entry, row) or planned.get((entry.series_uid, entry.image), row.path) != row.path:
+        found = ""
+    else:
+        found = next(iter(entry.files), row.path)
+    return f"{found} is in the way; move it, or give the image another name" if found else ""
+
+
+def _owns(entry: Entry | None, row: PlanRow) -> bool:
+    return entry is not None and (entry.series_uid, entry.image) == _image(row)
+
+
+def _look(view: _View, row: PlanRow, series: Series) -> Outcome | None:
+    """Return the outcome of a row that needs no conversion; None where it has to be converted."""
+    path = view.former.get(_image(row), row.path)
+    entry = view.ledgers[parse_name(path).folder].get(path)
+    if entry is None or not _owns(entry, row):
+        return None
+    root = view.dataset.root
+    present = [name for name in entry.files if (root / name).exists()]
+    edited = [name.rpartition("/")[2] for name in present if not is_same(root / name, entry.files[name])]
+    if path != row.path:
+        because = f"it stands under {path}"
+    elif len(present) < len(entry.files):
+        because = "files of it are missing"
+    elif entry.source != source_digest(series):
+        because = "its series has changed"
+    elif edited:
+        return Outcome(row, Status.EDITED, f"{', '.join(edited)} changed by hand")
+    else:
+        return Outcome(row, Status.UNCHANGED)
+    if not edited:
+        return None
+    return Outcome(row, Status.EDITED, f"{because}, but {', '.join(edited)} changed by hand; --force replaces it")

@@ -1,0 +1,167 @@
+"""The tables around the images of a session: scans, sessions, participants, and the files that describe them.
+
+Everything is staged in a draft. What people wrote into a table stays: their rows, columns and cells.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bidsflow.convert.people import participant_row, shifted_time
+from bidsflow.convert.subjects import Key
+from bidsflow.dataset import describe
+from bidsflow.dataset.draft import Draft, read_table
+from bidsflow.dataset.tree import STATE, Dataset
+from bidsflow.dataset.tsv import MISSING
+from bidsflow.dicom.series import Series
+
+PARTICIPANTS = "participants.tsv"
+_PARTICIPANT_COLUMNS = ("participant_id", "age", "sex")
+_SCAN_COLUMNS = ("filename", "acq_time")
+_SESSION_COLUMNS = ("session_id", "acq_time")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder of a subject or session, by its labels.
+
+    Attributes
+    ----------
+    sub, ses : str
+        Labels; ``""`` where there is no session.
+    """
+
+    sub: str
+    ses: str
+
+    @classmethod
+    def of(cls, folder: str) -> Place:
+        """Return the place of a folder: ``sub-01`` or ``sub-01/ses-02``."""
+        subject, _, session = folder.partition("/")
+        return cls(subject.removeprefix("sub-"), session.removeprefix("ses-"))
+
+    @property
+    def folder(self) -> str:
+        """Relative to the dataset."""
+        return f"sub-{self.sub}/ses-{self.ses}" if self.ses else f"sub-{self.sub}"
+
+    @property
+    def scans(self) -> str:
+        """Path of the table of scans."""
+        return f"{self.folder}/{self.folder.replace('/', '_')}_scans.tsv"
+
+    @property
+    def sessions(self) -> str:
+        """Path of the table of sessions."""
+        return f"sub-{self.sub}/sub-{self.sub}_sessions.tsv"
+
+
+def check_tables(dataset: Dataset, folders: Collection[str]) -> None:
+    """Make sure that the tables that a conversion will add to can be read, before it begins.
+
+    Raises
+    ------
+    DatasetError
+        If one cannot be read without losing something.
+    """
+    keys = {PARTICIPANTS: "participant_id"}
+    for place in map(Place.of, folders):
+        keys |= {place.scans: "filename", place.sessions: "session_id"}
+    for name, key in keys.items():
+        if (dataset.root / name).is_file():
+            read_table(dataset.root / name, key)
+
+
+def stage_scans(draft: Draft, place: Place, started: Mapping[str, str], fresh: Collection[str], key: Key) -> None:
+    """Stage a row for each image of a session.
+
+    Parameters
+    ----------
+    started : mapping of str to str
+        When each image was acquired, by its path without extension.
+    fresh : collection of str
+        The images that are new or changed; rows of the others stay as they are.
+    """
+    known = {row["filename"] for row in draft.read_rows(place.scans, "filename")}
+    rows = []
+    for path, when in started.items():
+        name = f"{path}.nii.gz".removeprefix(f"{place.folder}/")
+        if path in fresh or name not in known:
+            time = {"acq_time": text} if (text := shifted_time(when, key.shifts.get(place.sub))) else {}
+            rows.append({"filename": name, **time})
+    draft.write_rows(place.scans, rows, _SCAN_COLUMNS)
+
+
+def stage_session(draft: Draft, place: Place, series: Sequence[Series], key: Key) -> None:
+    """Stage the row of a session, where the dataset has sessions: when its first scan began."""
+    if not place.ses:
+        return
+    name = f"ses-{place.ses}"
+    start = shifted_time(min((one.started for one in series if one.started), default=""), key.shifts.get(place.sub))
+    before = next((one for one in draft.read_rows(place.sessions, "session_id") if one["session_id"] == name), None)
+    known = MISSING if before is None else before.get("acq_time", MISSING)
+    if before is None or (start and known != MISSING and start < known):
+        row = {"session_id": name, **({"acq_time": start} if start else {})}
+        draft.write_rows(place.sessions, [row], _SESSION_COLUMNS)
+
+
+def stage_participant(draft: Draft, sub: str, series: Sequence[Series], former: Collection[str] = ()) -> None:
+    """Stage the row of a subject: what it has stays, what it lacks comes from the headers.
+
+    Parameters
+    ----------
+    series : sequence of Series
+        All of the subject that are to be converted.
+    former : collection of str
+        Labels that the subject has had and loses; their rows go, their cells stay.
+    """
+    rows = {row["participant_id"]: row for row in draft.read_rows(PARTICIPANTS, "participant_id")}
+    row = participant_row(sub, series)
+    for label in (*(f"sub-{one}" for one in former), f"sub-{sub}"):
+        row |= {column: value for column, value in rows.get(label, {}).items() if value != MISSING}
+    row["participant_id"] = f"sub-{sub}"
+    stage_participants(draft, [row], [f"sub-{one}" for one in former])
+
+
+def stage_participants(draft: Draft, rows: Sequence[Mapping[str, str]], drop: Collection[str] = ()) -> None:
+    """Stage rows of participants, and describe the columns that bidsflow fills."""
+    columns = draft.write_rows(PARTICIPANTS, rows, _PARTICIPANT_COLUMNS, drop)
+    name = "participants.json"
+    present = draft.find(name)
+    try:
+        described = json.loads(present.read_bytes()) if present else {}
+    except ValueError:
+        return  # a person's file; the validator says what is wrong with it
+    ours = json.loads(describe.participants_columns(columns))
+    if isinstance(described, dict) and not ours.keys() <= described.keys():
+        draft.write(name, describe.to_json({**ours, **described}).encode())
+
+
+def leave_place(draft: Draft, place: Place, images: Collection[str], remove: Sequence[str]) -> list[str]:
+    """Stage the tables of a session that images have left, and return the tables that go because nothing is left.
+
+    Parameters
+    ----------
+    images : collection of str
+        Paths without extension of the images that have left.
+    remove : sequence of str
+        All files that go with this commit.
+    """
+    gone = [f"{path}.nii.gz".removeprefix(f"{place.folder}/") for path in images]
+    tables = []
+    if not draft.write_rows(place.scans, [], _SCAN_COLUMNS, gone):
+        tables.append(place.scans)
+    empty = place.ses and not holds_files(draft, place.folder, {*remove, *tables})
+    if empty and not draft.write_rows(place.sessions, [], _SESSION_COLUMNS, [f"ses-{place.ses}"]):
+        tables.append(place.sessions)
+    return [name for name in tables if draft.find(name) is not None]
+
+
+def holds_files(draft: Draft, folder: str, without: Collection[str]) -> bool:
+    """Return whether a folder will hold a file after a commit that removes some."""
+    roots = (draft.dataset.root, draft.tree)
+    files = (str(file.relative_to(root)) for root in roots for file in Path(root, folder).rglob("*") if file.is_file())
+    return any(name not in without for name in files if not name.startswith(STATE))
