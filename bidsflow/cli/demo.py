@@ -68,7 +68,7 @@ def demo(
         "Dataset": f"{folder / 'bids'}",
         "Plan": f"{folder / 'plan.tsv'} (edit it, then convert with --plan)",
     })  # fmt: skip
-    if open_page and not _open(page):
+    if open_page and not show(page):
         err.print(f"no browser was found; open {page} in yours", soft_wrap=True, markup=False)
     if not way.result.complete:
         raise typer.Exit(1)
@@ -249,13 +249,21 @@ def read_images(root: Path, result: Result) -> tuple[Written, ...]:
     return tuple(images)
 
 
-def validate_dataset(root: Path) -> tuple[Report | None, str]:
-    """Return the report of the validator; without one, None and why."""
+def validate_dataset(root: Path, program: Path | None = None) -> tuple[Report | None, str]:
+    """Return the report of the validator; without one, None and why.
+
+    Parameters
+    ----------
+    root : Path
+        The dataset.
+    program : Path, optional
+        The reference validator, where it is not to be looked for.
+    """
     from bidsflow.errors import ToolError
     from bidsflow.validate import run
 
     try:
-        return run(root), ""
+        return run(root, program=program), ""
     except ToolError as error:
         return None, str(error)
 
@@ -317,7 +325,8 @@ def list_versions(truths: Sequence[Truth], report: Report | None) -> tuple[tuple
     return (*generated_by(), ("Phantom", phantom), *checked)
 
 
-def _open(page: Path) -> bool:
+def show(page: Path) -> bool:
+    """Open a page in the browser of the user, and return whether there is one."""
     import webbrowser
 
     return webbrowser.open(page.resolve().as_uri())

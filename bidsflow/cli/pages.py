@@ -88,6 +88,7 @@ def _count_facts(way: Way) -> tuple[Fact, ...]:
     names = count_verdicts(way.answers)
     expected = sum(bool(one.expected) for one in way.answers)
     wrong = sum(names[verdict] for verdict, tone in _VERDICT_TONES.items() if tone is Tone.ERROR)
+    tone = Tone.ERROR if wrong else Tone.OK if names[Verdict.SAME] == expected else Tone.INFO
     facts = [
         Fact(len(way.inventory.series), "series"),
         Fact(way.result.count(Status.WRITTEN), "images written", Tone.OK),
@@ -97,7 +98,7 @@ def _count_facts(way: Way) -> tuple[Fact, ...]:
     ]
     if way.report is not None:
         facts.append(Fact(len(way.report.errors), "BIDS errors", Tone.OK if way.report.ok else Tone.ERROR))
-    facts.append(Fact(f"{names[Verdict.SAME]} of {expected}", "names as in truth", Tone.ERROR if wrong else Tone.OK))
+    facts.append(Fact(f"{names[Verdict.SAME]} of {expected}", "names as in truth", tone))
     return tuple(facts)
 
 

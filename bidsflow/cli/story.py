@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -146,7 +146,7 @@ def tell_export(truths: Sequence[Truth]) -> list[str]:
     people = [(session.subject, truth.dialect) for truth in truths for session in truth.sessions]
     who = ", ".join(f"sub-{label} {dialect}" for label, dialect in dict.fromkeys(people))
     n_series = sum(len(truth.series) for truth in truths)
-    return [f"{len(set(people))} people who came {len(people)} times, {n_series} series as DICOM ({who})"]
+    return [f"{len(set(people))} people, {len(people)} visits, {n_series} series as DICOM ({who})"]
 
 
 def tell_scan(inventory: Inventory) -> list[str]:
@@ -216,7 +216,6 @@ def tell_truth(answers: Sequence[Answer], tallies: Sequence[Tally]) -> list[str]
 
 def summarize(way: Way, page: Path) -> dict[str, object]:
     """Return what came out, as it is printed by ``--json``."""
-    report = way.report
     return {
         "page": str(page),
         "series": len(way.inventory.series),
@@ -224,31 +223,22 @@ def summarize(way: Way, page: Path) -> dict[str, object]:
         "images": {str(decision): len(way.plan.decided(decision)) for decision in Decision},
         "written": way.result.count(Status.WRITTEN),
         "failed": way.result.count(Status.FAILED),
-        "validation": None
-        if report is None
-        else {
-            "valid": report.ok,
-            "errors": len(report.errors),
-            "warnings": len(report.warnings),
-            "engine": report.engine,
-        },
+        "validation": _summarize_report(way.report),
         "names": {str(verdict): count for verdict, count in count_verdicts(way.answers).items()},
-        "content": [
-            {
-                "what": one.what,
-                "known": one.known,
-                "same": one.same,
-                "absent": list(one.absent),
-                "other": list(one.other),
-            }
-            for one in way.tallies
-        ],
-        "different": [
+        "differences": [
             {"planned": one.planned, "expected": one.expected, "verdict": str(one.verdict), "remark": one.remark}
             for one in way.answers
             if one.verdict not in (Verdict.SAME, Verdict.LEFT_OUT)
         ],
+        "content": [asdict(tally) for tally in way.tallies],
     }
+
+
+def _summarize_report(report: Report | None) -> dict[str, object] | None:
+    if report is None:
+        return None
+    errors, warnings = len(report.errors), len(report.warnings)
+    return {"valid": report.ok, "errors": errors, "warnings": warnings, "engine": report.engine}
 
 
 class Teller:
