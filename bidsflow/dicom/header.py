@@ -57,6 +57,9 @@ class Header:
 
     def integer(self, keyword: str, default: int = 0) -> int:
         """Return the first number of an element as an integer."""
+        text = self.values.get(keyword, "")
+        if text.isdecimal() and len(text) < 16:  # nearly always; this is asked many times per file
+            return int(text)
         value = self.number(keyword, float(default))
         return int(value) if abs(value) < 2**53 else default
 

@@ -15,6 +15,11 @@ from bidsflow.dicom.tags import find_maker
 _COMPONENTS = ("magnitude", "phase", "real", "imaginary")
 _GE_COMPONENTS = {"0": "magnitude", "1": "phase", "2": "real", "3": "imaginary"}
 _B_VALUES = ("DiffusionBValue", "SiemensBValue", "PhilipsBValue", "UihBValue")
+#: What tells the images of a series apart.
+_SPLITTING = (
+    "ImageOrientationPatient", "EchoTime", "Columns", "Rows", "ImageType", "ComplexImageComponent", "GeImageType",
+    "Manufacturer",
+)  # fmt: skip
 #: Echo times that differ by less than this (ms) are one echo.
 _SAME_ECHO = 0.01
 #: GE adds 1e9 to b-values that a person typed (dcm2niix, ``nii_dicom.cpp``).
@@ -76,11 +81,15 @@ def split_images(instances: Sequence[Instance], shared: Header) -> tuple[tuple[I
 
 def _classic_images(instances: Sequence[Instance], shared: Header, problems: list[str]) -> list[Image]:
     groups: dict[tuple[str, float, tuple[float, ...], int, int], list[Header]] = defaultdict(list)
+    keys: dict[tuple[str, ...], tuple[str, float, tuple[float, ...], int, int]] = {}
     for instance in instances:
         header = instance.header
-        orientation = tuple(round(value, 2) + 0.0 for value in header.numbers("ImageOrientationPatient"))
-        size = (header.integer("Columns"), header.integer("Rows"))
-        groups[(component(header), round(header.number("EchoTime"), 2), orientation, *size)].append(header)
+        spelling = tuple(header.text(keyword) for keyword in _SPLITTING)  # the same for most instances of a series
+        if spelling not in keys:
+            directions = tuple(round(value, 2) + 0.0 for value in header.numbers("ImageOrientationPatient"))
+            size = (header.integer("Columns"), header.integer("Rows"))
+            keys[spelling] = (component(header), round(header.number("EchoTime"), 2), directions, *size)
+        groups[keys[spelling]].append(header)
     images = []
     for (part, echo_time, orientation, columns, rows), headers in groups.items():
         mosaic = _mosaic_slices(headers[0], shared)
