@@ -53,8 +53,12 @@ def locked(dataset: Dataset) -> Iterator[None]:
     ------
     DatasetError
         If the file system knows no locks, or a commit of a process that died cannot be finished.
+    StorageError
+        If the disk is full or read-only.
     """
-    with (dataset.state / "lock").open("w") as handle:
+    with storage_errors(dataset.root):
+        handle = (dataset.state / "lock").open("w")
+    with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
         except OSError as error:
@@ -92,7 +96,7 @@ class Staging:
 @contextmanager
 def staging(dataset: Dataset) -> Iterator[Staging]:
     """Give a process its staging folder, sweep what dead processes left, and remove the folder at the end."""
-    with locked(dataset):
+    with locked(dataset), storage_errors(dataset.root):
         _sweep(dataset)
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=dataset.state / "staging"))
         owner = (folder / "owner").open("w")

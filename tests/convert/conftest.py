@@ -40,7 +40,7 @@ def read_tree(root: Path) -> dict[str, bytes]:
 
 
 def read_times(root: Path) -> dict[str, int]:
-    """Return when each file of a dataset was changed, folders and bidsflow's own included, but for its index and lock."""
+    """Return when files and folders were changed, bidsflow's own included, but for its index and lock."""
     own = ("inventory.sqlite", "lock")
     return {
         str(file.relative_to(root)): file.stat().st_mtime_ns
