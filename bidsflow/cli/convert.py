@@ -32,10 +32,12 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
             metavar="EXPORT... BIDS_DIR",
             help="Folders or files from the scanner, then the dataset.",
             show_default=False,
+            readable=False,
         ),
     ],
     plan_file: Annotated[
-        Path | None, typer.Option("--plan", help="Carry out this plan (see bidsflow plan).", show_default=False)
+        Path | None,
+        typer.Option("--plan", help="Carry out this plan (see bidsflow plan).", show_default=False, readable=False),
     ] = None,
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", min=0, help="Series at the same time; 0: one per processor.")

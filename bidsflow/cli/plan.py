@@ -12,7 +12,10 @@ from bidsflow.cli.options import SessionsOption
 
 def plan(
     exports: Annotated[
-        list[Path], typer.Argument(metavar="EXPORT...", help="Folders or files from the scanner.", show_default=False)
+        list[Path],
+        typer.Argument(
+            metavar="EXPORT...", help="Folders or files from the scanner.", show_default=False, readable=False
+        ),
     ],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write the plan here, as TSV, to edit it.", show_default=False)

@@ -230,7 +230,8 @@ def collect(folder: Path, *, sidecars_only: bool = False) -> tuple[Output, ...]:
         if not sidecars_only and not nifti.exists():
             continue
         tables = {ext: path for ext in (".bval", ".bvec") if (path := sidecar.with_suffix(ext)).exists()}
-        content = json.loads(sidecar.read_text(encoding="utf-8", errors="replace"))
+        # dcm2niix copies control characters of the header as they are
+        content = json.loads(sidecar.read_text(encoding="utf-8", errors="replace"), strict=False)
         if not isinstance(content, dict):
             raise ValueError("not a JSON object")  # noqa: TRY004 - told like text that is no JSON at all
         outputs.append(Output(nifti, content, tables, () if sidecars_only else read_shape(nifti)))

@@ -131,18 +131,19 @@ def from_tsv(text: str, where: str = "plan") -> Plan:
     PlanError
         If a column is missing, or a row cannot be read; every faulty row is named.
     """
-    reader = csv.DictReader(io.StringIO(text.lstrip("\ufeff"), newline=""), delimiter="\t")
-    missing = [name for name in COLUMNS[:11] if name not in (reader.fieldnames or ())]
+    lines = [line.split("\t") for line in text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")]
+    header = [_unquote(cell) for cell in lines[0]]
+    missing = [name for name in COLUMNS[:11] if name not in header]
     if missing:
         raise PlanError(where, (f"the column{'s' if len(missing) > 1 else ''} {', '.join(missing)} cannot be found; "
                                 "keep the header as bidsflow wrote it and separate columns by tabs",))  # fmt: skip
     rows: list[PlanRow] = []
     problems: list[str] = []
-    for line, cells in enumerate(reader, start=2):
-        if not any(value for value in cells.values() if isinstance(value, str)):
+    for line, cells in enumerate(lines[1:], start=2):
+        if not any(cells):
             continue
         try:
-            rows.append(_read_row(cells))
+            rows.append(_read_row(dict(zip(header, map(_unquote, cells), strict=False))))
         except (ValueError, KeyError) as error:
             problems.append(f"line {line}: {error}")
     problems += check_rows(rows)
@@ -151,7 +152,14 @@ def from_tsv(text: str, where: str = "plan") -> Plan:
     return Plan(tuple(rows))
 
 
-def _read_row(cells: dict[str, str | None]) -> PlanRow:
+def _unquote(cell: str) -> str:
+    """Return a cell without the quotes that a spreadsheet puts around one; a lone quote is part of the text."""
+    if len(cell) > 1 and cell.startswith('"') and cell.endswith('"'):
+        return cell[1:-1].replace('""', '"')
+    return cell
+
+
+def _read_row(cells: dict[str, str]) -> PlanRow:
     text = {name: (cells.get(name) or "").strip() for name in COLUMNS}
     text = {name: "" if value == NOT_APPLICABLE and name != "path" else value for name, value in text.items()}
     try:

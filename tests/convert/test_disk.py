@@ -84,15 +84,22 @@ def test_read_only_disk_is_said(two_people: Path, mount: Callable[[str], Path], 
     assert f"{target}: the folder cannot be read and written to" in ran.err
 
 
+def fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as stream:
+        try:
+            while True:
+                stream.write(bytes(4096))
+        except OSError:
+            return
+
+
 @needs_root
 def test_disk_that_is_full_of_someone_elses_files_leaves_a_finished_dataset_alone(
     small_export: Path, mount: Callable[[str], Path], reference: dict[str, bytes]
 ) -> None:
     disk = mount("size=16m")
     assert finish(spawn("convert", small_export, disk / "bids")).code == 0
-    with (disk / "fill").open("wb", buffering=0) as stream, pytest.raises(OSError, match="No space"):
-        while True:
-            stream.write(bytes(4096))
+    fill(disk / "fill")
     ran = finish(spawn("convert", small_export, disk / "bids"))
     assert ran.code in (0, 74), ran.said
     assert read_tree(disk / "bids") == reference
