@@ -1,0 +1,327 @@
+"""Runs after the first: only what is missing or changed is done, and what is left alone is said."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+
+from bidsflow.phantom import make_sessions, write
+
+from .conftest import Ran, read_times, read_tree
+
+Cli = Callable[..., Ran]
+REST = "sub-01/ses-01/func/sub-01_ses-01_task-rest_bold"
+
+
+@pytest.fixture
+def done(my_export: Path, tmp_path: Path, cli: Cli) -> Path:
+    assert cli("convert", my_export, tmp_path / "bids").code == 0
+    return tmp_path / "bids"
+
+
+def find_changes(before: dict[str, int], after: dict[str, int]) -> set[str]:
+    """Return the files, not the folders, that were written or went away; bidsflow's own left out."""
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    return {name for name in changed if Path(name).suffix and not name.startswith(".bidsflow")}
+
+
+def read_rows(path: Path) -> dict[str, dict[str, str]]:
+    with path.open(newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t"))
+    return {next(iter(row.values())): row for row in rows}
+
+
+def make_plan(export: Path, target: Path, cli: Cli, change: Callable[[dict[str, str]], None]) -> Path:
+    """Write the plan for a dataset, with each row changed."""
+    out = target.parent / "plan.tsv"
+    assert cli("plan", export, "--bids-dir", target, "-o", out).code == 0
+    rows = list(csv.DictReader(io.StringIO(out.read_text()), delimiter="\t", quoting=csv.QUOTE_NONE))
+    for row in rows:
+        change(row)
+    out.write_text("\n".join("\t".join(cells) for cells in [list(rows[0]), *(row.values() for row in rows)]) + "\n")
+    return out
+
+
+def test_nothing_is_touched_where_nothing_has_changed(done: Path, my_export: Path, cli: Cli) -> None:
+    before = read_times(done)
+    ran = cli("convert", my_export, done)
+    assert (ran.code, ran.out) == (0, f"{done}: 8 unchanged\n")
+    assert read_times(done) == before
+
+
+@pytest.mark.parametrize("ext", [".nii.gz", ".json"])
+def test_only_what_was_deleted_is_made_again(ext: str, done: Path, my_export: Path, cli: Cli) -> None:
+    tree, before = read_tree(done), read_times(done)
+    (done / f"{REST}{ext}").unlink()
+    ran = cli("convert", my_export, done)
+    assert (ran.code, ran.out) == (0, f"{done}: 1 written, 7 unchanged\n")
+    assert read_tree(done) == tree
+    assert find_changes(before, read_times(done)) <= {f"{REST}.nii.gz", f"{REST}.json"}
+
+
+def test_sidecar_that_was_edited_is_left_alone_and_said(done: Path, my_export: Path, cli: Cli) -> None:
+    sidecar = done / f"{REST}.json"
+    sidecar.write_text(sidecar.read_text().replace('"rest"', '"sleep"'))
+    tree = read_tree(done)
+    ran = cli("convert", my_export, done)
+    assert ran.code == 0
+    assert "7 unchanged, 1 left alone" in ran.out.replace("1 left alone, 7 unchanged", "7 unchanged, 1 left alone")
+    assert "sub-01_ses-01_task-rest_bold.json changed by hand" in ran.err
+    assert read_tree(done) == tree
+    assert cli("convert", my_export, done, "--force").code == 0
+    assert '"rest"' in sidecar.read_text()
+
+
+def test_touched_file_with_the_same_content_is_unchanged(done: Path, my_export: Path, cli: Cli) -> None:
+    for file in done.rglob("*.json"):
+        file.touch()
+    assert "8 unchanged" in cli("convert", my_export, done).out
+
+
+def test_moved_dataset_goes_on(done: Path, my_export: Path, cli: Cli) -> None:
+    moved = done.rename(done.with_name("moved"))
+    assert "8 unchanged" in cli("convert", my_export, moved).out
+
+
+def test_moved_export_goes_on(done: Path, my_export: Path, cli: Cli) -> None:
+    moved = my_export.rename(my_export.with_name("moved"))
+    assert "8 unchanged" in cli("convert", moved, done).out
+
+
+def test_new_series_is_added_and_wired(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path / "scan", series=("topup", "sbref", "rest"))
+    export, late = tmp_path / "scan" / "dicom", tmp_path / "late"
+    late.mkdir()
+    for folder in sorted(export.rglob("*SpinEcho*")):
+        folder.rename(late / folder.name)
+    target = tmp_path / "bids"
+    assert cli("convert", export, target).code == 0
+    bold = target / "sub-01" / "func" / "sub-01_task-rest_bold"
+    before, image = json.loads(Path(f"{bold}.json").read_text()), Path(f"{bold}.nii.gz").stat().st_mtime_ns
+    assert "B0FieldSource" not in before
+    shutil.copytree(late, export / "late")
+    ran = cli("convert", export, target)
+    assert (ran.code, ran.out) == (0, f"{target}: 2 written, 2 unchanged\n")
+    after = json.loads(Path(f"{bold}.json").read_text())
+    assert after.pop("B0FieldSource")
+    assert after == before
+    assert Path(f"{bold}.nii.gz").stat().st_mtime_ns == image
+    assert len(read_rows(target / "sub-01" / "sub-01_scans.tsv")) == 4
+    assert f"{target}: 4 unchanged\n" == cli("convert", export, target).out
+    fresh = tmp_path / "fresh" / "bids"
+    assert cli("convert", export, fresh).code == 0
+    assert read_tree(fresh) == read_tree(target)
+
+
+def test_late_instances_are_converted_with_the_others(my_export: Path, tmp_path: Path, cli: Cli) -> None:
+    files = sorted(next(my_export.rglob("*BOLD_rest")).iterdir())
+    late = [file.rename(tmp_path / file.name) for file in files[-4:]]
+    target = tmp_path / "bids"
+    cli("convert", my_export, target)
+    for file in late:
+        file.rename(files[0].with_name(file.name))
+    ran = cli("convert", my_export, target)
+    assert ran.code == 0, ran.said
+    assert "1 written, 7 unchanged" in ran.out, ran.said
+    fresh = tmp_path / "fresh" / "bids"
+    assert cli("convert", my_export, fresh).code == 0
+    assert read_tree(fresh) == read_tree(target)
+
+
+def test_new_subject_keeps_the_labels_of_the_others(two_people: Path, tmp_path: Path, cli: Cli) -> None:
+    target = tmp_path / "bids"
+    assert cli("convert", two_people / "P002", target).code == 0
+    first = read_tree(target)
+    assert cli("convert", two_people, target).code == 0
+    after = read_tree(target)
+    assert {name: after[name] for name in first if name.startswith("sub")} == {
+        name: data for name, data in first.items() if name.startswith("sub")
+    }
+    assert list(read_rows(target / "participants.tsv")) == ["sub-01", "sub-02"]
+
+
+def test_image_with_another_name_leaves_nothing_behind(done: Path, my_export: Path, cli: Cli) -> None:
+    def change(row: dict[str, str]) -> None:
+        row["path"] = row["path"].replace("ses-01_task-rest", "ses-01_task-sleep")
+
+    ran = cli("convert", my_export, done, "--plan", make_plan(my_export, done, cli, change))
+    assert ran.code == 0, ran.said
+    assert "2 written, 6 unchanged" in ran.out
+    names = set(read_tree(done))
+    assert not [name for name in names if name.startswith("sub-01/ses-01") and "rest" in name]
+    scans = read_rows(done / "sub-01/ses-01/sub-01_ses-01_scans.tsv")
+    assert {name.split("_task-")[1] for name in scans if "task" in name} == {"sleep_bold.nii.gz", "sleep_sbref.nii.gz"}
+    assert "task-sleep_bold.json" in names
+    assert "task-rest_bold.json" in names  # the other session has it
+    assert "8 unchanged" in cli("convert", my_export, done).out
+
+
+def test_task_that_loses_its_last_image_loses_its_file(done: Path, my_export: Path, cli: Cli) -> None:
+    def change(row: dict[str, str]) -> None:
+        row["path"] = row["path"].replace("task-rest", "task-sleep")
+
+    assert cli("convert", my_export, done, "--plan", make_plan(my_export, done, cli, change)).code == 0
+    assert not (done / "task-rest_bold.json").exists()
+    assert (done / "task-sleep_bold.json").exists()
+
+
+def test_images_may_swap_names(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path / "scan", series=("topup",))
+    export, target = tmp_path / "scan" / "dicom", tmp_path / "bids"
+    assert cli("convert", export, target).code == 0
+    before = read_tree(target)
+    swap = {"AP": "PA", "PA": "AP"}
+
+    def change(row: dict[str, str]) -> None:
+        head, tail = row["path"].split("dir-")
+        row["path"] = f"{head}dir-{swap[tail[:2]]}{tail[2:]}"
+
+    ran = cli("convert", export, target, "--plan", make_plan(export, target, cli, change))
+    assert (ran.code, ran.out) == (0, f"{target}: 2 written\n"), ran.said
+    after = read_tree(target)
+    assert after.keys() == before.keys()
+    name = "sub-01/fmap/sub-01_dir-{}_epi.nii.gz"
+    assert after[name.format("AP")] == before[name.format("PA")]
+    assert after[name.format("PA")] == before[name.format("AP")]
+
+
+def test_subject_with_another_label_takes_everything_along(done: Path, my_export: Path, cli: Cli) -> None:
+    table = done / "participants.tsv"
+    table.write_text("participant_id\tage\tsex\tgroup\nsub-01\t34\tM\tcontrol\n")
+
+    def change(row: dict[str, str]) -> None:
+        row["path"] = row["path"].replace("sub-01", "sub-C7")
+
+    plan = make_plan(my_export, done, cli, change)
+    ran = cli("convert", my_export, done, "--plan", plan)
+    assert (ran.code, ran.out) == (0, f"{done}: 8 written\n"), ran.said
+    assert not (done / "sub-01").exists()
+    assert read_rows(table) == {"sub-C7": {"participant_id": "sub-C7", "age": "34", "sex": "M", "group": "control"}}
+    assert not list((done / ".bidsflow" / "ledger").glob("sub-01*"))
+    assert "8 unchanged" in cli("convert", my_export, done).out
+    fresh = done.parent / "fresh" / "bids"
+    assert cli("convert", my_export, fresh, "--plan", plan).code == 0
+    assert read_tree(fresh).keys() == read_tree(done).keys()
+
+
+def test_session_with_another_label_leaves_nothing_behind(done: Path, my_export: Path, cli: Cli) -> None:
+    def change(row: dict[str, str]) -> None:
+        row["path"] = row["path"].replace("ses-02", "ses-followup")
+
+    plan = make_plan(my_export, done, cli, change)
+    assert cli("convert", my_export, done, "--plan", plan).code == 0
+    assert sorted(one.name for one in (done / "sub-01").iterdir()) == ["ses-01", "ses-followup", "sub-01_sessions.tsv"]
+    assert list(read_rows(done / "sub-01" / "sub-01_sessions.tsv")) == ["ses-01", "ses-followup"]
+    fresh = done.parent / "fresh" / "bids"
+    assert cli("convert", my_export, fresh, "--plan", plan).code == 0
+    assert read_tree(fresh) == read_tree(done)
+
+
+def test_image_that_was_edited_is_not_moved(done: Path, my_export: Path, cli: Cli) -> None:
+    sidecar = done / f"{REST}.json"
+    sidecar.write_text(sidecar.read_text() + " ")
+
+    def change(row: dict[str, str]) -> None:
+        row["path"] = row["path"].replace("ses-01_task-rest_bold", "ses-01_task-sleep_bold")
+
+    plan = make_plan(my_export, done, cli, change)
+    ran = cli("convert", my_export, done, "--plan", plan)
+    assert ran.code == 0
+    assert f"it stands under {REST}, but" in ran.err
+    assert sidecar.exists()
+    assert cli("convert", my_export, done, "--plan", plan, "--force").code == 0
+    assert not sidecar.exists()
+
+
+def test_series_that_is_skipped_later_stays_and_is_said(done: Path, my_export: Path, cli: Cli) -> None:
+    def change(row: dict[str, str]) -> None:
+        if row["path"] == REST:
+            row["decision"] = "skip"
+
+    ran = cli("convert", my_export, done, "--plan", make_plan(my_export, done, cli, change))
+    assert ran.code == 0
+    assert f"left alone {REST}: converted before, not in this plan" in ran.err
+    assert (done / f"{REST}.nii.gz").exists()
+
+
+def test_series_that_is_gone_from_the_export_stays_and_is_said(done: Path, my_export: Path, cli: Cli) -> None:
+    shutil.rmtree(next(folder for folder in sorted(my_export.rglob("*BOLD_rest"))))
+    before = read_tree(done)
+    ran = cli("convert", my_export, done)
+    assert (ran.code, ran.out) == (0, f"{done}: 7 unchanged\n")
+    assert f"left alone {REST}" in ran.err
+    after = read_tree(done)
+    assert {name for name in after if not name.endswith(".json")} == {n for n in before if not n.endswith(".json")}
+
+
+def test_one_subject_or_session_can_be_chosen(two_people: Path, small_export: Path, tmp_path: Path, cli: Cli) -> None:
+    assert cli("convert", two_people, tmp_path / "a", "--subject", "sub-02").code == 0
+    assert sorted(one.name for one in (tmp_path / "a").glob("sub-*")) == ["sub-02"]
+    assert cli("convert", two_people, tmp_path / "a").code == 0
+    fresh = tmp_path / "b" / "a"
+    assert cli("convert", two_people, fresh).code == 0
+    assert read_tree(fresh) == read_tree(tmp_path / "a")
+    assert cli("convert", small_export, tmp_path / "c", "--session", "02").code == 0
+    assert sorted(one.name for one in (tmp_path / "c" / "sub-01").glob("ses-*")) == ["ses-02"]
+    ran = cli("convert", small_export, tmp_path / "c", "--session", "9")
+    assert ran.code == 65
+    assert "no image belongs to the subjects and sessions that were asked for" in ran.err
+
+
+def test_what_people_add_to_tables_stays(two_people: Path, tmp_path: Path, cli: Cli) -> None:
+    target = tmp_path / "bids"
+    assert cli("convert", two_people / "P001", target).code == 0
+    (target / "participants.tsv").write_text(
+        "participant_id\tage\tsex\tnote\nsub-pilot\t20\tF\ta  \u2028 b\nsub-01\tn/a\tF\tmy note\n", encoding="utf-8"
+    )
+    (target / "participants.json").write_text('{"note": {"Description": "mine"}}')
+    scans = target / "sub-01" / "sub-01_scans.tsv"
+    scans.write_text(
+        scans.read_text().replace("acq_time", "acq_time\tquality").replace("\n", "\t1\n").replace("\t1", "", 1)
+    )
+    before = read_rows(scans)
+    assert cli("convert", two_people, target).code == 0
+    rows = read_rows(target / "participants.tsv")
+    assert rows["sub-pilot"]["note"] == "a  \u2028 b"
+    assert (rows["sub-01"]["sex"], rows["sub-01"]["note"]) == ("F", "my note")
+    assert rows["sub-02"]["note"] == "n/a"
+    described = json.loads((target / "participants.json").read_text())
+    assert described["note"] == {"Description": "mine"}
+    assert {"age", "sex"} <= described.keys()
+    assert read_rows(scans) == before
+
+
+def test_forced_run_makes_the_same_dataset(done: Path, my_export: Path, cli: Cli) -> None:
+    before = read_tree(done)
+    assert cli("convert", my_export, done, "--force").out == f"{done}: 8 written\n"
+    assert read_tree(done) == before
+
+
+def test_age_is_that_of_the_first_session_whichever_is_done_first(tmp_path: Path, cli: Cli) -> None:
+    people = make_sessions(1, 2)
+    write(tmp_path / "scan", sessions=people, series=("topup",))
+    for path in (tmp_path / "scan").rglob("*.dcm"):
+        ds = dcmread(path)
+        ds.PatientAge = "034Y" if str(ds.StudyDate) == f"{people[0].start:%Y%m%d}" else "036Y"
+        ds.save_as(path)
+    assert cli("convert", tmp_path / "scan" / "dicom", tmp_path / "bids", "-j", "1").code == 0
+    assert read_rows(tmp_path / "bids" / "participants.tsv")["sub-01"]["age"] == "34"
+
+
+def test_second_visit_without_dates_gets_no_date(tmp_path: Path, two_people: Path, cli: Cli) -> None:
+    export = Path(shutil.copytree(two_people / "P001", tmp_path / "export"))
+    for path in export.rglob("*.dcm"):
+        ds = dcmread(path)
+        for keyword in ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate", "AcquisitionDateTime"):
+            if keyword in ds:
+                setattr(ds, keyword, "")
+        ds.save_as(path)
+    assert cli("convert", export, tmp_path / "bids").code == 0
+    assert "acq_time" not in (tmp_path / "bids" / "sub-01" / "sub-01_scans.tsv").read_text()
