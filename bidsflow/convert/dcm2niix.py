@@ -13,11 +13,12 @@ import struct
 import subprocess
 import sys
 import threading
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bidsflow.dicom.series import Image, Instance, Series
+from bidsflow.dicom.series import Image, Instance, Inventory, Series
 from bidsflow.errors import ConversionError, StorageError, ToolError
 
 _NAME = "image"
@@ -96,21 +97,62 @@ def find_program() -> str:
     return found
 
 
-def link_series(instances: Sequence[Instance], folder: Path) -> None:
+def lay_out(instances: Sequence[Instance], folder: Path) -> None:
     """Lay the files of a series out for dcm2niix, without copying them.
 
-    What dcm2niix does not read as it is, it gets as a copy: files compressed by gzip, and files without the preamble
-    of DICOM.
+    Hard links are made where the file system takes them (they cost an eighth of symbolic ones), symbolic ones
+    elsewhere. What dcm2niix does not read as it is, it gets as a copy: files compressed by gzip, and files without the
+    preamble of DICOM.
     """
     for rank, instance in enumerate(instances):
-        target = folder / f"{rank:06d}.dcm"
+        path, target = instance.file.path, f"{folder}/{rank:06d}.dcm"
         if "no DICOM preamble" in instance.header.problems:
-            _write_with_preamble(instance.file.path, target)
-        elif _is_gzip(instance.file.path):
-            with gzip.open(instance.file.path) as source, target.open("wb") as copy:
+            _write_with_preamble(path, Path(target))
+        elif _is_gzip(path):
+            with gzip.open(path) as source, Path(target).open("wb") as copy:
                 shutil.copyfileobj(source, copy, 1 << 20)
         else:
-            target.symlink_to(instance.file.path)
+            try:
+                os.link(path, target)
+            except OSError:
+                os.symlink(path, target)  # noqa: PTH211
+
+
+def find_own_folders(inventory: Inventory) -> dict[str, Path]:
+    """Return the folders that dcm2niix can read as they are, by SeriesInstanceUID.
+
+    Such a folder holds every file of one series and nothing else that dcm2niix would take for an image. Most exports
+    have one folder per series, and laying thousands of files out again costs more than converting them.
+    """
+    tenants: dict[str, set[str]] = defaultdict(set)
+    counts: Counter[str] = Counter()
+    for series in inventory.series:
+        for one in series.instances:
+            folder = os.path.dirname(one.file.path)  # noqa: PTH120 - called once per file of an export
+            tenants[folder].add(series.uid)
+            counts[folder] += 1
+    for aside in inventory.set_aside:
+        folder = os.path.dirname(aside.path)  # noqa: PTH120
+        counts[folder] += 1
+        if aside.reason not in ("not DICOM", "empty file"):
+            tenants[folder].add(aside.path)
+    own: dict[str, Path] = {}
+    for series in inventory.series:
+        folder = os.path.dirname(series.instances[0].file.path)  # noqa: PTH120
+        if tenants[folder] == {series.uid} and _is_complete(series.instances, folder, counts[folder]):
+            own[series.uid] = Path(folder)
+    return own
+
+
+def _is_complete(instances: Sequence[Instance], folder: str, known: int) -> bool:
+    """Return whether a folder has the files of a series, all that are in it are known, and none needs a copy."""
+    if any(os.path.dirname(one.file.path) != folder for one in instances):  # noqa: PTH120
+        return False
+    with os.scandir(folder) as entries:
+        present = sum(not entry.is_dir() for entry in entries)
+    return present == known and not any(
+        "no DICOM preamble" in one.header.problems or _is_gzip(one.file.path) for one in instances
+    )
 
 
 def _is_gzip(path: str) -> bool:
@@ -168,7 +210,7 @@ class Dcm2niix:
         """
         kind = "o" if sidecars_only else "y"
         # -g i: what a file ~/.dcm2nii.ini says must not change a result
-        command = [self.program, "-g", "i", "-b", kind, "-ba", "y", "-z", "n", "-f", _NAME]
+        command = [self.program, "-g", "i", "-d", "0", "-b", kind, "-ba", "y", "-z", "n", "-f", _NAME]
         code, said = self._call([*command, "-o", str(target), str(source)])
         _raise_if_full(target)
         if code < 0:

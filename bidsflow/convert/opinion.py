@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bidsflow.convert.dcm2niix import Dcm2niix, find_program, link_series
+from bidsflow.convert.dcm2niix import Dcm2niix, find_program, lay_out
 from bidsflow.convert.naming.guess import Guess, read_guess
 from bidsflow.dataset.write import storage_errors
 from bidsflow.dicom.series import Series
@@ -54,7 +54,7 @@ def _ask(tool: Dcm2niix, series: Series, folder: Path) -> Guess | None:
     source.mkdir(parents=True)
     target.mkdir()
     try:
-        link_series(series.instances, source)
+        lay_out(series.instances, source)
         return read_guess(tool.run(series, source, target, sidecars_only=True)[0].sidecar)
     except ConversionError:
         return None

@@ -8,9 +8,19 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from pathlib import Path
 
 from bidsflow.convert.assemble import Converted, assemble
-from bidsflow.convert.dcm2niix import Dcm2niix, Output, check_output, compress, find_program, link_series, match_outputs
+from bidsflow.convert.dcm2niix import (
+    Dcm2niix,
+    Output,
+    check_output,
+    compress,
+    find_own_folders,
+    find_program,
+    lay_out,
+    match_outputs,
+)
 from bidsflow.convert.ledger import read_ledger, stamp, write_key
 from bidsflow.convert.people import person_pattern
 from bidsflow.convert.plan import Decision, Plan, PlanRow
@@ -131,7 +141,10 @@ def convert(
             write_key(dataset, key)
         work = survey(dataset, rows, by_uid, force=force)
         check_tables(dataset, [one.session.folder for one in work])
-        outcomes = _Crew(staged, key, planned_paths(rows), jobs=jobs, force=force, progress=progress).carry_out(work)
+        crew = _Crew(
+            staged, key, planned_paths(rows), find_own_folders(inventory), jobs=jobs, force=force, progress=progress
+        )
+        outcomes = crew.carry_out(work)
     found = {(one.row.series_uid, one.row.image): one for one in outcomes}
     ordered = tuple(found[(row.series_uid, row.image)] for row in rows)
     return Result(ordered, plan.decided(Decision.REVIEW), plan.decided(Decision.SKIP))
@@ -145,6 +158,7 @@ class _Crew:
         staged: Staging,
         key: Key,
         planned: Mapping[tuple[str, int], str],
+        own_folders: Mapping[str, Path],
         *,
         jobs: int,
         force: bool,
@@ -153,6 +167,7 @@ class _Crew:
         self._staged = staged
         self._key = key
         self._planned = planned
+        self._own_folders = own_folders
         self._jobs = jobs
         self._force = force
         self._progress = progress
@@ -214,8 +229,10 @@ class _Crew:
             with storage_errors(self._staged.dataset.root):
                 source.mkdir()
                 target.mkdir()
-                link_series(series.instances, source)
-                found = match_outputs(series, self._tool.run(series, source, target))
+                own = self._own_folders.get(series.uid)
+                if own is None:
+                    lay_out(series.instances, source)
+                found = match_outputs(series, self._tool.run(series, own or source, target))
                 converted = [self._finish(series, row, found[row.image]) for row in rows]
                 shutil.rmtree(source)
                 return converted
