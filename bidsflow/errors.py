@@ -166,14 +166,15 @@ class ToolError(BidsflowError, RuntimeError):
 
 
 def describe_error(error: BaseException) -> str:
-    """Return the kind of an unexpected error and the line that raised it, without its message.
+    """Return the kind of an unexpected error and the last line of bidsflow that it came through, without its message.
 
     A message may quote what it was given, which may be personal data; kinds and lines never are.
     """
     where = ""
     trace = error.__traceback__
     while trace is not None:
-        code = trace.tb_frame.f_code
-        where = f" at {code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
+        _, own, module = trace.tb_frame.f_code.co_filename.rpartition("bidsflow/")
+        if own:
+            where = f" at {own}{module}:{trace.tb_lineno}"
         trace = trace.tb_next
     return f"{type(error).__name__}{where}"
