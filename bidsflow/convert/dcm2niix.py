@@ -113,7 +113,7 @@ def lay_out(instances: Sequence[Instance], folder: Path) -> None:
                 shutil.copyfileobj(source, copy, 1 << 20)
         else:
             try:
-                os.link(path, target)
+                os.link(os.path.realpath(path), target)  # of a symbolic link, the file: a link to the link would dangle
             except OSError:
                 os.symlink(path, target)  # noqa: PTH211
 

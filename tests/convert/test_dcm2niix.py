@@ -1,0 +1,220 @@
+"""dcm2niix: what goes in, what comes out, and what is not trusted."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import struct
+from pathlib import Path
+
+import pytest
+
+from bidsflow.convert.dcm2niix import (
+    Dcm2niix,
+    Output,
+    check_output,
+    collect,
+    compress,
+    find_own_folders,
+    lay_out,
+    match_outputs,
+    read_shape,
+)
+from bidsflow.dicom.header import Header
+from bidsflow.dicom.inventory import take_inventory
+from bidsflow.dicom.series import Image, Inventory, Series
+from bidsflow.errors import ConversionError, ToolError
+from bidsflow.sources import find_files
+
+
+def take(export: Path) -> Inventory:
+    found = find_files([export])
+    return take_inventory(found.files, set_aside=found.set_aside)
+
+
+def make_nifti(path: Path, shape: tuple[int, ...], *, missing: int = 0) -> Path:
+    """Write a NIfTI-1 image of 16-bit zeros, with some bytes missing at its end."""
+    header = bytearray(352)
+    struct.pack_into("<i", header, 0, 348)
+    struct.pack_into("<8h", header, 40, len(shape), *shape, *([1] * (7 - len(shape))))
+    struct.pack_into("<hh", header, 70, 4, 16)
+    struct.pack_into("<f", header, 108, 352.0)
+    voxels = 2
+    for size in shape:
+        voxels *= size
+    path.write_bytes(bytes(header) + bytes(voxels - missing))
+    return path
+
+
+def make_series(*images: Image) -> Series:
+    header = Header({})
+    patient = type("Nobody", (), {"id": "", "name": "", "birth_date": "", "sex": ""})()
+    return Series("1", "2", patient, 3, "bold", "", "", images, (), header)  # type: ignore[arg-type]
+
+
+def make_program(folder: Path, script: str) -> Dcm2niix:
+    """Write a program that stands for dcm2niix; its last argument but two is the folder to write to."""
+    program = folder / "dcm2niix"
+    program.write_text("#!/bin/sh\nwhile [ $# -gt 3 ]; do shift; done\nout=$2\n" + script)
+    program.chmod(0o755)
+    return Dcm2niix(str(program))
+
+
+SERIES = make_series(Image(Header({}), (4, 4, 2), 3))
+
+
+def run(tmp_path: Path, script: str) -> tuple[Output, ...]:
+    for name in ("in", "out"):
+        (tmp_path / name).mkdir()
+    return make_program(tmp_path, script).run(SERIES, tmp_path / "in", tmp_path / "out")
+
+
+def test_links_lead_to_files_even_through_relative_links(small_export: Path, tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    for file in sorted(small_export.rglob("*SBRef/*.dcm"))[:1]:
+        (tmp_path / "deep" / "1.dcm").symlink_to(os.path.relpath(file, tmp_path / "deep"))
+    (series,) = take(tmp_path / "deep").series
+    (tmp_path / "in").mkdir()
+    lay_out(series.instances, tmp_path / "in")
+    assert (tmp_path / "in" / "000000.dcm").read_bytes()[128:132] == b"DICM"
+
+
+def test_compressed_files_are_laid_out_unpacked(small_export: Path, tmp_path: Path) -> None:
+    file = next(small_export.rglob("*SBRef/*.dcm"))
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "1.dcm.gz").write_bytes(gzip.compress(file.read_bytes()))
+    inventory = take(tmp_path / "deep")
+    assert find_own_folders(inventory) == {}
+    (tmp_path / "in").mkdir()
+    lay_out(inventory.series[0].instances, tmp_path / "in")
+    assert (tmp_path / "in" / "000000.dcm").read_bytes() == file.read_bytes()
+
+
+def test_folder_with_another_image_is_not_read_as_it_is(my_export: Path) -> None:
+    before = find_own_folders(take(my_export))
+    assert len(before) == len(take(my_export).series)
+    folder = next(my_export.rglob("*SBRef"))
+    (folder / "broken.dcm").write_bytes(next(folder.glob("*.dcm")).read_bytes()[:900])
+    assert len(find_own_folders(take(my_export))) == len(before) - 1
+
+
+def test_sidecar_with_control_characters_is_read(tmp_path: Path) -> None:
+    make_nifti(tmp_path / "image.nii", (4, 4, 2))
+    (tmp_path / "image.json").write_text('{"a": "x\x1b[31m"}')
+    assert collect(tmp_path)[0].sidecar == {"a": "x\x1b[31m"}
+
+
+@pytest.mark.parametrize("text", ["", '{"a": 1', "[1]"])
+def test_sidecar_that_is_cut_costs_the_series_only(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match="wrote a file that cannot be read"):
+        run(tmp_path, f"printf '%s' '{text}' > $out/image.json; : > $out/image.nii")
+
+
+def test_program_that_says_why_it_refuses(tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match=r"exit code 2\): Error: no valid DICOM in the series"):
+        run(tmp_path, "echo 'Chris'; echo \"Error: no valid DICOM in $3\"; exit 2")
+
+
+def test_program_that_says_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match="it gives no reason"):
+        run(tmp_path, "exit 0")
+
+
+def test_program_that_is_killed(tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match="killed"):
+        run(tmp_path, "kill -9 $$")
+
+
+def test_program_that_cannot_be_started(tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match="cannot be started"):
+        Dcm2niix(str(tmp_path / "nothing")).run(SERIES, tmp_path, tmp_path)
+
+
+def test_program_starts_no_more_once_stopped(tmp_path: Path) -> None:
+    tool = make_program(tmp_path, "echo >> $out/ran")
+    tool.stop()
+    with pytest.raises(ConversionError, match="killed"):
+        tool.run(SERIES, tmp_path, tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
+def make_output(folder: Path, name: str, shape: tuple[int, ...], *, missing: int = 0, **sidecar: object) -> Output:
+    nifti = make_nifti(folder / f"{name}.nii", shape, missing=missing)
+    return Output(nifti, sidecar, {}, read_shape(nifti))
+
+
+def test_output_that_is_whole_passes(tmp_path: Path) -> None:
+    check_output(SERIES, SERIES.images[0], make_output(tmp_path, "image", (4, 4, 2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "missing", "reason"),
+    [
+        ((4, 4, 2, 3), 1, "less than its own header announces"),
+        ((4, 4, 2, 2), 0, "made 2 volumes where the headers announce 3"),
+        ((4, 5, 2, 3), 0, "made 4x5x2 voxels where the headers announce 4x4x2"),
+    ],
+)
+def test_output_that_is_not_what_was_planned(shape: tuple[int, ...], missing: int, reason: str, tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match=reason):
+        check_output(SERIES, SERIES.images[0], make_output(tmp_path, "image", shape, missing=missing))
+
+
+def test_output_without_a_header(tmp_path: Path) -> None:
+    nifti = tmp_path / "image.nii"
+    nifti.write_bytes(bytes(20))
+    with pytest.raises(ConversionError):
+        check_output(SERIES, SERIES.images[0], Output(nifti, {}, {}, read_shape(nifti)))
+
+
+TIMES = {"image_e2_ph": 0.02, "image_e1": 0.01, "image_e2": 0.02, "image_e1_ph": 0.01}
+
+
+def test_outputs_are_matched_by_component_and_echo(tmp_path: Path) -> None:
+    head = Header({})
+    images = [Image(head, (4, 4, 2), 3, 1, 10.0), Image(head, (4, 4, 2), 3, 2, 20.0),
+              Image(head, (4, 4, 2), 3, 1, 10.0, "phase"), Image(head, (4, 4, 2), 3, 2, 20.0, "phase")]  # fmt: skip
+    made = [make_output(tmp_path, name, (4, 4, 2, 3), EchoTime=time)
+            for name, time in TIMES.items()]  # fmt: skip
+    found = match_outputs(make_series(*images), made)
+    assert [found[rank].stem for rank in (1, 2, 3, 4)] == ["image_e1", "image_e2", "image_e1_ph", "image_e2_ph"]
+
+
+@pytest.mark.parametrize("names", [["image", "imagea"], []])
+def test_series_that_splits_otherwise_is_said(names: list[str], tmp_path: Path) -> None:
+    made = [make_output(tmp_path, name, (4, 4, 2, 3)) for name in names]
+    with pytest.raises(ConversionError, match=f"1 image planned, {len(names)} made"):
+        match_outputs(SERIES, made)
+
+
+def test_what_dcm2niix_computes_itself_is_left_out(tmp_path: Path) -> None:
+    made = [make_output(tmp_path, name, (4, 4, 2, 3)) for name in ("image", "image_ADC", "image_Eq")]
+    assert match_outputs(SERIES, made) == {1: made[0]}
+
+
+def test_compression_gives_the_same_bytes_each_time_and_takes_the_source_away(tmp_path: Path) -> None:
+    packed = []
+    for name in ("a", "b"):
+        nifti = make_nifti(tmp_path / f"{name}.nii", (4, 4, 2, 3))
+        content = nifti.read_bytes()
+        compress(nifti, tmp_path / f"{name}.nii.gz", lambda data: data)
+        assert not nifti.exists()
+        packed.append((tmp_path / f"{name}.nii.gz").read_bytes())
+    assert packed[0] == packed[1]
+    assert gzip.decompress(packed[0]) == content
+
+
+def test_defaults_of_the_user_change_nothing(
+    small_export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bidsflow.convert.dcm2niix import find_program
+
+    folder = next(small_export.rglob("*SBRef"))
+    series = take(folder).series[0]
+    (tmp_path / ".dcm2nii.ini").write_text("isGZ=1\nisCreateBIDS=0\nisCrop=1\nfilename=%s\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "out").mkdir()
+    (output,) = Dcm2niix(find_program()).run(series, folder, tmp_path / "out")
+    assert output.nifti.name == "image.nii"
+    assert json.loads((tmp_path / "out" / "image.json").read_text()) == output.sidecar
