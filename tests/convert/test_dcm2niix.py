@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import os
 import struct
 from pathlib import Path
@@ -17,6 +16,7 @@ from bidsflow.convert.dcm2niix import (
     collect,
     compress,
     find_own_folders,
+    find_program,
     lay_out,
     match_outputs,
     read_shape,
@@ -208,13 +208,13 @@ def test_compression_gives_the_same_bytes_each_time_and_takes_the_source_away(tm
 def test_defaults_of_the_user_change_nothing(
     small_export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bidsflow.convert.dcm2niix import find_program
-
     folder = next(small_export.rglob("*SBRef"))
-    series = take(folder).series[0]
-    (tmp_path / ".dcm2nii.ini").write_text("isGZ=1\nisCreateBIDS=0\nisCrop=1\nfilename=%s\n")
+    (series,) = take(folder).series
     monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / "out").mkdir()
-    (output,) = Dcm2niix(find_program()).run(series, folder, tmp_path / "out")
-    assert output.nifti.name == "image.nii"
-    assert json.loads((tmp_path / "out" / "image.json").read_text()) == output.sidecar
+    found = []
+    for name in ("without", "with"):
+        (tmp_path / name).mkdir()
+        (output,) = Dcm2niix(find_program()).run(series, folder, tmp_path / name)
+        found.append(output.nifti.read_bytes())
+        (tmp_path / ".dcm2nii.ini").write_text("isGZ=0\nisMaximize16BitRange=1\nisBIDS=1\nfilename=%s\n")
+    assert found[0] == found[1]
