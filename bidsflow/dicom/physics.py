@@ -60,6 +60,14 @@ _DERIVED_WORDS = frozenset({
     "RESAMPLED", "REFORMATTED", "CPR", "MEAN", "STDDEV", "T1_MAP", "T2_MAP", "T2STAR_MAP", "T2_STAR_MAP", "R2_MAP",
     "R2STAR_MAP", "MOCO_MEAN", "GLOBAL_BOLD", "LOCALIZER_COPY", "RCBV", "RMTT", "SWI_MIP", "MOSAIC_MEAN",
 })  # fmt: skip
+#: Values of AcquisitionContrast (PS3.3 C.8.13.3.1.3) that name a contrast of anatomy.
+_CONTRASTS = {
+    "T1": Kind.T1W,
+    "T2": Kind.T2W,
+    "T2_STAR": Kind.T2STARW,
+    "PROTON_DENSITY": Kind.PDW,
+    "FLUID_ATTENUATED": Kind.FLAIR,
+}
 _CAPTURE_CLASS = "1.2.840.10008.5.1.4.1.1.7"
 _LOCALIZER_ANGLE = math.cos(math.radians(30))
 #: b-values below this (s/mm²) count as no diffusion weighting: Philips numbers its b=0 volumes 0.001, 0.002, ...
@@ -220,10 +228,23 @@ def _contrast(series: Series, image: Image, header: Header) -> Finding | None:
         return Finding(Kind.MP2RAGE, 0.9, f"its sequence is {sequence or 'an MP2RAGE (ImageType)'}")
     if header.text("AngioFlag") == "Y" or "TOF" in _image_words(header) or re.search(r"\btof", sequence):
         return Finding(Kind.ANGIO, 0.8, "its sequence or ImageType says time of flight")
+    timed = None
     if _is_gradient(header):
-        return _gradient_contrast(te, tr, ti, header)
-    if _is_spin(header):
-        return _spin_contrast(te, tr, ti, header)
+        timed = _gradient_contrast(te, tr, ti, header)
+    elif _is_spin(header):
+        timed = _spin_contrast(te, tr, ti, header)
+    return timed or _declared_contrast(te, tr, header)
+
+
+def _declared_contrast(te: float, tr: float, header: Header) -> Finding | None:
+    """Return the contrast that the scanner itself declares, for timings that no rule knows (turbo field echoes)."""
+    declared = header.text("AcquisitionContrast").upper()
+    technique = header.text("PhilipsTechnique")
+    timing = f"TE {te:g} ms, TR {tr:g} ms"
+    if declared in _CONTRASTS:
+        return Finding(_CONTRASTS[declared], 0.75, f"AcquisitionContrast is {declared}, {timing}")
+    if technique.upper().startswith(("T1TFE", "T1FFE")):
+        return Finding(Kind.T1W, 0.75, f"ScanningTechnique is {technique}, {timing}")
     return None
 
 
