@@ -43,18 +43,23 @@ def summarise_frames(shared: Sequence[dict[str, str]], frames: Sequence[dict[str
     b_values: set[str] = set()
     for frame in frames:
         values = {**common, **frame}
-        component = values.get("ComplexImageComponent", "")
         key = (
-            _one_number(values.get("EffectiveEchoTime", "")),
-            component if component in _COMPONENTS else "",
-            _numbers(values.get("ImageOrientationPatient", "")),
+            values.get("EffectiveEchoTime", ""),
+            values.get("ComplexImageComponent", ""),
+            values.get("ImageOrientationPatient", ""),
         )
         counts[key] = counts.get(key, 0) + 1
         places.setdefault(key, set()).add(values.get("ImagePositionPatient", ""))
-        b_values.add(_one_number(values.get("DiffusionBValue", "")))
-    entries = [FIELD.join((*key, str(counts[key]), str(len(places[key])))) for key in sorted(counts)]
+        b_values.add(values.get("DiffusionBValue", ""))
+    entries = []
+    for echo, component, orientation in sorted(counts):
+        key = (echo, component, orientation)
+        known = component if component in _COMPONENTS else ""
+        entry = (_one_number(echo), known, _numbers(orientation), str(counts[key]), str(len(places[key])))
+        entries.append(FIELD.join(entry))
+    numbers = {number for text in b_values if (number := _one_number(text))}
     merged["Frames.Images"] = ENTRY.join(entries)
-    merged["Frames.DiffusionBValue"] = "\\".join(sorted(b_values - {""}, key=float))
+    merged["Frames.DiffusionBValue"] = "\\".join(sorted(numbers, key=float))
     for ours, theirs in (("EchoTime", "EffectiveEchoTime"), ("InversionTime", "InversionTimes")):
         if theirs in merged:
             merged[ours] = merged[theirs]

@@ -26,6 +26,18 @@ HEAD_BYTES = dict.fromkeys((b"OB OD OF OL OV OW SQ SV UC UN UR UT UV").split(), 
 #: The key of the token that stands where a sequence or item of known length ends.
 END = -1
 _CHARSET, _MANUFACTURER = 0x00050008, 0x00700008
+#: What differs between any two images, frames or volumes of a series, so that a second walk need not find out:
+#: identifiers, times, places and the range of values. Those of group 19 and 21 are Siemens' own.
+_EXPECTED = frozenset(
+    (tag >> 16) | ((tag & 0xFFFF) << 16)
+    for tag in (
+        0x00020000, 0x00020003, 0x00080013, 0x00080018, 0x0008002A, 0x00080032, 0x00080033, 0x00081155, 0x00081160,
+        0x00189074, 0x00189151, 0x00189182, 0x00191015, 0x00191016, 0x00191029, 0x00200012, 0x00200013, 0x00200032,
+        0x00201041, 0x00209057, 0x00209128, 0x00209156, 0x00209157, 0x0021101C, 0x0021102C, 0x0021102D, 0x00211035,
+        0x00211104, 0x00211106, 0x0021115B, 0x0021115E, 0x00211188, 0x0021118A, 0x0021118B, 0x0021118E, 0x00280106,
+        0x00280107, 0x00281050, 0x00281051,
+    )
+)  # fmt: skip
 _u16 = struct.Struct("<H").unpack_from
 _u32 = struct.Struct("<I").unpack_from
 
@@ -89,7 +101,7 @@ class _Step(NamedTuple):
     vr: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Layout:
     """The order of the elements of one header, and which of them change.
 
@@ -219,7 +231,7 @@ def learn(
         ),
         None,
     )
-    changing: frozenset[int] = frozenset()
+    changing = frozenset(i for i, key in enumerate(keys) if key in _EXPECTED)
     if before is not None:
         changing = before.changing.union(i for i, span in enumerate(spans) if span != before.spans[i])
     varying = changing | _around(tokens, changing)

@@ -75,14 +75,14 @@ class Reader:
         Those of the last files, the latest first.
     metas : list of Layout
         Those of the last meta information.
-    groups : dict of (int, bool) to Layout
+    groups : dict of (int, bool) to list of Layout
         Those of the last items of the shared and of the per-frame functional groups, by tag and whether a delimiter
         closes them.
     """
 
     layouts: list[Layout] = field(default_factory=list)
     metas: list[Layout] = field(default_factory=list)
-    groups: dict[tuple[int, bool], Layout] = field(default_factory=dict)
+    groups: dict[tuple[int, bool], list[Layout]] = field(default_factory=dict)
 
     def read(self, path: str) -> Header:
         """Return the header of a file.
@@ -124,13 +124,10 @@ class Reader:
 
     def _read_top(self, source: Source, start: int, implicit: bool) -> tuple[dict[str, str], tuple[str, ...], int]:
         """Return the values of the top level, what was odd about them, and the offset behind them."""
-        for rank, layout in enumerate(self.layouts):
-            if layout.implicit is not implicit:
-                continue
-            matched = layout.match(source.data, start)
+        for layout in self.layouts:
+            matched = layout.match(source.data, start) if layout.implicit is implicit else None
             if matched is not None and _ends(source, matched[1], matched[0]):
-                if rank:
-                    self.layouts.insert(0, self.layouts.pop(rank))
+                _put_first(self.layouts, layout)
                 return matched[0], (), matched[1]
         tokens, end = walk(source, start, implicit, _TOP, None)
         texts, problems = _decode(source.data, tokens)
@@ -177,18 +174,16 @@ class Reader:
     ) -> tuple[dict[str, str], int]:
         """Return the values of one item that ends at an offset (0: at its delimiter)."""
         data = source.grow(end) if end > len(source.data) else source.data
-        known = self.groups.get((group, end == 0))
-        if known is not None and known.implicit is implicit and known.charset == charset:
-            matched = known.match(data, pos)
+        layouts = self.groups.setdefault((group, end == 0), [])
+        for layout in layouts:
+            matched = layout.match(data, pos) if (layout.implicit, layout.charset) == (implicit, charset) else None
             if matched is not None and matched[1] == (end or matched[1]):
+                _put_first(layouts, layout)
                 return matched
         tokens, behind = flatten(source, pos, end, implicit, _NESTED)
         texts, problems = _decode(source.data, tokens, charset)
         if not problems:
-            before = [known] if known is not None else []
-            layout, _ = learn(source.data, tokens, implicit=implicit, charset=charset, known=before)
-            if layout is not None:
-                self.groups[group, end == 0] = layout
+            _remember(layouts, source.data, tokens, implicit, charset)
         return texts, behind
 
 
@@ -270,11 +265,17 @@ def _read_meta(source: Source, start: int, layouts: list[Layout]) -> tuple[dict[
     return _decode(source.data, tokens)[0], end
 
 
-def _remember(layouts: list[Layout], data: bytes, tokens: Sequence[Token], implicit: bool) -> None:
+def _remember(layouts: list[Layout], data: bytes, tokens: Sequence[Token], implicit: bool, charset: str = "") -> None:
     """Put the layout of a header that was walked first."""
-    layout, before = learn(data, tokens, implicit=implicit, known=layouts)
+    layout, before = learn(data, tokens, implicit=implicit, charset=charset, known=layouts)
     if layout is not None:
         layouts[:] = [layout, *(one for one in layouts if one is not before)][:_MAX_LAYOUTS]
+
+
+def _put_first(layouts: list[Layout], layout: Layout) -> None:
+    if layouts[0] is not layout:
+        layouts.remove(layout)
+        layouts.insert(0, layout)
 
 
 def _looks_explicit(source: Source, start: int) -> bool:
