@@ -38,9 +38,10 @@ def refuse(header: Header) -> tuple[str, bool] | None:
     if header.text("SOPClassUID") == _DICOMDIR:
         return "an index of a medium (DICOMDIR)", True
     if header.pixels == "absent":
-        if "Rows" in header:
+        name = _not_an_image(header.text("SOPClassUID"))
+        if "Rows" in header and not name:
             return "its pixel data is missing", False
-        return f"not an image ({_class_name(header)})", True
+        return f"not an image ({name or _class_name(header)})", True
     for keyword in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"):
         if not _UID.fullmatch(header.text(keyword)):
             return f"its {keyword} is missing or not a UID", False
@@ -51,16 +52,23 @@ def refuse(header: Header) -> tuple[str, bool] | None:
     return None
 
 
+#: How the classes of objects begin that never hold pixels (PS3.4 table B.5-1, and Philips' own storage).
+_NOT_IMAGES = {
+    "1.2.840.10008.5.1.4.1.1.66": "raw data",
+    "1.2.840.10008.5.1.4.1.1.88.": "a structured report",
+    "1.2.840.10008.5.1.4.1.1.11.": "a presentation state",
+    "1.2.840.10008.5.1.4.1.1.4.2": "spectroscopy",
+    "1.3.46.670589.11.0.0.12.": "Philips' protocol and raw data",
+}
+
+
+def _not_an_image(uid: str) -> str:
+    return next((name for start, name in _NOT_IMAGES.items() if uid.startswith(start)), "")
+
+
 def _class_name(header: Header) -> str:
     uid = header.text("SOPClassUID")
-    known = {
-        "1.2.840.10008.5.1.4.1.1.66": "raw data",
-        "1.2.840.10008.5.1.4.1.1.11.1": "a presentation state",
-        "1.2.840.10008.5.1.4.1.1.4.2": "spectroscopy",
-    }
-    if uid.startswith("1.2.840.10008.5.1.4.1.1.88"):
-        return "a structured report"
-    return known.get(uid, f"class {uid}" if _UID.fullmatch(uid) else "of an unknown class")
+    return f"class {uid}" if _UID.fullmatch(uid) else "of an unknown class"
 
 
 def group_series(

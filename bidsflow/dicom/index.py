@@ -18,6 +18,8 @@ from bidsflow.dicom.series import File
 
 #: Raised by one whenever headers are read differently, which makes older rows worthless.
 VERSION = 2
+#: How long to wait for another scan that writes.
+WAIT_SECONDS = 10.0
 
 #: How SQLite says that a file is broken, is none of its own, or has other tables; anything else may pass (a lock).
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
@@ -95,7 +97,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         os.fchmod(fd, 0o600)  # also one that was copied here
     finally:
         os.close(fd)
-    database = sqlite3.connect(path, timeout=10)
+    database = sqlite3.connect(path, timeout=WAIT_SECONDS)
     try:
         database.execute("PRAGMA synchronous=OFF")  # it can be rebuilt
         if database.execute("PRAGMA user_version").fetchone()[0] != VERSION:

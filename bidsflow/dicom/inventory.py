@@ -21,7 +21,7 @@ from bidsflow.errors import HeaderError
 Progress = Callable[[int, int], None]
 
 #: Names of files that lie in every folder and that no one misses.
-_HARMLESS = frozenset({".ds_store", "thumbs.db", "desktop.ini", "dicomdir"})
+_HARMLESS = frozenset({".ds_store", "thumbs.db", "desktop.ini", "dicomdir", "license", "readme"})
 _HARMLESS_ENDS = (".txt", ".md", ".pdf", ".json", ".xml", ".html", ".csv", ".tsv", ".jpg", ".png", ".log")
 #: Begins the keywords of what a protocol says, beside those of the header that it is stored with.
 _PROTOCOL = "Protocol."
