@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import os
 import struct
+import tempfile
 import warnings
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -226,3 +228,30 @@ def shared_files() -> list[Path]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and (path.suffix in ends or path.name == "DICOMDIR")
     ]
+
+
+@contextmanager
+def _unprivileged() -> Iterator[None]:
+    """Drop root's rights for a while; tests of permissions mean nothing with them."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def unprivileged() -> Callable[[], AbstractContextManager[None]]:
+    return _unprivileged
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other users reach, unlike `tmp_path`."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+        Path(folder).chmod(0o777)

@@ -324,21 +324,22 @@ def test_a_layout_does_not_outlive_the_maker_that_it_was_learned_from(kit: Any, 
     assert read_bytes(folder, made_by(b"SIEMENS "), warm).text("PhilipsBValue") == ""
 
 
-def test_a_layout_notices_that_an_element_left_its_sequence(kit: Any, folder: Path) -> None:
-    """Same elements in the same order; only the length of the sequence says what is inside."""
+def test_a_layout_notices_that_an_element_moved_into_a_sequence(kit: Any, folder: Path) -> None:
+    """Same elements in the same order: only lengths say what is inside, where its creator does not reach it."""
     node = kit.node
 
-    def made(inside: bool) -> bytes:
-        number, rest = node(0x00189087, "FD", (1000.0,)), node(0x00191000, "LO", b"abcd")
-        unknown = node(0x00189999, "SQ", ((number, rest),) if inside else ((),))
-        frame = (unknown,) if inside else (unknown, number, rest)
-        groups = {"frames": node(0x52009230, "SQ", (frame,)), "count": node(0x00280008, "IS", b"1 ")}
+    def made(time: bytes, inside: bool) -> bytes:
+        creator, private = node(0x00210011, "LO", b"SIEMENS MR SDI 02 "), node(0x0021111C, "IS", b"1 ")
+        timing = (node(0x00180080, "DS", time), private) if inside else (node(0x00180080, "DS", time),)
+        frame = (creator, node(0x00189112, "SQ", (timing,)), *(() if inside else (private,)))
+        groups = {"frames": node(0x52009230, "SQ", (frame, frame)), "count": node(0x00280008, "IS", b"2 ")}
         return bytes(kit.encode_file(kit.image_nodes(**groups)))
 
     warm = Reader()
-    for inside in (True, True, False, True, False):
-        header = read_bytes(folder, made(inside), warm)
-        assert header == read_bytes(folder, made(inside))
+    for time, inside in ((b"1 ", False), (b"12.5", False), (b"1 ", True), (b"3 ", False), (b"4.25", True)):
+        header = read_bytes(folder, made(time, inside), warm)
+        assert header.text("PhaseEncodingPositive") == ("" if inside else "1")
+        assert header.text("RepetitionTime") == time.decode().strip()
 
 
 # --- odd but readable ------------------------------------------------------------------------------------------------

@@ -1,0 +1,249 @@
+"""What images the instances of a series make."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pytest
+
+from bidsflow.dicom.frames import summarise_frames
+from bidsflow.dicom.header import Header
+from bidsflow.dicom.images import b_values, component, split_images
+from bidsflow.dicom.series import Image, Instance
+
+AXIAL, SAGITTAL = "1\\0\\0\\0\\1\\0", "0\\1\\0\\0\\0\\-1"
+
+
+def place(slice_: int) -> str:
+    return f"-100\\-100\\{3 * slice_}"
+
+
+def images_of(instances: list[Instance], **protocol: str) -> tuple[tuple[Image, ...], tuple[str, ...]]:
+    return split_images(instances, Header({**instances[0].header.values, **protocol}))
+
+
+def volumes(kit: Any, slices: int, count: int, **values: object) -> list[Instance]:
+    return [
+        kit.instance(f"/{v}/{s}", ImagePositionPatient=place(s), ImageOrientationPatient=AXIAL, **values)
+        for v in range(count)
+        for s in range(slices)
+    ]
+
+
+def test_slices_are_counted_by_their_places(kit: Any) -> None:
+    (image,), problems = images_of(volumes(kit, 20, 3))
+    assert (image.matrix, image.volumes, image.n_instances, image.echo) == ((64, 64, 20), 3, 60, 0)
+    assert problems == ()
+
+
+def test_an_incomplete_last_volume_is_told(kit: Any) -> None:
+    (image,), problems = images_of(volumes(kit, 20, 3)[:-7])
+    assert (image.matrix[2], image.volumes) == (20, 3)
+    assert problems == ("a volume is incomplete: 53 images do not fill volumes of 20 slices",)
+
+
+def test_images_without_places_are_one_slice_each(kit: Any) -> None:
+    (image,), _ = images_of([kit.instance(f"/{i}") for i in range(4)])
+    assert (image.matrix, image.volumes, image.orientation) == ((64, 64, 1), 4, ())
+
+
+def test_echoes_are_numbered_by_their_time(kit: Any) -> None:
+    three = [
+        *volumes(kit, 4, 2, EchoTime="30.5"),
+        *volumes(kit, 4, 2, EchoTime="12"),
+        *volumes(kit, 4, 2, EchoTime="49"),
+    ]
+    images, _ = images_of(three)
+    assert [(one.echo, one.echo_time) for one in images] == [(1, 12.0), (2, 30.5), (3, 49.0)]
+    assert {one.volumes for one in images} == {2}
+
+
+def test_echo_times_written_in_two_ways_are_one_echo(kit: Any) -> None:
+    (image,), _ = images_of([*volumes(kit, 4, 1, EchoTime="2.46"), *volumes(kit, 4, 1, EchoTime="2.4600000381")])
+    assert (image.echo, image.volumes) == (0, 2)
+
+
+def test_magnitude_and_phase_in_one_series_are_two_images(kit: Any) -> None:
+    both = [
+        *volumes(kit, 3, 2, ImageType="ORIGINAL\\PRIMARY\\P\\ND"),
+        *volumes(kit, 3, 2, ImageType="ORIGINAL\\PRIMARY\\M"),
+    ]
+    images, _ = images_of(both)
+    assert [(one.component, one.volumes) for one in images] == [("magnitude", 2), ("phase", 2)]
+
+
+def test_orientations_and_sizes_make_images_of_their_own(kit: Any) -> None:
+    scout = [*volumes(kit, 3, 1), kit.instance("/s", ImageOrientationPatient=SAGITTAL), *volumes(kit, 3, 1, Rows="128")]
+    images, _ = images_of(scout)
+    assert sorted((one.matrix, one.orientation[:2]) for one in images) == [
+        ((64, 64, 1), (0.0, 1.0)),
+        ((64, 64, 3), (1.0, 0.0)),
+        ((64, 128, 3), (1.0, 0.0)),
+    ]
+
+
+class Mosaic(NamedTuple):
+    values: dict[str, str]
+    protocol: dict[str, str]
+    matrix: tuple[int, int, int]
+
+
+MOSAICS = {
+    "siemens-header": Mosaic({"ImageType": "ORIGINAL\\PRIMARY\\M\\ND\\MOSAIC", "MosaicSlices": "36"}, {}, (64, 64, 36)),
+    "siemens-csa": Mosaic({"ImageType": "ORIGINAL\\PRIMARY\\M\\MOSAIC"}, {"MosaicSlices": "31"}, (64, 64, 31)),
+    "siemens-unknown": Mosaic({"ImageType": "ORIGINAL\\PRIMARY\\M\\MOSAIC"}, {}, (384, 384, 1)),
+    "siemens-negative": Mosaic({"ImageType": "M\\P\\MOSAIC", "MosaicSlices": "-4"}, {}, (384, 384, 1)),
+    "siemens-claim": Mosaic({"ImageType": "M\\P\\MOSAIC", "MosaicSlices": "36"}, {"MosaicSlices": "9"}, (64, 64, 36)),
+    "uih-grid": Mosaic({"Manufacturer": "UIH", "UihGridSlices": "36"}, {}, (64, 64, 36)),
+    "uih-single": Mosaic({"Manufacturer": "UIH", "UihGridSlices": "1"}, {}, (384, 384, 1)),
+    "other-maker": Mosaic({"Manufacturer": "GE", "UihGridSlices": "36"}, {}, (384, 384, 1)),
+}
+
+
+@pytest.mark.parametrize("name", MOSAICS)
+def test_mosaics_are_unfolded(kit: Any, name: str) -> None:
+    case = MOSAICS[name]
+    files = [kit.instance(f"/{i}", Rows=384, Columns=384, **case.values) for i in range(5)]
+    (image,), problems = images_of(files, **case.protocol)
+    assert (image.matrix, image.volumes) == (case.matrix, 5)
+    assert problems == ()
+
+
+# --- multi-frame -----------------------------------------------------------------------------------------------------
+
+
+def enhanced(kit: Any, frames: list[dict[str, str]], path: str = "/e", **values: object) -> Instance:
+    shared = {"ImageOrientationPatient": AXIAL}
+    return kit.instance(path, **{**summarise_frames([shared], frames), "NumberOfFrames": len(frames)}, **values)
+
+
+def frame(slice_: int, **values: str) -> dict[str, str]:
+    return {"ImagePositionPatient": place(slice_), **values}
+
+
+def test_one_file_may_hold_all_volumes(kit: Any) -> None:
+    frames = [frame(s, DiffusionBValue=b) for b in ("0.0", "1000.0", "1000.0", "2000.0") for s in range(5)]
+    (image,), _ = images_of([enhanced(kit, frames)])
+    assert (image.matrix, image.volumes, image.b_values, image.n_instances) == (
+        (64, 64, 5),
+        4,
+        (0.0, 1000.0, 2000.0),
+        1,
+    )
+
+
+def test_one_file_may_hold_one_volume(kit: Any) -> None:
+    files = [enhanced(kit, [frame(s) for s in range(5)], f"/{v}") for v in range(7)]
+    (image,), _ = images_of(files)
+    assert (image.matrix, image.volumes, image.n_instances) == ((64, 64, 5), 7, 7)
+
+
+def test_one_file_may_hold_one_frame(kit: Any) -> None:
+    files = [enhanced(kit, [frame(s)], f"/{v}/{s}") for v in range(3) for s in range(5)]
+    (image,), _ = images_of(files)
+    assert (image.matrix, image.volumes, image.n_instances) == ((64, 64, 5), 3, 15)
+
+
+def test_one_file_may_hold_echoes_and_components(kit: Any) -> None:
+    frames = [
+        frame(s, EffectiveEchoTime=echo, ComplexImageComponent=part)
+        for echo in ("4.92", "7.38")
+        for part in ("MAGNITUDE", "PHASE")
+        for s in range(6)
+    ]
+    images, _ = images_of([enhanced(kit, frames)])
+    assert [(one.component, one.echo, one.echo_time, one.matrix[2], one.volumes) for one in images] == [
+        ("magnitude", 1, 4.92, 6, 1),
+        ("magnitude", 2, 7.38, 6, 1),
+        ("phase", 1, 4.92, 6, 1),
+        ("phase", 2, 7.38, 6, 1),
+    ]
+
+
+def test_a_mixed_component_is_told_by_the_image_type(kit: Any) -> None:
+    frames = [frame(s, ComplexImageComponent="MIXED") for s in range(3)]
+    (image,), _ = images_of([enhanced(kit, frames, ImageType="ORIGINAL\\PRIMARY\\P\\NONE")])
+    assert image.component == "phase"
+
+
+def test_several_and_single_frames_may_stand_in_one_series(kit: Any) -> None:
+    images, _ = images_of([enhanced(kit, [frame(0), frame(1)], Rows=32), kit.instance("/c")])
+    assert sorted(one.matrix for one in images) == [(64, 32, 2), (64, 64, 1)]
+
+
+def test_frames_without_functional_groups_are_slices(kit: Any) -> None:
+    (image,), _ = images_of([kit.instance("/m", NumberOfFrames="12")])
+    assert (image.matrix, image.volumes) == ((64, 64, 12), 1)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"EffectiveEchoTime": "nan"},
+        {"EffectiveEchoTime": "1.0\\2.0"},
+        {"EffectiveEchoTime": "a|b;c"},
+        {"DiffusionBValue": "high"},
+        {"DiffusionBValue": "0.0\\1000.0"},
+        {"ComplexImageComponent": "A|B;C"},
+        {"ImageOrientationPatient": "1\\x\\0"},
+        {"ImageOrientationPatient": "inf\\0\\0\\0\\1\\0"},
+        {"ImagePositionPatient": "|;"},
+    ],
+)
+def test_odd_values_in_frames_are_no_obstacle(kit: Any, values: dict[str, str]) -> None:
+    images, _ = images_of([enhanced(kit, [{**frame(0), **values}, frame(1)])])
+    assert images
+    assert all(image.volumes >= 1 for image in images)
+
+
+# --- evidence of the makers ------------------------------------------------------------------------------------------
+
+
+class BValues(NamedTuple):
+    values: dict[str, str]
+    expected: tuple[float, ...]
+
+
+B_VALUES = {
+    "standard": BValues({"DiffusionBValue": "1000.0"}, (1000.0,)),
+    "canon": BValues(
+        {"Manufacturer": "CANON_MEC", "DiffusionBValue": "1500.0", "ImageComments": "b=1500(0,0,1)"}, (1500.0,)
+    ),
+    "siemens-ve": BValues({"SiemensBValue": "700"}, (700.0,)),
+    "siemens-b0": BValues({"SiemensBValue": "0"}, (0.0,)),
+    "philips": BValues({"PhilipsBValue": "800.0"}, (800.0,)),
+    "uih": BValues({"UihBValue": "1250.0"}, (1250.0,)),
+    "ge-typed": BValues({"GeBValue": "1000000700\\8\\0\\0"}, (700.0,)),
+    "ge-plain": BValues({"GeBValue": "1000\\8\\0\\0"}, (1000.0,)),
+    "ge-none": BValues({"GeBValue": "0\\0\\0\\0"}, ()),
+    "ge-nonsense": BValues({"GeBValue": "-4"}, ()),
+    "frames": BValues(
+        {"Frames.DiffusionBValue": "0.0\\1000.0\\2000.0", "DiffusionBValue": "0.0"}, (0.0, 1000.0, 2000.0)
+    ),
+    "nothing": BValues({}, ()),
+    "not-a-number": BValues({"DiffusionBValue": "nan"}, ()),
+}
+
+
+@pytest.mark.parametrize("name", B_VALUES)
+def test_b_values_are_read_from_where_each_maker_writes_them(name: str) -> None:
+    assert b_values(Header(B_VALUES[name].values)) == B_VALUES[name].expected
+
+
+COMPONENTS = {
+    "default": ({}, "magnitude"),
+    "siemens": ({"ImageType": "ORIGINAL\\PRIMARY\\P\\ND"}, "phase"),
+    "philips-phase": ({"ImageType": "ORIGINAL\\PRIMARY\\PHASE MAP\\P\\SE"}, "phase"),
+    "philips-real": ({"ImageType": "ORIGINAL\\PRIMARY\\R_SE\\R\\SE"}, "real"),
+    "philips-imaginary": ({"ImageType": "ORIGINAL\\PRIMARY\\I_SE\\I\\SE"}, "imaginary"),
+    "enhanced": ({"ComplexImageComponent": "IMAGINARY", "ImageType": "ORIGINAL\\PRIMARY\\M"}, "imaginary"),
+    "ge": ({"Manufacturer": "GE MEDICAL SYSTEMS", "GeImageType": "1", "ImageType": "ORIGINAL\\PRIMARY\\M"}, "phase"),
+    "ge-real": ({"Manufacturer": "GE MEDICAL SYSTEMS", "GeImageType": "2"}, "real"),
+    "first-two-words": ({"ImageType": "P\\R\\M"}, "magnitude"),
+}
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_the_component_is_read_from_where_each_maker_writes_it(name: str) -> None:
+    values, expected = COMPONENTS[name]
+    assert component(Header(values)) == expected

@@ -1,0 +1,161 @@
+"""The index saves reading, and is never trusted."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from bidsflow.dicom.header import Header
+from bidsflow.dicom.index import VERSION, Index
+from bidsflow.dicom.series import File
+
+FILE = File("/export/1.dcm", 100, 5)
+HEADER = Header({"PatientName": "Zoë\udcff\0", "Rows": "64"}, "truncated", ("odd",))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "private" / "headers.sqlite"
+
+
+def fill(path: Path) -> None:
+    index = Index(path)
+    index.remember({FILE.path: (FILE, HEADER), "/export/2": (File("/export/2", 1, 1), "not DICOM")})
+    index.close()
+
+
+def known(path: Path | None, *files: File) -> dict[str, Header | str]:
+    index = Index(path)
+    try:
+        return index.known(files)
+    finally:
+        index.close()
+
+
+def test_readings_come_back_as_they_were(path: Path) -> None:
+    fill(path)
+    assert known(path, FILE, File("/export/2", 1, 1)) == {FILE.path: HEADER, "/export/2": "not DICOM"}
+
+
+@pytest.mark.parametrize("changed", [File(FILE.path, 101, 5), File(FILE.path, 100, 6), File("/export/3.dcm", 100, 5)])
+def test_a_changed_file_is_not_known(path: Path, changed: File) -> None:
+    fill(path)
+    assert known(path, changed) == {}
+
+
+def test_paths_that_are_not_utf8_are_known(path: Path) -> None:
+    file = File(os.fsdecode(b"/export/caf\xe9.dcm"), 1, 1)
+    index = Index(path)
+    index.remember({file.path: (file, HEADER)})
+    index.close()
+    assert known(path, file) == {file.path: HEADER}
+
+
+def test_the_file_is_private(path: Path) -> None:
+    fill(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    path.chmod(0o644)
+    fill(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def _write(path: Path, script: str) -> None:
+    database = sqlite3.connect(path)
+    database.executescript(script)
+    database.close()
+
+
+FOREIGN = {
+    "text": lambda path: path.write_text("these are not the headers you are looking for\n" * 100),
+    "empty": lambda path: path.write_bytes(b""),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:5000]),
+    "zeroed": lambda path: path.write_bytes(path.read_bytes()[:100] + bytes(len(path.read_bytes()) - 100)),
+    "older": lambda path: _write(path, "PRAGMA user_version=1"),
+    "newer": lambda path: _write(path, f"PRAGMA user_version={VERSION + 1}"),
+    "other-tables": lambda path: _write(path, "DROP TABLE files; CREATE TABLE people (name TEXT)"),
+    "other-columns": lambda path: _write(path, "DROP TABLE files; CREATE TABLE files (path TEXT, colour TEXT)"),
+    "view": lambda path: _write(path, "DROP TABLE files; CREATE VIEW files AS SELECT 1 AS path"),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_foreign_or_broken_file_is_rebuilt(path: Path, name: str) -> None:
+    fill(path)
+    FOREIGN[name](path)
+    assert known(path, FILE) == {}
+    fill(path)
+    assert known(path, FILE) == {FILE.path: HEADER}
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        "NULL", "7", "x'ff00'", "''", "'{'", "'[]'", "'[1, 2, 3]'", "'[{}, 1, []]'", "'[{\"a\": 1}, \"complete\", []]'",
+        "'[[], \"complete\", []]'", "'[{}, \"complete\", [1]]'", "'[{}, \"complete\", \"odd\"]'",
+        "'" + "[" * 100_000 + "'",
+    ],
+)  # fmt: skip
+def test_a_broken_row_is_read_again(path: Path, reading: str) -> None:
+    fill(path)
+    _write(path, f"UPDATE files SET reading={reading}")
+    assert known(path, FILE) == {}
+
+
+def test_rows_of_odd_types_are_ignored(path: Path) -> None:
+    fill(path)
+    _write(path, "INSERT INTO files VALUES (7, 'a', NULL, 'x'); INSERT INTO files VALUES (NULL, 1, 1, 1)")
+    assert known(path, FILE) == {FILE.path: HEADER}
+
+
+@pytest.fixture
+def locked(path: Path) -> Iterator[Path]:
+    fill(path)
+    database = sqlite3.connect(path, isolation_level=None)
+    database.execute("BEGIN EXCLUSIVE")
+    yield path
+    database.close()
+
+
+def test_an_index_that_another_scan_uses_is_left_alone(locked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bidsflow.dicom.index.WAIT_SECONDS", 0.05)
+    before = locked.stat().st_ino
+    assert known(locked, FILE) == {}
+    fill(locked)
+    assert locked.stat().st_ino == before
+
+
+@pytest.mark.parametrize("place", ["/proc/nowhere/index.sqlite", "/dev/null/index.sqlite"])
+def test_a_place_that_takes_no_file_costs_the_memory_only(place: str) -> None:
+    fill(Path(place))
+    assert known(Path(place), FILE) == {}
+
+
+def test_a_folder_in_its_place_costs_the_memory_only(tmp_path: Path) -> None:
+    fill(tmp_path)
+    assert known(tmp_path, FILE) == {}
+
+
+def test_a_read_only_folder_costs_the_memory_only(
+    open_folder: Path, unprivileged: Callable[[], AbstractContextManager[None]]
+) -> None:
+    path = open_folder / "index.sqlite"
+    path.write_text("broken")
+    path.chmod(0o666)
+    open_folder.chmod(0o555)
+    with unprivileged():
+        fill(path)
+        assert known(path, FILE) == {}
+
+
+def test_no_path_keeps_nothing() -> None:
+    index = Index(None)
+    index.remember({FILE.path: (FILE, HEADER)})
+    assert index.known([FILE]) == {}
+    index.close()

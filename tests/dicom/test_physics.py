@@ -1,0 +1,421 @@
+"""What was measured follows from how it was acquired, not from what people typed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import pytest
+
+from bidsflow.dicom.frames import summarise_frames
+from bidsflow.dicom.grouping import group_series
+from bidsflow.dicom.header import Header
+from bidsflow.dicom.inventory import take_inventory
+from bidsflow.dicom.physics import Kind, classify, is_declared_derived, phase_encoding, sequence_maker
+from bidsflow.dicom.series import Image, Series
+from bidsflow.phantom import DIALECTS, write
+from bidsflow.sources import find_files
+
+AXIAL, SAGITTAL, CORONAL = "1\\0\\0\\0\\1\\0", "0\\1\\0\\0\\0\\-1", "1\\0\\0\\0\\0\\-1"
+TILTED = "0.99\\0.1\\0\\-0.1\\0.97\\0.2"
+
+
+def make_series(kit: Any, *headers: dict[str, str], **protocol: str) -> Series:
+    files = [
+        kit.instance(f"/{i}", SOPInstanceUID=f"1.{i}", InstanceNumber=i, **header)
+        for i, header in enumerate(headers, start=1)
+    ]
+    (series,), _ = group_series(files, {"/1": protocol})
+    return series
+
+
+class Case(NamedTuple):
+    kind: Kind
+    headers: tuple[dict[str, str], ...]
+    protocol: Mapping[str, str] = MappingProxyType({})
+
+
+def siemens(**values: str) -> dict[str, str]:
+    return {
+        "Manufacturer": "SIEMENS",
+        "ImageOrientationPatient": AXIAL,
+        "ImageType": "ORIGINAL\\PRIMARY\\M\\ND",
+        **values,
+    }
+
+
+def xa(frame: dict[str, str], **values: str) -> dict[str, str]:
+    return {
+        **summarise_frames([{"ImageOrientationPatient": AXIAL}], [frame]),
+        "Manufacturer": "Siemens Healthineers",
+        "NumberOfFrames": "1",
+        "ImageType": "ORIGINAL\\PRIMARY\\M\\NONE",
+        **values,
+    }
+
+
+def ge(**values: str) -> dict[str, str]:
+    base = {
+        "Manufacturer": "GE MEDICAL SYSTEMS",
+        "ImageOrientationPatient": AXIAL,
+        "ImageType": "ORIGINAL\\PRIMARY\\OTHER",
+    }
+    return base | values
+
+
+def philips(**values: str) -> dict[str, str]:
+    base = {"Manufacturer": "Philips Medical Systems", "ImageOrientationPatient": AXIAL}
+    return base | {"ImageType": "ORIGINAL\\PRIMARY\\M_FFE\\M\\FFE"} | values
+
+
+def other(maker: str, **values: str) -> dict[str, str]:
+    return {"Manufacturer": maker, "ImageOrientationPatient": AXIAL, "ImageType": "ORIGINAL\\PRIMARY\\M"} | values
+
+
+def times(te: float, tr: float, ti: float = 0, flip: float = 0) -> dict[str, str]:
+    known = {"EchoTime": te, "RepetitionTime": tr, "InversionTime": ti, "FlipAngle": flip}
+    return {key: str(value) for key, value in known.items() if value}
+
+
+GRE = {"ScanningSequence": "GR", "SequenceVariant": "SP"}
+MPRAGE = {"ScanningSequence": "GR\\IR", "SequenceVariant": "SK\\SP\\MP", "MRAcquisitionType": "3D"}
+EPI = {"ScanningSequence": "EP", "SequenceVariant": "SK"}
+TSE = {"ScanningSequence": "SE", "SequenceVariant": "SK"}
+
+CASES = {
+    # Siemens VB and VE
+    "vb-mprage": Case(Kind.T1W, (siemens(SequenceName="*tfl3d1_ns", **MPRAGE, **times(2.98, 2300, 900, 9)),)),
+    "ve-space": Case(
+        Kind.T2W, (siemens(SequenceName="*spc_314ns", **TSE, MRAcquisitionType="3D", **times(408, 3200)),)
+    ),
+    "ve-flair": Case(
+        Kind.FLAIR, (siemens(SequenceName="*tir2d1_16", ScanningSequence="SE\\IR", **times(81, 9000, 2500)),)
+    ),
+    "ve-space-flair": Case(
+        Kind.FLAIR, (siemens(SequenceName="*spcir_278ns", ScanningSequence="SE\\IR", **times(388, 5000, 1800)),)
+    ),
+    "ve-pd": Case(Kind.PDW, (siemens(SequenceName="*tse2d1_5", **TSE, **times(11, 3000)),)),
+    "ve-t1-tse": Case(Kind.T1W, (siemens(SequenceName="*se2d1", **TSE, **times(8.9, 500)),)),
+    "ve-t2-tse": Case(Kind.T2W, (siemens(SequenceName="*tse2d1_16", **TSE, **times(96, 6000)),)),
+    "ve-bold": Case(Kind.GRADIENT_EPI, (siemens(SequenceName="*epfid2d1_64", **EPI, **times(30, 2000, flip=77)),)),
+    "ve-topup": Case(Kind.SPIN_EPI, (siemens(SequenceName="*epse2d1_96", **EPI, **times(66, 8000)),)),
+    "ve-dwi": Case(
+        Kind.DIFFUSION,
+        tuple(
+            siemens(SequenceName=name, SiemensBValue=b, **EPI, **times(80, 4000))
+            for name, b in (("*ep_b0", "0"), ("*ep_b1000#1", "1000"))
+        ),
+    ),
+    "ve-dwi-b0-only": Case(
+        Kind.DIFFUSION, (siemens(SequenceName="*ep_b0", SiemensBValue="0", **EPI, **times(80, 4000)),)
+    ),
+    "ve-dwi-by-sequence": Case(
+        Kind.DIFFUSION, (siemens(SequenceName="*epse2d1", **EPI, **times(80, 4000)),), {"SequenceFile": "ep2d_diff"}
+    ),
+    "ve-fieldmap": Case(
+        Kind.FIELD_GRE, tuple(siemens(SequenceName="*fm2d2r", **GRE, **times(te, 500, flip=60)) for te in (4.92, 7.38))
+    ),
+    "ve-fieldmap-phase": Case(
+        Kind.FIELD_GRE,
+        (siemens(SequenceName="*fm2d2", ImageType="ORIGINAL\\PRIMARY\\P\\ND", **GRE, **times(7.38, 500)),),
+    ),
+    "ve-gre-two-echoes": Case(
+        Kind.FIELD_GRE, tuple(siemens(SequenceName="*fl2d2", **GRE, **times(te, 400, flip=60)) for te in (4.92, 7.38))
+    ),
+    "ve-t2star": Case(Kind.T2STARW, (siemens(SequenceName="*fl2d1", **GRE, **times(20, 650, flip=20)),)),
+    "ve-localizer": Case(
+        Kind.LOCALIZER,
+        tuple(
+            siemens(SequenceName="*fl2d1", ImageOrientationPatient=o, **GRE, **times(4, 8))
+            for o in (AXIAL, SAGITTAL, CORONAL)
+        ),
+    ),
+    "ve-scout": Case(
+        Kind.LOCALIZER, (siemens(SequenceName="*fl3d1_ns", **GRE, **times(1.5, 3)),), {"SequenceFile": "AALScout"}
+    ),
+    "ve-mp2rage": Case(
+        Kind.MP2RAGE,
+        (
+            siemens(
+                ImageType="DERIVED\\PRIMARY\\M\\ND\\UNI", SequenceName="*tfl3d1_16ns", **MPRAGE, **times(2.9, 5000, 700)
+            ),
+        ),
+    ),
+    "ve-mp2rage-inv": Case(
+        Kind.MP2RAGE,
+        (siemens(SequenceName="*tfl3d1_16ns", **MPRAGE, **times(2.9, 5000, 700)),),
+        {"SequenceFile": "tfl_mp2rage_wip"},
+    ),
+    "ve-tof": Case(Kind.ANGIO, (siemens(SequenceName="*fi3d1r", AngioFlag="Y", **GRE, **times(3.4, 21, flip=18)),)),
+    "ve-adc": Case(
+        Kind.DERIVED,
+        (
+            siemens(
+                ImageType="DERIVED\\PRIMARY\\DIFFUSION\\ADC\\ND", SequenceName="*ep_b1000", **EPI, **times(80, 4000)
+            ),
+        ),
+    ),
+    "ve-colfa": Case(
+        Kind.DERIVED, (siemens(ImageType="DERIVED\\PRIMARY\\DIFFUSION\\FA\\ND", SamplesPerPixel="3", **EPI),)
+    ),
+    "ve-moco-mean": Case(Kind.DERIVED, (siemens(ImageType="DERIVED\\PRIMARY\\M\\MEAN", **EPI, **times(30, 2000)),)),
+    "ve-pcasl": Case(
+        Kind.ASL,
+        (siemens(SequenceName="*epfid2d1_64", **EPI, **times(12, 4000)),),
+        {"SequenceFile": "ep2d_pcasl_UI_PHC"},
+    ),
+    # Siemens XA
+    "xa-mprage": Case(
+        Kind.T1W,
+        (
+            xa(
+                {"EffectiveEchoTime": "2.41", "RepetitionTime": "1800", "InversionTimes": "900", "FlipAngle": "8"},
+                EchoPulseSequence="GRADIENT",
+                MRAcquisitionType="3D",
+                PulseSequenceName="*tfl3d1_16ns",
+            ),
+        ),
+    ),
+    "xa-bold": Case(
+        Kind.GRADIENT_EPI,
+        (
+            xa(
+                {"EffectiveEchoTime": "30"},
+                EchoPulseSequence="GRADIENT",
+                EchoPlanarPulseSequence="YES",
+                PulseSequenceName="*epfid2d1_64",
+            ),
+        ),
+    ),
+    "xa30-topup": Case(
+        Kind.SPIN_EPI,
+        (
+            xa(
+                {"EffectiveEchoTime": "60"},
+                EchoPulseSequence="GRADIENT",
+                EchoPlanarPulseSequence="YES",
+                PulseSequenceName="epse2d1_72",
+            ),
+        ),
+    ),
+    "xa-dwi": Case(
+        Kind.DIFFUSION,
+        tuple(
+            xa(
+                {"DiffusionBValue": b},
+                EchoPlanarPulseSequence="YES",
+                EchoPulseSequence="SPIN",
+                PulseSequenceName="*ep_b0",
+            )
+            for b in ("0.0", "1500.0")
+        ),
+    ),
+    "xa-trace": Case(
+        Kind.DERIVED,
+        (
+            xa(
+                {"DiffusionBValue": "1000.0", "SiemensImageType": "DERIVED\\PRIMARY\\DIFFUSION\\TRACEW\\ND"},
+                EchoPlanarPulseSequence="YES",
+            ),
+        ),
+    ),
+    "xa-asl": Case(
+        Kind.ASL, (xa({"SiemensImageType": "ORIGINAL\\PRIMARY\\ASL\\NONE\\ND"}, EchoPlanarPulseSequence="YES"),)
+    ),
+    "xa-asl-standard": Case(
+        Kind.ASL, (xa({}, ArterialSpinLabelingContrast="PSEUDOCONTINUOUS", ImageType="ORIGINAL\\PRIMARY"),)
+    ),
+    # GE
+    "ge-bravo": Case(
+        Kind.T1W,
+        (
+            ge(
+                ScanningSequence="GR",
+                MRAcquisitionType="3D",
+                ScanOptions="FAST_GEMS\\IR",
+                GePulseSequence="efgre3d",
+                **times(3.2, 8.2, 450, 12),
+            ),
+        ),
+    ),
+    "ge-cube-t2": Case(
+        Kind.T2W, (ge(ScanningSequence="SE", MRAcquisitionType="3D", GePulseSequence="3dfse", **times(85, 2500)),)
+    ),
+    "ge-bold": Case(
+        Kind.GRADIENT_EPI,
+        (ge(ScanningSequence="EP\\GR", ScanOptions="EPI_GEMS\\PFF", GePulseSequence="epiRT", **times(30, 2000)),),
+    ),
+    "ge-dwi": Case(
+        Kind.DIFFUSION,
+        tuple(
+            ge(ScanningSequence="EP\\SE", GePulseSequence="epi2", GeBValue=b, **times(80, 7000))
+            for b in ("0\\8", "1000001000\\8")
+        ),
+    ),
+    "ge-se-epi": Case(
+        Kind.SPIN_EPI,
+        (ge(ScanningSequence="EP\\SE", ScanOptions="EPI_GEMS", GePulseSequence="epi2", **times(60, 6000)),),
+    ),
+    "ge-adc": Case(Kind.DERIVED, (ge(ImageType="DERIVED\\SECONDARY\\ADC", ScanningSequence="EP\\SE"),)),
+    "ge-asl": Case(Kind.ASL, (ge(ScanningSequence="RM", GePulseSequence="3dasl", **times(10, 4800)),)),
+    # Philips
+    "philips-t1": Case(
+        Kind.T1W,
+        (
+            philips(
+                ScanningSequence="GR",
+                SequenceVariant="MP",
+                MRAcquisitionType="3D",
+                PhilipsTechnique="T1TFE",
+                **times(3.7, 8.1, flip=8),
+            ),
+        ),
+    ),
+    "philips-bold": Case(
+        Kind.GRADIENT_EPI,
+        (
+            philips(
+                ScanningSequence="GR",
+                SequenceVariant="OTHER",
+                PhilipsEpiFactor="43",
+                PhilipsTechnique="FEEPI",
+                **times(30, 2000),
+            ),
+        ),
+    ),
+    "philips-dwi": Case(
+        Kind.DIFFUSION,
+        tuple(
+            philips(ScanningSequence="SE", PhilipsTechnique="DwiSE", PhilipsBValue=b, **times(80, 7000))
+            for b in ("0.0", "1000.0")
+        ),
+    ),
+    "philips-enhanced-dwi": Case(
+        Kind.DIFFUSION,
+        (
+            {
+                **summarise_frames([], [{"DiffusionBValue": "0.0"}, {"DiffusionBValue": "800.0"}]),
+                "Manufacturer": "Philips",
+                "EchoPlanarPulseSequence": "YES",
+            },
+        ),
+    ),
+    "philips-se-epi": Case(
+        Kind.SPIN_EPI, (philips(ScanningSequence="SE", PhilipsTechnique="SEEPI", **times(70, 7000)),)
+    ),
+    "philips-b0": Case(
+        Kind.FIELD_HZ, (philips(ImageType="DERIVED\\PRIMARY\\B0 MAP\\B0\\FFE", ScanningSequence="GR", **times(4, 12)),)
+    ),
+    "philips-hz": Case(Kind.FIELD_HZ, (philips(RescaleType="Hz", ScanningSequence="GR", **times(4, 12)),)),
+    "philips-t2": Case(Kind.T2W, (philips(ScanningSequence="SE", PhilipsTechnique="TSE", **times(80, 3000)),)),
+    "philips-philips-b0-0.001": Case(
+        Kind.DIFFUSION, (philips(ScanningSequence="SE", PhilipsTechnique="DwiSE", PhilipsBValue="0.001"),)
+    ),
+    # others
+    "uih-t1": Case(
+        Kind.T1W,
+        (other("UIH", ScanningSequence="GR", SequenceVariant="MP", MRAcquisitionType="3D", **times(3, 7.2, 750, 10)),),
+    ),
+    "uih-dwi": Case(Kind.DIFFUSION, tuple(other("UIH", ScanningSequence="EP", UihBValue=b) for b in ("0.0", "1000.0"))),
+    "uih-bold": Case(Kind.GRADIENT_EPI, (other("UIH", ScanningSequence="EP\\GR", **times(30, 2000)),)),
+    "canon-dwi": Case(
+        Kind.DIFFUSION,
+        (
+            other(
+                "CANON_MEC",
+                ScanningSequence="EP\\SE",
+                DiffusionBValue="1500.0",
+                ImageComments="b=1500(0.445,0.000,0.895)",
+            ),
+        ),
+    ),
+    "canon-t2": Case(Kind.T2W, (other("CANON_MEC", ScanningSequence="SE", **times(100, 4000)),)),
+    # not for a converter
+    "capture": Case(Kind.CAPTURE, ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7", "Modality": "MR"},)),
+    "ct": Case(Kind.OTHER_MODALITY, ({"Modality": "CT"},)),
+    "nothing": Case(Kind.UNKNOWN, ({},)),
+    "epi-of-an-unknown-kind": Case(Kind.EPI, (other("", ScanningSequence="EP"),)),
+    "between": Case(Kind.UNKNOWN, (siemens(**TSE, **times(50, 900)),)),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_kind_is_told_from_its_physics(kit: Any, name: str) -> None:
+    case = CASES[name]
+    series = make_series(kit, *case.headers, **case.protocol)
+    findings = [classify(series, image) for image in series.images]
+    assert {one.kind for one in findings} == {case.kind}
+    assert all(one.because and 0 <= one.confidence <= 1 for one in findings)
+
+
+WORDS = [
+    "TENSOR", "fa", "task-fa_bold", "ADC", "func-bold_task-fa_run-1", "DWI_dir80", "localizer", "T1w FLAIR ASL",
+    "pcasl", "field_map", "MIP", "trace", "mprage", "scout",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_words_that_people_type_do_not_matter(kit: Any, word: str) -> None:
+    for case in CASES.values():
+        typed = {"SeriesDescription": word, "ProtocolName": word, "ImageComments": word}
+        series = make_series(kit, *({**header, **typed} for header in case.headers), **case.protocol)
+        assert {classify(series, image).kind for image in series.images} == {case.kind}
+
+
+def test_the_order_of_images_does_not_matter(kit: Any) -> None:
+    for case in CASES.values():
+        headers = list(case.headers)
+        random.Random(3).shuffle(headers)
+        series = make_series(kit, *headers, **case.protocol)
+        assert {classify(series, image).kind for image in series.images} == {case.kind}
+
+
+TRUTH = {
+    "localizer": Kind.LOCALIZER, "t1w": Kind.T1W, "t2w": Kind.T2W, "flair": Kind.FLAIR, "pdw": Kind.PDW,
+    "fieldmap": Kind.FIELD_GRE, "topup": Kind.SPIN_EPI, "sbref": Kind.GRADIENT_EPI, "rest": Kind.GRADIENT_EPI,
+    "task": Kind.GRADIENT_EPI, "mebold": Kind.GRADIENT_EPI, "aborted": Kind.GRADIENT_EPI, "dwi": Kind.DIFFUSION,
+    "adc": Kind.DERIVED,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+def test_a_session_of_the_phantom_is_classified_as_it_was_made(tmp_path: Path, dialect: str) -> None:
+    truth = write(tmp_path / "scan", dialect=dialect, series=[key for key in TRUTH if key not in ("task", "aborted")])
+    inventory = take_inventory(find_files([tmp_path / "scan" / "dicom"]).files)
+    for series, known in zip(inventory.series, truth.sessions[0].series, strict=True):
+        assert {classify(series, image).kind for image in series.images} == {TRUTH[known.key]}, known.key
+        if dialect != "ge" and known.phase_encoding:
+            assert phase_encoding(series.header) in ("AP", "PA")
+
+
+# --- phase encoding --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("axis", "positive", "orientation", "expected"),
+    [
+        ("COL", "1", AXIAL, "AP"), ("COL", "0", AXIAL, "PA"), ("ROW", "1", AXIAL, "RL"), ("ROW", "0", AXIAL, "LR"),
+        ("COLUMN", "1", TILTED, "AP"), ("COL", "1", SAGITTAL, "HF"), ("COL", "0", SAGITTAL, "FH"),
+        ("ROW", "1", SAGITTAL, "AP"), ("COL", "1", CORONAL, "HF"), ("", "1", AXIAL, ""), ("COL", "", AXIAL, ""),
+        ("COL", "2", AXIAL, ""), ("COL", "1", "1\\0\\0", ""), ("COL", "1", "a\\b\\c\\d\\e\\f", ""),
+        ("OTHER", "1", AXIAL, ""),
+    ],
+)  # fmt: skip
+def test_phase_encoding_is_told_in_the_patient(axis: str, positive: str, orientation: str, expected: str) -> None:
+    values = {
+        "InPlanePhaseEncodingDirection": axis,
+        "PhaseEncodingPositive": positive,
+        "ImageOrientationPatient": orientation,
+    }
+    assert phase_encoding(Header(values)) == expected
+
+
+def test_small_questions_are_answered_from_the_header() -> None:
+    derived = Image(Header({"ImageType": "DERIVED\\PRIMARY\\M"}), (1, 1, 1), 1)
+    assert is_declared_derived(derived)
+    assert not is_declared_derived(Image(Header({"ImageType": "ORIGINAL\\DERIVED"}), (1, 1, 1), 1))
+    assert sequence_maker(Header({"Manufacturer": "Philips Healthcare"})) == "PHILIPS"
+    assert sequence_maker(Header({"Manufacturer": "Bruker"})) == ""
