@@ -1,0 +1,129 @@
+"""How many headers a second bidsflow reads, beside pydicom reading the same elements of the same files.
+
+    python benchmarks/scan.py [FOLDER ...] [--rounds 5] [--json]
+
+Without a folder, exports of the phantom are made and read. Both readers take turns over all files of a folder, each
+round beginning with a reader of ours that has seen nothing yet ("seen": the same reader, a second time); the medians
+are shown. Files come from the page cache: what is compared is the work of reading headers, not the disk. Of
+multi-frame files ours reads every frame, pydicom none: there the ratio says little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pydicom
+
+from bidsflow.dicom.read import Reader
+from bidsflow.errors import HeaderError
+from bidsflow.phantom import DIALECTS, write
+from bidsflow.sources import find_files
+
+#: What a converter asks of every file: who, when, which series, which image, where, how.
+KEYWORDS = [
+    "SpecificCharacterSet", "ImageType", "SOPClassUID", "SOPInstanceUID", "StudyDate", "AcquisitionDate", "StudyTime",
+    "AcquisitionTime", "Modality", "Manufacturer", "SeriesDescription", "PatientName", "PatientID", "PatientBirthDate",
+    "ScanningSequence", "SequenceName", "RepetitionTime", "EchoTime", "ProtocolName", "StudyInstanceUID",
+    "SeriesInstanceUID", "SeriesNumber", "InstanceNumber", "ImagePositionPatient", "ImageOrientationPatient", "Rows",
+    "Columns",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Result:
+    """One folder, measured; rates are files a second."""
+
+    folder: str
+    files: int
+    ours: float
+    ours_again: float
+    pydicom: float
+
+    @property
+    def ratio(self) -> float:
+        """Return how many times faster ours is, having seen nothing yet."""
+        return self.ours / self.pydicom
+
+
+def read_ours(paths: Sequence[str], reader: Reader) -> None:
+    for path in paths:
+        reader.read(path)
+
+
+def read_theirs(paths: Sequence[str]) -> None:
+    for path in paths:
+        pydicom.dcmread(path, stop_before_pixels=True, specific_tags=KEYWORDS)
+
+
+def measure(call: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def is_readable(path: str) -> bool:
+    """Return whether both readers take a file (pydicom opens no gzip file)."""
+    try:
+        pydicom.dcmread(path, stop_before_pixels=True, specific_tags=KEYWORDS)
+        Reader().read(path)
+    except (pydicom.errors.InvalidDicomError, HeaderError):
+        return False
+    return True
+
+
+def compare(name: str, folder: Path, rounds: int) -> Result | None:
+    paths = [file.path for file in find_files([folder]).files if is_readable(file.path)]
+    if not paths:
+        return None
+    ours, again, theirs = [], [], []
+    for _ in range(rounds):
+        reader = Reader()
+        ours.append(measure(lambda reader=reader: read_ours(paths, reader)))
+        theirs.append(measure(lambda: read_theirs(paths)))
+        again.append(measure(lambda reader=reader: read_ours(paths, reader)))
+    rates = [round(len(paths) / statistics.median(times), 1) for times in (ours, again, theirs)]
+    return Result(name, len(paths), *rates)
+
+
+def run(folders: Sequence[Path], rounds: int) -> list[Result]:
+    if folders:
+        found = [compare(folder.name, folder, rounds) for folder in folders]
+    else:
+        with tempfile.TemporaryDirectory() as place:
+            found = []
+            for dialect in sorted(DIALECTS):
+                truth = write(Path(place) / dialect, dialect=dialect)
+                found.append(compare(f"phantom, {dialect}", Path(place) / dialect / truth.export, rounds))
+    return [one for one in found if one is not None]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folders", nargs="*", type=Path, help="exports; by default ones of the phantom are made")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each reader takes its turn")
+    parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    logging.getLogger("pydicom").disabled = True
+    results = run(options.folders, options.rounds)
+    if options.json:
+        print(json.dumps([{**asdict(one), "ratio": round(one.ratio, 2)} for one in results], indent=2))
+        return
+    print(f"{'export':<28}{'files':>7}{'bidsflow/s':>12}{'seen/s':>10}{'pydicom/s':>11}{'ratio':>8}")
+    for one in results:
+        print(
+            f"{one.folder:<28}{one.files:>7}{one.ours:>12.0f}{one.ours_again:>10.0f}{one.pydicom:>11.0f}{one.ratio:>8.1f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
