@@ -1,0 +1,77 @@
+"""Whatever goes wrong becomes one message and an exit code."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bidsflow.errors import describe_error
+
+#: Runs the command line with another command in it, which does what the first argument says.
+_SCRIPT = """
+import sys
+from bidsflow.cli.main import app, main
+
+@app.command()
+def stumble():
+    exec(sys.argv[-1])
+
+sys.argv[1:2] = ["stumble"]
+code = sys.argv.pop()
+sys.argv.append(code)
+app.registered_commands[-1].context_settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+main()
+"""
+
+
+def stumble(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", _SCRIPT, "stumble", code], capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_unexpected_error_tells_its_kind_and_not_its_message() -> None:
+    done = stumble("raise KeyError('Jane Doe')")
+    assert done.returncode == 70
+    assert "bidsflow stumbled (KeyError" in done.stderr
+    assert "Jane" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_error_of_a_file_tells_which() -> None:
+    done = stumble("open('/no/such/file')")
+    assert (done.returncode, done.stderr) == (74, "error: /no/such/file: No such file or directory\n")
+
+
+def test_message_cannot_control_the_terminal() -> None:
+    done = stumble("from bidsflow.errors import SourceError; raise SourceError('a\\x1b[31mb\\udcff', 'why\\nhow')")
+    assert (done.returncode, done.stderr) == (65, "error: a?[31mb?: why\nhow\n")
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_interrupt_is_told(name: str) -> None:
+    done = stumble(f"import os, signal, time; os.kill(os.getpid(), signal.{name}); time.sleep(9)")
+    assert done.returncode == 130
+    assert done.stderr == "interrupted: nothing half-written was left; the same command goes on from here\n"
+
+
+def test_hangup_that_nohup_ignores_stays_ignored() -> None:
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGHUP); print('on')"
+    done = subprocess.run(
+        [sys.executable, "-c", _SCRIPT, "stumble", code],
+        capture_output=True, text=True, check=False, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "on\n")
+
+
+def test_description_of_an_error_names_the_line_of_bidsflow(tmp_path: Path) -> None:
+    from bidsflow.dataset.tsv import parse_tsv
+
+    with pytest.raises(AttributeError) as caught:
+        parse_tsv(None)  # type: ignore[arg-type]
+    text = describe_error(caught.value)
+    assert text.startswith("AttributeError at bidsflow/dataset/tsv.py:")
