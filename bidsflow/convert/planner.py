@@ -72,14 +72,10 @@ def make_plan(
         rows += _plan_study(members, subject, session, guesses or {}, doubtful)
     rows = _keep_taken(rows, taken or {})
     rows = _refuse_conflicts(rows, taken or {})
-    rows.sort(key=lambda row: (_where(row, inventory, place), row.series_number, row.series_uid, row.image))
+    where = {series.uid: place.sessions[series.study_uid] for series in inventory.series}
+    rows.sort(key=lambda row: (where[row.series_uid], row.series_number, row.series_uid, row.image))
     notes = tuple(str(collision) for collision in inventory.collisions)
     return Planned(Plan(tuple(rows), notes), place)
-
-
-def _where(row: PlanRow, inventory: Inventory, place: Key) -> tuple[str, str]:
-    study = next(series.study_uid for series in inventory.series if series.uid == row.series_uid)
-    return place.sessions[study]
 
 
 def _draft_series(series: Series, guesses: Mapping[str, Guess]) -> list[Draft]:

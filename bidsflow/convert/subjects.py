@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
@@ -75,18 +76,24 @@ def assign(series: Sequence[Series], key: Key, sessions: Sessions = Sessions.AUT
     subjects, places, shifts = dict(key.subjects), dict(key.sessions), dict(key.shifts)
     wanted = _wants_sessions(people, key, sessions)
     width = max(2, len(str(len(people) + len(subjects))))
+    labels, taken = set(subjects.values()), defaultdict(set)
+    for label, session in places.values():
+        taken[label].add(session)
     for person, studies in people.items():
         if person not in subjects:
-            subjects[person] = _next_label(set(subjects.values()), width)
+            subjects[person] = _next_label(labels, width)
+            labels.add(subjects[person])
         subject = subjects[person]
         for study in studies:
             if study not in places:
-                taken = {session for sub, session in places.values() if sub == subject}
-                places[study] = (subject, _next_label(taken, 2) if wanted else "")
+                session = _next_label(taken[subject], 2) if wanted else ""
+                places[study] = (subject, session)
+                taken[subject].add(session)
         first = min((day for text in studies.values() if (day := parse_date(text))), default=None)
-        if subject not in shifts and first is not None:
-            shifts[subject] = _shift(first)
-    return Key(subjects, places, {label: days for label, days in shifts.items() if label in subjects.values()})
+        for label in {places[study][0] for study in studies} if first is not None else ():
+            shifts.setdefault(label, _shift(first))
+            labels.add(label)
+    return Key(subjects, places, {label: days for label, days in shifts.items() if label in labels})
 
 
 def _wants_sessions(people: Mapping[str, Mapping[str, str]], key: Key, sessions: Sessions) -> bool:
@@ -97,9 +104,9 @@ def _wants_sessions(people: Mapping[str, Mapping[str, str]], key: Key, sessions:
     return any(len(studies) > 1 for studies in people.values())
 
 
-def _next_label(taken: set[str], width: int) -> str:
-    number = 1
-    while f"{number:0{width}d}" in taken or any(label.isdigit() and int(label) == number for label in taken):
+def _next_label(taken: Set[str], width: int) -> str:
+    numbers, number = {int(label) for label in taken if label.isdecimal()}, 1
+    while number in numbers:
         number += 1
     return f"{number:0{width}d}"
 

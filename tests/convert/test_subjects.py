@@ -54,3 +54,9 @@ def test_no_shift_where_no_date_is_known_until_one_is() -> None:
 
 def test_a_label_without_a_person_has_no_shift() -> None:
     assert assign([], Key({}, {}, {"01": -5})).shifts == {}
+
+
+def test_person_whom_a_plan_gives_two_labels_has_a_shift_under_both() -> None:
+    series = [make_series("1", "A", "20240301"), make_series("2", "A", "20240401")]
+    key = assign(series, Key({series[0].patient.key: "B"}, {"1": ("A", ""), "2": ("B", "")}))
+    assert key.shifts["A"] == key.shifts["B"]
