@@ -58,14 +58,17 @@ def _doubt_derived(draft: Draft) -> Draft:
 
 
 def only_b_zero(image: Image) -> bool:
-    """Return whether an image with diffusion encoding holds no weighted volume."""
-    return max(image.b_values, default=0.0) < B_ZERO
+    """Return whether the b-values of an image are known, and none weights a volume."""
+    return bool(image.b_values) and max(image.b_values) < B_ZERO
 
 
 def _name_diffusion(draft: Draft) -> Draft:
     finding = draft.finding
     if draft.image.component != "magnitude":
         return draft.named("dwi", "dwi", 0.8, finding.because, f"its values are {draft.image.component}")
+    if not draft.image.b_values:
+        confidence = 0.75 if draft.image.volumes > FEW_VOLUMES else 0.5
+        return draft.named("dwi", "dwi", confidence, finding.because, "its b-values are not in the headers")
     if only_b_zero(draft.image):
         return draft.named("fmap", "epi", 0.5, finding.because, "without a weighted volume (all b-values are 0)")
     return draft.named("dwi", "dwi", finding.confidence, finding.because)

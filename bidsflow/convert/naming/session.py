@@ -132,7 +132,7 @@ def _set_tasks(drafts: Drafts) -> Drafts:
     """Give every functional image a task."""
     result = []
     for draft in drafts:
-        if draft.to_convert and draft.datatype == "func" and not draft.entity("task"):
+        if draft.datatype == "func" and not draft.entity("task"):
             label, because = words.task_label(draft.series)
             draft = draft.with_entity("task", label).noted(because)
         result.append(draft)
@@ -254,18 +254,20 @@ def _filter(draft: Draft) -> str:
 
 
 def _drop_needless_directions(drafts: Drafts) -> Drafts:
-    """Keep the direction in a run's name only where the session has the same run in another direction."""
-    seen: dict[Hashable, set[str]] = defaultdict(set)
+    """Keep the direction in a functional run's name only where the session has the same run in another direction.
+
+    Diffusion keeps it always: its distortion is part of what it is, and other sessions may have the other direction.
+    """
+    seen: dict[str, set[str]] = defaultdict(set)
     for draft in drafts:
-        if draft.to_convert:
-            seen[(draft.datatype, draft.entity("task"))].add(draft.entity("dir"))
+        if draft.to_convert and draft.datatype == "func":
+            seen[draft.entity("task")].add(draft.entity("dir"))
     return [
         draft.with_entity("dir", "")
-        if draft.to_convert and not draft.exact and draft.datatype in ("func", "dwi")
-        and len(seen[(draft.datatype, draft.entity("task"))]) == 1
+        if draft.datatype == "func" and not draft.exact and len(seen[draft.entity("task")]) < 2
         else draft
         for draft in drafts
-    ]  # fmt: skip
+    ]
 
 
 def _number_runs(drafts: Drafts) -> Drafts:
