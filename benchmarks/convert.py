@@ -22,7 +22,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -91,8 +91,8 @@ class Check:
 
     Attributes
     ----------
-    images : int
-        NIfTI files.
+    images : tuple of int
+        How many NIfTI files it makes; more than one number where that differs from round to round.
     mb : float
         Their size on disk.
     left_out : tuple of str
@@ -101,7 +101,7 @@ class Check:
         Images whose voxels bare dcm2niix does not have.
     """
 
-    images: int
+    images: tuple[int, ...]
     mb: float
     left_out: tuple[str, ...]
     other: int
@@ -346,6 +346,7 @@ class Bench:
         costs: dict[str, list[Cost]] = {tool.name: [] for tool in self.tools}
         failures: Counter[str] = Counter()
         checks: dict[str, Check] = {}
+        counts: dict[str, set[int]] = {tool.name: set() for tool in self.tools}
         for round_ in range(self._rounds + 1):
             print(f"{export.name}: round {round_} of {self._rounds}", file=sys.stderr)
             where = first if round_ == 0 else self._work / "round"
@@ -355,15 +356,19 @@ class Bench:
                     failures[tool.name] += 1
                 elif round_:
                     costs[tool.name].append(cost)
+                counts[tool.name].add(len(list_images(out_folder(where, tool) / tool.folder)))
             if round_ == 0:
                 known = fingerprint(first / BARE)
                 checks = {tool.name: check_images(out_folder(first, tool) / tool.folder, known) for tool in self.tools}
             else:
                 shutil.rmtree(where)
         return [
-            summarize(export, tool.name, checks[tool.name], costs[tool.name], costs[BARE], failures[tool.name])
+            summarize(
+                export, tool.name, replace(checks[tool.name], images=tuple(sorted(counts[tool.name]))),
+                costs[tool.name], costs[BARE], failures[tool.name],
+            )
             for tool in self.tools
-        ]
+        ]  # fmt: skip
 
     def _run(self, tool: Tool, job: Job) -> Cost | None:
         """Return what all commands of a tool cost together; None if one of them failed."""
@@ -458,7 +463,7 @@ def check_images(folder: Path, known: Counter[tuple[str, str]]) -> Check:
         else:
             left_out.append(name)
     size = sum(image.stat().st_size for image in images) / 1e6
-    return Check(len(images), size, tuple(left_out), sum(made.values()))
+    return Check((len(images),), size, tuple(left_out), sum(made.values()))
 
 
 # --- telling ---------------------------------------------------------------------------------------------------------
@@ -484,7 +489,13 @@ def print_report(report: dict[str, object], rows: Sequence[Row], exports: Sequen
         title = titles.pop(row.export, "")
         ratios = [f"{ratio:.2f}" if ratio is not None else "" for ratio in (row.wall_ratio, row.cpu_ratio)]
         cost = [f"{row.cost.wall:.2f}", f"{row.cost.cpu:.2f}", f"{row.cost.rss_mb:.0f}"] if row.cost.wall else [""] * 3
-        print("|", " | ".join([title, row.tool, str(row.check.images), f"{row.check.mb:.1f}", *cost, *ratios]), "|")
+        print(
+            "|",
+            " | ".join(
+                [title, row.tool, " or ".join(map(str, row.check.images)), f"{row.check.mb:.1f}", *cost, *ratios]
+            ),
+            "|",
+        )
     print()
     for line in (*list_remarks(rows), *list_verdicts(rows)):
         print(line)
@@ -495,9 +506,11 @@ def list_remarks(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         if row.failures:
             yield f"- {row.export}, {row.tool}: failed {row.failures} times"
-        if not row.check.images:
+        if len(row.check.images) > 1:
+            yield f"- {row.export}, {row.tool}: the number of images differs from round to round: {row.check.images}"
+        if not any(row.check.images):
             yield f"- {row.export}, {row.tool}: no images"
-        elif row.check.left_out and row.tool != AGAIN:
+        if any(row.check.images) and row.check.left_out and row.tool != AGAIN:
             yield f"- {row.export}, {row.tool}: not converted: {', '.join(row.check.left_out)}"
         if row.check.other and row.tool != AGAIN:
             yield f"- {row.export}, {row.tool}: {row.check.other} images with other voxels than those of dcm2niix"
