@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from bidsflow.dicom.series import Inventory
 
 _COLUMNS = (
-    "patient", "study", "number", "description", "protocol_name", "kind", "matrix", "volumes", "images", "files", "problems",
+    "patient", "study", "number", "description", "protocol_name", "kind", "matrix", "volumes", "images", "files",
+    "problems",
 )  # fmt: skip
 
 _TITLES = {"patient": "pat", "number": "no.", "volumes": "vol", "images": "img"}

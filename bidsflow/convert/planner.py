@@ -133,10 +133,13 @@ def _keep_taken(rows: Sequence[PlanRow], taken: Mapping[tuple[str, int], str]) -
     kept = []
     for row in rows:
         path = taken.get((row.series_uid, row.image))
-        if path is not None and row.decision is not Decision.SKIP and path != row.path:
-            row = replace(
-                row, path=path, decision=Decision.CONVERT, evidence=f"Converted before under this name. {row.evidence}"
-            )
+        if (
+            path is not None
+            and row.decision is not Decision.SKIP
+            and (path, Decision.CONVERT) != (row.path, row.decision)
+        ):
+            evidence = f"Converted before under this name. {row.evidence}"
+            row = replace(row, path=path, decision=Decision.CONVERT, evidence=evidence)
         kept.append(row)
     return kept
 
@@ -157,13 +160,12 @@ def _refuse_conflicts(rows: Sequence[PlanRow], taken: Mapping[tuple[str, int], s
             used.add(row.path)
         result.append(row)
     claims = Counter(row.path for row in result if row.decision is Decision.CONVERT)
-    return [
-        replace(row, decision=Decision.REVIEW, evidence=f"Two series claim this name; say which is which. {row.evidence}",
-                b0_identifier="", b0_source="")
-        if row.decision is Decision.CONVERT and claims[row.path] > 1
-        else row
-        for row in result
-    ]  # fmt: skip
+    return [_contest(row) if row.decision is Decision.CONVERT and claims[row.path] > 1 else row for row in result]
+
+
+def _contest(row: PlanRow) -> PlanRow:
+    evidence = f"Two series claim this name; say which is which. {row.evidence}"
+    return replace(row, decision=Decision.REVIEW, evidence=evidence, b0_identifier="", b0_source="")
 
 
 def _next_run(row: PlanRow, used: set[str]) -> PlanRow:

@@ -69,9 +69,13 @@ def test_time_step_of_a_run_becomes_its_repetition_time() -> None:
 
 @pytest.mark.parametrize(
     ("volumes", "step", "unit", "sidecar"),
-    [(10, 0.8, 10, {"RepetitionTime": 0.8}), (10, 800.0, 18, {"RepetitionTime": 0.8}), (1, 2.5, 10, {"RepetitionTime": 0.8}),
-     (10, 2.5, 10, {})],
-)  # fmt: skip
+    [
+        (10, 0.8, 10, {"RepetitionTime": 0.8}),
+        (10, 800.0, 18, {"RepetitionTime": 0.8}),
+        (1, 2.5, 10, {"RepetitionTime": 0.8}),
+        (10, 2.5, 10, {}),
+    ],
+)
 def test_time_step_stays_where_it_agrees_or_nothing_is_known(
     volumes: int, step: float, unit: int, sidecar: dict[str, object]
 ) -> None:
