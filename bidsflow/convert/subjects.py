@@ -90,9 +90,9 @@ def assign(series: Sequence[Series], key: Key, sessions: Sessions = Sessions.AUT
                 places[study] = (subject, session)
                 taken[subject].add(session)
         first = min((day for text in studies.values() if (day := parse_date(text))), default=None)
-        for label in {places[study][0] for study in studies} if first is not None else ():
-            shifts.setdefault(label, _shift(first))
-            labels.add(label)
+        shift = {} if first is None else {places[study][0]: _shift(first) for study in studies}
+        shifts = {**shift, **shifts}
+        labels |= shift.keys()
     return Key(subjects, places, {label: days for label, days in shifts.items() if label in labels})
 
 
