@@ -42,7 +42,7 @@ def check_sessions(target: Path, reference: dict[str, bytes]) -> None:
 
 
 @needs_root
-@pytest.mark.parametrize("size", ["8k", "64k", "600k", "1300k", "1700k", "2100k", "2400k"])
+@pytest.mark.parametrize("size", ["64k", "1300k", "1700k", "2100k"])
 def test_full_disk_is_said_and_the_same_command_goes_on_when_there_is_room(
     size: str, small_export: Path, mount: Callable[[str], Path], reference: dict[str, bytes]
 ) -> None:
@@ -60,7 +60,7 @@ def test_full_disk_is_said_and_the_same_command_goes_on_when_there_is_room(
 
 
 @needs_root
-@pytest.mark.parametrize("inodes", [1, 8, 20, 40, 60])
+@pytest.mark.parametrize("inodes", [1, 20, 60])
 def test_disk_without_room_for_more_files_is_full(
     inodes: int, small_export: Path, mount: Callable[[str], Path], reference: dict[str, bytes]
 ) -> None:

@@ -98,20 +98,18 @@ def unpack(path: Path) -> bytes:
 
 @pytest.mark.parametrize("dialect", sorted(DIALECTS))
 def test_no_canary_comes_out(dialect: str, tmp_path: Path) -> None:
-    people = make_sessions(1, 2)
-    write(tmp_path / "scan", sessions=people, series=("localizer", "t1w", "fieldmap", "rest", "dwi"), dialect=dialect)
+    write(tmp_path / "scan", series=("localizer", "fieldmap", "rest", "dwi"), dialect=dialect)
     export, target = tmp_path / "scan" / "dicom", tmp_path / "bids"
     put_canaries(export)
     broken = next(export.rglob("*rest*/*.dcm"))
     broken.with_name("broken.dcm").write_bytes(broken.read_bytes()[:900])
     runs = [
-        finish(spawn("plan", export, "-o", tmp_path / "plan.tsv")),
         finish(spawn("-vv", "convert", export, target)),
         finish(spawn("-vv", "convert", export, target, "--json")),
-        finish(spawn("convert", export, target, "--dry-run")),
+        finish(spawn("plan", export, "-o", tmp_path / "plan.tsv")),
     ]
     assert [ran.code for ran in runs] == [0] * len(runs), runs
-    assert "written" in runs[1].out
+    assert "written" in runs[0].out
     for ran in runs:
         assert find_words(ran.said.encode()) == [], ran.said
     assert find_words((tmp_path / "plan.tsv").read_bytes()) == []
