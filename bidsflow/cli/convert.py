@@ -77,7 +77,7 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
     if dry_run:
         index = dataset.index_file if dataset.state.is_dir() else cache_file(exports)
         inventory = take(exports, index, err)
-        opinions = {} if edited else ask_opinions(inventory, workers)
+        opinions = {} if edited else ask_opinions(inventory, dataset, workers)
         out.print(plan_table(_make_plan(request, inventory, dataset, opinions).plan))
         print_set_aside(inventory, err)
         return
@@ -164,12 +164,17 @@ def read_plan(path: Path) -> Plan:
     return plan
 
 
-def ask_opinions(inventory: Inventory, jobs: int, folder: Path | None = None) -> dict[str, Guess]:
-    """Return dcm2niix's opinion on the series that need one, by SeriesInstanceUID."""
+def ask_opinions(inventory: Inventory, dataset: Dataset, jobs: int, folder: Path | None = None) -> dict[str, Guess]:
+    """Return dcm2niix's opinion on the series that need one, by SeriesInstanceUID.
+
+    What the dataset holds has its name and needs none.
+    """
+    from bidsflow.convert.ledger import read_taken
     from bidsflow.convert.opinion import ask_dcm2niix
     from bidsflow.convert.planner import undecided
 
-    return ask_dcm2niix(undecided(inventory), jobs, folder)
+    held = {uid for uid, _ in read_taken(dataset)}
+    return ask_dcm2niix([series for series in undecided(inventory) if series.uid not in held], jobs, folder)
 
 
 def _make_plan(request: _Request, inventory: Inventory, dataset: Dataset, opinions: dict[str, Guess]) -> Planned:
@@ -215,7 +220,7 @@ def _reserve(request: _Request, inventory: Inventory, dataset: Dataset, jobs: in
     opinions: dict[str, Guess] = {}
     if request.plan is None:
         with staging(dataset) as staged:
-            opinions = ask_opinions(inventory, jobs, staged.folder)
+            opinions = ask_opinions(inventory, dataset, jobs, staged.folder)
     with locked(dataset):
         planned = _make_plan(request, inventory, dataset, opinions)
         write_key(dataset, planned.key)

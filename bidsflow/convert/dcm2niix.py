@@ -11,7 +11,6 @@ import shutil
 import signal
 import struct
 import subprocess
-import sys
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -83,14 +82,21 @@ class Output:
 def find_program() -> str:
     """Return the path of dcm2niix: the one that came with bidsflow, else the one on PATH.
 
+    The package installs a command as well, but that starts a Python for every run, and a kill would hit only that.
+
     Raises
     ------
     ToolError
         If there is none.
     """
-    beside = Path(sys.executable).with_name("dcm2niix")
-    if os.access(beside, os.X_OK):
-        return str(beside)
+    try:
+        import dcm2niix
+
+        bundled = str(dcm2niix.bin)
+    except (ImportError, AttributeError):
+        bundled = ""
+    if bundled and os.access(bundled, os.X_OK):
+        return bundled
     found = shutil.which("dcm2niix")
     if found is None:
         raise ToolError("dcm2niix", "the program was not found", "Install it with: pip install dcm2niix")
