@@ -21,6 +21,7 @@ ENTITY_ORDER: tuple[str, ...] = (
 
 _RANK = {key: rank for rank, key in enumerate(ENTITY_ORDER)}
 _LABEL = re.compile(r"[0-9a-zA-Z+]+")
+_EXTENSION = re.compile(r"(?:\.[0-9a-zA-Z]+)*/?")
 _NOT_LABEL = re.compile(r"[^0-9a-zA-Z]+")
 
 
@@ -142,6 +143,10 @@ def parse_name(path: str) -> BidsName:
     folders = (f"sub-{sub}", f"ses-{ses}")[: len(parts) - 2]
     if not sub or not suffix or "-" in suffix or parts[: len(parts) - 2] != folders or (len(parts) == 3 and ses):
         raise PathNameError(path, "its folders and its name do not agree on subject and session")
+    checks = ("datatype", parts[-2], _LABEL), ("suffix", suffix, _LABEL), ("extension", dot + ext, _EXTENSION)
+    for part, text, form in checks:
+        if not form.fullmatch(text):
+            raise PathNameError(path, f"its {part} {text!r} may hold letters and digits only")
     rest = tuple(pair for pair in pairs if pair[0] not in ("sub", "ses"))
     order_entities(pairs)
     name = BidsName(sub, parts[-2], suffix, dot + ext, ses, rest)
