@@ -25,7 +25,7 @@ class Kind(StrEnum):
 
     LOCALIZER = "localizer"
     DERIVED = "derived map"
-    DIFFUSION = "diffusion EPI"
+    DIFFUSION = "diffusion-weighted"
     GRADIENT_EPI = "gradient-echo EPI"
     SPIN_EPI = "spin-echo EPI"
     EPI = "EPI"
@@ -38,6 +38,8 @@ class Kind(StrEnum):
     PDW = "proton-density-weighted"
     T2STARW = "T2*-weighted"
     MP2RAGE = "MP2RAGE"
+    MULTI_ECHO = "multi-echo gradient echo"
+    SWI = "susceptibility-weighted"
     ANGIO = "angiography"
     CAPTURE = "screen capture"
     OTHER_MODALITY = "not MR"
@@ -53,12 +55,23 @@ class Finding:
     because: str
 
 
+#: How sure a finding is, one scale for all rules. Below `FAIR` it needs a second witness: words, or other images.
+#: A tag that nothing else carries: the name of the sequence, a b-value, a word of ImageType.
+CERTAIN = 0.95
+#: Several parameters that together leave one reading: MPRAGE by its readout and inversion time.
+STRONG = 0.85
+#: Parameters that fit, and that few other measurements share.
+FAIR = 0.7
+#: Parameters that fit, and that other common measurements share: a spoiled gradient echo may be an angiography.
+WEAK = 0.5
+
 #: Values of ImageType that only reconstructions of other images carry.
 _DERIVED_WORDS = frozenset({
     "ADC", "ADC_UNSPECIFIED", "EADC", "FA", "TRACE", "TRACEW", "TENSOR", "TENSOR_B0", "COLFA", "RCBF", "CBF", "CBV",
     "MTT", "TTP", "SUBTRACTION", "PERFUSION", "T_MAP", "TTEST", "PROJECTION", "PROJECTION_IMAGE", "MIP", "MNIP", "MPR",
     "RESAMPLED", "REFORMATTED", "CPR", "MEAN", "STDDEV", "T1_MAP", "T2_MAP", "T2STAR_MAP", "T2_STAR_MAP", "R2_MAP",
     "R2STAR_MAP", "MOCO_MEAN", "GLOBAL_BOLD", "LOCALIZER_COPY", "RCBV", "RMTT", "SWI_MIP", "MOSAIC_MEAN",
+    "CALC_BVALUE", "SCREEN_SAVE", "MINIP", "RELCBF", "RELCBV", "RELMTT", "WATER", "FAT",
 })  # fmt: skip
 #: Values of AcquisitionContrast (PS3.3 C.8.13.3.1.3) that name a contrast of anatomy.
 _CONTRASTS = {
@@ -85,7 +98,7 @@ def classify(series: Series, image: Image) -> Finding:
         One of its images.
     """
     header = series.header
-    for rule in (_not_mr, _localizer, _derived, _labelled, _echo_planar, _field_map, _contrast):
+    for rule in (_not_mr, _localizer, _derived, _labelled, _echo_planar, _weighted, _field_map, _contrast):
         finding = rule(series, image, header)
         if finding is not None:
             return finding
@@ -104,22 +117,26 @@ def _localizer(series: Series, image: Image, header: Header) -> Finding | None:
     normals = {normal for one in series.images if (normal := _normal(one.orientation))}
     first = next(iter(normals), None)
     if first and any(abs(_dot(first, other)) < _LOCALIZER_ANGLE for other in normals):
-        return Finding(Kind.LOCALIZER, 0.95, f"its slices point in {len(normals)} directions (ImageOrientationPatient)")
+        return Finding(
+            Kind.LOCALIZER, CERTAIN, f"its slices point in {len(normals)} directions (ImageOrientationPatient)"
+        )
     name = header.text("SequenceFile").lower()
     if "scout" in name or name.startswith(("localizer", "haste_localizer")):
-        return Finding(Kind.LOCALIZER, 0.95, f"its sequence is {header.text('SequenceFile')}")
-    if "LOCALIZER" in header.words("ImageType") or header.text("AcquisitionContrast") == "LOCALIZER":
-        return Finding(Kind.LOCALIZER, 0.9, "ImageType says LOCALIZER")
+        return Finding(Kind.LOCALIZER, CERTAIN, f"its sequence is {header.text('SequenceFile')}")
+    if "LOCALIZER" in header.words("ImageType"):
+        return Finding(Kind.LOCALIZER, CERTAIN, "ImageType says LOCALIZER")
+    if header.text("AcquisitionContrast") == "LOCALIZER":
+        return Finding(Kind.LOCALIZER, CERTAIN, "AcquisitionContrast is LOCALIZER")
     return None
 
 
 def _derived(series: Series, image: Image, header: Header) -> Finding | None:
     if header.integer("SamplesPerPixel", 1) == 3:
-        return Finding(Kind.DERIVED, 0.95, "it is in colour (SamplesPerPixel is 3)")
+        return Finding(Kind.DERIVED, CERTAIN, "it is in colour (SamplesPerPixel is 3)")
     words = _image_words(image.header)
     found = [word for word in words if word in _DERIVED_WORDS]
     if found:
-        return Finding(Kind.DERIVED, 0.95, f"ImageType says {found[0]}")
+        return Finding(Kind.DERIVED, CERTAIN, f"ImageType says {found[0]}")
     return None
 
 
@@ -131,11 +148,11 @@ def _image_words(header: Header) -> tuple[str, ...]:
 
 def _labelled(series: Series, image: Image, header: Header) -> Finding | None:
     if "ASL" in _image_words(header):
-        return Finding(Kind.ASL, 0.95, "ImageType says ASL")
+        return Finding(Kind.ASL, CERTAIN, "ImageType says ASL")
     if header.text("ArterialSpinLabelingContrast"):
-        return Finding(Kind.ASL, 0.95, "ArterialSpinLabelingContrast is set")
+        return Finding(Kind.ASL, CERTAIN, "ArterialSpinLabelingContrast is set")
     if re.search(r"p?c?asl(?![a-z])", _sequence(header)):
-        return Finding(Kind.ASL, 0.9, f"its sequence is {_sequence(header)}")
+        return Finding(Kind.ASL, CERTAIN, f"its sequence is {_sequence(header)}")
     return None
 
 
@@ -164,12 +181,18 @@ def _echo_planar(series: Series, image: Image, header: Header) -> Finding | None
         return None
     diffusion = _diffusion(image, header)
     if diffusion:
-        return Finding(Kind.DIFFUSION, 0.95, f"{shown} and {diffusion}")
+        return Finding(Kind.DIFFUSION, CERTAIN, f"{shown} and {diffusion}")
     echo = _refocused(header)
     if echo is None:
-        return Finding(Kind.EPI, 0.4, f"{shown}, gradient or spin echo unknown")
+        return Finding(Kind.EPI, WEAK, f"{shown}, gradient or spin echo unknown")
     kind, why = (Kind.SPIN_EPI, "spin echo") if echo else (Kind.GRADIENT_EPI, "gradient echo")
-    return Finding(kind, 0.85, f"{shown}, {why}, TE {image.echo_time or header.number('EchoTime'):g} ms")
+    return Finding(kind, STRONG, f"{shown}, {why}, TE {image.echo_time or header.number('EchoTime'):g} ms")
+
+
+def _weighted(_series: Series, image: Image, _header: Header) -> Finding | None:
+    """Return diffusion that is not read out by EPI: turbo spin echoes, PROPELLER."""
+    highest = max(image.b_values, default=0.0)
+    return Finding(Kind.DIFFUSION, STRONG, f"b-values reach {highest:g} s/mm²") if highest >= B_ZERO else None
 
 
 def _diffusion(image: Image, header: Header) -> str:
@@ -192,7 +215,7 @@ def _refocused(header: Header) -> bool | None:
     The name of the sequence comes first: EchoPulseSequence of Siemens XA30 says GRADIENT for spin-echo EPI as well.
     """
     name = _short_name(header)
-    if name.startswith("epfid"):
+    if name.startswith("epfid") or re.search(r"bold|fid(?![a-z])", name):
         return False
     if name.startswith("epse"):
         return True
@@ -206,76 +229,122 @@ def _refocused(header: Header) -> bool | None:
     return {"SPIN": True, "GRADIENT": False}.get(pulse)
 
 
+def _field_in_hz(image: Image) -> str:
+    """Return the clause that shows that the values of an image are a field."""
+    if image.header.text("RescaleType").upper() == "HZ":
+        return "RescaleType is Hz"
+    found = sorted({"B0", "B0_MAP", "FIELD_MAP"} & set(_image_words(image.header)))
+    return f"ImageType says {found[-1].replace('_', ' ')}" if found else ""
+
+
 def _field_map(series: Series, image: Image, header: Header) -> Finding | None:
-    if header.text("RescaleType").upper() == "HZ" or {"B0", "B0_MAP", "FIELD_MAP"} & set(_image_words(image.header)):
-        return Finding(Kind.FIELD_HZ, 0.85, "its values are a field in Hz (ImageType or RescaleType)")
+    if shown := _field_in_hz(image):
+        return Finding(Kind.FIELD_HZ, CERTAIN, shown)
+    # GE and Philips put the magnitude and the field into one series (dcm_qa_fmap).
+    if any(_field_in_hz(one) for one in series.images):
+        return Finding(Kind.FIELD_HZ, STRONG, "it stands in one series with a field map in Hz")
     sequence = header.text("SequenceFile").lower()
     if "field_map" in sequence:
-        return Finding(Kind.FIELD_GRE, 0.95, f"its sequence is {header.text('SequenceFile')}")
+        return Finding(Kind.FIELD_GRE, CERTAIN, f"its sequence is {header.text('SequenceFile')}")
     if _short_name(header).startswith("fm2d"):
-        return Finding(Kind.FIELD_GRE, 0.9, f"SequenceName is {_shown_name(header)}")
-    times = sorted({one.echo_time for one in series.images})
+        return Finding(Kind.FIELD_GRE, CERTAIN, f"SequenceName is {_shown_name(header)}")
+    times = _echo_times(series)
     if len(times) == 2 and _is_gradient(header) and 0.4 < times[1] - times[0] < 6 and times[1] < 13:
-        return Finding(Kind.FIELD_GRE, 0.7, f"a gradient echo with two short echoes ({times[0]:g} and {times[1]:g} ms)")
+        return Finding(
+            Kind.FIELD_GRE, FAIR, f"a gradient echo with two short echoes ({times[0]:g} and {times[1]:g} ms)"
+        )
     return None
+
+
+def _echo_times(series: Series) -> list[float]:
+    return sorted({one.echo_time for one in series.images if one.echo_time})
 
 
 def _contrast(series: Series, image: Image, header: Header) -> Finding | None:
     """Return the contrast of an image that is not echo planar."""
-    te, tr, ti = image.echo_time or header.number("EchoTime"), header.number("RepetitionTime"), _inversion(header)
-    sequence = _sequence(header)
-    if "mp2rage" in sequence or {"UNI", "INV1", "INV2"} & set(_image_words(image.header)):
-        return Finding(Kind.MP2RAGE, 0.9, f"its sequence is {sequence or 'an MP2RAGE (ImageType)'}")
-    if header.text("AngioFlag") == "Y" or "TOF" in _image_words(header) or re.search(r"\btof", sequence):
-        return Finding(Kind.ANGIO, 0.8, "its sequence or ImageType says time of flight")
+    te, tr = image.echo_time or header.number("EchoTime"), header.number("RepetitionTime")
+    sequence, words = _sequence(header), set(_image_words(image.header))
+    if "mp2rage" in sequence:
+        return Finding(Kind.MP2RAGE, CERTAIN, f"its sequence is {sequence}")
+    if found := sorted({"UNI", "INV1", "INV2"} & words):
+        return Finding(Kind.MP2RAGE, CERTAIN, f"ImageType says {found[0]}")
+    if "SWI" in words:
+        return Finding(Kind.SWI, CERTAIN, "ImageType says SWI")
+    if header.text("AngioFlag") == "Y":
+        return Finding(Kind.ANGIO, STRONG, "AngioFlag is Y")
+    if "TOF" in words or re.search(r"(?<![a-z])tof", sequence):
+        return Finding(Kind.ANGIO, STRONG, "ImageType says TOF" if "TOF" in words else f"its sequence is {sequence}")
     timed = None
     if _is_gradient(header):
-        timed = _gradient_contrast(te, tr, ti, header)
+        times = _echo_times(series)
+        if len(times) > 1 and not _is_prepared(header):
+            said = f"a gradient echo with {len(times)} echoes ({times[0]:g} to {times[-1]:g} ms)"
+            return Finding(Kind.MULTI_ECHO, STRONG, said)
+        timed = _gradient_contrast(te, tr, header)
     elif _is_spin(header):
-        timed = _spin_contrast(te, tr, ti, header)
-    return timed or _declared_contrast(te, tr, header)
+        timed = _spin_contrast(te, tr, header)
+    if timed is None or timed.confidence < FAIR:
+        return _declared_contrast(te, tr, header) or timed
+    return timed
 
 
 def _declared_contrast(te: float, tr: float, header: Header) -> Finding | None:
-    """Return the contrast that the scanner itself declares, for timings that no rule knows (turbo field echoes)."""
+    """Return the contrast that the scanner itself declares, for timings that no rule knows or that leave it open."""
     declared = header.text("AcquisitionContrast").upper()
     technique = header.text("PhilipsTechnique")
     timing = f"TE {te:g} ms, TR {tr:g} ms"
     if declared in _CONTRASTS:
-        return Finding(_CONTRASTS[declared], 0.75, f"AcquisitionContrast is {declared}, {timing}")
+        return Finding(_CONTRASTS[declared], FAIR, f"AcquisitionContrast is {declared}, {timing}")
     if technique.upper().startswith(("T1TFE", "T1FFE")):
-        return Finding(Kind.T1W, 0.75, f"ScanningTechnique is {technique}, {timing}")
+        return Finding(Kind.T1W, FAIR, f"ScanningTechnique is {technique}, {timing}")
     return None
 
 
-def _gradient_contrast(te: float, tr: float, ti: float, header: Header) -> Finding | None:
-    volume = header.text("MRAcquisitionType") == "3D"
-    prepared = ti > 0 or "MP" in header.words("SequenceVariant") or "IR" in header.words("ScanningSequence")
+def _gradient_contrast(te: float, tr: float, header: Header) -> Finding | None:
+    volume, flip = header.text("MRAcquisitionType") == "3D", header.number("FlipAngle")
+    ti, prepared = header.number("InversionTime"), _is_prepared(header)
     said = f"a {'3D ' if volume else ''}gradient echo, TE {te:g} ms, TR {tr:g} ms"
     if volume and prepared and te < 8:
-        because = f"TI {ti:g} ms" if ti else "ScanningSequence or SequenceVariant say so"
-        return Finding(Kind.T1W, 0.9, f"{said}, inversion-prepared ({because})")
+        return Finding(Kind.T1W, STRONG if ti else FAIR, f"{said}, inversion-prepared ({prepared})")
     if te >= 12:
-        return Finding(Kind.T2STARW, 0.65, said)
-    if volume and 0 < te < 8 and 0 < tr < 60 and header.number("FlipAngle") >= 8:
-        return Finding(Kind.T1W, 0.7, f"{said}, flip angle {header.number('FlipAngle'):g}°")
-    if 0 < te < 8 and 100 <= tr < 1000 and header.number("FlipAngle") >= 50:
-        return Finding(Kind.T1W, 0.6, f"{said}, flip angle {header.number('FlipAngle'):g}°")
+        return Finding(Kind.T2STARW, FAIR, said)
+    variant = header.words("SequenceVariant")
+    if "SS" in variant and "SP" not in variant:
+        return None  # a steady state that is not spoiled (CISS, FIESTA, FISP) weights by T2/T1
+    short = volume and tr < 60 and flip >= 8
+    long = 100 <= tr < 1000 and flip >= 50
+    if 0 < te < 8 and tr > 0 and (short or long):
+        return Finding(Kind.T1W, WEAK, f"{said}, flip angle {flip:g}°")
     return None
 
 
-def _spin_contrast(te: float, tr: float, ti: float, header: Header) -> Finding | None:
+def _is_prepared(header: Header) -> str:
+    """Return the clause that shows that an inversion goes before the readout, ``""`` where nothing shows one."""
+    if header.number("InversionTime") > 0:
+        return f"TI {header.number('InversionTime'):g} ms"
+    if "IR" in header.words("ScanningSequence"):
+        return "ScanningSequence has IR"
+    if header.text("InversionRecovery") == "YES":
+        return "InversionRecovery is YES"
+    return "SequenceVariant has MP" if "MP" in header.words("SequenceVariant") else ""
+
+
+def _spin_contrast(te: float, tr: float, header: Header) -> Finding | None:
+    ti = header.number("InversionTime")
     said = f"a spin echo, TE {te:g} ms, TR {tr:g} ms"
+    inverted = "IR" in header.words("ScanningSequence") or header.text("InversionRecovery") == "YES"
     if ti >= 1400 and te >= 60:
-        return Finding(Kind.FLAIR, 0.9, f"{said}, TI {ti:g} ms")
-    if ti > 0 and te < 60:
-        return Finding(Kind.T1W, 0.6, f"{said}, TI {ti:g} ms")
+        return Finding(Kind.FLAIR, STRONG, f"{said}, TI {ti:g} ms")
+    if 300 <= ti < 1400 and te < 60:
+        return Finding(Kind.T1W, FAIR, f"{said}, TI {ti:g} ms")
+    if te >= 60 and tr >= 1500 and inverted and not ti:
+        return Finding(Kind.FLAIR, WEAK, f"{said}, inverted after an unknown time")
     if te >= 60 and tr >= 1500:
-        return Finding(Kind.T2W, 0.85, said)
-    if 0 < te < 45 and tr >= 1800:
-        return Finding(Kind.PDW, 0.8, said)
+        return Finding(Kind.T2W, STRONG, f"{said}, TI {ti:g} ms" if ti else said)
+    if 0 < te < 45 and tr >= 1800 and not inverted:
+        return Finding(Kind.PDW, STRONG, said)
     if 0 < te < 35 and 0 < tr <= 1200:
-        return Finding(Kind.T1W, 0.8, said)
+        return Finding(Kind.T1W, STRONG, said)
     return None
 
 
@@ -295,10 +364,6 @@ def _is_spin(header: Header) -> bool:
     if header.text("EchoPulseSequence") in ("SPIN", "BOTH"):
         return True
     return _short_name(header).startswith(("spc", "tse", "se", "tir"))
-
-
-def _inversion(header: Header) -> float:
-    return header.number("InversionTime")
 
 
 def _shown_name(header: Header) -> str:
