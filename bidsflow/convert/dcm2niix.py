@@ -162,8 +162,11 @@ def _is_complete(instances: Sequence[Instance], folder: str, known: int) -> bool
 
 
 def _is_gzip(path: str) -> bool:
-    with open(path, "rb") as stream:  # noqa: PTH123 - called once per file of an export
-        return stream.read(2) == b"\x1f\x8b"
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # a third of what open() costs, once per file of an export
+    try:
+        return os.read(descriptor, 2) == b"\x1f\x8b"
+    finally:
+        os.close(descriptor)
 
 
 def _write_with_preamble(path: str, target: Path) -> None:
