@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO ?= .demo
 
-.PHONY: help install demo test lint types layers pytest format package bench clean
+.PHONY: help install demo test lint types layers pytest slow format package bench clean
 
 help:  ## Say what can be made.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/' | expand -t 12
@@ -35,10 +35,17 @@ layers: $(STAMP)
 	$(BIN)/lint-imports
 
 pytest: $(STAMP)
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto -m "not slow"
+
+slow: $(STAMP)  ## The tests that take longer: many kills, all sizes, real exports where they are there.
+	$(BIN)/pytest -n auto -m slow
 
 package: $(STAMP)  ## Build the wheel, install it into an empty environment outside the checkout, run the demo from it.
 	$(BIN)/python tests/packaging/check_wheel.py
+
+bench: $(STAMP)  ## Measure scan and convert on exports that it makes (see benchmarks/README.md).
+	$(BIN)/python benchmarks/scan.py
+	$(BIN)/python benchmarks/convert.py
 
 format: $(STAMP)  ## Put the code in order.
 	$(BIN)/ruff check --fix .
