@@ -63,6 +63,8 @@ def make_plan(
         if collision.conflict is Conflict.ONE_ID_TWO_PEOPLE
         for uid in collision.series
     }
+    if sessions is Sessions.AUTO:
+        doubtful = {**_find_crowded(inventory, place, taken or {}), **doubtful}
     studies: dict[str, list[Series]] = defaultdict(list)
     for series in inventory.series:
         studies[series.study_uid].append(series)
@@ -75,7 +77,32 @@ def make_plan(
     where = {series.uid: place.sessions[series.study_uid] for series in inventory.series}
     rows.sort(key=lambda row: (where[row.series_uid], row.series_number, row.series_uid, row.image))
     notes = tuple(str(collision) for collision in inventory.collisions)
-    return Planned(Plan(tuple(rows), notes), place)
+    return Planned(Plan(tuple(rows), notes), _keep_places(place, key or Key(), inventory, rows))
+
+
+def _keep_places(place: Key, before: Key, inventory: Inventory, rows: Sequence[PlanRow]) -> Key:
+    """Return a key that knows only studies of which something stands somewhere; the others may still go elsewhere."""
+    converted = {row.series_uid for row in rows if row.decision is Decision.CONVERT}
+    studies = {series.study_uid for series in inventory.series if series.uid in converted} | before.sessions.keys()
+    return replace(place, sessions={study: where for study, where in place.sessions.items() if study in studies})
+
+
+def _find_crowded(inventory: Inventory, place: Key, taken: Mapping[tuple[str, int], str]) -> dict[str, str]:
+    """Return why series of a second study must not join the first, in a dataset without sessions, by their UID."""
+    studies = Counter(place.sessions.values())
+    known = {uid for uid, _ in taken}
+    done = {series.study_uid for series in inventory.series if series.uid in known}
+    reason = (
+        "a second study of this subject, in a dataset without sessions: "
+        "run again with --sessions always, or with never where both are one visit"
+    )
+    return {
+        series.uid: reason
+        for series in inventory.series
+        if series.study_uid not in done
+        and place.sessions[series.study_uid][1] == ""
+        and studies[place.sessions[series.study_uid]] > 1
+    }
 
 
 def _draft_series(series: Series, guesses: Mapping[str, Guess]) -> list[Draft]:

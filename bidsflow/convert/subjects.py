@@ -78,7 +78,7 @@ def assign(series: Sequence[Series], key: Key, sessions: Sessions = Sessions.AUT
     width = max(2, len(str(len(people) + len(subjects))))
     labels, taken = set(subjects.values()), defaultdict(set)
     for label, session in places.values():
-        taken[label].add(session)
+        taken[label].add(session or "1")  # a visit without a session counts as the first
     for person, studies in people.items():
         if person not in subjects:
             subjects[person] = _next_label(labels, width)

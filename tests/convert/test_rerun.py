@@ -325,3 +325,26 @@ def test_second_visit_without_dates_gets_no_date(tmp_path: Path, two_people: Pat
         ds.save_as(path)
     assert cli("convert", export, tmp_path / "bids").code == 0
     assert "acq_time" not in (tmp_path / "bids" / "sub-01" / "sub-01_scans.tsv").read_text()
+
+
+def test_second_visit_does_not_join_the_first_without_being_asked(small_export: Path, tmp_path: Path, cli: Cli) -> None:
+    first, target = sorted(small_export.glob("*/*"))[0], tmp_path / "bids"
+    assert cli("convert", first, target).code == 0
+    before = read_tree(target)
+    for _ in range(2):
+        ran = cli("convert", small_export, target)
+        assert (ran.code, ran.out) == (0, f"{target}: 4 unchanged, 4 for review\n"), ran.said
+        assert "second study of this subject, in a dataset without sessions" in ran.err
+        assert "--sessions always" in ran.err
+        assert read_tree(target) == before
+    assert cli("convert", small_export, target, "--sessions", "always").out == f"{target}: 4 written, 4 unchanged\n"
+    assert (target / "sub-01" / "ses-02").is_dir()
+    assert cli("convert", small_export, target).out == f"{target}: 8 unchanged\n"
+
+
+def test_second_study_joins_the_first_where_both_are_one_visit(small_export: Path, tmp_path: Path, cli: Cli) -> None:
+    first, target = sorted(small_export.glob("*/*"))[0], tmp_path / "bids"
+    assert cli("convert", first, target).code == 0
+    assert cli("convert", small_export, target, "--sessions", "never").out == f"{target}: 4 written, 4 unchanged\n"
+    assert (target / "sub-01/func/sub-01_task-rest_run-2_bold.nii.gz").exists()
+    assert cli("convert", small_export, target).out == f"{target}: 8 unchanged\n"
