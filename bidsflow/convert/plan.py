@@ -8,11 +8,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections import Counter
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 
-from bidsflow import names
+from bidsflow import names, schema
 from bidsflow.errors import BidsflowError, PlanError
 
 
@@ -111,6 +112,8 @@ def to_json(plan: Plan) -> str:
 
 def _cell(value: object) -> str:
     text = " ".join(str(value).split())
+    if len(text) > 1 and text.startswith('"') and text.endswith('"'):  # else reading takes them for a spreadsheet's
+        text = '"' + text.replace('"', '""') + '"'
     return text or NOT_APPLICABLE
 
 
@@ -132,18 +135,22 @@ def from_tsv(text: str, where: str = "plan") -> Plan:
         If a column is missing, or a row cannot be read; every faulty row is named.
     """
     lines = [line.split("\t") for line in text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")]
-    header = [_unquote(cell) for cell in lines[0]]
+    header = [_unquote(cell.strip()) for cell in lines[0]]
     missing = [name for name in COLUMNS[:11] if name not in header]
     if missing:
         raise PlanError(where, (f"the column{'s' if len(missing) > 1 else ''} {', '.join(missing)} cannot be found; "
                                 "keep the header as bidsflow wrote it and separate columns by tabs",))  # fmt: skip
+    twice = [name for name in COLUMNS if header.count(name) > 1]
+    if twice:
+        raise PlanError(where, tuple(f"the column {name} stands twice; keep one" for name in twice))
     rows: list[PlanRow] = []
     problems: list[str] = []
     for line, cells in enumerate(lines[1:], start=2):
+        cells = [_unquote(cell.strip()) for cell in cells]
         if not any(cells):
             continue
         try:
-            rows.append(_read_row(dict(zip(header, map(_unquote, cells), strict=False))))
+            rows.append(_read_row(dict(zip(header, cells, strict=False))))
         except (ValueError, KeyError) as error:
             problems.append(f"line {line}: {error}")
     problems += check_rows(rows)
@@ -179,7 +186,7 @@ def _read_row(cells: dict[str, str]) -> PlanRow:
         n_volumes=_whole(text, "n_volumes"),
         decision=decision,
         path=text["path"] or NOT_APPLICABLE,
-        confidence=float(text["confidence"].replace(",", ".") or 0),
+        confidence=_number(text, "confidence"),
         evidence=text["evidence"],
         b0_identifier=text["b0_identifier"],
         b0_source=text["b0_source"],
@@ -187,10 +194,18 @@ def _read_row(cells: dict[str, str]) -> PlanRow:
 
 
 def _whole(text: dict[str, str], name: str) -> int:
+    return int(_number(text, name))
+
+
+def _number(text: dict[str, str], name: str) -> float:
+    """Return a cell as a finite number, 0 where it is empty; some spreadsheets write a decimal comma."""
     try:
-        return int(float(text[name] or 0))
+        value = float(text[name].replace(",", ".") or 0)
     except ValueError:
-        raise ValueError(f"{name} is {text[name]!r}, not a number") from None
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"{name} is {text[name]!r}, not a number")
+    return value
 
 
 def check_rows(rows: list[PlanRow]) -> list[str]:
@@ -202,6 +217,11 @@ def check_rows(rows: list[PlanRow]) -> list[str]:
             name = names.parse_name(row.path)
             if name.ext:
                 problems.append(f"{row.title}: the path {row.path!r} must have no extension")
+            elif not schema.allows(name.with_ext(".nii.gz")):
+                problems.append(
+                    f"{row.title}: BIDS has no image of the name {row.path}; check its folder, its suffix "
+                    "and its entities"
+                )
         except BidsflowError as error:
             problems.append(f"{row.title}: {error}")
     for path, count in Counter(row.path for row in converted).items():
