@@ -124,11 +124,12 @@ def lay_out(instances: Sequence[Instance], folder: Path) -> None:
                 os.symlink(path, target)  # noqa: PTH211
 
 
-def find_own_folders(inventory: Inventory) -> dict[str, Path]:
-    """Return the folders that dcm2niix can read as they are, by SeriesInstanceUID.
+def find_own_folders(inventory: Inventory) -> dict[str, tuple[Path, int]]:
+    """Return the folders that dcm2niix may read as they are, and the files known in them, by SeriesInstanceUID.
 
     Such a folder holds every file of one series and nothing else that dcm2niix would take for an image. Most exports
-    have one folder per series, and laying thousands of files out again costs more than converting them.
+    have one folder per series, and laying thousands of files out again costs more than converting them. No file is
+    opened here; see `reads_in_place`.
     """
     tenants: dict[str, set[str]] = defaultdict(set)
     counts: Counter[str] = Counter()
@@ -142,18 +143,23 @@ def find_own_folders(inventory: Inventory) -> dict[str, Path]:
         counts[folder] += 1
         if aside.reason not in ("not DICOM", "empty file"):
             tenants[folder].add(aside.path)
-    own: dict[str, Path] = {}
+    own: dict[str, tuple[Path, int]] = {}
     for series in inventory.series:
-        folder = os.path.dirname(series.instances[0].file.path)  # noqa: PTH120
-        if tenants[folder] == {series.uid} and _is_complete(series.instances, folder, counts[folder]):
-            own[series.uid] = Path(folder)
+        folders = {os.path.dirname(one.file.path) for one in series.instances}  # noqa: PTH120
+        folder = folders.pop()
+        if not folders and tenants[folder] == {series.uid}:
+            own[series.uid] = Path(folder), counts[folder]
     return own
 
 
-def _is_complete(instances: Sequence[Instance], folder: str, known: int) -> bool:
-    """Return whether a folder has the files of a series, all that are in it are known, and none needs a copy."""
-    if any(os.path.dirname(one.file.path) != folder for one in instances):  # noqa: PTH120
-        return False
+def reads_in_place(instances: Sequence[Instance], folder: Path, known: int) -> bool:
+    """Return whether all files of a folder are those that the inventory knows, and none needs a copy.
+
+    Raises
+    ------
+    OSError
+        If the folder or a file cannot be read.
+    """
     with os.scandir(folder) as entries:
         present = sum(not entry.is_dir() for entry in entries)
     return present == known and not any(

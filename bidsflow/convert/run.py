@@ -20,6 +20,7 @@ from bidsflow.convert.dcm2niix import (
     find_program,
     lay_out,
     match_outputs,
+    reads_in_place,
 )
 from bidsflow.convert.ledger import read_ledger, stamp, write_key
 from bidsflow.convert.people import person_pattern
@@ -141,9 +142,8 @@ def convert(
             write_key(dataset, key)
         work = survey(dataset, rows, by_uid, force=force)
         check_tables(dataset, [one.session.folder for one in work])
-        crew = _Crew(
-            staged, key, planned_paths(rows), find_own_folders(inventory), jobs=jobs, force=force, progress=progress
-        )
+        own = find_own_folders(inventory) if any(one.todo for one in work) else {}
+        crew = _Crew(staged, key, planned_paths(rows), own, jobs=jobs, force=force, progress=progress)
         outcomes = crew.carry_out(work)
     found = {(one.row.series_uid, one.row.image): one for one in outcomes}
     ordered = tuple(found[(row.series_uid, row.image)] for row in rows)
@@ -158,7 +158,7 @@ class _Crew:
         staged: Staging,
         key: Key,
         planned: Mapping[tuple[str, int], str],
-        own_folders: Mapping[str, Path],
+        own_folders: Mapping[str, tuple[Path, int]],
         *,
         jobs: int,
         force: bool,
@@ -230,9 +230,10 @@ class _Crew:
                 source.mkdir()
                 target.mkdir()
                 own = self._own_folders.get(series.uid)
-                if own is None:
+                export = own[0] if own is not None and reads_in_place(series.instances, *own) else source
+                if export is source:
                     lay_out(series.instances, source)
-                found = match_outputs(series, self._tool.run(series, own or source, target))
+                found = match_outputs(series, self._tool.run(series, export, target))
                 converted = [self._finish(series, row, found[row.image]) for row in rows]
                 shutil.rmtree(source)
                 return converted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import struct
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from bidsflow.convert.dcm2niix import (
     lay_out,
     match_outputs,
     read_shape,
+    reads_in_place,
 )
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.inventory import take_inventory
@@ -85,18 +87,43 @@ def test_compressed_files_are_laid_out_unpacked(small_export: Path, tmp_path: Pa
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "1.dcm.gz").write_bytes(gzip.compress(file.read_bytes()))
     inventory = take(tmp_path / "deep")
-    assert find_own_folders(inventory) == {}
+    assert find_in_place(inventory) == set()
     (tmp_path / "in").mkdir()
     lay_out(inventory.series[0].instances, tmp_path / "in")
     assert (tmp_path / "in" / "000000.dcm").read_bytes() == file.read_bytes()
 
 
+def find_in_place(inventory: Inventory) -> set[str]:
+    own = find_own_folders(inventory)
+    return {s.uid for s in inventory.series if s.uid in own and reads_in_place(s.instances, *own[s.uid])}
+
+
 def test_folder_with_another_image_is_not_read_as_it_is(my_export: Path) -> None:
-    before = find_own_folders(take(my_export))
-    assert len(before) == len(take(my_export).series)
+    before = take(my_export)
+    assert find_in_place(before) == {series.uid for series in before.series}
     folder = next(my_export.rglob("*SBRef"))
     (folder / "broken.dcm").write_bytes(next(folder.glob("*.dcm")).read_bytes()[:900])
-    assert len(find_own_folders(take(my_export))) == len(before) - 1
+    assert len(find_in_place(take(my_export))) == len(before.series) - 1
+
+
+def test_folder_with_a_file_that_came_later_is_not_read_as_it_is(my_export: Path) -> None:
+    inventory = take(my_export)
+    folder = next(my_export.rglob("*SBRef"))
+    shutil.copy(next(folder.glob("*.dcm")), folder / "late.dcm")
+    assert len(find_in_place(inventory)) == len(inventory.series) - 1
+
+
+def test_series_whose_folder_vanishes_stops_no_other(my_export: Path, tmp_path: Path) -> None:
+    from bidsflow.convert.planner import make_plan
+    from bidsflow.convert.run import Status, convert
+    from bidsflow.dataset.tree import open_dataset
+
+    inventory = take(my_export)
+    planned = make_plan(inventory)
+    shutil.rmtree(sorted(my_export.rglob("*BOLD_rest"))[0])
+    result = convert(planned.plan, inventory, open_dataset(tmp_path / "bids"), planned.key)
+    assert not result.complete
+    assert (result.count(Status.WRITTEN), result.count(Status.FAILED)) == (7, 1)
 
 
 def test_sidecar_with_control_characters_is_read(tmp_path: Path) -> None:
