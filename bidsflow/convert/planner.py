@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from bidsflow import schema
 from bidsflow.convert.fieldmaps import wire_fields
 from bidsflow.convert.naming.decide import draft_image, wants_opinion
 from bidsflow.convert.naming.draft import Draft
@@ -73,7 +74,7 @@ def make_plan(
         subject, session = place.sessions[study]
         rows += _plan_study(members, subject, session, guesses or {}, doubtful)
     rows = _keep_taken(rows, taken or {})
-    rows = _refuse_conflicts(rows, taken or {})
+    rows = _drop_lost_sources(_refuse_conflicts(rows, taken or {}))
     where = {series.uid: place.sessions[series.study_uid] for series in inventory.series}
     rows.sort(key=lambda row: (where[row.series_uid], row.series_number, row.series_uid, row.image))
     notes = tuple(str(collision) for collision in inventory.collisions)
@@ -128,7 +129,10 @@ def _row(draft: Draft, subject: str, session: str) -> PlanRow:
     decision, evidence, path = draft.decision, draft.evidence, NOT_APPLICABLE
     if decision is not Decision.SKIP and draft.datatype and draft.suffix:
         try:
-            path = str(BidsName(subject, draft.datatype, draft.suffix, "", session, draft.entities))
+            name = BidsName(subject, draft.datatype, draft.suffix, "", session, draft.entities)
+            path = str(name)
+            if decision is Decision.CONVERT and not schema.allows(name.with_ext(".nii.gz")):
+                decision, evidence = Decision.REVIEW, (f"BIDS has no image of the name {path}", *evidence)
         except BidsflowError as error:
             decision, evidence = Decision.REVIEW, (str(error), *evidence)
     mark = f"ses{session}" if session else ""
@@ -186,8 +190,30 @@ def _refuse_conflicts(rows: Sequence[PlanRow], taken: Mapping[tuple[str, int], s
             row = _next_run(row, used)
             used.add(row.path)
         result.append(row)
-    claims = Counter(row.path for row in result if row.decision is Decision.CONVERT)
-    return [_contest(row) if row.decision is Decision.CONVERT and claims[row.path] > 1 else row for row in result]
+    # Names that differ in case only are one file on many disks (BIDS, "Case collision").
+    claims = Counter(row.path.lower() for row in result if row.decision is Decision.CONVERT)
+    own = {key: path for path, key in held.items()}
+    return [
+        _contest(row)
+        if row.decision is Decision.CONVERT
+        and claims[row.path.lower()] > 1
+        and own.get((row.series_uid, row.image)) != row.path
+        else row
+        for row in result
+    ]
+
+
+def _drop_lost_sources(rows: Sequence[PlanRow]) -> list[PlanRow]:
+    """Return the rows without the fields that no converted image of their session measures any more."""
+    measured = {(_folder(row), row.b0_identifier) for row in rows if row.b0_identifier}
+    return [
+        replace(row, b0_source="") if row.b0_source and (_folder(row), row.b0_source) not in measured else row
+        for row in rows
+    ]
+
+
+def _folder(row: PlanRow) -> str:
+    return row.path.rsplit("/", 2)[0]
 
 
 def _contest(row: PlanRow) -> PlanRow:
