@@ -140,10 +140,8 @@ def read_plan(path: Path) -> Plan:
     PlanError
         If rows cannot be read, or have names that BIDS does not know.
     """
-    from bidsflow.convert.plan import Decision, from_tsv
-    from bidsflow.errors import PlanError, SourceError
-    from bidsflow.names import parse_name
-    from bidsflow.schema import allows
+    from bidsflow.convert.plan import from_tsv
+    from bidsflow.errors import SourceError
 
     hint = "Write one with: bidsflow plan EXPORT -o plan.tsv"
     try:
@@ -153,15 +151,7 @@ def read_plan(path: Path) -> Plan:
     except UnicodeDecodeError as error:
         hint = "Save it as text (tab delimited) in UTF-8"
         raise SourceError(str(path), "the plan is not UTF-8", hint) from error
-    plan = from_tsv(text, str(path))
-    unknown = tuple(
-        f"{row.title}: BIDS knows no image of the name {row.path}; correct its path"
-        for row in plan.decided(Decision.CONVERT)
-        if not allows(parse_name(row.path).with_ext(".nii.gz"))
-    )
-    if unknown:
-        raise PlanError(str(path), unknown)
-    return plan
+    return from_tsv(text, str(path))
 
 
 def ask_opinions(inventory: Inventory, dataset: Dataset, jobs: int, folder: Path | None = None) -> dict[str, Guess]:
