@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bidsflow.convert.naming.draft import Draft
-from bidsflow.dicom.physics import Kind
+from bidsflow.dicom.physics import Kind, phase_encoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ def wire_fields(drafts: Sequence[Draft]) -> list[Draft]:
 
     A run is corrected by one field: the one with the same shim, else the same geometry, else the nearest before it in
     time, else the nearest after it. A field that was measured with another shim corrects a run only if there is no
-    other, since the shim changes the field (the reason then says so).
+    other, since the shim changes the field (the reason then says so). A lone image measures no field for runs that are
+    encoded as it is, so it corrects none of them.
     """
     fields = _find_fields(drafts)
     labels = {id(one): field.label for field in fields for one in field.members}
@@ -34,8 +35,8 @@ def wire_fields(drafts: Sequence[Draft]) -> list[Draft]:
     for draft in drafts:
         if id(draft) in labels:
             draft = replace(draft, field=labels[id(draft)])
-        elif draft.is_epi_run and fields:
-            best = max(fields, key=lambda field: _score(field, draft))
+        elif draft.is_epi_run and (useful := [field for field in fields if _can_correct(field, draft)]):
+            best = max(useful, key=lambda field: _score(field, draft))
             draft = replace(draft.noted(_reason(best, draft)), corrected_by=best.label)
         result.append(draft)
     return result
@@ -50,7 +51,7 @@ def _find_fields(drafts: Sequence[Draft]) -> list[_Field]:
             fields.append(_Field(f"{kind}{1 + sum(f.label.startswith(kind) for f in fields)}", members))
     blips: list[list[Draft]] = []
     for draft in (one for one in drafts if one.to_convert and (one.datatype, one.suffix) == ("fmap", "epi")):
-        home = next((group for group in blips if _completes(group, draft)), None)
+        home = next((group for group in reversed(blips) if _completes(group, draft)), None)
         if home is None:
             blips.append([draft])
         else:
@@ -71,8 +72,23 @@ def _completes(group: Sequence[Draft], draft: Draft) -> bool:
     first = group[0]
     if first.image.matrix != draft.image.matrix or first.image.orientation != draft.image.orientation:
         return False
+    if _shim(first) and _shim(draft) and _shim(first) != _shim(draft):
+        return False  # the field has changed between the two
     directions = {one.entity("dir") for one in group}
     return draft.entity("dir") not in directions and _axis(draft) == _axis(first)
+
+
+def _can_correct(field: _Field, draft: Draft) -> bool:
+    """Return whether a field tells anything of a run; one direction alone needs the run to be the other."""
+    if field.members[0].suffix != "epi":
+        return True
+    directions = {_direction(one) for one in field.members}
+    return len(directions) > 1 or not (_direction(draft) and _direction(draft) in directions)
+
+
+def _direction(draft: Draft) -> str:
+    """Return where phase encoding runs to; names of runs may leave it out."""
+    return draft.entity("dir") or phase_encoding(draft.series.header)
 
 
 def _axis(draft: Draft) -> frozenset[str]:

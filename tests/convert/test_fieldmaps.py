@@ -1,0 +1,146 @@
+"""A field is what belongs together; a run is corrected by the field that fits it best, and by none that cannot."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import pytest
+
+from bidsflow.convert.fieldmaps import wire_fields
+from bidsflow.convert.naming.draft import Draft
+from bidsflow.dicom.header import Header
+from bidsflow.dicom.physics import Finding, Kind
+from bidsflow.dicom.series import Image, Patient, Series
+
+AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+SMALL, LARGE = (64, 64, 30), (104, 104, 72)
+
+
+class Shot(NamedTuple):
+    """One image at a minute, with the field that it must measure or be corrected by."""
+
+    minute: int | None
+    suffix: str
+    field: str = ""
+    direction: str = ""
+    shim: str = ""
+    matrix: tuple[int, int, int] = SMALL
+    run: str = ""
+    vendor: str = ""
+    named: bool = True
+
+
+def draft_of(shot: Shot, number: int) -> Draft:
+    started = "" if shot.minute is None else f"2022071109{shot.minute:02d}00.000000"
+    values = {"ShimSetting": shot.shim}
+    if shot.vendor == "GE":
+        values = {f"GeShim{axis}": text for axis, text in zip("XYZ", shot.shim.split(), strict=False)}
+    if shot.direction:
+        polarity = {"AP": "1", "PA": "0"}[shot.direction]
+        values |= {"InPlanePhaseEncodingDirection": "COL", "PhaseEncodingPositive": polarity}
+    header = Header({**values, "ImageOrientationPatient": "1\\0\\0\\0\\1\\0"})
+    image = Image(header, shot.matrix, 10, orientation=AXIAL)
+    series = Series(f"1.{number}", "1", Patient("P1", "", "", ""), number, "", "", started, (image,), (), header)
+    kind, datatype = Kind.GRADIENT_EPI, "func"
+    if shot.suffix.startswith(("magnitude", "phase")):
+        kind, datatype = Kind.FIELD_GRE, "fmap"
+    elif shot.suffix == "fieldmap":
+        kind, datatype = Kind.FIELD_HZ, "fmap"
+    elif shot.suffix == "epi":
+        kind, datatype = Kind.SPIN_EPI, "fmap"
+    elif shot.suffix == "T1w":
+        kind, datatype = Kind.T1W, "anat"
+    pairs = (("dir", shot.direction), ("run", shot.run)) if shot.named else ()
+    entities = tuple(pair for pair in pairs if pair[1])
+    return Draft(series, image, 1, Finding(kind, 0.9, "so"), datatype=datatype, suffix=shot.suffix, entities=entities)
+
+
+class Case(NamedTuple):
+    shots: tuple[Shot, ...]
+    says: str = ""
+
+
+def gre(minute: int, label: str, run: str = "", **more: str) -> tuple[Shot, ...]:
+    return tuple(Shot(minute, suffix, label, run=run, **more) for suffix in ("magnitude1", "magnitude2", "phasediff"))
+
+
+CASES = {
+    "no field": Case((Shot(1, "bold"), Shot(2, "T1w"))),
+    "one gradient field": Case(
+        (*gre(1, "gre1"), Shot(3, "bold", "gre1", matrix=LARGE), Shot(4, "T1w")), "nearest in time"
+    ),
+    "magnitudes alone measure nothing": Case((Shot(1, "magnitude1"), Shot(1, "magnitude2"), Shot(3, "bold"))),
+    "nearest before": Case(
+        (*gre(1, "gre1", "1"), Shot(3, "bold", "gre1"), *gre(5, "gre2", "2"), Shot(7, "bold", "gre2"))
+    ),
+    "the one before wins over a nearer one after": Case(
+        (*gre(1, "gre1", "1"), Shot(20, "bold", "gre1"), *gre(21, "gre2", "2"))
+    ),
+    "the one after, where none is before": Case((Shot(1, "bold", "gre1"), *gre(5, "gre1"))),
+    "the same shim wins over time": Case(
+        (*gre(1, "gre1", "1", shim="1\\2"), *gre(3, "gre2", "2", shim="3\\4"), Shot(5, "bold", "gre1", shim="1\\2")),
+        "the same shim",
+    ),
+    "the same shim of GE": Case(
+        (
+            *gre(1, "gre1", "1", shim="1 2 3", vendor="GE"),
+            *gre(3, "gre2", "2", shim="3 4 5", vendor="GE"),
+            Shot(5, "bold", "gre1", shim="1 2 3", vendor="GE"),
+        ),
+        "the same shim",
+    ),
+    "another shim is said": Case(
+        (*gre(1, "gre1", shim="1\\2"), Shot(5, "bold", "gre1", shim="3\\4", matrix=LARGE)), "its shim differs"
+    ),
+    "the same geometry wins over time": Case(
+        (
+            Shot(1, "epi", "pepolar1", "AP", matrix=LARGE), Shot(2, "epi", "pepolar1", "PA", matrix=LARGE),
+            Shot(3, "epi", "pepolar2", "AP"), Shot(4, "epi", "pepolar2", "PA"),
+            Shot(5, "bold", "pepolar1", "AP", matrix=LARGE), Shot(6, "bold", "pepolar2", "AP"),
+        ),
+        "the same geometry",
+    ),
+    "two pairs": Case(
+        (
+            Shot(1, "epi", "pepolar1", "AP"), Shot(2, "epi", "pepolar1", "PA"), Shot(3, "bold", "pepolar1"),
+            Shot(4, "epi", "pepolar2", "AP"), Shot(5, "epi", "pepolar2", "PA"), Shot(6, "bold", "pepolar2"),
+        )
+    ),
+    "a half that was repeated goes with what follows it": Case(
+        (Shot(1, "epi", "pepolar1", "AP"), Shot(2, "epi", "pepolar2", "AP"), Shot(3, "epi", "pepolar2", "PA"))
+    ),
+    "halves of two shims are no pair": Case(
+        (Shot(1, "epi", "pepolar1", "AP", shim="1\\2"), Shot(2, "epi", "pepolar2", "PA", shim="3\\4"))
+    ),
+    "one half corrects runs of the other direction": Case(
+        (Shot(1, "epi", "pepolar1", "PA"), Shot(3, "bold", "pepolar1", "AP", named=False))
+    ),
+    "one half corrects no run of its own direction": Case(
+        (Shot(1, "epi", "pepolar1", "AP"), Shot(3, "bold", "", "AP", named=False), Shot(4, "sbref", "", "AP"))
+    ),
+    "another field serves where one half cannot": Case(
+        (*gre(1, "gre1"), Shot(2, "epi", "pepolar1", "AP", matrix=LARGE), Shot(3, "bold", "gre1", "AP", matrix=LARGE))
+    ),
+    "no time is known": Case((*(shot._replace(minute=None) for shot in gre(0, "gre1")), Shot(None, "bold", "gre1"))),
+    "a map in Hz": Case((Shot(1, "fieldmap", "map1"), Shot(2, "bold", "map1"))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_fields_are_wired(name: str) -> None:
+    case = CASES[name]
+    wired = wire_fields([draft_of(shot, number) for number, shot in enumerate(case.shots, start=1)])
+    assert [draft.field or draft.corrected_by for draft in wired] == [shot.field for shot in case.shots]
+    assert case.says in " ".join(text for draft in wired for text in draft.evidence)
+    for draft in wired:
+        assert not (draft.field and draft.corrected_by)
+        assert not draft.corrected_by or draft.is_epi_run
+
+
+def test_what_waits_for_a_person_measures_and_needs_nothing() -> None:
+    from bidsflow.convert.plan import Decision
+
+    shots = (*gre(1, ""), Shot(3, "bold"))
+    drafts = [replace(draft_of(shot, 1), decision=Decision.REVIEW) for shot in shots]
+    assert all(not one.field and not one.corrected_by for one in wire_fields(drafts))
