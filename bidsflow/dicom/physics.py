@@ -229,8 +229,8 @@ def _refocused(header: Header) -> bool | None:
     return {"SPIN": True, "GRADIENT": False}.get(pulse)
 
 
-def _field_in_hz(image: Image) -> str:
-    """Return the clause that shows that the values of an image are a field."""
+def field_in_hz(image: Image) -> str:
+    """Return the clause that shows that the values of an image are a field in Hz, ``""`` where nothing shows it."""
     if image.header.text("RescaleType").upper() == "HZ":
         return "RescaleType is Hz"
     found = sorted({"B0", "B0_MAP", "FIELD_MAP"} & set(_image_words(image.header)))
@@ -238,10 +238,10 @@ def _field_in_hz(image: Image) -> str:
 
 
 def _field_map(series: Series, image: Image, header: Header) -> Finding | None:
-    if shown := _field_in_hz(image):
+    if shown := field_in_hz(image):
         return Finding(Kind.FIELD_HZ, CERTAIN, shown)
     # GE and Philips put the magnitude and the field into one series (dcm_qa_fmap).
-    if any(_field_in_hz(one) for one in series.images):
+    if any(field_in_hz(one) for one in series.images):
         return Finding(Kind.FIELD_HZ, STRONG, "it stands in one series with a field map in Hz")
     sequence = header.text("SequenceFile").lower()
     if "field_map" in sequence:

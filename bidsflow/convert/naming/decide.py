@@ -3,24 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from bidsflow.convert.naming import words
-from bidsflow.convert.naming.draft import ENOUGH, Draft
+from bidsflow.convert.naming.draft import AGREEMENT, CONTRADICTION, ENOUGH, GIVEN, GIVEN_ONLY, Draft
 from bidsflow.convert.naming.guess import Guess
-from bidsflow.convert.naming.physics import name_by_physics
+from bidsflow.convert.naming.physics import FEW_VOLUMES, name_by_physics
 from bidsflow.convert.plan import Decision
-from bidsflow.dicom.physics import Kind, classify
+from bidsflow.dicom.physics import FAIR, Kind, classify, phase_encoding
 from bidsflow.dicom.series import Image, Series
+from bidsflow.dicom.tags import find_maker
 
-#: Names that different evidence may give to one measurement without contradiction.
-_KIN = (
-    frozenset({("func", "bold"), ("func", "sbref"), ("fmap", "epi"), ("dwi", "sbref"), ("func", "cbv")}),
-    frozenset({("dwi", "dwi"), ("dwi", "sbref"), ("fmap", "epi")}),
-    frozenset(
-        {("fmap", suffix) for suffix in ("", "magnitude1", "magnitude2", "phasediff", "phase1", "phase2", "fieldmap")}
-    ),
-)
-_ANATOMY = frozenset({"T1w", "T2w", "FLAIR", "PDw", "T2starw", "T2star", "angio", "inplaneT1", "inplaneT2", "PDT2"})
+_PLANAR = frozenset({("func", "bold"), ("func", "sbref"), ("func", "cbv"), ("fmap", "epi"), ("dwi", "sbref")})
+#: Names that a protocol may give to what is read out by EPI.
+_MAY_BE = {
+    Kind.GRADIENT_EPI: _PLANAR,
+    Kind.SPIN_EPI: _PLANAR | {("dwi", "dwi")},
+    Kind.EPI: _PLANAR | {("dwi", "dwi")},
+    Kind.DIFFUSION: frozenset({("dwi", "dwi"), ("dwi", "sbref"), ("fmap", "epi")}),
+}
+#: Suffixes that claim a contrast, which the physics then must show.
+_CONTRASTS = frozenset({"T1w", "T2w", "FLAIR", "PDw", "T2starw", "T2star", "angio", "inplaneT1", "inplaneT2"})
+#: Kinds that only a protocol that gives a full name can name.
+_NAMED_BY_PROTOCOL = frozenset({Kind.UNKNOWN, Kind.MP2RAGE, Kind.MULTI_ECHO, Kind.SWI})
+#: Words for contrasts that agree with a suffix besides its own: most people call a FLAIR a T2.
+_KIN = {"FLAIR": {"T2w"}, "T2starw": {"T2w"}}
+#: What words may say that a suffix is, and is not.
+_MISTAKEN = {
+    "bold": {"perfusion"},
+    "T1w": {"localizer", "calibration", "perfusion", "angiography", "MP2RAGE", "magnetization transfer", "B1 map"},
+    "T2w": {"localizer", "calibration", "perfusion", "magnetization transfer", "double inversion"},
+    "PDw": {"localizer", "calibration", "magnetization transfer"},
+    "FLAIR": {"double inversion"},
+    "T2starw": {"perfusion", "localizer", "calibration"},
+}
+#: What is left out where its physics say little and its words say so.
+_LEFT_OUT = ("localizer", "calibration")
 
 
 def draft_image(series: Series, image: Image, rank: int, guesses: Mapping[str, Guess]) -> Draft:
@@ -35,83 +53,115 @@ def draft_image(series: Series, image: Image, rank: int, guesses: Mapping[str, G
     guesses : mapping of str to Guess
         dcm2niix's second opinion by SeriesInstanceUID, for the series that were put to it.
     """
-    draft = name_by_physics(Draft(series, image, rank, classify(series, image)))
+    draft = name_by_physics(Draft(series, image, rank, classify(series, image), measurement=series.uid))
     if draft.decision is Decision.SKIP:
         return draft
     given = words.given_name(series)
     if given is not None:
         return _heed_given(draft, given)
-    hints = words.hinted(series)
-    if draft.finding.kind is Kind.UNKNOWN and "localizer" in hints:
-        return draft.decided(Decision.SKIP, "its description calls it a localizer")
-    draft = _heed_hints(draft, hints)
+    draft = _heed_look_alikes(_heed_hints(draft))
     if draft.to_convert and draft.confidence < ENOUGH and series.uid in guesses:
         draft = _heed_guess(draft, guesses[series.uid])
     return draft
 
 
 def wants_opinion(draft: Draft) -> bool:
-    """Return whether dcm2niix should be asked: an EPI that nothing else decides, or whose direction is unknown."""
-    return draft.to_convert and bool(draft.datatype) and (draft.confidence < ENOUGH or draft.suffix == "epi")
+    """Return whether dcm2niix should be asked: nothing else decides, or it may know a direction that we do not.
+
+    GE hides the polarity of phase encoding where dcm2niix finds it; Philips does not tell anyone.
+    """
+    if not draft.to_convert or not draft.datatype:
+        return False
+    if draft.confidence < ENOUGH or draft.suffix == "epi":
+        return True
+    header = draft.series.header
+    return draft.datatype == "dwi" and find_maker(header.text("Manufacturer")) == "GE" and not phase_encoding(header)
 
 
 def _heed_given(draft: Draft, given: words.Given) -> Draft:
     """Return a draft with the name that the protocol gives, unless the physics contradict it."""
-    pair = (given.datatype, given.suffix or draft.suffix)
-    if draft.decision is Decision.REVIEW and draft.finding.kind is not Kind.UNKNOWN:
-        return draft.noted(f"the protocol calls it {given.text}")
-    if not _compatible(draft, given):
-        return draft.decided(
-            Decision.REVIEW, f"the protocol calls it {given.text}, but it is a {draft.finding.kind.value} image"
-        )
-    if not pair[1]:
-        return draft.decided(Decision.REVIEW, f"the protocol calls it {given.text}, which leaves its suffix open")
-    agreed = draft.finding.kind is not Kind.UNKNOWN
-    named = draft.named(*pair, 0.98 if agreed else 0.7, f"the protocol gives the name {given.text}")
-    for key, value in given.entities:
-        named = named.with_entity(key, value)
-    if pair[0] == "func" and not named.entity("task"):
-        label, because = words.task_label(draft.series)
-        named = named.with_entity("task", label).noted(because)
-    return _convert(named, exact=True)
+    said = f"the protocol calls it {given.text}"
+    if given.suffix in ("scout", "localizer"):
+        return draft.decided(Decision.SKIP, said)
+    if draft.decision is Decision.REVIEW and draft.finding.kind not in _NAMED_BY_PROTOCOL:
+        return draft.noted(said)
+    suffix = _suffix_of(draft, given)
+    if not suffix:
+        return draft.decided(Decision.REVIEW, f"{said}, which leaves its suffix open")
+    if not _may_be(draft, given.datatype, suffix):
+        kind = draft.finding.kind.value
+        return draft.decided(Decision.REVIEW, f"{said}, but by its physics it is {kind}")
+    known = bool(draft.datatype)
+    named = draft.named(
+        given.datatype, suffix, GIVEN if known else GIVEN_ONLY, f"the protocol gives the name {given.text}"
+    )
+    named = replace(named, decision=Decision.CONVERT, exact=True, entities=named.entities + given.entities)
+    measured = phase_encoding(draft.series.header) if draft.is_planar else ""
+    if named.entity("dir") and measured not in ("", named.entity("dir")):
+        named = named.noted(f"the header says {measured} of its phase encoding")
+    return named
 
 
-def _compatible(draft: Draft, given: words.Given) -> bool:
+def _suffix_of(draft: Draft, given: words.Given) -> str:
+    """Return the suffix that a given name has or leaves to physics.
+
+    Magnitudes and phases of a field map share one protocol and so one name; only physics tell them apart.
+    """
+    if draft.finding.kind in (Kind.FIELD_GRE, Kind.FIELD_HZ) and given.datatype == "fmap":
+        return draft.suffix
+    if given.suffix == "bold" and words.is_reference(draft.series):
+        return "sbref"
+    if given.suffix == "dwi" and words.is_reference(draft.series):
+        return "sbref"
+    if given.suffix:
+        return given.suffix
+    if given.datatype == "fmap" and draft.is_planar:
+        return "epi"
+    return draft.suffix if given.datatype == draft.datatype else ""
+
+
+def _may_be(draft: Draft, datatype: str, suffix: str) -> bool:
     """Return whether the name of a protocol can be true of what was measured."""
-    if not draft.datatype:
-        return True
-    if given.datatype == draft.datatype == "anat":
-        return not given.suffix or given.suffix == draft.suffix or given.suffix not in _ANATOMY
-    ours, theirs = (draft.datatype, draft.suffix), (given.datatype, given.suffix)
-    if ours == theirs or (given.datatype == draft.datatype and not given.suffix):
-        return True
-    return any(ours in kin and theirs in kin for kin in _KIN)
+    kind = draft.finding.kind
+    if kind in _NAMED_BY_PROTOCOL:
+        return kind is Kind.UNKNOWN or (datatype == "anat" and suffix not in _CONTRASTS)
+    if kind in _MAY_BE:
+        return (datatype, suffix) in _MAY_BE[kind]
+    if datatype != draft.datatype:
+        return False
+    return suffix == draft.suffix or suffix not in _CONTRASTS or draft.finding.confidence < FAIR
 
 
-def _convert(draft: Draft, *, exact: bool) -> Draft:
-    return Draft(
-        draft.series, draft.image, draft.rank, draft.finding, Decision.CONVERT, draft.datatype, draft.suffix,
-        draft.entities, draft.confidence, draft.evidence, exact,
-    )  # fmt: skip
-
-
-def _heed_hints(draft: Draft, hints: frozenset[str]) -> Draft:
-    """Return a draft a little surer where the words agree, a little less sure where they say something else."""
+def _heed_hints(draft: Draft) -> Draft:
+    """Return a draft a little surer where the words agree, less sure where they name another contrast."""
+    hints, where = words.hinted(draft.series), words.source(draft.series)
     own = "fmap" if draft.datatype == "fmap" else draft.suffix
-    if not draft.to_convert or not hints:
-        return draft
     if own in hints:
-        raised = min(0.97, draft.confidence + 0.15)
-        return draft.named(draft.datatype, draft.suffix, raised, "the description agrees")
-    if draft.datatype == "anat" and hints & _ANATOMY:
-        lowered = draft.confidence - 0.3
-        return draft.named(draft.datatype, draft.suffix, lowered, f"the description says {'/'.join(sorted(hints))}")
+        return draft.sure(min(GIVEN, draft.confidence + AGREEMENT), f"the {where} agrees ({hints[own]})")
+    if own == "bold" and "fmap" in hints and draft.image.volumes <= FEW_VOLUMES:
+        return draft.named("fmap", "epi", FAIR, f"the {where} calls it a field map ({hints['fmap']})")
+    others = [f"{text} ({name})" for name, text in hints.items() if name in _CONTRASTS - _KIN.get(own, set())]
+    if draft.datatype == "anat" and others:
+        return draft.sure(draft.confidence - CONTRADICTION, f"the {where} says {' and '.join(others)}")
+    return draft
+
+
+def _heed_look_alikes(draft: Draft) -> Draft:
+    """Leave out, or doubt, what the words call something that looks alike."""
+    found, where = words.look_alikes(draft.series), words.source(draft.series)
+    left = next((name for name in found if name in _LEFT_OUT), "")
+    if left and (draft.finding.kind is Kind.UNKNOWN or (draft.datatype == "anat" and draft.finding.confidence < FAIR)):
+        said = f"the {where} calls it a {left} ({found[left]})"
+        return replace(draft.decided(Decision.SKIP, said), datatype="", suffix="")
+    for name, text in found.items():
+        if name in _MISTAKEN.get(draft.suffix, ()) and draft.to_convert:
+            return draft.sure(draft.confidence - CONTRADICTION, f"the {where} says {text} ({name})")
     return draft
 
 
 def _heed_guess(draft: Draft, guess: Guess) -> Draft:
     if (guess.datatype, guess.suffix) == (draft.datatype, draft.suffix):
-        return draft.named(draft.datatype, draft.suffix, ENOUGH, "dcm2niix's guess agrees")
+        return draft.sure(ENOUGH, "dcm2niix's guess agrees")
     if guess.suffix:
         return draft.noted(f"dcm2niix's guess is {guess.datatype}/{guess.suffix}")
     return draft

@@ -5,12 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bidsflow.convert.plan import Decision
-from bidsflow.dicom.physics import Finding
+from bidsflow.dicom.physics import Finding, Kind
 from bidsflow.dicom.series import Image, Series
 from bidsflow.names import order_entities
 
-#: Below this confidence a person has to look.
+#: Below this confidence a person has to look. It lies between `physics.WEAK` and `physics.FAIR`: what fits several
+#: measurements needs a second witness, what fits one goes.
 ENOUGH = 0.6
+#: What agreeing words add: enough to carry a weak finding.
+AGREEMENT = 0.15
+#: What contradicting words take: a tag of its own (`CERTAIN`) stands against them, parameters alone do not.
+CONTRADICTION = 0.3
+#: A name that the protocol gives in full, confirmed by physics; and one that no physics speak for.
+GIVEN, GIVEN_ONLY = 0.98, 0.7
+
+#: Kinds that are read out by EPI.
+PLANAR = frozenset({Kind.GRADIENT_EPI, Kind.SPIN_EPI, Kind.DIFFUSION, Kind.EPI})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +46,11 @@ class Draft:
     evidence : tuple of str
         Clauses, the deciding one first.
     exact : bool
-        True where the name was given by the protocol in full (ReproIn), so that no entity is added or changed.
+        True where the protocol gives the name in full (ReproIn): no label of it is changed, and only what tells
+        images of one name apart is added (echo, part, rec, run).
+    measurement : str
+        SeriesInstanceUID of the series whose run the image shares: phases share that of their magnitudes, references
+        that of their run. The image's own series where it shares none.
     field : str
         Label of the B0 field that the image measures.
     corrected_by : str
@@ -54,6 +68,7 @@ class Draft:
     confidence: float = 0.0
     evidence: tuple[str, ...] = ()
     exact: bool = False
+    measurement: str = ""
     field: str = ""
     corrected_by: str = ""
 
@@ -72,6 +87,10 @@ class Draft:
         kept = tuple(pair for pair in self.entities if pair[0] != key)
         return replace(self, entities=order_entities((*kept, (key, value)) if value else kept))
 
+    def without(self, *keys: str) -> tuple[tuple[str, str], ...]:
+        """Return the entities but for some."""
+        return tuple(pair for pair in self.entities if pair[0] not in keys)
+
     def decided(self, decision: Decision, *because: str) -> Draft:
         """Return the draft with another decision, and why; the reason leads the evidence."""
         return replace(self, decision=decision, evidence=(*because, *self.evidence))
@@ -80,10 +99,24 @@ class Draft:
         """Return the draft with more evidence."""
         return replace(self, evidence=(*self.evidence, *because))
 
+    def sure(self, confidence: float, *because: str) -> Draft:
+        """Return the draft with another confidence, and why."""
+        return replace(self, confidence=confidence, evidence=(*self.evidence, *because))
+
+    @property
+    def geometry(self) -> tuple[object, ...]:
+        """What images of one geometry have in common: matrix and orientation."""
+        return self.image.matrix, tuple(round(value, 1) + 0.0 for value in self.image.orientation)
+
     @property
     def to_convert(self) -> bool:
         """Whether the image is to become a file."""
         return self.decision is Decision.CONVERT
+
+    @property
+    def is_planar(self) -> bool:
+        """Whether the image was read out by EPI."""
+        return self.finding.kind in PLANAR
 
     @property
     def is_epi_run(self) -> bool:

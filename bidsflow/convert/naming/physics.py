@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.plan import Decision
-from bidsflow.dicom.physics import B_ZERO, Kind, is_declared_derived
+from bidsflow.dicom.physics import B_ZERO, FAIR, WEAK, Kind, field_in_hz, is_declared_derived
 from bidsflow.dicom.series import Image
 
 _SKIPPED = {
@@ -23,6 +23,8 @@ _ANATOMY = {
 _LATER = {
     Kind.ASL: "arterial spin labelling needs an aslcontext.tsv, which the images alone do not tell",
     Kind.MP2RAGE: "the images of an MP2RAGE belong together under inv- entities, which is for a person to confirm",
+    Kind.MULTI_ECHO: "echoes that make a map (MEGRE), or a field map: which of them is for a person to say",
+    Kind.SWI: "a susceptibility-weighted image (magnitude times phase), which BIDS has no name for",
     Kind.OTHER_MODALITY: "images that are not MR are not converted yet",
     Kind.UNKNOWN: "too little evidence for a name",
 }
@@ -35,26 +37,31 @@ def name_by_physics(draft: Draft) -> Draft:
     finding = draft.finding
     if finding.kind in _SKIPPED:
         named = draft.named("", "", finding.confidence, finding.because)
-        return named.decided(Decision.SKIP, f"{_SKIPPED[finding.kind]}")
+        return named.decided(Decision.SKIP, _SKIPPED[finding.kind])
     if finding.kind in _LATER:
         named = draft.named("", "", finding.confidence, finding.because)
         return named.decided(Decision.REVIEW, _LATER[finding.kind])
     if finding.kind in _ANATOMY:
-        return _doubt_derived(draft.named("anat", _ANATOMY[finding.kind], finding.confidence, finding.because))
+        return _name_anatomy(draft)
     if finding.kind is Kind.DIFFUSION:
         return _name_diffusion(draft)
     if finding.kind is Kind.FIELD_HZ:
-        suffix = "magnitude" if draft.image.component == "magnitude" and len(draft.series.images) > 1 else "fieldmap"
-        return draft.named("fmap", suffix, finding.confidence, finding.because)
+        return _name_map(draft)
     if finding.kind is Kind.FIELD_GRE:
         return _name_field(draft)
     return _name_epi(draft)
 
 
-def _doubt_derived(draft: Draft) -> Draft:
-    if not is_declared_derived(draft.image):
-        return draft
-    return draft.named(draft.datatype, draft.suffix, draft.confidence * 0.8, "ImageType begins with DERIVED")
+def _name_anatomy(draft: Draft) -> Draft:
+    finding, image = draft.finding, draft.image
+    named = draft.named("anat", _ANATOMY[finding.kind], finding.confidence, finding.because)
+    if is_declared_derived(image):
+        named = named.sure(finding.confidence * 0.8, "ImageType begins with DERIVED")
+    if image.volumes > 1:
+        return named.decided(Decision.REVIEW, f"it has {image.volumes} volumes, as no {named.suffix} has")
+    if image.matrix[2] == 1:
+        return named.decided(Decision.REVIEW, "it has one slice only")
+    return named
 
 
 def only_b_zero(image: Image) -> bool:
@@ -63,15 +70,32 @@ def only_b_zero(image: Image) -> bool:
 
 
 def _name_diffusion(draft: Draft) -> Draft:
-    finding = draft.finding
-    if draft.image.component != "magnitude":
-        return draft.named("dwi", "dwi", 0.8, finding.because, f"its values are {draft.image.component}")
-    if not draft.image.b_values:
-        confidence = 0.75 if draft.image.volumes > FEW_VOLUMES else 0.5
+    finding, image = draft.finding, draft.image
+    if image.component != "magnitude":
+        return draft.named("dwi", "dwi", FAIR, finding.because, f"its values are {image.component}")
+    if not image.b_values:
+        confidence = FAIR if image.volumes > FEW_VOLUMES else WEAK
         return draft.named("dwi", "dwi", confidence, finding.because, "its b-values are not in the headers")
-    if only_b_zero(draft.image):
-        return draft.named("fmap", "epi", 0.5, finding.because, "without a weighted volume (all b-values are 0)")
-    return draft.named("dwi", "dwi", finding.confidence, finding.because)
+    if only_b_zero(image):
+        return draft.named("fmap", "epi", WEAK, finding.because, "without a weighted volume (all b-values are 0)")
+    named = draft.named("dwi", "dwi", finding.confidence, finding.because)
+    if image.volumes == 1:
+        return named.decided(Decision.REVIEW, "a single weighted volume is no diffusion series")
+    return named
+
+
+def _name_map(draft: Draft) -> Draft:
+    image, finding = draft.image, draft.finding
+    if field_in_hz(image):
+        return draft.named("fmap", "fieldmap", finding.confidence, finding.because)
+    if image.component == "magnitude":
+        return draft.named("fmap", "magnitude", finding.confidence, finding.because)
+    return _name_nothing(draft)
+
+
+def _name_nothing(draft: Draft) -> Draft:
+    named = draft.named("", "", 0.0, draft.finding.because)
+    return named.decided(Decision.REVIEW, f"the {draft.image.component} part of a field map has no name in BIDS")
 
 
 def _name_field(draft: Draft) -> Draft:
@@ -81,21 +105,17 @@ def _name_field(draft: Draft) -> Draft:
     elif image.component == "magnitude":
         suffix = f"magnitude{image.echo or 1}"
     else:
-        return draft.named("", "", 0.3, finding.because).decided(
-            Decision.REVIEW, f"the {image.component} part of a field map has no name in BIDS"
-        )
-    echo = f"echo {image.echo}" if image.echo else "one echo"
-    return draft.named("fmap", suffix, finding.confidence, finding.because, f"{image.component}, {echo}")
+        return _name_nothing(draft)
+    said = f"{image.component} of echo {image.echo}" if image.echo else image.component
+    return draft.named("fmap", suffix, finding.confidence, finding.because, said)
 
 
 def _name_epi(draft: Draft) -> Draft:
     finding, volumes = draft.finding, draft.image.volumes
     said = f"{volumes} volume{'s' if volumes != 1 else ''}"
+    few = volumes <= FEW_VOLUMES
     if finding.kind is Kind.GRADIENT_EPI:
-        confidence = finding.confidence if volumes > FEW_VOLUMES else 0.5
-        return draft.named("func", "bold", confidence, finding.because, said)
-    if finding.kind is Kind.SPIN_EPI and volumes <= FEW_VOLUMES:
-        return draft.named("fmap", "epi", 0.7, finding.because, said)
-    if finding.kind is Kind.SPIN_EPI:
-        return draft.named("func", "bold", 0.5, finding.because, said)
-    return draft.named("func", "bold", 0.4, finding.because, said)
+        return draft.named("func", "bold", WEAK if few else finding.confidence, finding.because, said)
+    if finding.kind is Kind.SPIN_EPI and few:
+        return draft.named("fmap", "epi", FAIR, finding.because, said)
+    return draft.named("func", "bold", WEAK, finding.because, said)

@@ -11,38 +11,49 @@ import re
 from dataclasses import dataclass
 
 from bidsflow.dicom.series import Patient, Series
-from bidsflow.names import to_label
+from bidsflow.names import ENTITY_ORDER, to_label
 
 _REPROIN = re.compile(
     r"(?:[^:]*:)?(?:WIP )?(?P<datatype>anat|func|fmap|dwi|perf)(?:-(?P<suffix>[A-Za-z0-9]+))?"
-    r"(?P<entities>(?:_[a-z]+(?:-[A-Za-z0-9]+|[+=]))*)(?:__.*)?(?:_SBRef|_ND|_NORM|_Pha|_MPR\w*)?"
+    r"(?P<entities>(?:_[a-z]+(?:-[A-Za-z0-9]+|[+=]))*)(?:__.*)?(?:_SBRef|_ND|_NORM|_Pha|_MPR\w*)*"
 )
-_KEYS = frozenset({"ses", "task", "acq", "ce", "rec", "dir", "run", "mod", "echo", "part", "recording", "proc", "inv"})
+_KEYS = frozenset(ENTITY_ORDER) - {"sub"}
 #: Suffix that a datatype stands for where ReproIn names none.
 _DEFAULT_SUFFIX = {"func": "bold", "dwi": "dwi"}
 
-_TASK = re.compile(r"task[-_ ]?([A-Za-z0-9]+)", re.IGNORECASE)
+_TASK = re.compile(r"(?<![A-Za-z])task[-_ ]?([A-Za-z0-9]+)", re.IGNORECASE)
 _REST = re.compile(
-    r"(?<![a-z])(?:rest(?:ing)?(?:[-_ ]?state)?|rs[-_ ]?f?mri|rsbold|rest[-_ ]?f?mri)(?![a-z])", re.IGNORECASE
+    r"(?<![a-z])(?:rest(?:ing)?(?:[-_ ]?state)?|rs[-_ ]?f?mri|rs[-_ ]?bold|rest[-_ ]?f?mri)(?![a-z])", re.IGNORECASE
 )
+#: Words of a description that are about the measurement, not about the task.
 _GENERIC = re.compile(
-    r"(?:bold|b?fmri|func|functional|epi|ep2d|ge|se|gre|fid|cmrr|mbep2d|mb\d*|sms\d*|me|iso|moco|wip|pe|dir|ap|pa|lr|rl|"
-    r"sbref|run\d*|ax|axial|tra|trans|cor|sag|mag|pha|phase|e\d+|p\d+|s\d+|\d+|\d*p?\d*mm|\d+iso|tr\d*|te\d*|"
-    r"\d+vols?|\d+dyn|fast|single|band|multi|multiband|multiecho|echo|3t|7t|new|old|copy)",
+    r"(?:bold|[a-z]?fmri|fmrt|irmf|func|functional|epi|ep2d|ge|se|gre|fe|fid|cmrr|mbep2d|mb\d*|sms\d*|me|iso|moco|wip|pe|"
+    r"dir|ap|pa|lr|rl|task|sbref|run\d*|ax|axial|tra|trans|cor|sag|mag|pha|phase|e\d+|p\d+|s\d+|\d+|\d*p?\d*mm|\d+iso|"
+    r"tr\d*|te\d*|\d+vols?|\d+dyn|fast|single|band|multi|multiband|multiecho|echo|3t|7t|new|old|copy)",
     re.IGNORECASE,
 )
 
-#: Words that hint at a suffix. They confirm, they never decide.
+#: Words that hint at a suffix. They confirm or doubt, they never decide. Underscores of a text are blanks.
 _HINTS: tuple[tuple[str, str], ...] = (
-    ("T1w", r"t1|mprage|mp[-_ ]?rage|bravo|spgr|tfl"),
-    ("T2w", r"t2(?!\s*\*|[-_ ]?star|[-_ ]?flair)|cube|space"),
-    ("FLAIR", r"flair|dark[-_ ]?fluid"),
-    ("PDw", r"\bpd\b|proton"),
-    ("bold", r"bold|fmri|f-mri|func|rest|task"),
-    ("dwi", r"dwi|dti|diff|dsi|noddi|hardi"),
-    ("fmap", r"field[-_ ]?map|fmap|b0[-_ ]?map|topup|distort|pepolar|spin[-_ ]?echo[-_ ]?field|blip"),
-    ("asl", r"asl|perf"),
-    ("localizer", r"local[iz]|scout|survey|plan|3[-_ ]?plane"),
+    ("T1w", r"(?<![a-z])(?:3d)?t1(?!\d)|mp[- ]?rage|bravo|spgr|(?<![a-z])tfl|(?<![a-z])vibe"),
+    ("T2w", r"(?<![a-z])(?:3d)?t2(?!\s*\*|[- ]?star|[- ]?flair|\d)|(?<![a-z])cube|(?<![a-z])space"),
+    ("FLAIR", r"flair|dark[- ]?fluid"),
+    ("PDw", r"(?<![a-z])pdw?(?![a-z])|proton"),
+    ("T2starw", r"t2\s*\*|t2[- ]?star|h(?:a?e)mo|(?<![a-z])(?:swi|swan|medic|merge|qsm)(?![a-z])"),
+    ("bold", r"bold|fmri|f-mri|fmrt|irmf|(?<![a-z])func|(?<![a-z])rest(?![a-z])|(?<![a-z])task"),
+    ("dwi", r"dwi|dti|dmri|diff|(?<![a-z])dsi|noddi|hardi"),
+    ("fmap", r"field[- ]?map|fmap|b0[- ]?map|top[- ]?up|distort|pepolar|blip"),
+)
+#: Words for measurements that look like one with a name here, and are another. The first is what people read.
+_LOOK_ALIKES: tuple[tuple[str, str], ...] = (
+    ("localizer", r"local[iz]|lokali|scout|survey|(?<![a-z])3[- ]?pl(?:ane|n)?(?![a-z])|rep[eé]rage"),
+    ("calibration", r"(?<![a-z])cal(?:ib\w*)?(?![a-z])|coil[- ]?survey|ref[- ]?scan|sense[- ]?ref|ref[- ]?sense"),
+    ("perfusion", r"perf|(?<![a-z])(?:dsc|dce|pwi)(?![a-z])|(?<![a-z])p?c?asl(?![a-z])"),
+    ("angiography", r"(?<![a-z])(?:tof|mra|mrv|angio\w*|venogr\w*)(?![a-z])"),
+    ("double inversion", r"(?<![a-z])dir(?![-a-z0-9])|double inversion"),
+    ("MP2RAGE", r"mp2rage|(?<![a-z])inv[- ]?[12](?!\d)|(?<![a-z])uni(?: images)?$"),
+    ("magnetization transfer", r"(?<![a-z])mt(?:on|off|c|r|w|sat)?(?![a-z])"),
+    ("B1 map", r"(?<![a-z])b1(?!\d)"),
 )
 
 
@@ -99,41 +110,59 @@ def given_name(series: Series) -> Given | None:
 
 def is_reference(series: Series) -> bool:
     """Return whether the words call a series the single-band reference of another."""
-    text = f"{series.description} {series.header.text('ImageComments')}".lower()
-    return "sbref" in text or "single-band reference" in text or "single band reference" in text
+    text = f"{series.description} {series.header.text('ImageComments')}".lower().replace("-", " ")
+    return "sbref" in text or "single band reference" in text
 
 
-def hinted(series: Series) -> frozenset[str]:
-    """Return the suffixes that the words of a series hint at."""
+def hinted(series: Series) -> dict[str, str]:
+    """Return the suffixes that the words of a series hint at, each with the word that does."""
+    return _find(_HINTS, series)
+
+
+def look_alikes(series: Series) -> dict[str, str]:
+    """Return the measurements without a name here that the words of a series hint at, each with the word that does."""
+    return _find(_LOOK_ALIKES, series)
+
+
+def _find(patterns: tuple[tuple[str, str], ...], series: Series) -> dict[str, str]:
     text = _words(series).lower().replace("_", " ")
-    return frozenset(suffix for suffix, pattern in _HINTS if re.search(pattern, text))
+    found = ((name, re.search(pattern, text)) for name, pattern in patterns)
+    return {name: match[0].strip() for name, match in found if match}
 
 
 def direction(series: Series) -> str:
-    """Return the phase-encoding direction that the words name, ``""`` where they name none."""
-    match = re.search(r"(?<![A-Za-z])(AP|PA|LR|RL|HF|FH|SI|IS)(?![A-Za-z])", _words(series).replace("_", " "))
-    return {"SI": "HF", "IS": "FH"}.get(match[1], match[1]) if match else ""
+    """Return the phase-encoding direction that the words name, ``""`` where they name none, or two."""
+    found = set(re.findall(r"(?<![A-Za-z])(AP|PA|LR|RL|HF|FH|SI|IS)(?![A-Za-z])", _words(series).replace("_", " ")))
+    one = found.pop() if len(found) == 1 else ""
+    return {"SI": "HF", "IS": "FH"}.get(one, one)
 
 
 def task_label(series: Series) -> tuple[str, str]:
     """Return the task's label, and a clause on where it comes from.
 
-    Nothing is invented: where no task is named, the label repeats what is left of the description, or its own word
-    for functional imaging.
+    Nothing is invented: where no task is named, the label repeats what is left of the words, or their own word for
+    functional imaging.
     """
-    text = _without_person(_words(series), series.patient)
+    text, where = _without_person(_words(series), series.patient), source(series)
     named = _TASK.search(text)
     if named and not _GENERIC.fullmatch(named[1]):
-        return to_label(named[1]), f"the description names the task {named[1]}"
+        return to_label(named[1]), f"the {where} names the task {named[1]}"
     if _REST.search(text.replace("_", " ")):
-        return "rest", "the description says rest"
+        return "rest", f"the {where} says rest"
     pieces = [piece for piece in re.split(r"[^A-Za-z0-9]+", text) if piece]
-    left = [piece for piece in pieces if not _GENERIC.fullmatch(piece)]
-    label = to_label(" ".join(left))
+    label = to_label(" ".join(piece for piece in pieces if not _GENERIC.fullmatch(piece)))
     if label:
-        return label[0].lower() + label[1:], "no task is named: the label repeats the description"
-    generic = next((p for p in pieces if p.lower() in ("fmri", "bold", "func", "epi")), "bold")
-    return generic.lower(), "no task is named: the label repeats the description's own word"
+        label = label if label[:2].isupper() else label[0].lower() + label[1:]
+        return label, f"no task is named: the label repeats the {where}"
+    generic = next((p.lower() for p in pieces if p.lower() in ("fmri", "bold", "func", "epi")), "")
+    if generic:
+        return generic, f"no task is named: the label repeats the {where}'s own word"
+    return "bold", "no task is named, nor anything else that could be a label"
+
+
+def source(series: Series) -> str:
+    """Return which words of a series are looked at, as people call them."""
+    return "description" if series.description else "protocol name"
 
 
 def _words(series: Series) -> str:

@@ -1,0 +1,162 @@
+"""What the other images of a session say against one: repeats, copies, and members of a larger measurement. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable
+
+from bidsflow.convert.naming import words
+from bidsflow.convert.naming.draft import ENOUGH, Draft
+from bidsflow.convert.plan import Decision
+from bidsflow.dicom.physics import Kind, is_declared_derived
+
+Drafts = list[Draft]
+
+
+def planned_volumes(draft: Draft) -> int:
+    """Return how many volumes were prescribed, 0 where the header does not say.
+
+    NumberOfTemporalPositions is what was prescribed, not what was reached (DICOM PS3.3 C.8.3.1); GE and enhanced.
+    """
+    header = draft.series.header
+    return header.integer("PlannedVolumes") or header.integer("NumberOfTemporalPositions")
+
+
+def mark_aborted(drafts: Drafts) -> Drafts:
+    """Set runs that were stopped before their planned end, and repeated, before a person.
+
+    Where no one knows the planned end, a run with fewer volumes than another of the same name is in doubt.
+    """
+    longest: dict[Hashable, Draft] = {}
+    for draft in drafts:
+        if draft.to_convert and draft.suffix in ("bold", "dwi"):
+            key = _name_key(draft)
+            if key not in longest or draft.image.volumes > longest[key].image.volumes:
+                longest[key] = draft
+    return [_doubt_length(draft, longest.get(_name_key(draft))) for draft in drafts]
+
+
+def _name_key(draft: Draft) -> Hashable:
+    series, image = draft.series, draft.image
+    return (
+        draft.suffix, series.description, series.protocol_name, draft.geometry, image.echo, image.component,
+        draft.entity("dir"),
+    )  # fmt: skip
+
+
+def _doubt_length(draft: Draft, other: Draft | None) -> Draft:
+    if other is None or not draft.to_convert:
+        return draft
+    planned, volumes = planned_volumes(draft), draft.image.volumes
+    repeated = other.image.volumes > volumes
+    if planned > volumes:
+        said = f"it holds {volumes} of {planned} planned volumes"
+        if repeated:
+            return draft.decided(Decision.REVIEW, f"aborted: {said}, and series {other.series.number} repeats it")
+        return draft.noted(said)
+    if repeated and not planned and (draft.series.description or draft.series.protocol_name):
+        said = f"it holds {volumes} volumes, and series {other.series.number} of the same name {other.image.volumes}"
+        return draft.decided(Decision.REVIEW, f"perhaps stopped before its end: {said}")
+    return draft
+
+
+def skip_corrected(drafts: Drafts) -> Drafts:
+    """Leave out what the scanner corrected for motion, where the original is there.
+
+    Siemens' MoCoSeries says MOCO in ImageType, behind ORIGINAL.
+    """
+    originals: dict[Hashable, Draft] = {}
+    for draft in drafts:
+        if draft.to_convert and draft.is_planar and not _is_corrected(draft):
+            originals.setdefault(_volumes_key(draft), draft)
+    return [_skip_corrected(draft, originals) for draft in drafts]
+
+
+def _volumes_key(draft: Draft) -> Hashable:
+    return draft.suffix, draft.geometry, draft.image.volumes, draft.image.echo, draft.image.component
+
+
+def _is_corrected(draft: Draft) -> bool:
+    header = draft.image.header
+    return "MOCO" in header.words("ImageType") or "MOCO" in header.words("SiemensImageType")
+
+
+def _skip_corrected(draft: Draft, originals: dict[Hashable, Draft]) -> Draft:
+    if not draft.to_convert or not draft.is_planar or not _is_corrected(draft):
+        return draft
+    original = originals.get(_volumes_key(draft))
+    said = "corrected for motion on the scanner (ImageType says MOCO)"
+    if original is None:
+        return draft.decided(Decision.REVIEW, f"{said}, and the original is not in the export")
+    return draft.decided(Decision.SKIP, f"a copy of series {original.series.number}, {said}")
+
+
+def doubt_derived(drafts: Drafts) -> Drafts:
+    """Set images that are declared as derived before a person where an original of the same kind is there."""
+    originals = {_kind_key(one): one for one in reversed(drafts) if one.datatype and not is_declared_derived(one.image)}
+    result = []
+    for draft in drafts:
+        original = originals.get(_kind_key(draft))
+        if draft.to_convert and original is not None and is_declared_derived(draft.image):
+            said = f"ImageType begins with DERIVED, and series {original.series.number} is an original {draft.suffix}"
+            draft = draft.decided(Decision.REVIEW, said)
+        result.append(draft)
+    return result
+
+
+def _kind_key(draft: Draft) -> Hashable:
+    return draft.datatype, draft.suffix, draft.geometry if draft.datatype != "anat" else ""
+
+
+def doubt_variants(drafts: Drafts) -> Drafts:
+    """Set gradient echoes before a person that differ in one parameter only: they make a map together.
+
+    Two inversion times are an MP2RAGE, whose images the product sequence of Siemens calls MPRAGE; several flip angles
+    are T1 mapping or magnetization transfer (BIDS, "Quantitative MRI").
+    """
+    times: dict[Hashable, set[float]] = defaultdict(set)
+    angles: dict[Hashable, set[float]] = defaultdict(set)
+    for draft in drafts:
+        if draft.finding.kind in (Kind.T1W, Kind.UNKNOWN) and not draft.is_planar:
+            header = draft.series.header
+            (times if header.number("InversionTime") else angles)[_readout_key(draft)].add(_varied(draft))
+    return [_doubt_variant(draft, times, angles) for draft in drafts]
+
+
+def _varied(draft: Draft) -> float:
+    header = draft.series.header
+    return header.number("InversionTime") or header.number("FlipAngle")
+
+
+def _readout_key(draft: Draft) -> Hashable:
+    header = draft.series.header
+    same = (header.text("ScanningSequence"), header.number("RepetitionTime"), draft.image.echo_time)
+    return draft.geometry, header.text("MRAcquisitionType"), *same
+
+
+def _doubt_variant(draft: Draft, times: dict[Hashable, set[float]], angles: dict[Hashable, set[float]]) -> Draft:
+    if not draft.to_convert or draft.exact or draft.finding.kind is not Kind.T1W:
+        return draft
+    key, inverted = _readout_key(draft), draft.series.header.number("InversionTime") > 0
+    values = sorted((times if inverted else angles)[key])
+    if len(values) < 2:
+        return draft
+    shown = ", ".join(f"{value:g}" for value in values)
+    said = (
+        f"inversion times ({shown} ms), as in an MP2RAGE" if inverted else f"flip angles ({shown}°), which make a map"
+    )
+    return draft.decided(Decision.REVIEW, f"one of {len(values)} otherwise equal scans with different {said}")
+
+
+def abstain(drafts: Drafts) -> Drafts:
+    """Set before a person what the evidence does not carry."""
+    return [_abstain(draft) if draft.to_convert else draft for draft in drafts]
+
+
+def _abstain(draft: Draft) -> Draft:
+    if draft.confidence < ENOUGH:
+        return draft.decided(Decision.REVIEW, f"too little evidence for {draft.datatype}/{draft.suffix}")
+    if (draft.datatype, draft.suffix) == ("fmap", "epi") and not draft.entity("dir"):
+        said = f"neither the header nor the {words.source(draft.series)} tells the direction of its phase encoding"
+        return draft.decided(Decision.REVIEW, said)
+    return draft

@@ -1,0 +1,73 @@
+"""Which magnitudes and phases of gradient-echo field maps belong together. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bidsflow.convert.naming.draft import Draft
+from bidsflow.convert.plan import Decision
+from bidsflow.dicom.physics import CERTAIN, Kind
+
+Drafts = list[Draft]
+
+
+def pair_phases(drafts: Drafts) -> Drafts:
+    """Bring the magnitudes and phases of gradient-echo field maps together into sets.
+
+    A set is one series of magnitudes and the phase series that follows it with the same geometry, or one series that
+    holds all. Two phases are phase1 and phase2; one alone is their difference. What finds no partner is reviewed.
+    """
+    sets: list[Drafts] = []
+    by_series: dict[str, Drafts] = {}
+    latest: dict[object, Drafts] = {}
+    for draft in drafts:
+        if not draft.to_convert or draft.finding.kind not in (Kind.FIELD_GRE, Kind.FIELD_HZ):
+            continue
+        key = (draft.geometry, draft.finding.kind)
+        home = by_series.get(draft.series.uid)
+        if home is None:
+            before = latest.get(key, [])
+            if _completes(before, draft):
+                home = before
+            else:
+                home = []
+                sets.append(home)
+            by_series[draft.series.uid] = latest[key] = home
+        home.append(draft)
+    named = {id(old): new for members in sets for old, new in zip(members, _name_set(members), strict=True)}
+    return [named.get(id(draft), draft) for draft in drafts]
+
+
+def _completes(before: Sequence[Draft], draft: Draft) -> bool:
+    """Return whether the series of a draft brings what a set lacks: phases to magnitudes, or the other way round."""
+    if not before:
+        return False
+    parts = {one.image.component for one in before}
+    if draft.image.component == "phase":
+        return parts == {"magnitude"}
+    # Where the phases come first, only the same scan makes a set: else a lost magnitude would take the next one.
+    return parts == {"phase"} and draft.series.started == before[0].series.started
+
+
+def _name_set(members: Sequence[Draft]) -> Drafts:
+    maps = [one for one in members if one.suffix == "fieldmap"]
+    phases = [one for one in members if one.image.component == "phase"]
+    magnitudes = [one for one in members if one.image.component == "magnitude" and one.suffix != "fieldmap"]
+    members = [replace(one, measurement=members[0].series.uid) for one in members]
+    if not magnitudes or not (maps or phases):
+        lacking = "a phase image" if magnitudes else "its magnitude images"
+        return [one.decided(Decision.REVIEW, f"a field map without {lacking}") for one in members]
+    if maps:
+        return members
+    if len(phases) == 1 and phases[0].finding.confidence < CERTAIN:
+        said = "one phase image of two echoes: whether it is their difference is not in the headers"
+        return [one.decided(Decision.REVIEW, said) for one in members]
+    return [_name_phase(one, len(phases)) for one in members]
+
+
+def _name_phase(one: Draft, phases: int) -> Draft:
+    """Return a phase image named by how many there are; with two, `name_by_physics` has told which is which."""
+    if one.image.component != "phase" or phases != 1:
+        return one
+    return one.named("fmap", "phasediff", one.confidence, "the only phase image of its set")

@@ -1,0 +1,481 @@
+"""Whole sessions as real protocols look, and what a plan says of each image."""
+
+from __future__ import annotations
+
+import pytest
+
+from bidsflow.convert.naming.guess import Guess
+from bidsflow.dicom.series import Patient
+from tests.convert.naming import scans as s
+from tests.convert.naming.scans import AP, PA, Part, Row, bold, check, echoes, make, phase, sbref
+
+S = dict[str, list[Row]]
+
+SIEMENS: S = {
+    "anatomy": [
+        (make(1, "AAHead_Scout", s.SCOUT3D), "skip:AALScout"),
+        (make(2, "AAHead_Scout_MPR_sag", s.MPR, protocol="AAHead_Scout"), "skip"),
+        (make(3, "AAHead_Scout_MPR_cor", s.MPR, protocol="AAHead_Scout"), "skip"),
+        (make(4, "localizer", s.LOC, *s.THREE), "skip:directions"),
+        (make(5, "t1_mprage_sag_p2_ND", s.MPRAGE, protocol="t1_mprage_sag_p2"), "anat/rec-nonorm_T1w:TI_900"),
+        (make(6, "t1_mprage_sag_p2", s.MPRAGE, ImageType=s.NORM, at=25), "anat/rec-norm_T1w:NORM"),
+        (make(7, "t2_space_sag_p2_iso", s.SPACE), "anat/run-1_T2w"),
+        (make(8, "t2_space_dark-fluid_sag_p2", s.SPACE_FLAIR), "anat/run-1_FLAIR:TI_1800"),
+        (make(9, "t2_tirm_tra_dark-fluid_320", s.TIRM), "anat/run-2_FLAIR"),
+        (make(10, "pd+t2_tse_tra", s.TSE, *echoes(11, 96)), "anat/PDw anat/run-2_T2w"),
+        (make(11, "t1_se_tra", s.SE_T1), "anat/T1w"),
+    ],
+    "clinical": [
+        (make(1, "t1_mprage_tra_p2_iso KM", s.MPRAGE), "anat/T1w"),
+        (make(2, "t1_mprage_tra_p2_iso KM_MPR_cor", s.MPRAGE, ImageType="DERIVED\\PRIMARY\\MPR\\ND\\NORM"), "skip:MPR"),
+        (
+            make(3, "t2_fl2d_tra_hemo", {**s.LOC, **s.SLICES, "RepetitionTime": 620, "EchoTime": 20}),
+            "anat/run-1_T2starw",
+        ),
+        (make(4, "Mag_Images", s.SWI, protocol="t2_swi_tra"), "anat/run-2_part-mag_T2starw"),
+        (make(5, "Pha_Images", s.SWI, phase(), protocol="t2_swi_tra", at=20), "anat/run-2_part-phase_T2starw"),
+        (
+            make(6, "mIP_Images(SW)", s.SWI, ImageType="ORIGINAL\\PRIMARY\\MNIP\\ND\\NORM", protocol="t2_swi_tra"),
+            "skip:MNIP",
+        ),
+        (
+            make(7, "SWI_Images", s.SWI, ImageType="ORIGINAL\\PRIMARY\\M\\SWI\\NORM", protocol="t2_swi_tra", at=20),
+            "review:SWI",
+        ),
+        (make(8, "tof_fl3d_tra_p2_multi-slab", s.TOF), "anat/angio"),
+        (
+            make(
+                9, "tof_fl3d_tra_p2_multi-slab_MIP_SAG", s.TOF, ImageType="DERIVED\\PRIMARY\\PROJECTION IMAGE\\MIP\\ND"
+            ),
+            "skip",
+        ),
+        (
+            make(10, "ep2d_perf_p2", s.BOLD, volumes=60, SequenceName="*epfid2d1_128", SequenceFile="ep2d_fid"),
+            "review:perf",
+        ),
+        (make(11, "ep2d_perf_p2_MoCo", s.BOLD, volumes=60, ImageType="DERIVED\\PRIMARY\\PERFUSION\\ND\\MOCO"), "skip"),
+        (make(12, "t2_tse_sag stir", {**s.TSE, "ScanningSequence": "SE\\IR", "InversionTime": 220}), "anat/T2w"),
+        (make(13, "t1_vibe_dixon_tra", s.FLASH3D, *echoes(1.23, 2.46)), "review review"),
+        (make(14, "t2_space_dir", {**s.SPACE_FLAIR, "InversionTime": 3000}), "review:double_inversion"),
+        (
+            make(
+                15,
+                "t2_ci3d_tra",
+                {**s.FLASH3D, "SequenceVariant": "SS", "SequenceName": "*ci3d1rosd", **s.timed(2.6, 5.9, 70)},
+            ),
+            "review",
+        ),
+        (make(16, "t1_twist", {**s.FLASH3D, "SequenceName": "*fl3d1"}, volumes=60), "review:60_volumes"),
+    ],
+    "research": [
+        (make(1, "AAHScout_64ch", s.SCOUT3D), "skip"),
+        (s.magnitudes(2), "fmap/magnitude1 fmap/magnitude2"),
+        (s.phase_difference(3), "fmap/phasediff"),
+        (make(4, "SpinEchoFieldMap_AP", s.SE_EPI, volumes=3, PhaseEncodingPositive=AP), "fmap/dir-AP_epi"),
+        (make(5, "SpinEchoFieldMap_PA", s.SE_EPI, volumes=3, PhaseEncodingPositive=PA), "fmap/dir-PA_run-1_epi"),
+        (sbref(6, "rfMRI_REST_AP_SBRef"), "func/task-rest_dir-AP_run-1_sbref"),
+        (bold(7, "rfMRI_REST_AP"), "func/task-rest_dir-AP_run-1_bold"),
+        (sbref(8, "rfMRI_REST_PA_SBRef", PhaseEncodingPositive=PA), "func/task-rest_dir-PA_sbref"),
+        (bold(9, "rfMRI_REST_PA", PhaseEncodingPositive=PA), "func/task-rest_dir-PA_bold"),
+        (sbref(10, "rfMRI_REST_AP_SBRef"), "func/task-rest_dir-AP_run-2_sbref"),
+        (bold(11, "rfMRI_REST_AP"), "func/task-rest_dir-AP_run-2_bold"),
+        (sbref(12, "tfMRI_WM_AP_SBRef"), "func/task-WM_sbref"),
+        (bold(13, "tfMRI_WM_AP"), "func/task-WM_bold"),
+        (sbref(14, "dMRI_dir98_AP_SBRef", s.DWI, SequenceName="ep_b0"), "dwi/dir-AP_sbref"),
+        (make(15, "dMRI_dir98_AP", s.DWI, volumes=99, b=s.SHELL), "dwi/dir-AP_dwi"),
+        (make(16, "dMRI_b0_PA", s.DWI, volumes=4, b=(0.0,), PhaseEncodingPositive=PA), "fmap/dir-PA_run-2_epi"),
+    ],
+    "phase of everything": [
+        (sbref(1, "bold_nback_SBRef"), "func/task-nback_part-mag_sbref"),
+        (
+            make(2, "bold_nback_SBRef_Pha", s.BOLD, phase("ORIGINAL\\PRIMARY\\P\\ND"), at=5, protocol="bold_nback"),
+            "func/task-nback_part-phase_sbref",
+        ),
+        (bold(3, "bold_nback"), "func/task-nback_part-mag_bold"),
+        (
+            make(
+                4,
+                "bold_nback_Pha",
+                s.BOLD,
+                phase("ORIGINAL\\PRIMARY\\P\\MB\\ND\\MOSAIC"),
+                volumes=300,
+                at=15,
+                protocol="bold_nback",
+            ),
+            "func/task-nback_part-phase_bold",
+        ),
+        (make(5, "ep2d_diff_64", s.DWI, volumes=65, b=s.SHELL), "dwi/dir-AP_part-mag_dwi"),
+        (
+            make(6, "ep2d_diff_64_Pha", s.DWI, phase(), volumes=65, b=s.SHELL, at=25, protocol="ep2d_diff_64"),
+            "dwi/dir-AP_part-phase_dwi",
+        ),
+    ],
+    "product EPI": [
+        (bold(1, "ep2d_bold_moco_p2_rest", ImageType="ORIGINAL\\PRIMARY\\M\\ND\\MOSAIC"), "func/task-rest_bold"),
+        (
+            bold(
+                2,
+                "MoCoSeries",
+                ImageType="ORIGINAL\\PRIMARY\\M\\ND\\MOCO\\MOSAIC",
+                protocol="ep2d_bold_moco_p2_rest",
+                at=5,
+            ),
+            "skip:MOCO",
+        ),
+        (make(3, "Mean_&_t-Maps", s.BOLD, ImageType="DERIVED\\PRIMARY\\M\\MEAN\\MOSAIC"), "skip"),
+        (
+            make(4, "ep2d_diff_mddw_30_p2", s.DWI, volumes=31, b=(0.0, 1000.0), SequenceFile="ep2d_diff"),
+            "dwi/dir-AP_run-1_dwi",
+        ),
+        (
+            make(5, "ep2d_diff_mddw_30_p2_ADC", s.DWI, ImageType="DERIVED\\PRIMARY\\DIFFUSION\\ADC\\ND\\NORM"),
+            "skip:ADC",
+        ),
+        (
+            make(6, "ep2d_diff_mddw_30_p2_TRACEW", s.DWI, ImageType="DERIVED\\PRIMARY\\DIFFUSION\\TRACEW\\ND"),
+            "skip:TRACEW",
+        ),
+        (make(7, "ep2d_diff_mddw_30_p2_FA", s.DWI, ImageType="DERIVED\\PRIMARY\\DIFFUSION\\FA\\ND"), "skip:FA"),
+        (
+            make(
+                8,
+                "ep2d_diff_mddw_30_p2_ColFA",
+                s.DWI,
+                SamplesPerPixel=3,
+                ImageType="DERIVED\\PRIMARY\\DIFFUSION\\COLFA",
+            ),
+            "skip",
+        ),
+        (make(9, "ep2d_diff_CALC_BVAL", s.DWI, ImageType="DERIVED\\PRIMARY\\DIFFUSION\\CALC_BVALUE\\TRACEW"), "skip"),
+        (
+            make(10, "pasl_3d_tra", {**s.BOLD, "SequenceFile": "tgse_pasl", "SequenceName": "tgse3d1_528"}, volumes=10),
+            "review:asl",
+        ),
+        (
+            make(11, "resolve_3scan_trace_tra", {**s.DWI, "SequenceName": "*re_b1000t"}, volumes=2, b=(0.0, 1000.0)),
+            "dwi/dir-AP_run-2_dwi",
+        ),
+    ],
+    "quantitative": [
+        (make(1, "mp2rage_INV1", s.MPRAGE, InversionTime=700, protocol="mp2rage", RepetitionTime=5000), "review:inver"),
+        (
+            make(2, "mp2rage_INV2", s.MPRAGE, InversionTime=2500, protocol="mp2rage", RepetitionTime=5000, at=5),
+            "review:inver",
+        ),
+        (
+            make(
+                3,
+                "mp2rage_UNI_Images",
+                s.MPRAGE,
+                ImageType="DERIVED\\PRIMARY\\M\\ND\\UNI",
+                protocol="mp2rage",
+                RepetitionTime=5000,
+                at=5,
+            ),
+            "review:MP2RAGE",
+        ),
+        (
+            make(
+                4,
+                "mp2rage_T1_Images",
+                s.MPRAGE,
+                ImageType="DERIVED\\PRIMARY\\T1 MAP\\ND",
+                protocol="mp2rage",
+                RepetitionTime=5000,
+                at=5,
+            ),
+            "skip",
+        ),
+        (
+            make(5, "memprage_4e", s.MPRAGE, *echoes(1.69, 3.55, 5.41, 7.27), RepetitionTime=2530),
+            "anat/echo-1_T1w anat/echo-2_T1w anat/echo-3_T1w anat/echo-4_T1w",
+        ),
+        (
+            make(
+                6,
+                "memprage_4e RMS",
+                s.MPRAGE,
+                ImageType="DERIVED\\PRIMARY\\M\\MEAN\\NORM",
+                protocol="memprage_4e",
+                at=25,
+            ),
+            "skip",
+        ),
+        (
+            make(7, "gre_3D_qsm_5echo", s.FLASH3D, *echoes(4, 10, 16, 22, 28)),
+            "review:echoes review review review review",
+        ),
+        (make(8, "mtsat_t1w_fa21", s.FLASH3D, FlipAngle=21), "review:flip"),
+        (make(9, "mtsat_pdw_fa6", s.FLASH3D, FlipAngle=6), "review"),
+        (make(10, "tfl_b1map", {**s.LOC, **s.timed(2.2, 9000, 8), "SequenceName": "*tfl2d1_16"}, volumes=2), "review"),
+    ],
+    "anonymised": [
+        (make(1, "", {**s.LOC, "SequenceFile": ""}, *s.THREE, at=None), "skip"),
+        (make(2, "", {**s.MPRAGE, "SequenceFile": ""}, at=None), "anat/T1w"),
+        (make(3, "", {**s.SPACE, "SequenceFile": ""}, at=None), "anat/T2w"),
+        (make(4, "", {**s.BOLD, "SequenceFile": ""}, volumes=200, at=None), "func/task-bold_bold:no_task"),
+        (make(5, "", {**s.DWI, "SequenceFile": ""}, volumes=65, b=s.SHELL, at=None), "dwi/dir-AP_dwi"),
+        (make(6, "", {**s.SCOUT3D, "SequenceFile": ""}, at=None), "review"),
+        (make(7, "", {**s.BOLD, "SequenceFile": ""}, at=None), "review"),
+        (make(8, "", {**s.FIELD, "SequenceFile": ""}, *echoes(4.92, 7.38), at=None), "fmap/magnitude1 fmap/magnitude2"),
+        (make(9, "", {**s.FIELD, "SequenceFile": ""}, phase(te=7.38), at=None), "fmap/phasediff"),
+    ],
+}
+
+XA: S = {
+    "XA": [
+        (make(1, "AAHead_Scout", s.xa(s.SCOUT3D, ImageType="ORIGINAL\\PRIMARY\\LOCALIZER\\NONE")), "skip"),
+        (make(2, "t1_mprage", s.xa(s.MPRAGE), protocol="t1_mprage"), "anat/rec-nonorm_T1w"),
+        (
+            make(3, "t1_mprage", s.xa(s.MPRAGE, SiemensImageType="ORIGINAL\\PRIMARY\\M\\NORM"), at=10),
+            "anat/rec-norm_T1w",
+        ),
+        (make(4, "t2_space", s.xa(s.SPACE)), "anat/T2w"),
+        (make(5, "t2_space_flair", s.xa(s.SPACE_FLAIR)), "anat/FLAIR"),
+        (s.magnitudes(6), "fmap/magnitude1 fmap/magnitude2"),
+        (s.phase_difference(7), "fmap/phasediff"),
+        (make(8, "se_epi_AP", s.xa(s.SE_EPI), PhaseEncodingPositive=AP), "fmap/dir-AP_epi"),
+        (make(9, "se_epi_PA", s.xa(s.SE_EPI), PhaseEncodingPositive=PA), "fmap/dir-PA_epi"),
+        (make(10, "bold_faces_SBRef", s.xa(s.BOLD), ImageComments="Single-band reference"), "func/task-faces_sbref"),
+        (make(11, "bold_faces", s.xa(s.BOLD), volumes=300), "func/task-faces_bold"),
+        (make(12, "dwi_multi", s.xa(s.DWI), volumes=99, b=s.SHELL), "dwi/dir-AP_dwi"),
+        (
+            make(
+                13, "dwi_multi_TENSOR", s.xa(s.DWI, SiemensImageType="DERIVED\\PRIMARY\\DIFFUSION\\TENSOR"), b=s.SHELL
+            ),
+            "skip",
+        ),
+    ],
+    "XA all echoes in one series": [
+        (
+            make(1, "gre_field_mapping_2x", s.FIELD, *echoes(4.92, 7.38), phase(te=4.92), phase(te=7.38)),
+            "fmap/magnitude1 fmap/magnitude2 fmap/phase1 fmap/phase2",
+        ),
+        (
+            make(2, "me_bold_rest", s.BOLD, *echoes(12, 30, 48), volumes=200),
+            "func/task-rest_echo-1_bold func/task-rest_echo-2_bold func/task-rest_echo-3_bold",
+        ),
+    ],
+}
+
+GE: S = {
+    "GE": [
+        (make(1, "3Plane Loc SSFSE", s.ge("SE", "SK", "2D", "ssfse"), *s.THREE), "skip"),
+        (make(2, "ASSET Cal", s.GE_CAL), "skip:calibration"),
+        (make(3, "Sag 3D T1 BRAVO", s.GE_BRAVO), "anat/run-1_T1w:TI_450"),
+        (make(4, "Sag FSPGR 3D", s.GE_SPGR), "anat/run-2_T1w:agrees"),
+        (make(5, "Sag CUBE T2", s.GE_CUBE), "anat/run-1_T2w"),
+        (make(6, "Sag T2 FLAIR CUBE", s.GE_CUBE_FLAIR), "anat/FLAIR"),
+        (make(7, "Ax PD/T2 FSE", s.GE_FSE, *echoes(10, 100)), "anat/PDw anat/run-2_T2w"),
+        (make(8, "Ax T1 FLAIR", s.GE_T1_FLAIR), "anat/run-3_T1w"),
+        (make(9, "fMRI rest", s.GE_EPI, volumes=150, NumberOfTemporalPositions=150), "func/task-rest_bold"),
+        (make(10, "Ax DTI 32 dir TENSOR", s.GE_DWI, volumes=36, b=(0.0, 1000.0)), "dwi/run-1_dwi"),
+        (make(11, "ADC (10^-6 mm²/s):Ax DTI", s.GE_DWI, ImageType="DERIVED\\SECONDARY\\ADC"), "skip"),
+        (make(12, "Fractional Aniso. map", s.GE_DWI, ImageType="DERIVED\\SECONDARY\\FA"), "skip"),
+        (
+            make(13, "B0map", s.GE_B0, Part(), Part(component="real", tags={"RescaleType": "Hz"})),
+            "fmap/magnitude fmap/fieldmap:Hz",
+        ),
+        (make(14, "Processed Images", s.GE_BRAVO, ImageType="DERIVED\\SECONDARY\\REFORMATTED\\AVERAGE"), "skip"),
+        (make(15, "Screen Save", {"Modality": "MR", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}), "skip"),
+        (make(16, "3D ASL", s.ge("RM", "NONE", "3D", "3dasl", **s.timed(10, 4800)), volumes=2), "review:asl"),
+        (make(17, "Ax DWI PROPELLER", s.GE_FSE, volumes=2, b=(0.0, 1000.0), EchoTime=80), "dwi/run-2_dwi:b-values"),
+    ],
+    "GE corrected twice": [
+        (make(3, "ORIG Ax T2", s.GE_FSE, EchoTime=100, protocol="Ax T2", at=9), "review:same_measurement"),
+        (make(300, "PU:Ax T2", s.GE_FSE, EchoTime=100, protocol="Ax T2", at=9), "review:same_measurement"),
+    ],
+    "GE field map of complex parts": [
+        (
+            make(
+                1,
+                "fieldmap",
+                s.ge("GR", "SS\\SP", "2D", "fgre", **s.timed(7, 600, 60)),
+                Part(),
+                phase(),
+                Part(component="real"),
+                Part(component="imaginary"),
+            ),
+            "review review review review",
+        ),
+    ],
+}
+
+B0 = {"ImageType": "ORIGINAL\\PRIMARY\\B0 MAP\\B0\\UNSPECIFIED", "EchoTime": "0"}
+PHILIPS: S = {
+    "Philips": [
+        (make(101, "SURVEY", s.PH_FFE, *s.THREE), "skip"),
+        (make(201, "Ref_SENSE_32", s.PH_REF), "skip:calibration"),
+        (make(301, "T1W_3D_TFE", s.PH_TFE), "anat/T1w"),
+        (make(401, "T2W_TSE", s.PH_TSE), "anat/T2w"),
+        (make(501, "FLAIR_longTR", s.PH_FLAIR), "anat/FLAIR"),
+        (make(601, "FE_EPI rest", s.PH_FEEPI, volumes=200, NumberOfTemporalPositions=200), "func/task-rest_bold"),
+        (make(701, "DTI_medium_iso", s.PH_DWI, volumes=33, b=(0.0, 800.0)), "dwi/dwi"),
+        (make(702, "dADC", s.PH_DWI, ImageType="DERIVED\\PRIMARY\\ADC\\ADC\\UNSPECIFIED"), "skip"),
+        (make(801, "WIP B0 NS", s.PH_FFE, Part(te=1.52), Part(tags=B0)), "fmap/magnitude fmap/fieldmap:B0_MAP"),
+        (
+            make(901, "T2star_me", s.PH_FFE, *echoes(5, 12, 19, 26, 33), RepetitionTime=45),
+            "review review review review review",
+        ),
+        (make(1001, "TopUp_P", s.PH_SEEPI, volumes=2), "review:direction"),
+        (
+            make(1101, "WIP me_fMRI stroop", s.PH_FEEPI, *echoes(12, 28, 44), volumes=200),
+            "func/task-stroop_echo-1_bold func/task-stroop_echo-2_bold func/task-stroop_echo-3_bold",
+        ),
+        (make(1201, "WIP pCASL", s.PH_FEEPI, volumes=60, EchoTime=12), "review:asl"),
+    ],
+    "Philips, directions in words": [
+        (make(1, "B0_AP", s.PH_SEEPI, volumes=2), "fmap/dir-AP_epi"),
+        (make(2, "B0_PA", s.PH_SEEPI, volumes=2), "fmap/dir-PA_epi"),
+        (make(3, "fMRI_motor", s.PH_FEEPI, volumes=200), "func/task-motor_bold"),
+    ],
+    "Philips asked dcm2niix": [
+        (make(1, "topup 1", s.PH_SEEPI, volumes=2), "fmap/dir-AP_epi:dcm2niix"),
+        (make(2, "topup 2", s.PH_SEEPI, volumes=2), "fmap/dir-PA_epi:dcm2niix"),
+    ],
+}
+GUESSES = {
+    "Philips asked dcm2niix": {"1.2.3.1": Guess("fmap", "epi", "AP"), "1.2.3.2": Guess("fmap", "epi", "PA")},
+}
+
+OTHERS: S = {
+    "UIH": [
+        (make(1, "gre_scout", s.uih("GR", "gre_scout", "2D"), *s.THREE), "skip"),
+        (make(2, "t1_gre_fsp_3d_sag", s.UIH_T1), "anat/T1w"),
+        (make(3, "epi_bold_rest", s.UIH_BOLD, volumes=240), "func/task-rest_bold"),
+        (make(6, "dti_tra_dir16_PA", s.UIH_DTI, volumes=17, b=(0.0, 1000.0)), "dwi/dir-PA_dwi"),
+        (make(9, "dti_tra_dir16_AP_SaveBySlc", s.UIH_DTI, volumes=17, b=(0.0, 1000.0)), "dwi/dir-AP_dwi"),
+    ],
+    "Canon": [
+        (make(1000, "Locator", s.canon("GR", "FE2D", "2D"), *s.THREE), "skip"),
+        (make(2000, "3D MPRAGE", s.CANON_T1), "anat/T1w"),
+        (make(3000, "DTI_PA-ortho", s.CANON_DWI, volumes=21, b=(0.0, 1000.0)), "dwi/dir-PA_dwi"),
+        (make(4000, "DTI_AP-ortho", s.CANON_DWI, volumes=21, b=(0.0, 1000.0)), "dwi/dir-AP_dwi"),
+        (make(5000, "fMRI finger", s.CANON_BOLD, volumes=120), "func/task-finger_bold"),
+        (make(6000, "T2 FSE", s.CANON_T2), "anat/T2w"),
+    ],
+}
+
+TRAPS: S = {
+    "letters inside words": [
+        (bold(1, "bold_forrest_gump"), "func/task-gump_bold"),  # the patient's name goes; no "rest" in "forrest"
+        (bold(2, "func-bold_task-fa_run-1"), "func/task-fa_run-1_bold"),
+        (bold(3, "T1_localizer_prf_run1"), "func/task-T1LocalizerPrf_bold"),
+        (bold(4, "fMRI_DTI_group_rest"), "func/task-rest_bold"),
+        (s.magnitudes(5, "DTI_fieldmap"), "fmap/magnitude1 fmap/magnitude2"),
+        (s.phase_difference(6, "DTI_fieldmap"), "fmap/phasediff"),
+        (make(7, "DTI_TENSOR_64", s.DWI, volumes=65, b=s.SHELL), "dwi/dir-AP_dwi"),
+        (make(8, "T2*_fl2d_tra", {**s.LOC, **s.SLICES, "EchoTime": 20, "RepetitionTime": 600}), "anat/T2starw"),
+        (make(9, "Planning T1w MPRAGE", s.MPRAGE), "anat/T1w"),
+        (bold(10, "multitasking_run2"), "func/task-multitasking_bold"),
+    ],
+    "the patient's name": [
+        (bold(1, "Anna_nback"), "func/task-nback_bold"),
+        (bold(2, "P7_FORREST_stroop"), "func/task-stroop_bold"),
+    ],
+    "languages": [
+        (make(1, "Übersicht", s.LOC, *s.THREE), "skip"),
+        (make(2, "T1 Volumen sagittal", s.MPRAGE), "anat/T1w"),
+        (bold(3, "fMRT Ruhe"), "func/task-ruhe_bold"),
+        (bold(4, "IRMf repos"), "func/task-repos_bold"),
+        (make(5, "Repérage", {**s.LOC, "matrix": (256, 256, 3)}), "skip:localizer"),
+        (make(6, "Diffusion Gehirn", s.DWI, volumes=33, b=(0.0, 1000.0)), "dwi/dir-AP_dwi"),
+        (make(7, "T2 dunkle Flüssigkeit", s.TIRM), "anat/FLAIR"),
+    ],
+    "ReproIn": [
+        (make(1, "anat-scout_ses-01", s.LOC, *s.THREE), "skip"),
+        (make(2, "anat-T1w_ses-01_acq-mprage", s.MPRAGE), "anat/acq-mprage_T1w"),
+        (make(3, "WIP anat-T2w", s.SPACE), "anat/T2w"),
+        (sbref(4, "func_ses-01_task-rest_acq-x_SBRef"), "func/task-rest_acq-x_sbref"),
+        (bold(5, "func_ses-01_task-rest_acq-x"), "func/task-rest_acq-x_bold"),
+        (bold(6, "func-bold_task-nback_run+", volumes=100), "func/task-nback_run-1_bold"),
+        (bold(7, "func-bold_task-nback_run+", volumes=100), "func/task-nback_run-2_bold"),
+        (make(8, "fmap_dir-AP", s.SE_EPI, volumes=3), "fmap/dir-AP_epi"),
+        (make(9, "fmap_dir-PA", s.SE_EPI, volumes=3, PhaseEncodingPositive=PA), "fmap/dir-PA_epi"),
+        (make(10, "dwi_dir-AP_acq-b2000", s.DWI, volumes=65, b=s.SHELL), "dwi/acq-b2000_dir-AP_dwi"),
+        (s.magnitudes(11, "fmap_acq-4mm"), "fmap/acq-4mm_magnitude1 fmap/acq-4mm_magnitude2"),
+        (s.phase_difference(12, "fmap_acq-4mm"), "fmap/acq-4mm_phasediff"),
+    ],
+    "ReproIn against physics": [
+        (bold(1, "anat-T1w"), "review:gradient-echo_EPI"),
+        (make(2, "func-bold_task-rest", s.MPRAGE), "review:T1-weighted"),
+        (make(3, "anat-T2w", s.MPRAGE), "review:T1-weighted"),
+        (make(4, "dwi_dir-AP", s.SPACE), "review:T2-weighted"),
+        (make(5, "anat-T1weighted", s.MPRAGE), "review:BIDS"),
+        (
+            make(6, "func_task-rest_dir-AP", s.BOLD, volumes=200, PhaseEncodingPositive=PA),
+            "func/task-rest_dir-AP_bold:header_says_PA",
+        ),
+    ],
+    "ReproIn, parts and repeats": [
+        (bold(1, "func_task-rest"), "func/task-rest_part-mag_bold"),
+        (
+            make(2, "func_task-rest_Pha", s.BOLD, phase(), volumes=300, at=5, protocol="func_task-rest"),
+            "func/task-rest_part-phase_bold",
+        ),
+        (bold(3, "func_task-movie_run-01"), "review:claim"),
+        (bold(4, "func_task-movie_run-01"), "review:claim"),
+    ],
+    "aborted, then repeated": [
+        (sbref(1, "bold_nback_SBRef"), "review:aborted"),
+        (bold(2, "bold_nback", 40, PlannedVolumes=300), "review:40_of_300"),
+        (sbref(3, "bold_nback_SBRef"), "func/task-nback_sbref"),
+        (bold(4, "bold_nback", 300, PlannedVolumes=300), "func/task-nback_bold"),
+    ],
+    "aborted, nothing planned is known": [
+        (bold(1, "bold_nback", 40), "review:300"),
+        (bold(2, "bold_nback", 300), "func/task-nback_bold"),
+    ],
+    "repeat was cut": [
+        (bold(1, "bold_nback", 300, PlannedVolumes=300), "func/task-nback_bold"),
+        (bold(2, "bold_nback", 40, PlannedVolumes=300), "review:40_of_300"),
+    ],
+    "short runs in the reverse direction": [
+        (make(1, "bold_rest_PA", s.BOLD, volumes=5, PhaseEncodingPositive=PA), "fmap/dir-PA_epi:reverse"),
+        (bold(2, "bold_rest_AP"), "func/task-rest_bold"),
+    ],
+    "derived but alone": [
+        (make(1, "t1_mprage", s.MPRAGE, ImageType="DERIVED\\PRIMARY\\M\\ND\\DIS3D"), "anat/T1w:DERIVED"),
+        (make(2, "t2_space", s.SPACE, ImageType=s.RAW), "anat/T2w"),
+        (make(3, "t2_space_filt", s.SPACE, ImageType="DERIVED\\PRIMARY\\M\\ND\\FILTERED", at=11), "review:original"),
+    ],
+    "single-band reference of a field map": [
+        (sbref(1, "SpinEchoFieldMap_AP_SBRef", s.SE_EPI), "review:field_map"),
+        (make(2, "SpinEchoFieldMap_AP", s.SE_EPI, volumes=3), "fmap/dir-AP_epi"),
+        (sbref(3, "SpinEchoFieldMap_PA_SBRef", s.SE_EPI, PhaseEncodingPositive=PA), "review:field_map"),
+        (make(4, "SpinEchoFieldMap_PA", s.SE_EPI, volumes=3, PhaseEncodingPositive=PA), "fmap/dir-PA_epi"),
+    ],
+    "nameless reference": [
+        (make(1, "", s.BOLD, ImageType=s.NORM + "\\MOSAIC"), "func/task-bold_sbref"),
+        (make(2, "", s.BOLD, ImageType=s.MULTIBAND, volumes=300), "func/task-bold_bold"),
+    ],
+    "two people under one ID": [
+        (make(1, "t1_mprage", s.MPRAGE), "review:different_names"),
+        (
+            make(2, "t1_mprage", s.MPRAGE, study="1.2.9", patient=Patient("P7", "DOE JOHN", "19700101", "M")),
+            "review:different_names",
+        ),
+    ],
+    "not a brain volume": [
+        (make(1, "t2_tse_shim", s.TSE, matrix=(128, 128, 1)), "review:one_slice"),
+    ],
+}
+
+ALL = {
+    f"{group}: {name}": rows
+    for group, table in (
+        ("siemens", SIEMENS),
+        ("xa", XA),
+        ("ge", GE),
+        ("philips", PHILIPS),
+        ("others", OTHERS),
+        ("traps", TRAPS),
+    )
+    for name, rows in table.items()
+}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_session_is_planned_as_expected(name: str) -> None:
+    wrong = check(ALL[name], GUESSES.get(name.partition(": ")[2]))
+    assert not wrong, "\n".join(wrong)
