@@ -61,7 +61,7 @@ def make_plan(
     doubtful = {
         uid: str(collision.conflict.value)
         for collision in inventory.collisions
-        if collision.conflict is Conflict.ONE_ID_TWO_PEOPLE
+        if collision.conflict in (Conflict.ONE_ID_TWO_PEOPLE, Conflict.ONE_STUDY_TWO_PEOPLE)
         for uid in collision.series
     }
     if sessions is Sessions.AUTO:
@@ -122,6 +122,8 @@ def _plan_study(
 def _doubt(draft: Draft, doubtful: Mapping[str, str]) -> Draft:
     if draft.to_convert and draft.series.uid in doubtful:
         return draft.decided(Decision.REVIEW, doubtful[draft.series.uid])
+    if draft.to_convert and draft.series.incomplete:
+        return draft.decided(Decision.REVIEW, draft.series.incomplete[0])
     return draft
 
 

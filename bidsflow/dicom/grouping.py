@@ -152,6 +152,7 @@ def _make_series(uid: str, members: Sequence[Instance], protocols: Mapping[str, 
         instances=tuple(ordered),
         header=header,
         problems=(*problems, *missing, *odd),
+        incomplete=(*problems, *missing),
     )
 
 
@@ -187,7 +188,9 @@ def find_collisions(series: Sequence[Series]) -> tuple[Collision, ...]:
     found: list[Collision] = []
     by_id: dict[str, list[Series]] = defaultdict(list)
     by_name: dict[tuple[str, str], list[Series]] = defaultdict(list)
+    by_study: dict[str, list[Series]] = defaultdict(list)
     for one in series:
+        by_study[one.study_uid].append(one)
         if one.patient.id:
             by_id[one.patient.id].append(one)
         if one.patient.name and one.patient.birth_date:
@@ -202,6 +205,11 @@ def find_collisions(series: Sequence[Series]) -> tuple[Collision, ...]:
         _collision(Conflict.ONE_PERSON_TWO_IDS, members)
         for members in by_name.values()
         if len({one.patient.id for one in members} - {""}) > 1
+    ]
+    found += [
+        _collision(Conflict.ONE_STUDY_TWO_PEOPLE, members)
+        for members in by_study.values()
+        if len({one.patient.key for one in members}) > 1
     ]
     return tuple(found)
 

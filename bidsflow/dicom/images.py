@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from bidsflow.dicom.frames import ENTRY, FIELD
 from bidsflow.dicom.header import Header
@@ -20,6 +21,8 @@ _SPLITTING = (
     "ImageOrientationPatient", "EchoTime", "Columns", "Rows", "ImageType", "ComplexImageComponent", "GeImageType",
     "Manufacturer",
 )  # fmt: skip
+#: Fewer steps between slices tell nothing of their usual distance.
+_FEW_STEPS = 4
 #: Echo times that differ by less than this (ms) are one echo.
 _SAME_ECHO = 0.01
 #: GE adds 1e9 to b-values that a person typed (dcm2niix, ``nii_dicom.cpp``).
@@ -100,6 +103,8 @@ def _classic_images(instances: Sequence[Instance], shared: Header, problems: lis
             slices, volumes, rest = _count_slices(headers)
             if rest:
                 problems.append(f"a volume is incomplete: {len(headers)} images do not fill volumes of {slices} slices")
+            gap = _find_gap(headers, orientation)
+            problems += [gap] if gap else []
             matrix = (columns, rows, slices)
         found = sorted({value for header in headers for value in b_values(header)})
         images.append(Image(headers[0], matrix, volumes, 0, echo_time, part, orientation, tuple(found), len(headers)))
@@ -113,6 +118,25 @@ def _count_slices(headers: Sequence[Header]) -> tuple[int, int, int]:
         return frames, len(headers), 0
     slices = len({header.text("ImagePositionPatient") for header in headers})
     return slices, math.ceil(len(headers) / slices), len(headers) % slices
+
+
+def _find_gap(headers: Sequence[Header], orientation: tuple[float, ...]) -> str:
+    """Return a clause where slices of one image lie further apart than the others, ``""`` where they do not.
+
+    Source: the distance of slices along their normal (PS3.3 C.7.6.2.1.1).
+    """
+    if len(orientation) != 6:
+        return ""
+    a, b, c, d, e, f = orientation
+    normal = (b * f - c * e, c * d - a * f, a * e - b * d)
+    places = {header.text("ImagePositionPatient"): header.numbers("ImagePositionPatient") for header in headers}
+    depths = sorted(
+        sum(x * n for x, n in zip(place, normal, strict=True)) for place in places.values() if len(place) == 3
+    )
+    steps = sorted(after - before for before, after in pairwise(depths))
+    if len(steps) < _FEW_STEPS or steps[-1] < 1.5 * steps[len(steps) // 2]:
+        return ""
+    return f"slices are missing: a gap of {steps[-1]:.1f} mm where slices lie {steps[len(steps) // 2]:.1f} mm apart"
 
 
 def _mosaic_slices(header: Header, shared: Header) -> int:

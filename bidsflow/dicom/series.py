@@ -137,7 +137,10 @@ class Series:
     header : Header
         Header of the first instance.
     problems : tuple of str
-        What a person should know: contradictions, missing instances, collisions.
+        What a person should know, `incomplete` included.
+    incomplete : tuple of str
+        What shows that images of the series are missing: gaps between slices or instance numbers, a volume that is
+        not full.
     """
 
     uid: str
@@ -151,6 +154,7 @@ class Series:
     instances: tuple[Instance, ...]
     header: Header
     problems: tuple[str, ...] = ()
+    incomplete: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -164,6 +168,7 @@ class Conflict(StrEnum):
     ONE_ID_TWO_PEOPLE = "one patient ID stands for different names, birth dates or sexes"
     ONE_ID_TWO_SCANNERS = "one patient ID was used on two scanners, which may number their patients alike"
     ONE_PERSON_TWO_IDS = "one name and birth date stands under two patient IDs"
+    ONE_STUDY_TWO_PEOPLE = "one study stands for different patients"
 
 
 @dataclass(frozen=True, slots=True)
