@@ -85,9 +85,16 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
     planned, left = _reserve(request, inventory, dataset, workers)
     with progress_bar(err, "converting") as update:
         result = carry_out(planned.plan, inventory, dataset, planned.key, jobs=workers, force=force, progress=update)
-    _report(result, left, inventory, dataset, as_json=as_json)
+    unplanned = () if edited is None else find_unplanned(edited, inventory)
+    _report(result, left, unplanned, inventory, dataset, as_json=as_json)
     if not result.complete:
         raise typer.Exit(1)
+
+
+def find_unplanned(plan: Plan, inventory: Inventory) -> tuple[str, ...]:
+    """Return the titles of the series of an export that a person's plan does not mention."""
+    named = {row.series_uid for row in plan.rows}
+    return tuple(series.title for series in inventory.series if series.uid not in named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +182,7 @@ def _make_plan(request: _Request, inventory: Inventory, dataset: Dataset, opinio
     PlanError
         If the plan does not fit the export, or no row is left.
     """
-    from bidsflow.convert.ledger import read_key, read_taken
+    from bidsflow.convert.ledger import read_key, read_skipped, read_taken
     from bidsflow.convert.planner import follow_plan, make_plan
     from bidsflow.convert.run import check_fit
     from bidsflow.convert.subjects import Sessions
@@ -186,7 +193,12 @@ def _make_plan(request: _Request, inventory: Inventory, dataset: Dataset, opinio
         planned = follow_plan(request.plan, inventory, key)
     else:
         planned = make_plan(
-            inventory, guesses=opinions, key=key, sessions=Sessions(request.sessions), taken=read_taken(dataset)
+            inventory,
+            guesses=opinions,
+            key=key,
+            sessions=Sessions(request.sessions),
+            taken=read_taken(dataset),
+            skipped=read_skipped(dataset),
         )
     return replace(planned, plan=_choose(planned.plan, request.subject_labels, request.session_labels))
 
@@ -201,7 +213,7 @@ def _reserve(request: _Request, inventory: Inventory, dataset: Dataset, jobs: in
     left : tuple of str
         Images that the dataset holds, that belong to the sessions of the plan, and that it does not name.
     """
-    from bidsflow.convert.ledger import read_taken, write_key
+    from bidsflow.convert.ledger import note_skipped, read_taken, write_key
     from bidsflow.convert.plan import Decision
     from bidsflow.convert.survey import planned_paths
     from bidsflow.dataset.write import locked, staging
@@ -214,6 +226,8 @@ def _reserve(request: _Request, inventory: Inventory, dataset: Dataset, jobs: in
     with locked(dataset):
         planned = _make_plan(request, inventory, dataset, opinions)
         write_key(dataset, planned.key)
+        if request.plan is not None:
+            note_skipped(dataset, request.plan)
         taken = read_taken(dataset)
     wanted = planned_paths(planned.plan.decided(Decision.CONVERT))
     folders = {parse_name(path).folder for path in wanted.values()}
@@ -256,10 +270,18 @@ def _choose(plan: Plan, subjects: Sequence[str], sessions: Sequence[str]) -> Pla
     return replace(plan, rows=tuple(rows))
 
 
-def _report(result: Result, left: Sequence[str], inventory: Inventory, dataset: Dataset, *, as_json: bool) -> None:
+def _report(
+    result: Result,
+    left: Sequence[str],
+    unplanned: Sequence[str],
+    inventory: Inventory,
+    dataset: Dataset,
+    *,
+    as_json: bool,
+) -> None:
     """Say what was done, what failed, what was left alone, and what waits for a person."""
     if as_json:
-        _report_json(result, left, inventory)
+        _report_json(result, left, unplanned, inventory)
         return
     from bidsflow.cli.steps import consoles, print_set_aside, printable
     from bidsflow.convert.run import Status
@@ -274,6 +296,8 @@ def _report(result: Result, left: Sequence[str], inventory: Inventory, dataset: 
                   soft_wrap=True)  # fmt: skip
     if len(left) > _SHOWN:
         err.print(f"[yellow]left alone[/] {len(left) - _SHOWN} more images that were converted before")
+    for title in unplanned:
+        err.print(f"[yellow]not in the plan[/] series {printable(title)}: nothing is done with it", soft_wrap=True)
     for row in result.reviews:
         err.print(f"[yellow]review[/] {printable(row.title)}: {printable(row.evidence)}", soft_wrap=True)
     print_set_aside(inventory, err)
@@ -289,7 +313,7 @@ def _report(result: Result, left: Sequence[str], inventory: Inventory, dataset: 
         err.print("To see why nothing is converted: bidsflow plan EXPORT", soft_wrap=True)
 
 
-def _report_json(result: Result, left: Sequence[str], inventory: Inventory) -> None:
+def _report_json(result: Result, left: Sequence[str], unplanned: Sequence[str], inventory: Inventory) -> None:
     import json
 
     images = [
@@ -302,6 +326,7 @@ def _report_json(result: Result, left: Sequence[str], inventory: Inventory) -> N
     ]
     aside = [{"path": one.path, "reason": one.reason} for one in inventory.set_aside if not one.harmless]
     content = {
-        "complete": result.complete, "images": images, "left": list(left), "review": reviews, "set_aside": aside,
+        "complete": result.complete, "images": images, "left": list(left), "not_in_plan": list(unplanned),
+        "review": reviews, "set_aside": aside,
     }  # fmt: skip
     typer.echo(json.dumps(content, indent=2))

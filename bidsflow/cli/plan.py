@@ -29,6 +29,7 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
     as_tsv: Annotated[bool, typer.Option("--tsv", help="Print the plan as TSV.")] = False,
     sessions: SessionsOption = "auto",
+    force: Annotated[bool, typer.Option("--force", help="Replace the file of --output if it is there.")] = False,
 ) -> None:
     """Name every image of an export, with the evidence, and write nothing but the plan.
 
@@ -44,19 +45,24 @@ def plan(
         printable,
         take,
     )
-    from bidsflow.convert.ledger import read_key, read_taken
+    from bidsflow.convert.ledger import read_key, read_skipped, read_taken
     from bidsflow.convert.plan import Decision, to_json, to_tsv
     from bidsflow.convert.subjects import Key, Sessions
     from bidsflow.dataset.tree import Dataset, check_target
     from bidsflow.dataset.write import write_durably
 
     out, err = consoles()
+    if output is not None and output.exists() and not force:
+        raise typer.BadParameter(f"{output} is there, perhaps edited: name another file, or add --force")
+    if output is not None and not output.parent.is_dir():
+        raise typer.BadParameter(f"{output.parent} is not a folder: name a file in one that exists")
     dataset = Dataset(check_target(bids_dir, exports)) if bids_dir is not None else None
     inventory = take(exports, cache_file(exports), err)
     key, taken = (read_key(dataset), read_taken(dataset)) if dataset else (Key(), {})
-    made = plan_inventory(inventory, key, taken, Sessions(sessions), default_jobs()).plan
+    skipped = read_skipped(dataset) if dataset else frozenset[tuple[str, int]]()
+    made = plan_inventory(inventory, key, taken, Sessions(sessions), default_jobs(), skipped).plan
     if output is not None:
-        write_durably(output, to_tsv(made).encode())
+        write_durably(output, to_tsv(made).encode(), mode=0o600)  # UIDs of some scanners hold the time of the scan
     if as_json:
         typer.echo(to_json(made), nl=False)
     elif as_tsv:

@@ -104,22 +104,32 @@ def take(exports: Sequence[Path], index: Path | None, err: Console) -> Inventory
     return replace(inventory, series=tuple(hide_person(one) for one in inventory.series))
 
 
+def _kind_of(reason: str) -> str:
+    """Return a reason without the path that it may name, so that equal ones can be counted."""
+    return "a copy" if reason.startswith("a copy of ") else reason
+
+
 def _reasons(inventory: Inventory) -> str:
     from collections import Counter
 
-    reasons = Counter(one.reason for one in inventory.set_aside)
+    reasons = Counter(_kind_of(one.reason) for one in inventory.set_aside)
     return "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common(3)) or "it is empty"
 
 
 def plan_inventory(
-    inventory: Inventory, key: Key, taken: dict[tuple[str, int], str], sessions: Sessions, jobs: int
+    inventory: Inventory,
+    key: Key,
+    taken: dict[tuple[str, int], str],
+    sessions: Sessions,
+    jobs: int,
+    skipped: frozenset[tuple[str, int]] = frozenset(),
 ) -> Planned:
     """Plan an inventory, with dcm2niix's opinion where it is needed."""
     from bidsflow.convert.opinion import ask_dcm2niix
     from bidsflow.convert.planner import make_plan, undecided
 
     guesses = ask_dcm2niix(undecided(inventory), jobs)
-    return make_plan(inventory, guesses=guesses, key=key, sessions=sessions, taken=taken)
+    return make_plan(inventory, guesses=guesses, key=key, sessions=sessions, taken=taken, skipped=skipped)
 
 
 def plan_table(plan: Plan) -> Table:
@@ -159,9 +169,9 @@ def print_set_aside(inventory: Inventory, err: Console, *, everything: bool = Fa
         err.print(f"[yellow]set aside[/] {printable(one.path)}: {printable(one.reason)}", soft_wrap=True)
     if len(serious) > 20 and not everything:
         err.print(f"[yellow]set aside[/] {len(serious) - 20} more; `bidsflow scan --set-aside` lists all")
-    harmless = Counter(one.reason for one in inventory.set_aside if one.harmless)
+    harmless = Counter(_kind_of(one.reason) for one in inventory.set_aside if one.harmless)
     if harmless and not everything:
-        shown = ", ".join(f"{count} x {printable(reason)}" for reason, count in harmless.most_common(3))
+        shown = ", ".join(f"{count} x {printable(reason)}" for reason, count in harmless.most_common())
         err.print(f"[dim]{sum(harmless.values())} other files are not images or are copies ({shown})[/]")
     for collision in inventory.collisions:
         err.print(f"[yellow]patients[/] {collision}")

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bidsflow.convert.plan import Decision, Plan
 from bidsflow.convert.subjects import Key
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import write_durably
@@ -113,6 +114,28 @@ def read_taken(dataset: Dataset) -> dict[tuple[str, int], str]:
     folders = [file.stem for file in sorted((dataset.state / "ledger").glob("*.json"))]
     ledgers = [read_ledger(dataset, folder) for folder in folders]
     return {(entry.series_uid, entry.image): path for ledger in ledgers for path, entry in ledger.items()}
+
+
+def read_skipped(dataset: Dataset) -> frozenset[tuple[str, int]]:
+    """Return the images that a person said to skip, by SeriesInstanceUID and rank."""
+    stored = _read_json(dataset.skipped_file)
+    try:
+        return frozenset((uid, int(image)) for uid, images in stored.items() for image in images)
+    except (TypeError, ValueError) as error:
+        raise _damaged(dataset.skipped_file) from error
+
+
+def note_skipped(dataset: Dataset, plan: Plan) -> None:
+    """Remember what a person's plan says to skip, and forget what it says to convert. The caller holds the lock."""
+    before = read_skipped(dataset)
+    said = {(row.series_uid, row.image): row.decision for row in plan.rows}
+    now = {image for image in before if said.get(image, Decision.SKIP) is Decision.SKIP}
+    now |= {image for image, decision in said.items() if decision is Decision.SKIP}
+    if now != before:
+        by_uid: dict[str, list[int]] = {}
+        for uid, image in sorted(now):
+            by_uid.setdefault(uid, []).append(image)
+        write_durably(dataset.skipped_file, json.dumps(by_uid, indent=1).encode(), mode=0o600)
 
 
 def read_key(dataset: Dataset) -> Key:

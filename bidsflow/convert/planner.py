@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bidsflow import schema
@@ -41,6 +41,7 @@ def make_plan(
     key: Key | None = None,
     sessions: Sessions = Sessions.AUTO,
     taken: Mapping[tuple[str, int], str] | None = None,
+    skipped: Collection[tuple[str, int]] = (),
 ) -> Planned:
     """Return what becomes of every image of an inventory.
 
@@ -56,6 +57,8 @@ def make_plan(
         Whether names have a session.
     taken : mapping of (str, int) to str, optional
         The paths of images that the dataset holds already, by SeriesInstanceUID and rank. They keep their names.
+    skipped : collection of (str, int), optional
+        The images that a person said to skip in an earlier plan, by SeriesInstanceUID and rank.
     """
     place = assign(inventory.series, key or Key(), sessions)
     doubtful = {
@@ -73,7 +76,7 @@ def make_plan(
     for study, members in studies.items():
         subject, session = place.sessions[study]
         rows += _plan_study(members, subject, session, guesses or {}, doubtful)
-    rows = _keep_taken(rows, taken or {})
+    rows = [_heed_skip(row, skipped) for row in _keep_taken(rows, taken or {})]
     rows = _drop_lost_sources(_refuse_conflicts(rows, taken or {}))
     where = {series.uid: place.sessions[series.study_uid] for series in inventory.series}
     rows.sort(key=lambda row: (where[row.series_uid], row.series_number, row.series_uid, row.image))
@@ -175,6 +178,13 @@ def _keep_taken(rows: Sequence[PlanRow], taken: Mapping[tuple[str, int], str]) -
             row = replace(row, path=path, decision=Decision.CONVERT, evidence=evidence)
         kept.append(row)
     return kept
+
+
+def _heed_skip(row: PlanRow, skipped: Collection[tuple[str, int]]) -> PlanRow:
+    if row.decision is Decision.SKIP or (row.series_uid, row.image) not in skipped:
+        return row
+    evidence = f"Skipped by a person in an earlier plan. {row.evidence}"
+    return replace(row, decision=Decision.SKIP, path=NOT_APPLICABLE, evidence=evidence, b0_identifier="", b0_source="")
 
 
 def _refuse_conflicts(rows: Sequence[PlanRow], taken: Mapping[tuple[str, int], str]) -> list[PlanRow]:

@@ -21,6 +21,7 @@ inventory.sqlite holds the headers of the export. Keep it on this machine; leave
 
 private/         the key (who is who, shifted dates); without it new scans get new labels
 ledger/          what was converted from what, so that a second run does only what is missing or changed
+skipped.json     images that a plan of yours said to skip
 journal/         commits under way; the next command finishes them
 staging/         work in progress; removed when a run ends
 inventory.sqlite headers that were read, so that an unchanged file is not read twice (may be deleted)
@@ -53,6 +54,11 @@ class Dataset:
     def index_file(self) -> Path:
         """Headers that were read before: private."""
         return self.state / "inventory.sqlite"
+
+    @property
+    def skipped_file(self) -> Path:
+        """What a person said to skip."""
+        return self.state / "skipped.json"
 
     def ledger_file(self, folder: str) -> Path:
         """Return where it is kept what stands in one folder of a subject or session (``sub-01/ses-01``)."""
