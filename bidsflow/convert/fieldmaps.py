@@ -10,89 +10,127 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bidsflow.convert.naming.draft import Draft
-from bidsflow.dicom.physics import Kind, phase_encoding
+from bidsflow.dicom.physics import Kind
 
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """Images that together measure one field."""
+    """Images that together measure one field.
+
+    Attributes
+    ----------
+    label : str
+        Unique in the session.
+    members : tuple of Draft
+        The images of the field map, in order of acquisition.
+    partner : Draft or None
+        The run that is the other half of a field map with one direction.
+    """
 
     label: str
     members: tuple[Draft, ...]
+    partner: Draft | None = None
 
 
-def wire_fields(drafts: Sequence[Draft]) -> list[Draft]:
+def wire_fields(drafts: Sequence[Draft], known: int = 0) -> list[Draft]:
     """Return the drafts of one session with the fields that they measure and the field that corrects them.
 
     A run is corrected by one field: the one with the same shim, else the same geometry, else the nearest before it in
     time, else the nearest after it. A field that was measured with another shim corrects a run only if there is no
-    other, since the shim changes the field (the reason then says so). A lone image measures no field for runs that are
-    encoded as it is, so it corrects none of them.
+    other, since the shim changes the field (the reason then says so). Where nothing tells which of several fields it
+    is, none corrects the run.
+
+    Images of one phase-encoding direction measure a field only together with a run in the opposite direction: that run
+    then belongs to the field as well.
+
+    Parameters
+    ----------
+    drafts : sequence of Draft
+        In order of acquisition.
+    known : int
+        Fields that the session has from elsewhere, whose labels are not given again.
     """
-    fields = _find_fields(drafts)
+    fields = _find_fields(drafts, known)
     labels = {id(one): field.label for field in fields for one in field.members}
-    result = []
+    return [_wire(draft, fields, labels) for draft in drafts]
+
+
+def _wire(draft: Draft, fields: Sequence[_Field], labels: dict[int, str]) -> Draft:
+    if id(draft) in labels:
+        return replace(draft, field=labels[id(draft)])
+    if draft.to_convert and (draft.datatype, draft.suffix) == ("fmap", "epi"):
+        return draft.noted("no image of the opposite direction goes with it, so it corrects nothing")
+    if not draft.is_epi_run or not fields:
+        return draft
+    own = next((field for field in fields if field.partner is draft), None)
+    if own is not None:
+        draft = replace(draft, field=own.label).noted(f"it is one half of field map {own.label}")
+    ranked = sorted(fields, key=lambda field: _score(field, draft), reverse=True)
+    if len(ranked) > 1 and _score(ranked[0], draft) == _score(ranked[1], draft):
+        return draft.noted(f"nothing tells which of {len(fields)} field maps corrects it")
+    return replace(draft, corrected_by=ranked[0].label).noted(_reason(ranked[0], draft, len(fields)))
+
+
+def _find_fields(drafts: Sequence[Draft], known: int) -> list[_Field]:
+    sets: dict[str, list[Draft]] = {}
     for draft in drafts:
-        if id(draft) in labels:
-            draft = replace(draft, field=labels[id(draft)])
-        elif draft.is_epi_run and (useful := [field for field in fields if _can_correct(field, draft)]):
-            best = max(useful, key=lambda field: _score(field, draft))
-            draft = replace(draft.noted(_reason(best, draft)), corrected_by=best.label)
-        result.append(draft)
-    return result
-
-
-def _find_fields(drafts: Sequence[Draft]) -> list[_Field]:
+        if draft.to_convert and draft.datatype == "fmap" and draft.finding.kind in (Kind.FIELD_GRE, Kind.FIELD_HZ):
+            sets.setdefault(draft.measurement, []).append(draft)
     fields: list[_Field] = []
-    for key in dict.fromkeys(_gradient_key(one) for one in drafts if _is_gradient_map(one)):
-        members = tuple(one for one in drafts if _is_gradient_map(one) and _gradient_key(one) == key)
+    for members in sets.values():
         if any(one.suffix.startswith(("phase", "fieldmap")) for one in members):
             kind = "gre" if members[0].finding.kind is Kind.FIELD_GRE else "map"
-            fields.append(_Field(f"{kind}{1 + sum(f.label.startswith(kind) for f in fields)}", members))
-    blips: list[list[Draft]] = []
-    for draft in (one for one in drafts if one.to_convert and (one.datatype, one.suffix) == ("fmap", "epi")):
-        home = next((group for group in reversed(blips) if _completes(group, draft)), None)
-        if home is None:
-            blips.append([draft])
-        else:
-            home.append(draft)
-    return fields + [_Field(f"pepolar{rank}", tuple(group)) for rank, group in enumerate(blips, start=1)]
+            fields.append(_Field(_label(kind, fields, known), tuple(members)))
+    for group in _group_blips(drafts):
+        complete = len({one.direction for one in group}) > 1
+        partner = None if complete else _find_partner(group[0], drafts)
+        if complete or partner is not None:
+            fields.append(_Field(_label("pepolar", fields, known), tuple(group), partner))
+    return fields
 
 
-def _is_gradient_map(draft: Draft) -> bool:
-    return draft.to_convert and draft.datatype == "fmap" and draft.finding.kind in (Kind.FIELD_GRE, Kind.FIELD_HZ)
+def _label(kind: str, fields: Sequence[_Field], known: int) -> str:
+    return f"{kind}{1 + known + sum(field.label.startswith(kind) for field in fields)}"
 
 
-def _gradient_key(draft: Draft) -> tuple[str, str, str]:
-    return draft.entity("acq"), draft.entity("run"), draft.finding.kind
+def _group_blips(drafts: Sequence[Draft]) -> list[list[Draft]]:
+    """Return the images of opposite phase encoding that belong together: each joins the last group that lacks it."""
+    groups: list[list[Draft]] = []
+    for draft in drafts:
+        if draft.to_convert and (draft.datatype, draft.suffix) == ("fmap", "epi"):
+            home = next((group for group in reversed(groups) if _completes(group, draft)), None)
+            if home is None:
+                groups.append([draft])
+            else:
+                home.append(draft)
+    return groups
 
 
 def _completes(group: Sequence[Draft], draft: Draft) -> bool:
-    """Return whether a reversed-phase image belongs to a pair that has no image of its direction yet."""
-    first = group[0]
-    if first.image.matrix != draft.image.matrix or first.image.orientation != draft.image.orientation:
-        return False
-    if _shim(first) and _shim(draft) and _shim(first) != _shim(draft):
-        return False  # the field has changed between the two
-    directions = {one.entity("dir") for one in group}
-    return draft.entity("dir") not in directions and _axis(draft) == _axis(first)
+    """Return whether an image belongs to a group that has no image of its direction yet."""
+    return draft.direction not in {one.direction for one in group} and _opposes(group[0], draft)
 
 
-def _can_correct(field: _Field, draft: Draft) -> bool:
-    """Return whether a field tells anything of a run; one direction alone needs the run to be the other."""
-    if field.members[0].suffix != "epi":
-        return True
-    directions = {_direction(one) for one in field.members}
-    return len(directions) > 1 or not (_direction(draft) and _direction(draft) in directions)
+def _opposes(one: Draft, other: Draft) -> bool:
+    """Return whether two images differ in the polarity of phase encoding only, and saw the same field."""
+    same_axis = frozenset(one.direction) == frozenset(other.direction)
+    return same_axis and one.geometry == other.geometry and _agree_in_shim(one, other) is not False
 
 
-def _direction(draft: Draft) -> str:
-    """Return where phase encoding runs to; names of runs may leave it out."""
-    return draft.entity("dir") or phase_encoding(draft.series.header)
+def _find_partner(blip: Draft, drafts: Sequence[Draft]) -> Draft | None:
+    """Return the run nearest in time that runs against an image without a twin."""
+    runs = [
+        draft
+        for draft in drafts
+        if draft.is_epi_run and draft.suffix != "sbref" and draft.image.component == "magnitude"
+        and draft.direction != blip.direction and _opposes(blip, draft)
+    ]  # fmt: skip
+    return min(runs, key=lambda run: _distance(run, blip), default=None)
 
 
-def _axis(draft: Draft) -> frozenset[str]:
-    return frozenset(draft.entity("dir"))
+def _distance(one: Draft, other: Draft) -> float:
+    times = _seconds(one), _seconds(other)
+    return abs(times[0] - times[1]) if times[0] is not None and times[1] is not None else 0.0
 
 
 def _shim(draft: Draft) -> str:
@@ -100,41 +138,36 @@ def _shim(draft: Draft) -> str:
     return header.text("ShimSetting") or "\\".join(header.text(f"GeShim{axis}") for axis in "XYZ").strip("\\")
 
 
-def _same_shim(field: _Field, draft: Draft) -> bool:
-    return bool(_shim(draft)) and _shim(field.members[0]) == _shim(draft)
-
-
-def _same_geometry(field: _Field, draft: Draft) -> bool:
-    one = field.members[0].image
-    return one.matrix == draft.image.matrix and one.orientation == draft.image.orientation
+def _agree_in_shim(one: Draft, other: Draft) -> bool | None:
+    """Return whether two images were measured with one shim; None where that is not known."""
+    ours, theirs = _shim(one), _shim(other)
+    return ours == theirs if ours and theirs else None
 
 
 def _score(field: _Field, draft: Draft) -> tuple[bool, bool, bool, float]:
-    distance = _seconds(draft) - max(_seconds(one) for one in field.members)
-    return _same_shim(field, draft), _same_geometry(field, draft), distance >= 0, -abs(distance)
+    first, now = field.members[0], _seconds(draft)
+    times = [time for one in field.members if (time := _seconds(one)) is not None]
+    late = max(times, default=None)
+    distance = 0.0 if now is None or late is None else now - late
+    return _agree_in_shim(first, draft) is True, first.geometry == draft.geometry, distance >= 0, -abs(distance)
 
 
-def _reason(field: _Field, draft: Draft) -> str:
-    why = [
-        text
-        for text, holds in (
-            ("the same shim", _same_shim(field, draft)),
-            ("the same geometry", _same_geometry(field, draft)),
-        )
-        if holds
-    ]
+def _reason(field: _Field, draft: Draft, count: int) -> str:
+    first = field.members[0]
+    same = _agree_in_shim(first, draft)
+    why = ["the same shim"] * (same is True) + ["the same geometry"] * (first.geometry == draft.geometry)
     if not why:
-        known = _shim(draft) and _shim(field.members[0])
-        why = ["nearest in time" + (", although its shim differs" if known else "")]
-    return f"corrected by field map {field.label} ({' and '.join(why)})"
+        why = ["the only one" if count == 1 else "the nearest in time"]
+    differs = ", although its shim differs" if same is False else ""
+    return f"corrected by field map {field.label} ({' and '.join(why)}{differs})"
 
 
-def _seconds(draft: Draft) -> float:
-    """Return when an image was started, in seconds since an arbitrary moment; 0 where unknown."""
-    text = draft.series.started[:14]
-    for form, length in (("%Y%m%d%H%M%S", 14), ("%Y%m%d%H%M", 12), ("%Y%m%d", 8)):
+def _seconds(draft: Draft) -> float | None:
+    """Return when an image was started, in seconds since an arbitrary moment; None where no time of day is known."""
+    text = draft.series.started
+    for form, length in (("%Y%m%d%H%M%S", 14), ("%Y%m%d%H%M", 12)):
         try:
-            return datetime.strptime(text[:length], form).timestamp()
+            return datetime.strptime(text[:length], form).timestamp() + float(f"0{text[14:]}" if length == 14 else 0)
         except ValueError:
             continue
-    return 0.0
+    return None

@@ -48,6 +48,8 @@ class Draft:
     exact : bool
         True where the protocol gives the name in full (ReproIn): no label of it is changed, and only what tells
         images of one name apart is added (echo, part, rec, run).
+    direction : str
+        Where phase encoding runs to (``AP``, ...), whether the name says so or not; ``""`` where unknown.
     measurement : str
         SeriesInstanceUID of the series whose run the image shares: phases share that of their magnitudes, references
         that of their run. The image's own series where it shares none.
@@ -68,6 +70,7 @@ class Draft:
     confidence: float = 0.0
     evidence: tuple[str, ...] = ()
     exact: bool = False
+    direction: str = ""
     measurement: str = ""
     field: str = ""
     corrected_by: str = ""

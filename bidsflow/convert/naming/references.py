@@ -49,7 +49,7 @@ def _agree(reference: Draft, run: Draft) -> bool:
     ours, theirs = (one.series.protocol_name.lower().removesuffix("_sbref") for one in (reference, run))
     if ours and theirs and ours != theirs:
         return False
-    if reference.entity("dir") and run.entity("dir") and reference.entity("dir") != run.entity("dir"):
+    if reference.direction and run.direction and reference.direction != run.direction:
         return False
     return words.is_reference(reference.series) or reference.finding.kind is run.finding.kind
 
@@ -98,12 +98,12 @@ def find_blips(drafts: Drafts) -> Drafts:
         if draft.to_convert and draft.suffix == "dwi" and not only_b_zero(draft.image):
             weighted.setdefault(draft.geometry, draft)
         if draft.to_convert and draft.suffix == "bold" and draft.image.volumes > FEW_VOLUMES:
-            long.setdefault((draft.geometry, draft.entity("dir")), draft)
+            long.setdefault((draft.geometry, draft.direction), draft)
     halves = [_find_half(draft, weighted, long) for draft in drafts]
     found: dict[Hashable, Draft] = {}
     for before, after in zip(drafts, halves, strict=True):
         if after is not before and after.finding.kind is not Kind.DIFFUSION:
-            found.setdefault((after.geometry, after.image.volumes, _OPPOSITE[after.entity("dir")]), after)
+            found.setdefault((after.geometry, after.image.volumes, _OPPOSITE[after.direction]), after)
     return [_find_twin(draft, found) for draft in halves]
 
 
@@ -121,14 +121,14 @@ def _find_half(draft: Draft, weighted: dict[Hashable, Draft], long: dict[Hashabl
         return draft.named(
             "fmap", "epi", STRONG, f"it has the geometry of the diffusion series {partner.series.number}"
         )
-    against = long.get((draft.geometry, _OPPOSITE.get(draft.entity("dir"), "none")))
+    against = long.get((draft.geometry, _OPPOSITE.get(draft.direction, "none")))
     if draft.suffix != "bold" or against is None:
         return draft
     return draft.named("fmap", "epi", FAIR, f"a few volumes in the reverse direction of series {against.series.number}")
 
 
 def _find_twin(draft: Draft, found: dict[Hashable, Draft]) -> Draft:
-    half = found.get((draft.geometry, draft.image.volumes, draft.entity("dir")))
+    half = found.get((draft.geometry, draft.image.volumes, draft.direction))
     if half is None or not _is_short(draft) or draft.suffix != "bold":
         return draft
     return draft.named("fmap", "epi", FAIR, f"as few volumes as series {half.series.number}, which runs against it")

@@ -48,18 +48,23 @@ def name_session(drafts: Sequence[Draft], guesses: Mapping[str, Guess]) -> Draft
 
 def _set_direction(draft: Draft, guesses: Mapping[str, Guess]) -> Draft:
     """Give EPIs the direction of their phase encoding, from the header, else dcm2niix, else words."""
-    if not draft.to_convert or not draft.is_planar or draft.exact or draft.entity("dir"):
+    if not draft.to_convert or not draft.is_planar:
         return draft
-    measured = phase_encoding(draft.series.header)
+    direction, where = _find_direction(draft, guesses)
+    draft = replace(draft, direction=direction)
+    needed = not draft.exact or draft.suffix == "epi"  # BIDS wants a direction in the name of every fmap/epi
+    if not direction or not needed or draft.entity("dir"):
+        return draft
+    return draft.with_entity("dir", direction).noted(f"phase encoding runs {direction} ({where})")
+
+
+def _find_direction(draft: Draft, guesses: Mapping[str, Guess]) -> tuple[str, str]:
     guess = guesses.get(draft.series.uid)
-    if measured:
-        return draft.with_entity("dir", measured).noted(f"phase encoding runs {measured} (header)")
+    if measured := phase_encoding(draft.series.header):
+        return measured, "header"
     if guess is not None and guess.direction:
-        return draft.with_entity("dir", guess.direction).noted(f"phase encoding runs {guess.direction} (dcm2niix)")
-    worded = words.direction(draft.series)
-    if not worded:
-        return draft
-    return draft.with_entity("dir", worded).noted(f"the {words.source(draft.series)} says {worded}")
+        return guess.direction, "dcm2niix"
+    return draft.entity("dir") or words.direction(draft.series), words.source(draft.series)
 
 
 def _set_tasks(drafts: Drafts) -> Drafts:
