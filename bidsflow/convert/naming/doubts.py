@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable
+from dataclasses import replace
 
 from bidsflow.convert.naming import words
 from bidsflow.convert.naming.draft import ENOUGH, Draft
@@ -65,15 +66,21 @@ def skip_corrected(drafts: Drafts) -> Drafts:
 
     Siemens' MoCoSeries says MOCO in ImageType, behind ORIGINAL.
     """
-    originals: dict[Hashable, Draft] = {}
+    originals: dict[Hashable, Drafts] = defaultdict(list)
+    result = []
     for draft in drafts:
-        if draft.to_convert and draft.is_planar and not _is_corrected(draft):
-            originals.setdefault(_volumes_key(draft), draft)
-    return [_skip_corrected(draft, originals) for draft in drafts]
+        if draft.to_convert and draft.is_planar and _is_corrected(draft):
+            before = originals[_volumes_key(draft)]
+            draft = _skip_corrected(draft, before.pop() if before else None)  # each has one copy, which follows it
+        elif draft.to_convert and draft.is_planar:
+            originals[_volumes_key(draft)].append(draft)
+        result.append(draft)
+    return result
 
 
 def _volumes_key(draft: Draft) -> Hashable:
-    return draft.suffix, draft.geometry, draft.image.volumes, draft.image.echo, draft.image.component
+    image = draft.image
+    return draft.series.protocol_name, draft.suffix, draft.geometry, image.volumes, image.echo, image.component
 
 
 def _is_corrected(draft: Draft) -> bool:
@@ -81,10 +88,7 @@ def _is_corrected(draft: Draft) -> bool:
     return "MOCO" in header.words("ImageType") or "MOCO" in header.words("SiemensImageType")
 
 
-def _skip_corrected(draft: Draft, originals: dict[Hashable, Draft]) -> Draft:
-    if not draft.to_convert or not draft.is_planar or not _is_corrected(draft):
-        return draft
-    original = originals.get(_volumes_key(draft))
+def _skip_corrected(draft: Draft, original: Draft | None) -> Draft:
     said = "corrected for motion on the scanner (ImageType says MOCO)"
     if original is None:
         return draft.decided(Decision.REVIEW, f"{said}, and the original is not in the export")
@@ -149,8 +153,17 @@ def _doubt_variant(draft: Draft, times: dict[Hashable, set[float]], angles: dict
 
 
 def abstain(drafts: Drafts) -> Drafts:
-    """Set before a person what the evidence does not carry."""
-    return [_abstain(draft) if draft.to_convert else draft for draft in drafts]
+    """Set before a person what the evidence does not carry, and what would carry a person's name into a path."""
+    return [_abstain(draft) if draft.to_convert else draft for draft in map(_hide_person, drafts)]
+
+
+def _hide_person(draft: Draft) -> Draft:
+    """Return a draft without a name where a label of it would name the patient: neither converted nor proposed."""
+    labels = [value for _, value in draft.entities]
+    if draft.decision is Decision.SKIP or not words.names_person(labels, draft.series.patient):
+        return draft
+    said = "a label of its name would hold the name or the ID of the person who was scanned"
+    return replace(draft.decided(Decision.REVIEW, said), datatype="", suffix="")
 
 
 def _abstain(draft: Draft) -> Draft:

@@ -8,6 +8,7 @@ Source of the grammar: the ReproIn convention (doi:10.5281/zenodo.1218250), as i
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bidsflow.dicom.series import Patient, Series
@@ -175,3 +176,14 @@ def _without_person(text: str, patient: Patient) -> str:
         if (len(part) > 2 and not part.isdigit()) or len(part) > 4:
             text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(part)}(?![A-Za-z0-9])", " ", text, flags=re.IGNORECASE)
     return text
+
+
+def names_person(labels: Iterable[str], patient: Patient) -> bool:
+    """Return whether a label holds what names a patient: as a whole from three letters on, as a part from four.
+
+    Numbers count from five digits on: shorter ones are runs and b-values.
+    """
+    parts = {part.lower() for part in re.findall(r"[0-9A-Za-z]+", f"{patient.name} {patient.id}")}
+    telling = [part for part in parts if len(part) > (4 if part.isdecimal() else 2)]
+    folded = [label.lower() for label in labels]
+    return any(part == label or (len(part) > 3 and part in label) for part in telling for label in folded)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
 
-from bidsflow.convert.plan import Decision, PlanRow
+from bidsflow.convert.plan import NOT_APPLICABLE, Decision, PlanRow
+from bidsflow.dicom.series import Patient
 from tests.convert.test_planner import AP, DWI, EPI, FIELD, MPRAGE, PA, SPIN, Scan, build, plan_rows
 
 FLASH = {**MPRAGE, "ScanningSequence": "GR", "SequenceVariant": "SP", "InversionTime": "", "EchoTime": "3",
@@ -54,6 +56,13 @@ CASES = {
         (bold("bold_rest"), Scan("bold_rest", MOCO, 200)), ("func/task-rest_bold", "skip: corrected for motion")
     ),
     "only the motion-corrected images are there": Case((Scan("bold_rest", MOCO, 200),), ("review: motion",)),
+    "the original belongs to another run": Case(
+        (bold("bold_nback"), Scan("bold_rest", MOCO, 200)), ("func/task-nback_bold", "review: motion")
+    ),
+    "one original for two corrected runs": Case(
+        (bold("bold_rest"), Scan("bold_rest", MOCO, 200), Scan("bold_rest", MOCO, 200)),
+        ("func/task-rest_bold", "skip: corrected for motion", "review: motion"),
+    ),
     "perfusion by contrast agent": Case((bold("ep2d_perf", 60),), ("review: perfusion",)),
     "labelling that only words name": Case((bold("WIP pCASL", 60),), ("review: perfusion",)),
     "a task of performance": Case((bold("performance_bold"),), ("func/task-performance_bold",)),
@@ -119,3 +128,27 @@ def test_a_trap_is_seen(name: str) -> None:
         want, _, said = expected.partition(": ")
         assert describe(row) == want, row.evidence
         assert said.lower() in row.evidence.lower()
+
+
+PRIVATE = (
+    "func_task-ANNA",
+    "func_task-rest_acq-anna",
+    "annastroop_bold",
+    "bold_task-annas",
+    "func_task-K4711B",
+)
+
+
+@pytest.mark.parametrize("description", PRIVATE)
+def test_no_path_holds_the_name_of_a_person(description: str) -> None:
+    who = Patient("K4711B", "LEE ANNA", "19800101", "F")
+    (row,) = plan_rows([replace(build(bold(description), 1), patient=who)])
+    assert row.decision is Decision.REVIEW
+    assert row.path == NOT_APPLICABLE
+    assert "person who was scanned" in row.evidence
+
+
+@pytest.mark.parametrize("description", ["func_task-sleep", "func_task-bananas", "bold_rest"])
+def test_letters_of_a_short_name_inside_a_word_are_no_name(description: str) -> None:
+    (row,) = plan_rows([replace(build(bold(description), 1), patient=Patient("12", "LEE NAN", "19800101", "F"))])
+    assert row.decision is Decision.CONVERT
