@@ -18,6 +18,9 @@ from bidsflow.dicom.series import Conflict, Inventory, Series
 from bidsflow.errors import BidsflowError
 from bidsflow.names import BidsName, parse_name
 
+#: An image: SeriesInstanceUID and rank in its series.
+_RowKey = tuple[str, int]
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -69,15 +72,15 @@ def make_plan(
     }
     if sessions is Sessions.AUTO:
         doubtful = {**_find_crowded(inventory, place, taken or {}), **doubtful}
-    studies: dict[str, list[Series]] = defaultdict(list)
-    for series in inventory.series:
-        studies[series.study_uid].append(series)
     rows: list[PlanRow] = []
-    for study, members in studies.items():
-        subject, session = place.sessions[study]
-        rows += _plan_study(members, subject, session, guesses or {}, doubtful)
+    shared: dict[_RowKey, str] = {}
+    elsewhere = _count_fields(inventory, taken or {})
+    for (subject, session, _), members in _group_visits(inventory, place, doubtful).items():
+        drafts = wire_fields(_name_visit(members, guesses or {}, doubtful), elsewhere[subject, session])
+        shared |= {(draft.series.uid, draft.rank): draft.measurement for draft in drafts}
+        rows += [_row(draft, subject, session) for draft in drafts]
     rows = [_heed_skip(row, skipped) for row in _keep_taken(rows, taken or {})]
-    rows = _drop_lost_sources(_refuse_conflicts(rows, taken or {}))
+    rows = _drop_lost_sources(_refuse_conflicts(_find_runs(rows, taken or {}, shared), taken or {}))
     where = {series.uid: place.sessions[series.study_uid] for series in inventory.series}
     rows.sort(key=lambda row: (where[row.series_uid], row.series_number, row.series_uid, row.image))
     notes = tuple(str(collision) for collision in inventory.collisions)
@@ -113,13 +116,28 @@ def _draft_series(series: Series, guesses: Mapping[str, Guess]) -> list[Draft]:
     return [draft_image(series, image, rank, guesses) for rank, image in enumerate(series.images, start=1)]
 
 
-def _plan_study(
-    members: Sequence[Series], subject: str, session: str, guesses: Mapping[str, Guess], doubtful: Mapping[str, str]
-) -> list[PlanRow]:
+def _group_visits(
+    inventory: Inventory, place: Key, doubtful: Mapping[str, str]
+) -> dict[tuple[str, str, str], list[Series]]:
+    """Return the series by subject and session: studies of one visit share runs and fields, studies in doubt do not."""
+    visits: dict[tuple[str, str, str], list[Series]] = defaultdict(list)
+    for series in inventory.series:
+        apart = series.study_uid if series.uid in doubtful else ""
+        visits[(*place.sessions[series.study_uid], apart)].append(series)
+    return visits
+
+
+def _name_visit(members: Sequence[Series], guesses: Mapping[str, Guess], doubtful: Mapping[str, str]) -> list[Draft]:
     ordered = sorted(members, key=lambda one: (one.started, one.number, one.uid))
     drafts = [draft for series in ordered for draft in _draft_series(series, guesses)]
-    drafts = [_doubt(draft, doubtful) for draft in name_session(drafts, guesses)]
-    return [_row(draft, subject, session) for draft in wire_fields(drafts)]
+    return [_doubt(draft, doubtful) for draft in name_session(drafts, guesses)]
+
+
+def _count_fields(inventory: Inventory, taken: Mapping[_RowKey, str]) -> Counter[tuple[str, str]]:
+    """Return how many images of field maps each session has from other exports, whose labels are in use."""
+    here = {series.uid for series in inventory.series}
+    names = (parse_name(path) for (uid, _), path in taken.items() if uid not in here)
+    return Counter((name.sub, name.ses) for name in names if name.datatype == "fmap")
 
 
 def _doubt(draft: Draft, doubtful: Mapping[str, str]) -> Draft:
@@ -187,31 +205,64 @@ def _heed_skip(row: PlanRow, skipped: Collection[tuple[str, int]]) -> PlanRow:
     return replace(row, decision=Decision.SKIP, path=NOT_APPLICABLE, evidence=evidence, b0_identifier="", b0_source="")
 
 
-def _refuse_conflicts(rows: Sequence[PlanRow], taken: Mapping[tuple[str, int], str]) -> list[PlanRow]:
-    """Return the rows so that no two claim one path.
+def _find_runs(rows: Sequence[PlanRow], taken: Mapping[_RowKey, str], shared: Mapping[_RowKey, str]) -> list[PlanRow]:
+    """Return the rows so that new images keep clear of what the dataset holds.
 
-    What the dataset holds already keeps its path; a new image that wants it gets the next free run. Two new images
-    under one name are both set before a person.
+    The images of one measurement (echoes, parts, reference) move together: to the run of those that the dataset holds
+    already, else, where one of their names is taken, to the next run that is free for all.
     """
-    held = {path: key for key, path in taken.items()}
-    used = set(held) | {row.path for row in rows if row.decision is Decision.CONVERT}
-    result = []
+    groups: dict[str, list[PlanRow]] = defaultdict(list)
     for row in rows:
-        owner = held.get(row.path)
-        if row.decision is Decision.CONVERT and owner not in (None, (row.series_uid, row.image)):
-            row = _next_run(row, used)
-            used.add(row.path)
-        result.append(row)
-    # Names that differ in case only are one file on many disks (BIDS, "Case collision").
-    claims = Counter(row.path.lower() for row in result if row.decision is Decision.CONVERT)
-    own = {key: path for path, key in held.items()}
+        if row.decision is Decision.CONVERT:
+            groups[shared[_key(row)]].append(row)
+    held = set(taken.values())
+    used = held | {row.path for row in rows if row.decision is Decision.CONVERT}
+    moved: dict[_RowKey, PlanRow] = {}
+    for members in groups.values():
+        new = [row for row in members if _key(row) not in taken]
+        kept = next((row for row in members if _key(row) in taken), None)
+        if kept is not None:
+            run = parse_name(kept.path).entity("run")
+            said = f"It was measured with series {kept.series_number}, which was converted before, and has its run."
+            moved |= {_key(row): _set_run(row, run, said) for row in new}
+        elif any(row.path in held for row in new):
+            run = _next_run(new, used)
+            said = f"Its name is taken by an image converted before, so it is run {run}."
+            moved |= {_key(row): _set_run(row, run, said) for row in new}
+            used |= {moved[_key(row)].path for row in new}
+    return [moved.get(_key(row), row) for row in rows]
+
+
+def _key(row: PlanRow) -> _RowKey:
+    return row.series_uid, row.image
+
+
+def _set_run(row: PlanRow, run: str, said: str) -> PlanRow:
+    path = str(parse_name(row.path).with_entity("run", run))
+    return row if path == row.path else replace(row, path=path, evidence=f"{said} {row.evidence}")
+
+
+def _next_run(rows: Sequence[PlanRow], used: set[str]) -> str:
+    names, run = [parse_name(row.path) for row in rows], 2
+    while any(str(name.with_entity("run", str(run))) in used for name in names):
+        run += 1
+    return str(run)
+
+
+def _refuse_conflicts(rows: Sequence[PlanRow], taken: Mapping[_RowKey, str]) -> list[PlanRow]:
+    """Return the rows so that no two claim one path: new images under one name are all set before a person.
+
+    Names that differ in case only are one file on many disks (BIDS, "Case collision").
+    """
+    claims = Counter(row.path.lower() for row in rows if row.decision is Decision.CONVERT)
+    held = {path.lower(): key for key, path in taken.items()}
     return [
         _contest(row)
         if row.decision is Decision.CONVERT
-        and claims[row.path.lower()] > 1
-        and own.get((row.series_uid, row.image)) != row.path
+        and held.get(row.path.lower()) != _key(row)
+        and (claims[row.path.lower()] > 1 or row.path.lower() in held)
         else row
-        for row in result
+        for row in rows
     ]
 
 
@@ -229,19 +280,8 @@ def _folder(row: PlanRow) -> str:
 
 
 def _contest(row: PlanRow) -> PlanRow:
-    evidence = f"Two series claim this name; say which is which. {row.evidence}"
+    evidence = f"Two images claim this name; say which is which. {row.evidence}"
     return replace(row, decision=Decision.REVIEW, evidence=evidence, b0_identifier="", b0_source="")
-
-
-def _next_run(row: PlanRow, used: set[str]) -> PlanRow:
-
-    name, run = parse_name(row.path), 2
-    while str(name.with_entity("run", str(run))) in used:
-        run += 1
-    path = str(name.with_entity("run", str(run)))
-    return replace(
-        row, path=path, evidence=f"Its name is taken by an image converted before, so it is run {run}. {row.evidence}"
-    )
 
 
 def follow_plan(plan: Plan, inventory: Inventory, key: Key) -> Planned:
