@@ -53,7 +53,10 @@ def draft_of(shot: Shot, number: int) -> Draft:
         kind, datatype = Kind.T1W, "anat"
     pairs = (("dir", shot.direction), ("run", shot.run)) if shot.named else ()
     entities = tuple(pair for pair in pairs if pair[1])
-    return Draft(series, image, 1, Finding(kind, 0.9, "so"), datatype=datatype, suffix=shot.suffix, entities=entities)
+    return Draft(
+        series, image, 1, Finding(kind, 0.9, "so"), datatype=datatype, suffix=shot.suffix, entities=entities,
+        measurement=f"1.{shot.run}" if kind is Kind.FIELD_GRE else series.uid, direction=shot.direction,
+    )  # fmt: skip
 
 
 class Case(NamedTuple):
@@ -68,7 +71,7 @@ def gre(minute: int, label: str, run: str = "", **more: str) -> tuple[Shot, ...]
 CASES = {
     "no field": Case((Shot(1, "bold"), Shot(2, "T1w"))),
     "one gradient field": Case(
-        (*gre(1, "gre1"), Shot(3, "bold", "gre1", matrix=LARGE), Shot(4, "T1w")), "nearest in time"
+        (*gre(1, "gre1"), Shot(3, "bold", "gre1", matrix=LARGE), Shot(4, "T1w")), "the only one"
     ),
     "magnitudes alone measure nothing": Case((Shot(1, "magnitude1"), Shot(1, "magnitude2"), Shot(3, "bold"))),
     "nearest before": Case(
@@ -108,21 +111,30 @@ CASES = {
         )
     ),
     "a half that was repeated goes with what follows it": Case(
-        (Shot(1, "epi", "pepolar1", "AP"), Shot(2, "epi", "pepolar2", "AP"), Shot(3, "epi", "pepolar2", "PA"))
+        (Shot(1, "epi", "", "AP"), Shot(2, "epi", "pepolar1", "AP"), Shot(3, "epi", "pepolar1", "PA")),
+        "no image of the opposite direction",
     ),
     "halves of two shims are no pair": Case(
-        (Shot(1, "epi", "pepolar1", "AP", shim="1\\2"), Shot(2, "epi", "pepolar2", "PA", shim="3\\4"))
+        (Shot(1, "epi", "", "AP", shim="1\\2"), Shot(2, "epi", "", "PA", shim="3\\4"))
     ),
-    "one half corrects runs of the other direction": Case(
-        (Shot(1, "epi", "pepolar1", "PA"), Shot(3, "bold", "pepolar1", "AP", named=False))
+    "a run is the other half": Case(
+        (Shot(1, "epi", "pepolar1", "PA"), Shot(3, "bold", "pepolar1", "AP", named=False)), "one half of field map"
     ),
     "one half corrects no run of its own direction": Case(
-        (Shot(1, "epi", "pepolar1", "AP"), Shot(3, "bold", "", "AP", named=False), Shot(4, "sbref", "", "AP"))
+        (Shot(1, "epi", "", "AP"), Shot(3, "bold", "", "AP", named=False), Shot(4, "sbref", "", "AP"))
     ),
     "another field serves where one half cannot": Case(
-        (*gre(1, "gre1"), Shot(2, "epi", "pepolar1", "AP", matrix=LARGE), Shot(3, "bold", "gre1", "AP", matrix=LARGE))
+        (*gre(1, "gre1"), Shot(2, "epi", "", "AP", matrix=LARGE), Shot(3, "bold", "gre1", "AP", matrix=LARGE))
     ),
     "no time is known": Case((*(shot._replace(minute=None) for shot in gre(0, "gre1")), Shot(None, "bold", "gre1"))),
+    "nothing tells which": Case(
+        (
+            *(shot._replace(minute=None) for shot in gre(0, "gre1", "1")),
+            *(shot._replace(minute=None) for shot in gre(0, "gre2", "2")),
+            Shot(None, "bold"),
+        ),
+        "nothing tells which",
+    ),
     "a map in Hz": Case((Shot(1, "fieldmap", "map1"), Shot(2, "bold", "map1"))),
 }  # fmt: skip
 
@@ -134,8 +146,8 @@ def test_fields_are_wired(name: str) -> None:
     assert [draft.field or draft.corrected_by for draft in wired] == [shot.field for shot in case.shots]
     assert case.says in " ".join(text for draft in wired for text in draft.evidence)
     for draft in wired:
-        assert not (draft.field and draft.corrected_by)
         assert not draft.corrected_by or draft.is_epi_run
+        assert not draft.field or draft.datatype == "fmap" or draft.corrected_by == draft.field
 
 
 def test_what_waits_for_a_person_measures_and_needs_nothing() -> None:
