@@ -220,7 +220,8 @@ def _complete(sidecar: Mapping[str, object], row: PlanRow, there: Sequence[PlanR
     }
     known = {other.b0_identifier for other in there} - {""}
     sources = [label for label in _labels(row) if label in known]
-    carries = row.b0_identifier and not name.suffix.startswith("magnitude")
+    # A run may be one half of a field map; it then measures the field, but is intended for nothing but itself.
+    carries = row.b0_identifier and name.datatype == "fmap" and not name.suffix.startswith("magnitude")
     targets = [f"bids::{other.path}.nii.gz" for other in there if carries and row.b0_identifier in _labels(other)]
     return complete_sidecar(
         supply_echo_times(sidecar, name, times),

@@ -136,10 +136,10 @@ def _heed_hints(draft: Draft) -> Draft:
     """Return a draft a little surer where the words agree, less sure where they name another contrast."""
     hints, where = words.hinted(draft.series), words.source(draft.series)
     own = "fmap" if draft.datatype == "fmap" else draft.suffix
+    if own == "bold" and "fmap" in hints and draft.image.volumes <= FEW_VOLUMES:
+        return draft.named("fmap", "epi", FAIR, f"the {where} says ({hints['fmap']})")
     if own in hints:
         return draft.sure(min(GIVEN, draft.confidence + AGREEMENT), f"the {where} agrees ({hints[own]})")
-    if own == "bold" and "fmap" in hints and draft.image.volumes <= FEW_VOLUMES:
-        return draft.named("fmap", "epi", FAIR, f"the {where} calls it a field map ({hints['fmap']})")
     others = [f"{text} ({name})" for name, text in hints.items() if name in _CONTRASTS - _KIN.get(own, set())]
     if draft.datatype == "anat" and others:
         return draft.sure(draft.confidence - CONTRADICTION, f"the {where} says {' and '.join(others)}")

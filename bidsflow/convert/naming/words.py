@@ -43,7 +43,7 @@ _HINTS: tuple[tuple[str, str], ...] = (
     ("T2starw", r"t2\s*\*|t2[- ]?star|h(?:a?e)mo|(?<![a-z])(?:swi|swan|medic|merge|qsm)(?![a-z])"),
     ("bold", r"bold|fmri|f-mri|fmrt|irmf|(?<![a-z])func|(?<![a-z])rest(?![a-z])|(?<![a-z])task"),
     ("dwi", r"dwi|dti|dmri|diff|(?<![a-z])dsi|noddi|hardi"),
-    ("fmap", r"field[- ]?map|fmap|b0[- ]?map|top[- ]?up|distort|pepolar|blip"),
+    ("fmap", r"field[- ]?map|fmap|b0[- ]?map|top[- ]?up|distort|pepolar|blip|(?<![a-z])rev(?:ersed?)?(?![a-z])"),
 )
 #: Words for measurements that look like one with a name here, and are another. The first is what people read.
 _LOOK_ALIKES: tuple[tuple[str, str], ...] = (
@@ -70,12 +70,15 @@ class Given:
         Without subject and session; ``run+`` counts as no run, since runs are numbered by time.
     text : str
         The name as it was typed.
+    session : str
+        Label of the session, ``""`` where the name has none.
     """
 
     datatype: str
     suffix: str
     entities: tuple[tuple[str, str], ...]
     text: str
+    session: str = ""
 
 
 def read_reproin(text: str) -> Given | None:
@@ -91,22 +94,39 @@ def read_reproin(text: str) -> Given | None:
     match = _REPROIN.fullmatch(text.strip())
     if match is None or not (match["suffix"] or match["entities"]):
         return None
-    pairs = []
+    pairs, session = [], ""
     for piece in filter(None, match["entities"].split("_")):
         key, _, value = piece.rstrip("+=").partition("-")
         if key not in _KEYS:
             return None
-        if value and key != "ses":
+        if key == "ses":
+            session = value
+        elif value:
             pairs.append((key, value))
     if len({key for key, _ in pairs}) != len(pairs):
         return None
     suffix = match["suffix"] or _DEFAULT_SUFFIX.get(match["datatype"], "")
-    return Given(match["datatype"], suffix, tuple(pairs), text.strip())
+    return Given(match["datatype"], suffix, tuple(pairs), text.strip(), session)
 
 
 def given_name(series: Series) -> Given | None:
     """Return the name that a series' protocol gives in full."""
     return read_reproin(series.protocol_name) or read_reproin(series.description)
+
+
+def given_sessions(series: Sequence[Series]) -> dict[str, str]:
+    """Return the session labels that protocols give, by StudyInstanceUID.
+
+    ReproIn names the session in one series, mostly the localizer, and means the whole visit. Where the series of a
+    study name several, or a label holds the person's name, none is taken.
+    """
+    named: dict[str, set[str]] = defaultdict(set)
+    for one in series:
+        for text in (one.protocol_name, one.description):
+            match = _SESSION.search(text)
+            if match and _REPROIN_START.match(text) and without_person(match[1], one.patient) == match[1]:
+                named[one.study_uid].add(match[1])
+    return {study: labels.pop() for study, labels in named.items() if len(labels) == 1}
 
 
 def is_reference(series: Series) -> bool:
