@@ -251,11 +251,11 @@ def plan_of(series: Sequence[Series], **more: Any) -> tuple[PlanRow, ...]:
 
 
 def short(row: PlanRow) -> str:
-    """Return what a row says, without subject: ``anat/T1w``, ``skip``, ``review``."""
+    """Return what a row says, without subject and session: ``anat/T1w``, ``skip``, ``review``."""
     if row.decision is not Decision.CONVERT:
         return str(row.decision)
-    folder, _, name = row.path.partition("/")
-    return name.replace(f"{folder}_", "")
+    *folders, datatype, name = row.path.split("/")
+    return f"{datatype}/{name.removeprefix('_'.join(folders) + '_')}"
 
 
 def check(session: Sequence[Row], guesses: Mapping[str, Guess] | None = None, **more: Any) -> list[str]:
