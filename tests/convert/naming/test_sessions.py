@@ -404,7 +404,7 @@ TRAPS: S = {
         (make(5, "anat-T1weighted", s.MPRAGE), "review:BIDS"),
         (
             make(6, "func_task-rest_dir-AP", s.BOLD, volumes=200, PhaseEncodingPositive=PA),
-            "func/task-rest_dir-AP_bold:header_says_PA",
+            "review:dir-AP",
         ),
     ],
     "ReproIn, parts and repeats": [
