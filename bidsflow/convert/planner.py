@@ -12,6 +12,7 @@ from bidsflow.convert.naming.decide import draft_image, wants_opinion
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.guess import Guess
 from bidsflow.convert.naming.session import name_session
+from bidsflow.convert.naming.words import given_sessions
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan, PlanRow
 from bidsflow.convert.subjects import Key, Sessions, assign, person_of
 from bidsflow.dicom.series import Conflict, Inventory, Series
@@ -63,7 +64,7 @@ def make_plan(
     skipped : collection of (str, int), optional
         The images that a person said to skip in an earlier plan, by SeriesInstanceUID and rank.
     """
-    place = assign(inventory.series, key or Key(), sessions)
+    place = assign(inventory.series, key or Key(), sessions, given_sessions(inventory.series))
     doubtful = {
         uid: str(collision.conflict.value)
         for collision in inventory.collisions

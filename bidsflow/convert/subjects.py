@@ -53,7 +53,12 @@ def person_of(series: Series) -> str:
     return patient.key if patient.id or patient.name else f"study\x1f{series.study_uid}"
 
 
-def assign(series: Sequence[Series], key: Key, sessions: Sessions = Sessions.AUTO) -> Key:
+def assign(
+    series: Sequence[Series],
+    key: Key,
+    sessions: Sessions = Sessions.AUTO,
+    given: Mapping[str, str] | None = None,
+) -> Key:
     """Return the key with a place for every study.
 
     Subjects and sessions that have a label keep it. New subjects are numbered in the order of their first study,
@@ -68,13 +73,16 @@ def assign(series: Sequence[Series], key: Key, sessions: Sessions = Sessions.AUT
         As the dataset has it, or empty.
     sessions : Sessions
         Whether names have a session.
+    given : mapping of str to str, optional
+        Session labels that the protocol gives, by StudyInstanceUID. They are taken where they are free.
     """
+    given = given or {}
     people: dict[str, dict[str, str]] = {}
     for one in sorted(series, key=lambda s: (s.header.text("StudyDate"), s.header.text("StudyTime"), s.study_uid)):
         start = one.header.text("StudyDate") or one.started[:8]
         people.setdefault(person_of(one), {}).setdefault(one.study_uid, start)
     subjects, places, shifts = dict(key.subjects), dict(key.sessions), dict(key.shifts)
-    wanted = _wants_sessions(people, key, sessions)
+    wanted = _wants_sessions(people, key, sessions) or (sessions is Sessions.AUTO and not key.sessions and bool(given))
     width = max(2, len(str(len(people) + len(subjects))))
     labels, taken = set(subjects.values()), defaultdict(set)
     for label, session in places.values():
@@ -86,7 +94,9 @@ def assign(series: Sequence[Series], key: Key, sessions: Sessions = Sessions.AUT
         subject = subjects[person]
         for study in studies:
             if study not in places:
-                session = _next_label(taken[subject], 2) if wanted else ""
+                label = given.get(study, "")
+                free = label if label and label not in taken[subject] else _next_label(taken[subject], 2)
+                session = free if wanted else ""
                 places[study] = (subject, session)
                 taken[subject].add(session)
         first = min((day for text in studies.values() if (day := parse_date(text))), default=None)

@@ -24,6 +24,8 @@ _MAY_BE = {
 }
 #: Suffixes that claim a contrast, which the physics then must show.
 _CONTRASTS = frozenset({"T1w", "T2w", "FLAIR", "PDw", "T2starw", "T2star", "angio", "inplaneT1", "inplaneT2"})
+#: Labels of phase encoding that name a course in the patient; others (``fwd``) are free to the protocol.
+_DIRECTIONS = frozenset({"AP", "PA", "LR", "RL", "HF", "FH"})
 #: Kinds that only a protocol that gives a full name can name.
 _NAMED_BY_PROTOCOL = frozenset({Kind.UNKNOWN, Kind.MP2RAGE, Kind.MULTI_ECHO, Kind.SWI})
 #: Words for contrasts that agree with a suffix besides its own: most people call a FLAIR a T2.
@@ -97,8 +99,8 @@ def _heed_given(draft: Draft, given: words.Given) -> Draft:
     )
     named = replace(named, decision=Decision.CONVERT, exact=True, entities=named.entities + given.entities)
     measured = phase_encoding(draft.series.header) if draft.is_planar else ""
-    if named.entity("dir") and measured not in ("", named.entity("dir")):
-        named = named.noted(f"the header says {measured} of its phase encoding")
+    if measured and named.entity("dir") in _DIRECTIONS - {measured}:
+        return named.decided(Decision.REVIEW, f"{said}, but by the header its phase encoding runs {measured}")
     return named
 
 

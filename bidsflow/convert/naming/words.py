@@ -8,7 +8,8 @@ Source of the grammar: the ReproIn convention (doi:10.5281/zenodo.1218250), as i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bidsflow.dicom.series import Patient, Series
@@ -17,6 +18,10 @@ from bidsflow.names import ENTITY_ORDER, to_label
 _REPROIN = re.compile(
     r"(?:[^:]*:)?(?:WIP )?(?P<datatype>anat|func|fmap|dwi|perf)(?:-(?P<suffix>[A-Za-z0-9]+))?"
     r"(?P<entities>(?:_[a-z]+(?:-[A-Za-z0-9]+|[+=]))*)(?:__.*)?(?:_SBRef|_ND|_NORM|_Pha|_MPR\w*)*"
+)
+_SESSION = re.compile(
+    r"(?:[^:]*:)?(?:WIP )?(?:anat|func|fmap|dwi|perf)(?:-[A-Za-z0-9]+)?(?:_[a-z]+(?:-[A-Za-z0-9]+|[+=]))*?"
+    r"_ses-([A-Za-z0-9]+)"
 )
 _KEYS = frozenset(ENTITY_ORDER) - {"sub"}
 #: Suffix that a datatype stands for where ReproIn names none.
@@ -123,8 +128,8 @@ def given_sessions(series: Sequence[Series]) -> dict[str, str]:
     named: dict[str, set[str]] = defaultdict(set)
     for one in series:
         for text in (one.protocol_name, one.description):
-            match = _SESSION.search(text)
-            if match and _REPROIN_START.match(text) and without_person(match[1], one.patient) == match[1]:
+            match = _SESSION.match(text.strip())
+            if match and not names_person((match[1],), one.patient):
                 named[one.study_uid].add(match[1])
     return {study: labels.pop() for study, labels in named.items() if len(labels) == 1}
 
