@@ -334,7 +334,9 @@ def _spin_contrast(te: float, tr: float, header: Header) -> Finding | None:
     said = f"a spin echo, TE {te:g} ms, TR {tr:g} ms"
     inverted = "IR" in header.words("ScanningSequence") or header.text("InversionRecovery") == "YES"
     if ti >= 1400 and te >= 60:
-        return Finding(Kind.FLAIR, STRONG, f"{said}, TI {ti:g} ms")
+        late = ti > 1.2 * _fluid_null(tr)
+        shown = f"{said}, TI {ti:g} ms" + (" (later than fluid is nulled)" if late else "")
+        return Finding(Kind.FLAIR, WEAK if late else STRONG, shown)
     if 300 <= ti < 1400 and te < 60:
         return Finding(Kind.T1W, FAIR, f"{said}, TI {ti:g} ms")
     if te >= 60 and tr >= 1500 and inverted and not ti:
@@ -346,6 +348,16 @@ def _spin_contrast(te: float, tr: float, header: Header) -> Finding | None:
     if 0 < te < 35 and 0 < tr <= 1200:
         return Finding(Kind.T1W, STRONG, said)
     return None
+
+
+def _fluid_null(tr: float) -> float:
+    """Return the inversion time in ms that nulls cerebrospinal fluid, an upper limit for turbo spin echoes.
+
+    ``TI = T1 ln(2 / (1 + exp(-TR/T1)))`` (Bernstein, chapter 14.2) with a T1 of 4.3 s. Double inversion recovery has
+    its long inversion time well beyond.
+    """
+    fluid = 4300.0
+    return fluid * math.log(2 / (1 + math.exp(-tr / fluid)))
 
 
 def _is_gradient(header: Header) -> bool:

@@ -131,8 +131,11 @@ def _tell_filters_apart(drafts: Drafts) -> Drafts:
             key = own[:3] if draft.suffix != "sbref" else own
             groups[(draft.datatype, draft.suffix, draft.entities, draft.geometry, *key)].append(draft)
     renamed: dict[int, Draft] = {}
+    moments, scans = {one.series.started for one in drafts}, {one.series.uid for one in drafts}
     for members in groups.values():
-        if len({one.series.uid for one in members}) > 1:
+        series = {one.series.uid for one in members}
+        # One time for a whole session is no time: anonymisation sets all to the same moment.
+        if len(series) > 1 and (len(moments) > 1 or len(scans) == len(series)):
             renamed |= {id(one): _name_filter(one, members) for one in members}
     return [renamed.get(id(draft), draft) for draft in drafts]
 

@@ -1,0 +1,138 @@
+"""What is read out of words, and what is not."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bidsflow.convert.naming.guess import Guess, read_guess
+from bidsflow.convert.naming.words import direction, hinted, is_reference, look_alikes, read_reproin, task_label
+from bidsflow.dicom.series import Patient, Series
+from tests.convert.naming import scans as s
+
+
+def said(description: str, protocol: str = "", patient: Patient = s.ANNA) -> Series:
+    return s.make(1, description, s.BOLD, protocol=protocol, patient=patient)
+
+
+class CaseGiven(NamedTuple):
+    text: str
+    datatype: str
+    suffix: str
+    entities: str
+
+
+GIVEN = [
+    CaseGiven("func_task-rest_acq-x", "func", "bold", "task-rest acq-x"),
+    CaseGiven("func-bold_task-fa_run-1", "func", "bold", "task-fa run-1"),
+    CaseGiven("func_run+_task-rest", "func", "bold", "task-rest"),
+    CaseGiven("anat-T1w", "anat", "T1w", ""),
+    CaseGiven("WIP anat-T2w_acq-SPACE", "anat", "T2w", "acq-SPACE"),
+    CaseGiven("PU:anat-T1w_ses-01", "anat", "T1w", ""),
+    CaseGiven("dwi_dir-AP_acq-b2000__multi_shell", "dwi", "dwi", "dir-AP acq-b2000"),
+    CaseGiven("fmap_dir-PA", "fmap", "", "dir-PA"),
+    CaseGiven("func_task-rest_SBRef", "func", "bold", "task-rest"),
+    CaseGiven("anat-T1w_acq-mprage_ND", "anat", "T1w", "acq-mprage"),
+]
+
+
+@pytest.mark.parametrize("case", GIVEN, ids=lambda case: case.text)
+def test_a_name_after_reproin_is_read(case: CaseGiven) -> None:
+    found = read_reproin(case.text)
+    assert found is not None
+    assert (found.datatype, found.suffix) == (case.datatype, case.suffix)
+    assert " ".join("-".join(pair) for pair in found.entities) == case.entities
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "anat", "func", "ep2d_bold_task", "anatomy-T1w", "func_rest", "func_task-a_task-b", "dwi_foo-bar",
+     "func_task-", "T1w", "sub-01_task-rest_bold", "fmap gre"],
+)  # fmt: skip
+def test_what_is_no_name_after_reproin_is_not_read(text: str) -> None:
+    assert read_reproin(text) is None
+
+
+TASKS = {
+    "task-nback_bold": "nback", "bold_task_nback": "nback", "nback_task": "nback", "fMRI_stroop_run2": "stroop",
+    "resting state": "rest", "rs-fMRI": "rest", "RS_BOLD_AP": "rest", "rfMRI_REST1_LR": "rest",
+    "bold_forrest": "forrest",
+    "restaurant_bold": "restaurant", "arrest_fmri": "arrest", "tfMRI_WM_RL": "WM", "multitasking": "multitasking",
+    "ep2d_bold": "bold", "cmrr_mbep2d_bold_2mm_mb8": "bold", "": "bold", "finger-tapping": "fingerTapping",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TASKS)
+def test_a_task_is_named_by_the_words(text: str) -> None:
+    nobody = Patient("", "", "", "")
+    assert task_label(said(text, patient=nobody))[0] == TASKS[text]
+
+
+def test_a_task_never_repeats_the_person() -> None:
+    label, _ = task_label(said("bold_Anna_FORREST_P7_faces"))
+    assert label == "p7Faces" or label == "faces"
+    assert "anna" not in label.lower()
+    assert "forrest" not in label.lower()
+
+
+@given(st.text(max_size=30))
+def test_every_task_is_a_label(text: str) -> None:
+    assert re.fullmatch(r"[0-9A-Za-z]+", task_label(said(text))[0])
+
+
+HINTS = {
+    "t1_mprage": {"T1w"}, "Sag 3D T1 BRAVO": {"T1w"}, "t2_space_sag": {"T2w"}, "T2*_fl2d": {"T2starw"},
+    "t2_tirm_dark-fluid": {"T2w", "FLAIR"}, "Ax T2 FLAIR": {"FLAIR"}, "pd_tse": {"PDw"}, "updated": set(),
+    "DTI_fieldmap": {"dwi", "fmap"}, "ep2d_bold_rest": {"bold"}, "forrest": set(), "topup_AP": {"fmap"}, "T10": set(),
+    "function": {"bold"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HINTS)
+def test_words_hint_at_suffixes(text: str) -> None:
+    assert set(hinted(said(text))) == HINTS[text]
+
+
+ALIKE = {
+    "ep2d_perf": {"perfusion"}, "pCASL": {"perfusion"}, "basal ganglia": set(), "tof_fl3d": {"angiography"},
+    "AAHead_Scout": {"localizer"}, "3Plane Loc": {"localizer"}, "Planning": set(), "ASSET Cal": {"calibration"},
+    "t2_space_dir": {"double inversion"}, "dMRI_dir98_AP": set(), "dir-AP": set(), "mp2rage_INV1": {"MP2RAGE"},
+    "unilateral": set(), "motor": set(), "mt_on": {"magnetization transfer"}, "b1map": {"B1 map"}, "b1000": set(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ALIKE)
+def test_words_tell_what_looks_alike(text: str) -> None:
+    assert set(look_alikes(said(text))) == ALIKE[text]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("topup_AP", "AP"), ("EPI PE=RL", "RL"), ("AP_PA", ""), ("MAP", ""), ("head SI", "HF"), ("cap", ""), ("ap", "")],
+)
+def test_a_direction_stands_alone_in_capitals(text: str, expected: str) -> None:
+    assert direction(said(text)) == expected
+
+
+def test_a_reference_is_called_so() -> None:
+    assert is_reference(said("bold_SBRef"))
+    assert is_reference(s.sbref(1, "bold"))
+    assert not is_reference(said("bold"))
+
+
+@pytest.mark.parametrize(
+    ("sidecar", "expected"),
+    [
+        ({"BidsGuess": ["func", "_acq-epfid2_dir-AP_run-3_bold"]}, Guess("func", "bold", "AP")),
+        ({"BidsGuess": ["anat", "_acq-tfl3_run-2_T1w"]}, Guess("anat", "T1w")),
+        ({"BidsGuess": "anat"}, Guess("", "")),
+        ({"BidsGuess": ["anat"]}, Guess("", "")),
+        ({}, Guess("", "")),
+    ],
+)
+def test_a_guess_is_read(sidecar: dict[str, object], expected: Guess) -> None:
+    assert read_guess(sidecar) == expected
