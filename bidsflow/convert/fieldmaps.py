@@ -7,10 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date
 
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.dicom.physics import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What decides whether a field is that of a run.
+
+    Attributes
+    ----------
+    shim : str
+        ``""`` where unknown.
+    geometry : tuple
+        Matrix and orientation.
+    seconds : float or None
+        Since an arbitrary moment; None where no time of day is known.
+    """
+
+    shim: str
+    geometry: tuple[object, ...]
+    seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +42,15 @@ class _Field:
         Unique in the session.
     members : tuple of Draft
         The images of the field map, in order of acquisition.
+    setting : _Setting
+        How it was measured; its time is that of the last image.
     partner : Draft or None
         The run that is the other half of a field map with one direction.
     """
 
     label: str
     members: tuple[Draft, ...]
+    setting: _Setting
     partner: Draft | None = None
 
 
@@ -65,10 +87,13 @@ def _wire(draft: Draft, fields: Sequence[_Field], labels: dict[int, str]) -> Dra
     own = next((field for field in fields if field.partner is draft), None)
     if own is not None:
         draft = replace(draft, field=own.label).noted(f"it is one half of field map {own.label}")
-    ranked = sorted(fields, key=lambda field: _score(field, draft), reverse=True)
-    if len(ranked) > 1 and _score(ranked[0], draft) == _score(ranked[1], draft):
+    now = _setting(draft)
+    ranked = sorted(((_score(field.setting, now), field) for field in fields), key=lambda pair: pair[0], reverse=True)
+    if len(ranked) > 1 and ranked[0][0] == ranked[1][0]:
         return draft.noted(f"nothing tells which of {len(fields)} field maps corrects it")
-    return replace(draft, corrected_by=ranked[0].label).noted(_reason(ranked[0], draft, len(fields)))
+    best = ranked[0][1]
+    why = _reason(best.setting, now, len(fields))
+    return replace(draft, corrected_by=best.label).noted(f"corrected by field map {best.label} ({why})")
 
 
 def _find_fields(drafts: Sequence[Draft], known: int) -> list[_Field]:
@@ -80,12 +105,12 @@ def _find_fields(drafts: Sequence[Draft], known: int) -> list[_Field]:
     for members in sets.values():
         if any(one.suffix.startswith(("phase", "fieldmap")) for one in members):
             kind = "gre" if members[0].finding.kind is Kind.FIELD_GRE else "map"
-            fields.append(_Field(_label(kind, fields, known), tuple(members)))
+            fields.append(_Field(_label(kind, fields, known), tuple(members), _setting(*members)))
     for group in _group_blips(drafts):
         complete = len({one.direction for one in group}) > 1
         partner = None if complete else _find_partner(group[0], drafts)
         if complete or partner is not None:
-            fields.append(_Field(_label("pepolar", fields, known), tuple(group), partner))
+            fields.append(_Field(_label("pepolar", fields, known), tuple(group), _setting(*group), partner))
     return fields
 
 
@@ -114,7 +139,7 @@ def _completes(group: Sequence[Draft], draft: Draft) -> bool:
 def _opposes(one: Draft, other: Draft) -> bool:
     """Return whether two images differ in the polarity of phase encoding only, and saw the same field."""
     same_axis = frozenset(one.direction) == frozenset(other.direction)
-    return same_axis and one.geometry == other.geometry and _agree_in_shim(one, other) is not False
+    return same_axis and one.geometry == other.geometry and _agree(_shim(one), _shim(other)) is not False
 
 
 def _find_partner(blip: Draft, drafts: Sequence[Draft]) -> Draft | None:
@@ -125,12 +150,13 @@ def _find_partner(blip: Draft, drafts: Sequence[Draft]) -> Draft | None:
         if draft.is_epi_run and draft.suffix != "sbref" and draft.image.component == "magnitude"
         and draft.direction != blip.direction and _opposes(blip, draft)
     ]  # fmt: skip
-    return min(runs, key=lambda run: _distance(run, blip), default=None)
+    return min(runs, key=lambda run: abs(_distance(_setting(blip), _setting(run))), default=None)
 
 
-def _distance(one: Draft, other: Draft) -> float:
-    times = _seconds(one), _seconds(other)
-    return abs(times[0] - times[1]) if times[0] is not None and times[1] is not None else 0.0
+def _setting(*drafts: Draft) -> _Setting:
+    """Return how images that belong together were measured."""
+    times = [time for one in drafts if (time := _seconds(one.series.started)) is not None]
+    return _Setting(_shim(drafts[0]), drafts[0].geometry, max(times, default=None))
 
 
 def _shim(draft: Draft) -> str:
@@ -138,36 +164,35 @@ def _shim(draft: Draft) -> str:
     return header.text("ShimSetting") or "\\".join(header.text(f"GeShim{axis}") for axis in "XYZ").strip("\\")
 
 
-def _agree_in_shim(one: Draft, other: Draft) -> bool | None:
-    """Return whether two images were measured with one shim; None where that is not known."""
-    ours, theirs = _shim(one), _shim(other)
-    return ours == theirs if ours and theirs else None
+def _agree(one: str, other: str) -> bool | None:
+    """Return whether two shims are the same; None where one is not known."""
+    return one == other if one and other else None
 
 
-def _score(field: _Field, draft: Draft) -> tuple[bool, bool, bool, float]:
-    first, now = field.members[0], _seconds(draft)
-    times = [time for one in field.members if (time := _seconds(one)) is not None]
-    late = max(times, default=None)
-    distance = 0.0 if now is None or late is None else now - late
-    return _agree_in_shim(first, draft) is True, first.geometry == draft.geometry, distance >= 0, -abs(distance)
+def _distance(field: _Setting, run: _Setting) -> float:
+    """Return how long after a field a run was measured, in seconds; 0 where that is not known."""
+    return 0.0 if field.seconds is None or run.seconds is None else run.seconds - field.seconds
 
 
-def _reason(field: _Field, draft: Draft, count: int) -> str:
-    first = field.members[0]
-    same = _agree_in_shim(first, draft)
-    why = ["the same shim"] * (same is True) + ["the same geometry"] * (first.geometry == draft.geometry)
+def _score(field: _Setting, run: _Setting) -> tuple[bool, bool, bool, float]:
+    distance = _distance(field, run)
+    return _agree(field.shim, run.shim) is True, field.geometry == run.geometry, distance >= 0, -abs(distance)
+
+
+def _reason(field: _Setting, run: _Setting, count: int) -> str:
+    same = _agree(field.shim, run.shim)
+    why = ["the same shim"] * (same is True) + ["the same geometry"] * (field.geometry == run.geometry)
     if not why:
-        why = ["the only one" if count == 1 else "the nearest in time"]
-    differs = ", although its shim differs" if same is False else ""
-    return f"corrected by field map {field.label} ({' and '.join(why)}{differs})"
+        near = "before" if _distance(field, run) >= 0 else "after"
+        why = ["the only one" if count == 1 else f"the nearest in time {near} it"]
+    return " and ".join(why) + (", although its shim differs" if same is False else "")
 
 
-def _seconds(draft: Draft) -> float | None:
-    """Return when an image was started, in seconds since an arbitrary moment; None where no time of day is known."""
-    text = draft.series.started
-    for form, length in (("%Y%m%d%H%M%S", 14), ("%Y%m%d%H%M", 12)):
-        try:
-            return datetime.strptime(text[:length], form).timestamp() + float(f"0{text[14:]}" if length == 14 else 0)
-        except ValueError:
-            continue
-    return None
+def _seconds(started: str) -> float | None:
+    """Return a time as `Series.started` has it in seconds since an arbitrary moment; None without a time of day."""
+    try:
+        day = date(int(started[:4]), int(started[4:6]), int(started[6:8])).toordinal()
+        hours, minutes = int(started[8:10]), int(started[10:12])
+        return 86400.0 * day + 3600.0 * hours + 60.0 * minutes + float(started[12:] or 0)
+    except ValueError:
+        return None
