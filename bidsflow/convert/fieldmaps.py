@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from bidsflow.convert.naming.draft import Draft
-from bidsflow.dicom.physics import Kind
+from bidsflow.convert.plan import Decision
+from bidsflow.dicom.physics import FAIR, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,9 @@ def _wire(draft: Draft, fields: Sequence[_Field], labels: dict[int, str]) -> Dra
     if id(draft) in labels:
         return replace(draft, field=labels[id(draft)])
     if draft.to_convert and (draft.datatype, draft.suffix) == ("fmap", "epi"):
-        return draft.noted("no image of the opposite direction goes with it, so it corrects nothing")
+        said = "no image of the opposite direction goes with it, so it corrects nothing"
+        # Nothing but its few volumes made it half of a field map.
+        return draft.decided(Decision.REVIEW, said) if draft.confidence <= FAIR else draft.noted(said)
     if not draft.is_epi_run or not fields:
         return draft
     own = next((field for field in fields if field.partner is draft), None)

@@ -33,12 +33,16 @@ _KIN = {"FLAIR": {"T2w"}, "T2starw": {"T2w"}}
 #: What words may say that a suffix is, and is not.
 _MISTAKEN = {
     "bold": {"perfusion"},
-    "T1w": {"localizer", "calibration", "perfusion", "angiography", "MP2RAGE", "magnetization transfer", "B1 map"},
+    "epi": {"a map of diffusion"},
+    "T1w": {
+        "localizer", "calibration", "perfusion", "angiography", "MP2RAGE", "magnetization transfer", "B1 map",
+        "water and fat",
+    },
     "T2w": {"localizer", "calibration", "perfusion", "magnetization transfer", "double inversion"},
     "PDw": {"localizer", "calibration", "magnetization transfer"},
     "FLAIR": {"double inversion"},
     "T2starw": {"perfusion", "localizer", "calibration"},
-}
+}  # fmt: skip
 #: What is left out where its physics say little and its words say so.
 _LEFT_OUT = ("localizer", "calibration")
 

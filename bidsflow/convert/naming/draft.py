@@ -16,6 +16,8 @@ ENOUGH = 0.6
 AGREEMENT = 0.15
 #: What contradicting words take: a tag of its own (`CERTAIN`) stands against them, parameters alone do not.
 CONTRADICTION = 0.3
+#: What is left of the confidence in an image that the scanner calls derived.
+DERIVED = 0.8
 #: A name that the protocol gives in full, confirmed by physics; and one that no physics speak for.
 GIVEN, GIVEN_ONLY = 0.98, 0.7
 

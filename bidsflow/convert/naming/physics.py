@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bidsflow.convert.naming.draft import Draft
+from bidsflow.convert.naming.draft import DERIVED, Draft
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.physics import B_ZERO, FAIR, WEAK, Kind, field_in_hz, is_declared_derived
 from bidsflow.dicom.series import Image
@@ -42,21 +42,28 @@ def name_by_physics(draft: Draft) -> Draft:
         named = draft.named("", "", finding.confidence, finding.because)
         return named.decided(Decision.REVIEW, _LATER[finding.kind])
     if finding.kind in _ANATOMY:
-        return _name_anatomy(draft)
+        return _doubt_derived(_name_anatomy(draft))
     if finding.kind is Kind.DIFFUSION:
-        return _name_diffusion(draft)
+        return _doubt_derived(_name_diffusion(draft))
     if finding.kind is Kind.FIELD_HZ:
         return _name_map(draft)
     if finding.kind is Kind.FIELD_GRE:
         return _name_field(draft)
-    return _name_epi(draft)
+    return _doubt_derived(_name_epi(draft))
+
+
+def _doubt_derived(draft: Draft) -> Draft:
+    """Return a draft less sure where the scanner calls the image derived, which some call what they only filtered."""
+    if not is_declared_derived(draft.image):
+        return draft
+    # Raw diffusion is never called so; traces and combined directions are.
+    doubted = WEAK if draft.finding.kind is Kind.DIFFUSION else draft.confidence * DERIVED
+    return draft.sure(doubted, "ImageType begins with DERIVED")
 
 
 def _name_anatomy(draft: Draft) -> Draft:
     finding, image = draft.finding, draft.image
     named = draft.named("anat", _ANATOMY[finding.kind], finding.confidence, finding.because)
-    if is_declared_derived(image):
-        named = named.sure(finding.confidence * 0.8, "ImageType begins with DERIVED")
     if image.volumes > 1:
         return named.decided(Decision.REVIEW, f"it has {image.volumes} volumes, as no {named.suffix} has")
     if image.matrix[2] == 1:

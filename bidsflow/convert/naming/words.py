@@ -54,12 +54,14 @@ _HINTS: tuple[tuple[str, str], ...] = (
 _LOOK_ALIKES: tuple[tuple[str, str], ...] = (
     ("localizer", r"local[iz]|lokali|scout|survey|(?<![a-z])3[- ]?pl(?:ane|n)?(?![a-z])|rep[eé]rage"),
     ("calibration", r"(?<![a-z])cal(?:ib\w*)?(?![a-z])|coil[- ]?survey|ref[- ]?scan|sense[- ]?ref|ref[- ]?sense"),
-    ("perfusion", r"perf|(?<![a-z])(?:dsc|dce|pwi)(?![a-z])|(?<![a-z])p?c?asl(?![a-z])"),
+    ("perfusion", r"perf(?!orm)|(?<![a-z])(?:dsc|dce|pwi)(?![a-z])|(?<![a-z])p?c?asl(?![a-z])"),
     ("angiography", r"(?<![a-z])(?:tof|mra|mrv|angio\w*|venogr\w*)(?![a-z])"),
     ("double inversion", r"(?<![a-z])dir(?![-a-z0-9])|double inversion"),
     ("MP2RAGE", r"mp2rage|(?<![a-z])inv[- ]?[12](?!\d)|(?<![a-z])uni(?: images)?$"),
     ("magnetization transfer", r"(?<![a-z])mt(?:on|off|c|r|w|sat)?(?![a-z])"),
     ("B1 map", r"(?<![a-z])b1(?!\d)"),
+    ("water and fat", r"dixon|(?<![a-z])(?:in|out|opp(?:osed)?)[- ]?(?:of[- ]?)?ph(?:ase)?(?![a-z])"),
+    ("a map of diffusion", r"(?<![a-z])(?:e?adc|fa|tracew?)(?![a-z])|apparent diff|anisotrop"),
 )
 
 

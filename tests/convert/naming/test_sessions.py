@@ -456,6 +456,42 @@ TRAPS: S = {
             "review:different_names",
         ),
     ],
+    "a map that the scanner made and did not say so": [
+        (
+            make(1, "Apparent Diffusion Coefficient", s.GE_DWI, ImageType="DERIVED\\SECONDARY\\COMBINED"),
+            "review:DERIVED",
+        ),
+        (make(2, "ADC map AP", {**s.GE_DWI, "PhaseEncodingPositive": 1}), "review:adc"),
+        (make(3, "DWI combined", s.GE_DWI, volumes=2, b=(0.0, 1000.0), ImageType="DERIVED\\PRIMARY\\OTHER"), "review"),
+    ],
+    "a spin echo without a purpose": [
+        (make(1, "", s.SE_EPI), "review:no_image_of_the_opposite"),
+        (bold(2, "bold_rest"), "func/task-rest_bold"),
+    ],
+    "in and out of phase": [
+        (make(1, "t1_vibe_in_phase", s.FLASH3D), "review:in_phase"),
+        (make(2, "t1_vibe_opp_phase", s.FLASH3D, at=5), "review:opp_phase"),
+    ],
+    "words inside words": [
+        (bold(1, "performance_bold"), "func/task-performance_bold"),
+        (make(2, "t2_tse_perform", s.TSE), "anat/T2w"),
+    ],
+    "two flows of one protocol": [
+        (make(1, "fl3d_pc", {**s.FLASH3D, "FlipAngle": 12}), "review"),
+        (make(2, "BIAS_32CH", {**s.FLASH3D, **s.timed(1, 250, 3)}), "review"),
+    ],
+    "a large study": [
+        (make(1, "Localizer", s.LOC, *s.THREE), "skip"),
+        (make(2, "T1w_MPR1", s.MPRAGE), "anat/T1w"),
+        (make(3, "T2w_SPC1", s.SPACE), "anat/run-1_T2w"),
+        (s.magnitudes(4, "FieldMap"), "fmap/magnitude1 fmap/magnitude2"),
+        (s.phase_difference(5, "FieldMap"), "fmap/phasediff"),
+        (sbref(6, "tfMRI_WORKINGMEM_LR_SBRef", InPlanePhaseEncodingDirection="ROW"), "func/task-WORKINGMEM_sbref"),
+        (bold(7, "tfMRI_WORKINGMEM_LR", InPlanePhaseEncodingDirection="ROW"), "func/task-WORKINGMEM_bold"),
+        (make(8, "ABCD_fMRI_task_MID", s.BOLD, volumes=411), "func/task-MID_bold"),
+        (make(9, "Axial rsfMRI (Eyes Open)", s.BOLD, volumes=197), "func/task-rest_bold"),
+        (make(10, "HighResHippocampus", s.TSE, EchoTime=76), "anat/run-2_T2w"),
+    ],
     "not a brain volume": [
         (make(1, "t2_tse_shim", s.TSE, matrix=(128, 128, 1)), "review:one_slice"),
     ],
