@@ -56,9 +56,9 @@ def _doubt_derived(draft: Draft) -> Draft:
     """Return a draft less sure where the scanner calls the image derived, which some call what they only filtered."""
     if not is_declared_derived(draft.image):
         return draft
-    # Raw diffusion is never called so; traces and combined directions are.
-    doubted = WEAK if draft.finding.kind is Kind.DIFFUSION else draft.confidence * DERIVED
-    return draft.sure(doubted, "ImageType begins with DERIVED")
+    if draft.finding.kind is Kind.DIFFUSION:  # raw diffusion is never called so; traces and combined directions are
+        return draft.decided(Decision.REVIEW, "ImageType begins with DERIVED, as a trace or a combination does")
+    return draft.sure(draft.confidence * DERIVED, "ImageType begins with DERIVED")
 
 
 def _name_anatomy(draft: Draft) -> Draft:
