@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,14 +75,13 @@ def printable(text: str) -> str:
 
 
 def take(exports: Sequence[Path], index: Path | None, err: Console) -> Inventory:
-    """Take the inventory of exports; what people typed into descriptions does not name the person any more.
+    """Take the inventory of exports, with a bar.
 
     Raises
     ------
     SourceError
         If a path cannot be opened, or holds no DICOM images at all.
     """
-    from bidsflow.convert.people import hide_person
     from bidsflow.dicom.inventory import take_inventory
     from bidsflow.errors import SourceError
     from bidsflow.sources import find_files
@@ -101,7 +99,7 @@ def take(exports: Sequence[Path], index: Path | None, err: Console) -> Inventory
         raise SourceError(
             where, f"no DICOM images found ({_reasons(inventory)})", "Give the folder that the scanner or PACS wrote"
         )
-    return replace(inventory, series=tuple(hide_person(one) for one in inventory.series))
+    return inventory
 
 
 def _kind_of(reason: str) -> str:

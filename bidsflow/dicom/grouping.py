@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.images import split_images
+from bidsflow.dicom.person import MASK, person_pattern
 from bidsflow.dicom.series import Collision, Conflict, Instance, Patient, Series, SetAside
 from bidsflow.dicom.tags import find_maker
 
@@ -27,14 +28,19 @@ def patient_of(header: Header) -> Patient:
     return Patient(header.text("PatientID"), name, header.text("PatientBirthDate"), sex)
 
 
-def refuse(header: Header) -> tuple[str, bool] | None:
-    """Return why an instance cannot be part of a series, and whether no one will miss it; None if it can.
+def refuse(header: Header) -> tuple[str, bool, Patient] | None:
+    """Return why an instance cannot be part of a series, whether no one will miss it, and whose it is; None if it can.
 
     Examples
     --------
-    >>> refuse(Header({"SOPInstanceUID": "1.2", "SOPClassUID": "1.2.840.10008.1.3.10"}, "absent"))
+    >>> refuse(Header({"SOPInstanceUID": "1.2", "SOPClassUID": "1.2.840.10008.1.3.10"}, "absent"))[:2]
     ('an index of a medium (DICOMDIR)', True)
     """
+    reason = _find_fault(header)
+    return None if reason is None else (*reason, patient_of(header))
+
+
+def _find_fault(header: Header) -> tuple[str, bool] | None:
     if header.text("SOPClassUID") == _DICOMDIR:
         return "an index of a medium (DICOMDIR)", True
     if header.pixels == "absent":
@@ -91,7 +97,11 @@ def group_series(
     for uid, members in by_uid.items():
         agreeing, strangers = agree(members)
         aside += [
-            SetAside(one.file.path, "it contradicts its series: another patient or study under one SeriesInstanceUID")
+            SetAside(
+                one.file.path,
+                "it contradicts its series: another patient or study under one SeriesInstanceUID",
+                patient=patient_of(one.header),
+            )
             for one in strangers
         ]
         series.append(_make_series(uid, agreeing, protocols))
@@ -140,13 +150,19 @@ def _make_series(uid: str, members: Sequence[Instance], protocols: Mapping[str, 
     images, problems = split_images(ordered, header)
     missing = _missing_numbers(ordered)
     odd = sorted({problem for one in ordered for problem in one.header.problems})
+    patient = patient_of(header)
+    person = person_pattern(patient)
+    description, protocol_name = (
+        clean(text if person is None else person.sub(MASK, text))
+        for text in (header.text("SeriesDescription"), header.text("ProtocolName"))
+    )
     return Series(
         uid=uid,
         study_uid=header.text("StudyInstanceUID"),
-        patient=patient_of(header),
+        patient=patient,
         number=header.integer("SeriesNumber"),
-        description=clean(header.text("SeriesDescription")),
-        protocol_name=clean(header.text("ProtocolName")),
+        description=description,
+        protocol_name=protocol_name,
         started=min((time for one in ordered if (time := when(one.header))), default=""),
         images=images,
         instances=tuple(ordered),

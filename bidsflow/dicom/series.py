@@ -36,25 +36,6 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside:
-    """A file that is not used, and why.
-
-    Attributes
-    ----------
-    path : str
-        Absolute path.
-    reason : str
-        A short clause: ``empty file``, ``pixel data is truncated``, ...
-    harmless : bool
-        True for what no one will miss (a text file, a DICOMDIR, a report object); False for what may be lost data.
-    """
-
-    path: str
-    reason: str
-    harmless: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Patient:
     """Who was scanned, as far as the headers tell. Private: never printed unless the user asks for it.
 
@@ -73,6 +54,28 @@ class Patient:
     def key(self) -> str:
         """A text that is equal for the same person; private like the person."""
         return "\x1f".join((self.id, self.name, self.birth_date))
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A file that is not used, and why.
+
+    Attributes
+    ----------
+    path : str
+        Absolute path.
+    reason : str
+        A short clause: ``empty file``, ``pixel data is truncated``, ...
+    harmless : bool
+        True for what no one will miss (a text file, a DICOMDIR, a report object); False for what may be lost data.
+    patient : Patient or None
+        Whose it is, where its header could be read. Private.
+    """
+
+    path: str
+    reason: str
+    harmless: bool = False
+    patient: Patient | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,8 @@ class Series:
     number : int
         SeriesNumber; 0 where absent. For people, never for identity.
     description, protocol_name : str
-        SeriesDescription and ProtocolName, control characters removed.
+        SeriesDescription and ProtocolName, without control characters, and without the name, ID and birth date of the
+        person where someone typed them there.
     started : str
         ``YYYYMMDDHHMMSS.ffffff`` of the first instance; ``""`` where unknown. Private (a date).
     images : tuple of Image
@@ -135,7 +139,7 @@ class Series:
     instances : tuple of Instance
         In order of acquisition.
     header : Header
-        Header of the first instance.
+        Header of the first instance, as it is. Private.
     problems : tuple of str
         What a person should know, `incomplete` included.
     incomplete : tuple of str

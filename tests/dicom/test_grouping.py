@@ -84,6 +84,25 @@ def test_texts_lose_their_control_characters(kit: Any) -> None:
     assert series.title == "3 ../$(rm)"
 
 
+def test_descriptions_do_not_name_the_person(kit: Any) -> None:
+    person = {"PatientName": "Johnson^Li", "PatientID": "AB-12345", "PatientBirthDate": "19800102"}
+    words = {"SeriesDescription": "BOLDJohnson rest AB-12345", "ProtocolName": "t1_li 19800102 list"}
+    (series,), _ = group_series(series_of(kit, "1.1", **person, **words), {})
+    assert (series.description, series.protocol_name) == ("BOLD*** rest ***", "t1_*** *** list")
+    assert series.header.text("SeriesDescription") == words["SeriesDescription"]
+
+
+def test_what_is_set_aside_tells_whose_it_is(kit: Any) -> None:
+    report = kit.instance("/x", "absent", SOPClassUID="1.2.840.10008.5.1.4.1.1.88.22", PatientID="A", Rows="")
+    answer = refuse(report.header)
+    assert answer is not None
+    assert answer[2].id == "A"
+    stranger = kit.instance("/y", SeriesInstanceUID="1.1", SOPInstanceUID="8.8", PatientID="B")
+    _, (aside,) = group_series([stranger, *series_of(kit, "1.1", 5, PatientID="A")], {})
+    assert aside.patient is not None
+    assert aside.patient.id == "B"
+
+
 # --- who and when ----------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,44 @@
+"""Names, IDs and days are found in texts and paths, and nothing else is."""
+
+from __future__ import annotations
+
+import pytest
+
+from bidsflow.dicom.person import hide_people, person_pattern
+from bidsflow.dicom.series import Patient
+
+PERSON, OTHER = Patient("AB-12345", "JOHNSON LI", "19800102", "F"), Patient("777123", "ROE JANE", "", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("BOLDJohnsonRest", "BOLD***Rest"),
+        ("t1 li", "t1 ***"),
+        ("slice_list", "slice_list"),
+        ("rest_AB-12345", "rest_***"),
+        ("born 19800102", "born ***"),
+    ],
+)
+def test_person_is_found_in_a_text(text: str, hidden: str) -> None:
+    pattern = person_pattern(PERSON)
+    assert pattern is not None
+    assert pattern.sub("***", text) == hidden
+
+
+@pytest.mark.parametrize("patients", [(), (Patient("", "", "", ""),), (Patient("01", "", "", ""),)])
+def test_no_one_is_found_where_headers_name_no_one(patients: tuple[Patient, ...]) -> None:
+    assert person_pattern(*patients) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "hidden"),
+    [
+        ("Johnson^Li/JANE_ROE/777123/IM1", "***^***/***_***/***/IM1"),
+        ("20240304_091500/2024-03-04/x.2024.03.04", "***_091500/***/x.***"),
+        ("1.3.12.2.1107.5.2.43.2024030409/0001.dcm", "1.3.12.2.1107.5.2.43.2024030409/0001.dcm"),
+        ("20241345/2024-0304", "20241345/2024-0304"),
+    ],
+)
+def test_path_names_no_one(path: str, hidden: str) -> None:
+    assert hide_people(path, [PERSON, OTHER]) == hidden
