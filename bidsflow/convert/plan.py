@@ -5,11 +5,14 @@ Comes in: rows, or the TSV or JSON text of a plan. Goes out: rows, checked, or t
 
 from __future__ import annotations
 
+import codecs
 import csv
+import difflib
 import io
 import json
 import math
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 
@@ -93,6 +96,16 @@ class Plan:
 NOT_APPLICABLE = "n/a"
 
 COLUMNS = tuple(field.name for field in fields(PlanRow))
+#: Columns that every plan must have; those of fields may be missing.
+_NEEDED = COLUMNS[:11]
+#: Columns that are listed by name where they are missing; the rest is counted.
+_LISTED = 4
+#: What a spreadsheet puts at the beginning of a text; the longer marks first, since one begins with another.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
+)  # fmt: skip
+_SAVE_AS = "save it as text (tab delimited) or as CSV, in UTF-8"
 
 
 def to_tsv(plan: Plan) -> str:
@@ -117,15 +130,36 @@ def _cell(value: object) -> str:
     return text or NOT_APPLICABLE
 
 
+def from_bytes(data: bytes, where: str = "plan") -> Plan:
+    """Return the plan in a file, in UTF-8 or in the UTF-16 that Excel calls Unicode text; see `from_tsv`.
+
+    Raises
+    ------
+    PlanError
+        If the bytes are no text, or as `from_tsv`.
+    """
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "")
+    if not encoding:  # a header is ASCII, so where its zeros stand tells UTF-16 without a mark
+        encoding = {(True, False): "utf-16-le", (False, True): "utf-16-be"}.get(
+            (data[1:2] == b"\0", data[:1] == b"\0"), "utf-8"
+        )
+    try:
+        return from_tsv(data.decode(encoding), where)
+    except UnicodeDecodeError as error:
+        kind = "a spreadsheet's own file" if data.startswith((b"PK", b"\xd0\xcf")) else "no text in UTF-8 or UTF-16"
+        raise PlanError(where, (f"the file is {kind}; {_SAVE_AS}",)) from error
+
+
 def from_tsv(text: str, where: str = "plan") -> Plan:
     """Return the plan in a text that a person may have edited.
 
-    Columns may stand in any order, more columns may be there, and a spreadsheet may have changed line ends and quotes.
+    Columns may stand in any order, more columns may be there, and a spreadsheet may have changed line ends and quotes,
+    and the tabs to commas or semicolons: the header says which.
 
     Parameters
     ----------
     text : str
-        Tab-separated values with a header.
+        A table with a header.
     where : str
         Name of the file, for messages.
 
@@ -134,23 +168,17 @@ def from_tsv(text: str, where: str = "plan") -> Plan:
     PlanError
         If a column is missing, or a row cannot be read; every faulty row is named.
     """
-    lines = [line.split("\t") for line in text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")]
-    header = [_unquote(cell.strip()) for cell in lines[0]]
-    missing = [name for name in COLUMNS[:11] if name not in header]
-    if missing:
-        raise PlanError(where, (f"the column{'s' if len(missing) > 1 else ''} {', '.join(missing)} cannot be found; "
-                                "keep the header as bidsflow wrote it and separate columns by tabs",))  # fmt: skip
-    twice = [name for name in COLUMNS if header.count(name) > 1]
-    if twice:
-        raise PlanError(where, tuple(f"the column {name} stands twice; keep one" for name in twice))
+    text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    lines = _split_lines(text)
+    header = next(lines)
+    if problems := _check_header(header):
+        raise PlanError(where, tuple(problems))
     rows: list[PlanRow] = []
-    problems: list[str] = []
-    for line, cells in enumerate(lines[1:], start=2):
-        cells = [_unquote(cell.strip()) for cell in cells]
+    for line, cells in enumerate(lines, start=2):
         if not any(cells):
             continue
         try:
-            rows.append(_read_row(dict(zip(header, cells, strict=False))))
+            rows.append(_read_row(_pair_up(header, cells)))
         except (ValueError, KeyError) as error:
             problems.append(f"line {line}: {error}")
     problems += check_rows(rows)
@@ -159,11 +187,55 @@ def from_tsv(text: str, where: str = "plan") -> Plan:
     return Plan(tuple(rows))
 
 
+def _split_lines(text: str) -> Iterator[list[str]]:
+    """Yield the cells of each line, the header first.
+
+    Tabs part cells as they stand. With commas and semicolons, which evidence is full of, quotes count (RFC 4180).
+    """
+    first = text.split("\n", 1)[0]
+    tabs, *others = ((delimiter, sum(name in COLUMNS for name in _bare(first, delimiter))) for delimiter in "\t,;")
+    delimiter, known = max(others, key=lambda pair: pair[1])
+    if known <= tabs[1] or known < 2:
+        for line in text.split("\n"):
+            yield [_unquote(cell.strip()) for cell in line.split("\t")]
+        return
+    yield _bare(first, delimiter)
+    for cells in csv.reader(io.StringIO(text.partition("\n")[2], newline=""), delimiter=delimiter):
+        yield [" ".join(cell.split()) for cell in cells]
+
+
+def _bare(header: str, delimiter: str) -> list[str]:
+    return [_unquote(cell.strip()) for cell in header.split(delimiter)]
+
+
+def _check_header(header: Sequence[str]) -> list[str]:
+    """Return what is wrong with the header of a plan, a sentence each."""
+    missing = [name for name in _NEEDED if name not in header]
+    if len(missing) == len(_NEEDED):
+        example = ", ".join(_NEEDED[:3])
+        return [f"its first line is not the header of a plan ({example}, ...); keep that line, and {_SAVE_AS}"]
+    problems = []
+    for name in missing[:_LISTED]:
+        near = difflib.get_close_matches(name, [cell for cell in header if cell not in COLUMNS], n=1)
+        problems.append(f"the column {name} cannot be found" + (f"; is it {near[0]!r}?" if near else ""))
+    if len(missing) > _LISTED:
+        problems.append(f"{len(missing) - _LISTED} more columns cannot be found")
+    if missing:
+        problems.append("keep the header as bidsflow wrote it; columns may be moved and added")
+    return problems + [f"the column {name} stands twice; keep one" for name in COLUMNS if header.count(name) > 1]
+
+
 def _unquote(cell: str) -> str:
     """Return a cell without the quotes that a spreadsheet puts around one; a lone quote is part of the text."""
     if len(cell) > 1 and cell.startswith('"') and cell.endswith('"'):
         return cell[1:-1].replace('""', '"')
     return cell
+
+
+def _pair_up(header: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
+    if any(cells[len(header) :]):
+        raise ValueError(f"it has {len(cells)} cells where the header has {len(header)}; {_SAVE_AS}")
+    return dict(zip(header, cells, strict=False))
 
 
 def _read_row(cells: dict[str, str]) -> PlanRow:

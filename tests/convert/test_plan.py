@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
+import csv
+import io
 import json
 from dataclasses import replace
 from typing import NamedTuple
@@ -10,7 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bidsflow.convert.plan import COLUMNS, NOT_APPLICABLE, Decision, Plan, PlanRow, from_tsv, to_json, to_tsv
+from bidsflow.convert.plan import (
+    COLUMNS,
+    NOT_APPLICABLE,
+    Decision,
+    Plan,
+    PlanRow,
+    from_bytes,
+    from_tsv,
+    to_json,
+    to_tsv,
+)
 from bidsflow.errors import PlanError
 
 ROW = PlanRow(
@@ -84,7 +97,19 @@ def _turn(text: str) -> str:
     return "\n".join("\t".join([*line.split("\t")[::-1], "mine"]) for line in text.splitlines())
 
 
+def _export(delimiter: str, quoting: int = csv.QUOTE_MINIMAL, comma: str = ".") -> str:
+    """Return the table as a spreadsheet saves it as CSV."""
+    stream = io.StringIO()
+    rows = [[cell.replace("0.9", f"0{comma}9") for cell in line.split("\t")] for line in TEXT.splitlines()]
+    csv.writer(stream, delimiter=delimiter, quoting=quoting).writerows(rows)  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
 SPELLINGS = {
+    "CSV": _export(","),
+    "CSV, all quoted": "\ufeff" + _export(",", csv.QUOTE_ALL),
+    "CSV of a country with a decimal comma": _export(";", comma=","),
+    "CSV with cells on two lines": _export(",", csv.QUOTE_ALL).replace("gradient echo", "gradient\r\necho"),
     "as written": TEXT,
     "CRLF": TEXT.replace("\n", "\r\n"),
     "CR": TEXT.replace("\n", "\r"),
@@ -114,17 +139,56 @@ def test_quotes_in_a_description_stay(text: str) -> None:
     assert from_tsv(to_tsv(plan)) == plan
 
 
+ENCODINGS = {
+    "UTF-8": b"", "UTF-8-sig": b"", "UTF-16": b"", "UTF-16-LE": b"", "UTF-16-BE": b"", "utf-16-be": codecs.BOM_UTF16_BE,
+    "UTF-32": b"",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_plan_is_read_in_the_encodings_of_spreadsheets(encoding: str) -> None:
+    plan = Plan((replace(ROW, series_description="Kopf längs"), OTHER))
+    assert from_bytes(ENCODINGS[encoding] + to_tsv(plan).encode(encoding)) == plan
+
+
+@pytest.mark.parametrize(
+    "data", [to_tsv(Plan((replace(ROW, protocol_name="längs"),))).encode("cp1252"), b"PK\x03\x04\xff"]
+)
+def test_a_plan_in_no_known_encoding_is_refused_with_what_to_save_as(data: bytes) -> None:
+    with pytest.raises(PlanError, match=r"mine\.tsv.*\n.*; save it as text \(tab delimited\) or as CSV, in UTF-8"):
+        from_bytes(data, "mine.tsv")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+@pytest.mark.parametrize("text", ['"quoted"', 'a "b" c', "a, b; c", '6"'])
+def test_text_of_a_cell_survives_a_spreadsheet(text: str, delimiter: str) -> None:
+    plan = Plan((replace(ROW, series_description=text),))
+    stream = io.StringIO()
+    table = csv.reader(io.StringIO(to_tsv(plan)), delimiter="\t")  # as spreadsheets read it
+    csv.writer(stream, delimiter=delimiter).writerows(table)
+    assert from_tsv(stream.getvalue()) == plan
+
+
 class CaseBad(NamedTuple):
     text: str
     says: tuple[str, ...]
 
 
 BAD = {
-    "empty": CaseBad("", ("series_uid", "keep the header")),
-    "commas": CaseBad(TEXT.replace("\t", ","), ("separate columns by tabs",)),
+    "empty": CaseBad("", ("not the header of a plan", "series_uid", "save it as text")),
+    "commas without quotes": CaseBad(TEXT.replace("\t", ","), ("line 2: it has 14 cells where the header has 13",)),
+    "bars": CaseBad(TEXT.replace("\t", "|"), ("not the header of a plan",)),
+    "most columns missing": CaseBad(
+        "\n".join("\t".join(line.split("\t")[:2]) for line in TEXT.splitlines()),
+        ("the column series_number cannot be found", "5 more columns cannot be found", "keep the header"),
+    ),
+    "misspelled column": CaseBad(
+        TEXT.replace("decision", "decison", 1), ("the column decision cannot be found; is it 'decison'?",)
+    ),
     "one column missing": CaseBad(TEXT.replace("decision", "choice", 1), ("the column decision cannot be found",)),
     "two columns missing": CaseBad(
-        TEXT.replace("decision", "choice", 1).replace("path", "name", 1), ("the columns decision, path cannot",)
+        TEXT.replace("decision", "choice", 1).replace("path", "name", 1),
+        ("the column decision cannot be found", "the column path cannot be found"),
     ),
     "a column twice": CaseBad(_turn(TEXT).replace("mine", "path", 1), ("the column path stands twice",)),
     "unknown decision": CaseBad(_edit("decision", "maybe"), ("line 2", "'maybe'", "convert, skip, review")),
