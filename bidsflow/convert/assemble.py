@@ -32,6 +32,7 @@ from bidsflow.convert.sidecar import Json, complete_sidecar
 from bidsflow.convert.subjects import Key
 from bidsflow.convert.supply import supply_echo_times
 from bidsflow.convert.tables import Place, holds_files, leave_place, stage_participant, stage_scans, stage_session
+from bidsflow.convert.wiring import drop_broken_fields, sources
 from bidsflow.dataset import describe
 from bidsflow.dataset.draft import Draft
 from bidsflow.dataset.tree import Dataset
@@ -111,9 +112,10 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
     remove = _list_outdated(dataset, left, fresh)
     ledger = ledgers[session.folder]
     there = [row for row in session.rows if row.path in fresh or _owner(ledger.get(row.path)) == _image(row)]
+    there = list(drop_broken_fields(there, session.series).rows)  # a series may have failed
     for row in there:
         if row.path in fresh:
-            ledger[row.path] = _stage_image(draft, fresh[row.path], there, session)
+            ledger[row.path] = _stage_image(draft, fresh[row.path], row, there, session)
         elif (entry := _rewire(draft, row, there, session, ledger[row.path])) is not None:
             ledger[row.path] = entry
     remove += _stage_ledgers(draft, ledgers)
@@ -188,11 +190,11 @@ def _stage_ledgers(draft: Draft, ledgers: Mapping[str, Ledger]) -> list[str]:
     return empty
 
 
-def _stage_image(draft: Draft, one: Converted, there: Sequence[PlanRow], session: Session) -> Entry:
+def _stage_image(draft: Draft, one: Converted, row: PlanRow, there: Sequence[PlanRow], session: Session) -> Entry:
     path = one.row.path
     for ext, source in one.files.items():
         source.replace(draft.place(f"{path}{ext}"))
-    text = describe.to_json(_complete(one.sidecar, one.row, there, session))
+    text = describe.to_json(_complete(one.sidecar, row, there, session))
     files = {f"{path}{ext}": known for ext, known in one.stamps.items()}
     files[f"{path}.json"] = stamp(draft.write(f"{path}.json", text.encode()))
     return Entry(one.row.series_uid, one.row.image, source_digest(session.series[one.row.series_uid]), files)
@@ -218,23 +220,17 @@ def _complete(sidecar: Mapping[str, object], row: PlanRow, there: Sequence[PlanR
         for other in there
         if row.b0_identifier and other.b0_identifier == row.b0_identifier
     }
-    known = {other.b0_identifier for other in there} - {""}
-    sources = [label for label in _labels(row) if label in known]
     # A run may be one half of a field map; it then measures the field, but is intended for nothing but itself.
     carries = row.b0_identifier and name.datatype == "fmap" and not name.suffix.startswith("magnitude")
-    targets = [f"bids::{other.path}.nii.gz" for other in there if carries and row.b0_identifier in _labels(other)]
+    targets = [f"bids::{other.path}.nii.gz" for other in there if carries and row.b0_identifier in sources(other)]
     return complete_sidecar(
         supply_echo_times(sidecar, name, times),
         suffix=name.suffix,
         task=name.entity("task"),
         field=row.b0_identifier,
-        corrected_by=sources,
+        corrected_by=sources(row),
         intended_for=sorted(targets),
     )
-
-
-def _labels(row: PlanRow) -> list[str]:
-    return row.b0_source.replace(" ", "").split(",")
 
 
 def _tasks(paths: Iterable[str]) -> set[str]:

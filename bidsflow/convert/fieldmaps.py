@@ -5,13 +5,19 @@ Source of the fields: BIDS, "Fieldmap data" (``B0FieldIdentifier``, ``B0FieldSou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
 from bidsflow.convert.naming.draft import Draft
-from bidsflow.convert.plan import Decision
+from bidsflow.convert.naming.physics import only_b_zero
+from bidsflow.convert.plan import Decision, PlanRow
+from bidsflow.convert.wiring import sources
+from bidsflow.dicom.header import Header
 from bidsflow.dicom.physics import FAIR, Kind
+from bidsflow.dicom.series import Series
+from bidsflow.names import parse_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +53,15 @@ class _Field:
         How it was measured; its time is that of the last image.
     partner : Draft or None
         The run that is the other half of a field map with one direction.
+    own : bool
+        Whether the members are diffusion runs, which the field then corrects, and nothing of another geometry.
     """
 
     label: str
     members: tuple[Draft, ...]
     setting: _Setting
     partner: Draft | None = None
+    own: bool = False
 
 
 def wire_fields(drafts: Sequence[Draft], known: int = 0) -> list[Draft]:
@@ -65,6 +74,9 @@ def wire_fields(drafts: Sequence[Draft], known: int = 0) -> list[Draft]:
 
     Images of one phase-encoding direction measure a field only together with a run in the opposite direction: that run
     then belongs to the field as well.
+
+    Diffusion runs in opposite directions, of one geometry and one shim, measure and are corrected by a field of their
+    own, unless images of their geometry were measured to correct them.
 
     Parameters
     ----------
@@ -80,11 +92,16 @@ def wire_fields(drafts: Sequence[Draft], known: int = 0) -> list[Draft]:
 
 def _wire(draft: Draft, fields: Sequence[_Field], labels: dict[int, str]) -> Draft:
     if id(draft) in labels:
-        return replace(draft, field=labels[id(draft)])
+        label = labels[id(draft)]
+        if draft.datatype == "fmap":
+            return replace(draft, field=label)
+        said = f"one of the diffusion runs in opposite directions that are field map {label} and are corrected by it"
+        return replace(draft, field=label, corrected_by=label).noted(said)
     if draft.to_convert and (draft.datatype, draft.suffix) == ("fmap", "epi"):
         said = "no image of the opposite direction goes with it, so it corrects nothing"
         # Nothing but its few volumes made it half of a field map.
         return draft.decided(Decision.REVIEW, said) if draft.confidence <= FAIR else draft.noted(said)
+    fields = [field for field in fields if not field.own or _is_kin(draft, field)]
     if not draft.is_epi_run or not fields:
         return draft
     own = next((field for field in fields if field.partner is draft), None)
@@ -114,7 +131,39 @@ def _find_fields(drafts: Sequence[Draft], known: int) -> list[_Field]:
         partner = None if complete else _find_partner(group[0], drafts)
         if complete or partner is not None:
             fields.append(_Field(_label("pepolar", fields, known), tuple(group), _setting(*group), partner))
+    for group in _group_diffusion(drafts):
+        if not any(_serves(field, one) for field in fields for one in group):
+            label = _label("pepolar", fields, known)
+            fields.append(_Field(label, tuple(group), _setting(*group), own=True))
     return fields
+
+
+def _group_diffusion(drafts: Sequence[Draft]) -> list[list[Draft]]:
+    """Return the diffusion runs that differ in the polarity of phase encoding, by axis, geometry and shim.
+
+    All runs of one shim saw one field, however many there are (as in the protocols of the Human Connectome Project).
+    """
+    groups: dict[Hashable, list[Draft]] = defaultdict(list)
+    for draft in drafts:
+        weighted = draft.to_convert and draft.suffix == "dwi" and not only_b_zero(draft.image)
+        if weighted and draft.image.component == "magnitude" and draft.direction:
+            groups[frozenset(draft.direction), draft.geometry, _shim(draft)].append(draft)
+    return [group for group in groups.values() if len({one.direction for one in group}) > 1]
+
+
+def _serves(field: _Field, run: Draft) -> bool:
+    """Return whether EPIs of a run's geometry and shim were measured as a field map, or a run is half of one."""
+    if field.partner is run:
+        return True
+    first = field.members[0]
+    return first.suffix == "epi" and first.geometry == run.geometry and _agree(_shim(first), _shim(run)) is not False
+
+
+def _is_kin(draft: Draft, field: _Field) -> bool:
+    """Return whether a draft was measured with the diffusion runs of a field: their references, their phases."""
+    first = field.members[0]
+    same = draft.datatype == "dwi" and draft.geometry == first.geometry
+    return same and _agree(_shim(first), _shim(draft)) is not False
 
 
 def _label(kind: str, fields: Sequence[_Field], known: int) -> str:
@@ -163,7 +212,10 @@ def _setting(*drafts: Draft) -> _Setting:
 
 
 def _shim(draft: Draft) -> str:
-    header = draft.series.header
+    return _read_shim(draft.series.header)
+
+
+def _read_shim(header: Header) -> str:
     return header.text("ShimSetting") or "\\".join(header.text(f"GeShim{axis}") for axis in "XYZ").strip("\\")
 
 
@@ -199,3 +251,29 @@ def _seconds(started: str) -> float | None:
         return 86400.0 * day + 3600.0 * hours + 60.0 * minutes + float(started[12:] or 0)
     except ValueError:
         return None
+
+
+def note_foreign_shims(rows: Sequence[PlanRow], by_uid: Mapping[str, Series]) -> tuple[str, ...]:
+    """Return a note for each field that corrects runs although it was measured with another shim.
+
+    What the head does to the field is the same under every shim, what the shim adds is not: such a correction may be
+    better than none, or worse, which a person has to judge.
+    """
+    shims: dict[tuple[str, str], str] = {}
+    for row in rows:
+        if row.decision is Decision.CONVERT and row.b0_identifier:
+            key = parse_name(row.path).folder, row.b0_identifier
+            shims.setdefault(key, _read_shim(by_uid[row.series_uid].header))
+    foreign: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for row in rows:
+        if row.decision is Decision.CONVERT:
+            own = _read_shim(by_uid[row.series_uid].header)
+            keys = [(parse_name(row.path).folder, label) for label in sources(row)]
+            for key in keys:
+                if _agree(shims.get(key, ""), own) is False:
+                    foreign[key].append(row.title)
+    return tuple(
+        f"{folder}: the field map {label} was measured with another shim than {', '.join(dict.fromkeys(titles))}; "
+        "empty their b0_source in the plan if they are not to be corrected by it"
+        for (folder, label), titles in foreign.items()
+    )

@@ -146,8 +146,8 @@ def from_bytes(data: bytes, where: str = "plan") -> Plan:
     try:
         return from_tsv(data.decode(encoding), where)
     except UnicodeDecodeError as error:
-        kind = "a spreadsheet's own file" if data.startswith((b"PK", b"\xd0\xcf")) else "no text in UTF-8 or UTF-16"
-        raise PlanError(where, (f"the file is {kind}; {_SAVE_AS}",)) from error
+        kind = "is a spreadsheet's own file" if data.startswith((b"PK", b"\xd0\xcf")) else "is not UTF-8 or UTF-16"
+        raise PlanError(where, (f"the file {kind}; {_SAVE_AS}",)) from error
 
 
 def from_tsv(text: str, where: str = "plan") -> Plan:

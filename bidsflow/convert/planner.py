@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bidsflow import schema
-from bidsflow.convert.fieldmaps import wire_fields
+from bidsflow.convert.fieldmaps import note_foreign_shims, wire_fields
+from bidsflow.convert.fit import note_oddities
 from bidsflow.convert.naming.decide import draft_image, wants_opinion
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.guess import Guess
@@ -15,9 +17,12 @@ from bidsflow.convert.naming.session import name_session
 from bidsflow.convert.naming.words import given_sessions
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan, PlanRow
 from bidsflow.convert.subjects import Key, Sessions, assign, person_of
+from bidsflow.convert.wiring import drop_broken_fields
 from bidsflow.dicom.series import Conflict, Inventory, Series
 from bidsflow.errors import BidsflowError
 from bidsflow.names import BidsName, parse_name
+
+_log = logging.getLogger(__name__)
 
 #: An image: SeriesInstanceUID and rank in its series.
 _RowKey = tuple[str, int]
@@ -81,11 +86,24 @@ def make_plan(
         shared |= {(draft.series.uid, draft.rank): draft.measurement for draft in drafts}
         rows += [_row(draft, subject, session) for draft in drafts]
     rows = [_heed_skip(row, skipped) for row in _keep_taken(rows, taken or {})]
-    rows = _drop_lost_sources(_refuse_conflicts(_find_runs(rows, taken or {}, shared), taken or {}))
+    rows = _refuse_conflicts(_find_runs(rows, taken or {}, shared), taken or {})
+    by_uid = {series.uid: series for series in inventory.series}
+    wired = drop_broken_fields(rows, by_uid)
+    rows = list(wired.rows)
+    foreign = note_foreign_shims(rows, by_uid)
     where = {series.uid: place.sessions[series.study_uid] for series in inventory.series}
     rows.sort(key=lambda row: (where[row.series_uid], row.series_number, row.series_uid, row.image))
-    notes = tuple(str(collision) for collision in inventory.collisions)
-    return Planned(Plan(tuple(rows), notes), _keep_places(place, key or Key(), inventory, rows))
+    return Planned(
+        Plan(tuple(rows), _tell(inventory, (*foreign, *wired.notes))),
+        _keep_places(place, key or Key(), inventory, rows),
+    )
+
+
+def _tell(inventory: Inventory, notes: Sequence[str]) -> tuple[str, ...]:
+    """Return the notes of a plan: patients in doubt, which the commands tell themselves, and what is warned of here."""
+    for note in notes:
+        _log.warning("%s", note)
+    return (*(str(collision) for collision in inventory.collisions), *notes)
 
 
 def _keep_places(place: Key, before: Key, inventory: Inventory, rows: Sequence[PlanRow]) -> Key:
@@ -135,10 +153,10 @@ def _name_visit(members: Sequence[Series], guesses: Mapping[str, Guess], doubtfu
 
 
 def _count_fields(inventory: Inventory, taken: Mapping[_RowKey, str]) -> Counter[tuple[str, str]]:
-    """Return how many images of field maps each session has from other exports, whose labels are in use."""
+    """Return how many images that may measure fields each session has from other exports; their labels are in use."""
     here = {series.uid for series in inventory.series}
     names = (parse_name(path) for (uid, _), path in taken.items() if uid not in here)
-    return Counter((name.sub, name.ses) for name in names if name.datatype == "fmap")
+    return Counter((name.sub, name.ses) for name in names if name.datatype in ("fmap", "dwi"))
 
 
 def _doubt(draft: Draft, doubtful: Mapping[str, str]) -> Draft:
@@ -267,19 +285,6 @@ def _refuse_conflicts(rows: Sequence[PlanRow], taken: Mapping[_RowKey, str]) -> 
     ]
 
 
-def _drop_lost_sources(rows: Sequence[PlanRow]) -> list[PlanRow]:
-    """Return the rows without the fields that no converted image of their session measures any more."""
-    measured = {(_folder(row), row.b0_identifier) for row in rows if row.b0_identifier}
-    return [
-        replace(row, b0_source="") if row.b0_source and (_folder(row), row.b0_source) not in measured else row
-        for row in rows
-    ]
-
-
-def _folder(row: PlanRow) -> str:
-    return row.path.rsplit("/", 2)[0]
-
-
 def _contest(row: PlanRow) -> PlanRow:
     evidence = f"Two images claim this name; say which is which. {row.evidence}"
     return replace(row, decision=Decision.REVIEW, evidence=evidence, b0_identifier="", b0_source="")
@@ -306,4 +311,6 @@ def follow_plan(plan: Plan, inventory: Inventory, key: Key) -> Planned:
             subjects[person_of(series)] = name.sub
             places[series.study_uid] = (name.sub, name.ses)
     kept = tuple(series for series in inventory.series if series.study_uid in places)
-    return Planned(plan, assign(kept, Key(subjects, places, key.shifts)))
+    wired = drop_broken_fields(plan.rows, by_uid)
+    notes = _tell(inventory, (*note_oddities(plan, inventory), *wired.notes))
+    return Planned(Plan(wired.rows, notes), assign(kept, Key(subjects, places, key.shifts)))

@@ -22,6 +22,7 @@ from bidsflow.convert.dcm2niix import (
     match_outputs,
     reads_in_place,
 )
+from bidsflow.convert.fit import check_fit
 from bidsflow.convert.ledger import read_ledger, stamp, write_key
 from bidsflow.convert.people import person_pattern
 from bidsflow.convert.plan import Decision, Plan, PlanRow
@@ -33,7 +34,7 @@ from bidsflow.convert.tables import check_tables
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import Staging, commit, locked, staging, storage_errors
 from bidsflow.dicom.series import Inventory, Series
-from bidsflow.errors import ConversionError, DatasetError, PlanError, StorageError, ToolError, describe_error
+from bidsflow.errors import ConversionError, DatasetError, StorageError, ToolError, describe_error
 from bidsflow.names import parse_name
 
 __all__ = ["Outcome", "Result", "Status", "check_fit", "convert"]
@@ -69,29 +70,6 @@ class Result:
 
 #: Tells how many series of how many are done, and the title of the last one.
 Progress = Callable[[int, int, str], None]
-
-
-def check_fit(plan: Plan, inventory: Inventory, where: str) -> None:
-    """Make sure that a plan speaks of what the export holds.
-
-    Raises
-    ------
-    PlanError
-        If a row names a series or an image that the export does not have, or has with other files.
-    """
-    known = {series.uid: series for series in inventory.series}
-    problems = []
-    for row in plan.decided(Decision.CONVERT):
-        series = known.get(row.series_uid)
-        if series is None:
-            problems.append(f"{row.title}: the export has no such series; plan again, or set its decision to skip")
-        elif not 1 <= row.image <= len(series.images):
-            problems.append(f"{row.title}: the series has {len(series.images)} images, not {row.image}; plan again")
-        elif series.images[row.image - 1].n_instances != row.n_files:
-            found = series.images[row.image - 1].n_instances
-            problems.append(f"{row.title}: planned with {row.n_files} files, the export now has {found}; plan again")
-    if problems:
-        raise PlanError(where, tuple(problems))
 
 
 def convert(

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import pytest
 
-from bidsflow.convert.fieldmaps import wire_fields
+from bidsflow.convert.fieldmaps import note_foreign_shims, wire_fields
 from bidsflow.convert.naming.draft import Draft
+from bidsflow.convert.plan import Decision, PlanRow
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.physics import Finding, Kind
 from bidsflow.dicom.series import Image, Patient, Series
@@ -40,7 +41,8 @@ def draft_of(shot: Shot, number: int) -> Draft:
         polarity = {"AP": "1", "PA": "0"}[shot.direction]
         values |= {"InPlanePhaseEncodingDirection": "COL", "PhaseEncodingPositive": polarity}
     header = Header({**values, "ImageOrientationPatient": "1\\0\\0\\0\\1\\0"})
-    image = Image(header, shot.matrix, 10, orientation=AXIAL)
+    b_values = (0.0, 1000.0) if shot.suffix == "dwi" else ()
+    image = Image(header, shot.matrix, 10, orientation=AXIAL, b_values=b_values)
     series = Series(f"1.{number}", "1", Patient("P1", "", "", ""), number, "", "", started, (image,), (), header)
     kind, datatype = Kind.GRADIENT_EPI, "func"
     if shot.suffix.startswith(("magnitude", "phase")):
@@ -51,6 +53,8 @@ def draft_of(shot: Shot, number: int) -> Draft:
         kind, datatype = Kind.SPIN_EPI, "fmap"
     elif shot.suffix == "T1w":
         kind, datatype = Kind.T1W, "anat"
+    elif shot.suffix == "dwi" or shot.run == "dwi":
+        kind, datatype = Kind.DIFFUSION, "dwi"
     pairs = (("dir", shot.direction), ("run", shot.run)) if shot.named else ()
     entities = tuple(pair for pair in pairs if pair[1])
     return Draft(
@@ -135,6 +139,38 @@ CASES = {
         ),
         "nothing tells which",
     ),
+    "diffusion in opposite directions is a field of its own": Case(
+        (
+            *gre(1, "gre1"), Shot(2, "sbref", "pepolar1", "AP", matrix=LARGE, run="dwi", named=False),
+            Shot(3, "dwi", "pepolar1", "AP", matrix=LARGE), Shot(4, "dwi", "pepolar1", "PA", matrix=LARGE),
+            Shot(5, "dwi", "pepolar1", "AP", matrix=LARGE), Shot(6, "bold", "gre1", "AP", matrix=LARGE),
+        ),
+        "one of the diffusion runs in opposite directions that are field map pepolar1",
+    ),
+    "diffusion of two shims are two fields": Case(
+        (
+            Shot(1, "dwi", "pepolar1", "AP", shim="1"), Shot(2, "dwi", "pepolar1", "PA", shim="1"),
+            Shot(3, "dwi", "pepolar2", "AP", shim="2"), Shot(4, "dwi", "pepolar2", "PA", shim="2"),
+        )
+    ),
+    "diffusion of opposite directions and other shims is no field": Case(
+        (Shot(1, "dwi", "", "AP", shim="1"), Shot(2, "dwi", "", "PA", shim="2"))
+    ),
+    "diffusion of opposite directions and other geometries is no field": Case(
+        (Shot(1, "dwi", "", "AP"), Shot(2, "dwi", "", "PA", matrix=LARGE))
+    ),
+    "diffusion that corrects itself corrects no run": Case(
+        (Shot(1, "dwi", "pepolar1", "AP"), Shot(2, "dwi", "pepolar1", "PA"), Shot(3, "bold", "", "AP"))
+    ),
+    "a pair that was measured for the diffusion comes first": Case(
+        (
+            Shot(1, "epi", "pepolar1", "AP"), Shot(2, "epi", "pepolar1", "PA"),
+            Shot(3, "dwi", "pepolar1", "AP"), Shot(4, "dwi", "pepolar1", "PA"),
+        )
+    ),
+    "a half that was measured for the diffusion comes first": Case(
+        (Shot(2, "epi", "pepolar1", "PA"), Shot(3, "dwi", "pepolar1", "AP"), Shot(4, "dwi", "pepolar1", "PA"))
+    ),
     "a map in Hz": Case((Shot(1, "fieldmap", "map1"), Shot(2, "bold", "map1"))),
 }  # fmt: skip
 
@@ -151,8 +187,23 @@ def test_fields_are_wired(name: str) -> None:
 
 
 def test_what_waits_for_a_person_measures_and_needs_nothing() -> None:
-    from bidsflow.convert.plan import Decision
-
     shots = (*gre(1, ""), Shot(3, "bold"))
     drafts = [replace(draft_of(shot, 1), decision=Decision.REVIEW) for shot in shots]
     assert all(not one.field and not one.corrected_by for one in wire_fields(drafts))
+
+
+def _row(number: int, name: str, label: str = "", source: str = "") -> PlanRow:
+    path = f"sub-01/{name.split('/', maxsplit=1)[0]}/sub-01_{name.split('/')[1]}"
+    return PlanRow(f"1.{number}", 1, number, "", "scan", 1, 1, Decision.CONVERT, path, 0.9, "", label, source)
+
+
+@pytest.mark.parametrize(
+    ("shims", "said"), [(("1", "2"), True), (("1", "1"), False), (("", "2"), False), (("1", ""), False)]
+)
+def test_a_field_of_another_shim_is_noted(shims: tuple[str, str], said: bool) -> None:
+    rows = [_row(1, "fmap/phasediff", "gre1"), _row(1, "fmap/magnitude1", "gre1"),
+            _row(2, "func/task-a_bold", "", "gre1")]  # fmt: skip
+    drafts = [draft_of(Shot(number, "bold", shim=shim), number) for number, shim in enumerate(shims, start=1)]
+    notes = note_foreign_shims(rows, {draft.series.uid: draft.series for draft in drafts})
+    expected = "sub-01: the field map gre1 was measured with another shim than series 2 (scan); "
+    assert [note.startswith(expected) for note in notes] == [True] * said

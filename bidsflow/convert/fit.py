@@ -1,0 +1,180 @@
+"""Hold a plan that a person edited against the images that it names. Pure.
+
+What cannot be true, or cannot become valid BIDS, is refused before anything is written; what is only unusual is noted,
+and a person who knows better has it converted.
+
+Sources: BIDS schema, ``rules.checks`` (``BOLD_NOT_4D``, ``T1W_FILE_WITH_TOO_MANY_DIMENSIONS``,
+``MAGNITUDE_FILE_WITH_TOO_MANY_DIMENSIONS``, ``DWI_MISSING_BVAL``, ``FIELDMAP_WITHOUT_MAGNITUDE_FILE``) and
+``rules.sidecars`` (``asl``, ``fmap``, ``pet``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bidsflow.convert.naming.physics import FEW_VOLUMES, only_b_zero
+from bidsflow.convert.plan import Decision, Plan, PlanRow
+from bidsflow.convert.wiring import check_labels
+from bidsflow.dicom.physics import Kind, classify, field_in_hz
+from bidsflow.dicom.series import Image, Inventory, Series
+from bidsflow.errors import PlanError
+from bidsflow.names import BidsName, parse_name
+
+_ASL_NEEDS = (
+    "an aslcontext.tsv, and ArterialSpinLabelingType, PostLabelingDelay, BackgroundSuppression, M0Type and "
+    "RepetitionTimePreparation in the sidecar"
+)
+_M0_NEEDS = "RepetitionTimePreparation and IntendedFor in the sidecar"
+#: What BIDS requires beside an image and no header holds for certain, by datatype and suffix.
+_NOT_IN_HEADERS = {
+    ("perf", "asl"): _ASL_NEEDS,
+    ("perf", "m0scan"): _M0_NEEDS,
+    ("fmap", "m0scan"): _M0_NEEDS,
+    ("perf", "noRF"): "the asl that it belongs to",
+    ("pet", "pet"): "the tracer, its injection and the reconstruction in the sidecar",
+}
+_SERIES_SUFFIXES = frozenset({"bold", "cbv"})
+_PLANAR_SUFFIXES = frozenset({("func", "bold"), ("func", "cbv"), ("func", "sbref"), ("dwi", "sbref"), ("fmap", "epi")})
+_PLANAR_KINDS = frozenset({Kind.GRADIENT_EPI, Kind.SPIN_EPI, Kind.EPI, Kind.DIFFUSION, Kind.ASL, Kind.UNKNOWN})
+#: More than one volume of these is an error of the standard; of those below it is only unusual.
+_ONE_VOLUME = frozenset({"T1w", "magnitude1", "magnitude2"})
+_USUALLY_ONE = frozenset({
+    "T2w", "FLAIR", "PDw", "T2starw", "inplaneT1", "inplaneT2", "UNIT1", "angio", "magnitude", "phasediff", "phase1",
+    "phase2", "fieldmap", "sbref",
+})  # fmt: skip
+_CONTRASTS = {
+    Kind.T1W: {"T1w", "inplaneT1"},
+    Kind.T2W: {"T2w", "inplaneT2"},
+    Kind.FLAIR: {"FLAIR", "T2w"},
+    Kind.PDW: {"PDw"},
+    Kind.T2STARW: {"T2starw"},
+}
+_PARTS = {"mag": "magnitude", "phase": "phase", "real": "real", "imag": "imaginary"}
+_MAGNITUDE_WORDS = frozenset({"M", "MAGNITUDE", "M_FFE", "M_SE", "M_IR"})
+
+
+def check_fit(plan: Plan, inventory: Inventory, where: str) -> None:
+    """Make sure that a plan speaks of what the export holds, and asks of no image what it cannot be.
+
+    Parameters
+    ----------
+    plan : Plan
+        Checked by `plan.check_rows`.
+    inventory : Inventory
+        What the export holds.
+    where : str
+        Name of the plan, for messages.
+
+    Raises
+    ------
+    PlanError
+        If a row names a series or an image that the export does not have, or has with other files; if its name cannot
+        be that of its image; if it is corrected by a field that no row measures.
+    """
+    known = {series.uid: series for series in inventory.series}
+    problems = []
+    for row in plan.decided(Decision.CONVERT):
+        reason = _find_stray(row, known)
+        if not reason:
+            series = known[row.series_uid]
+            reason = _find_misfit(parse_name(row.path), series, series.images[row.image - 1])
+        if reason:
+            problems.append(f"{row.title}: {reason}")
+    problems += check_labels(plan, known)
+    if problems:
+        raise PlanError(where, tuple(problems))
+
+
+def note_oddities(plan: Plan, inventory: Inventory) -> tuple[str, ...]:
+    """Return what is unusual in a plan that fits, a sentence for each row."""
+    known = {series.uid: series for series in inventory.series}
+    rows = [row for row in plan.decided(Decision.CONVERT) if not _find_stray(row, known)]
+    names = [parse_name(row.path) for row in rows]
+    notes = []
+    for row, name in zip(rows, names, strict=True):
+        series = known[row.series_uid]
+        odd = _find_oddity(name, series, series.images[row.image - 1])
+        if name.suffix == "fieldmap" and not any(_is_magnitude_of(name, other) for other in names):
+            odd = "BIDS wants the magnitude beside a fieldmap, and the plan converts none"
+        if odd:
+            notes.append(f"{row.title} is to be {row.path}: {odd}")
+    return tuple(notes)
+
+
+def _find_stray(row: PlanRow, known: Mapping[str, Series]) -> str:
+    """Return why the export does not have the image of a row, ``""`` where it has."""
+    series = known.get(row.series_uid)
+    if series is None:
+        return "the export has no such series; plan again, or set its decision to skip"
+    if not 1 <= row.image <= len(series.images):
+        return f"the series has {len(series.images)} images, not {row.image}; plan again"
+    found = series.images[row.image - 1].n_instances
+    if found != row.n_files:
+        return f"planned with {row.n_files} files, the export now has {found}; plan again"
+    return ""
+
+
+def _find_misfit(name: BidsName, series: Series, image: Image) -> str:
+    """Return why an image cannot have a name, ``""`` where it can."""
+    suffix, part, volumes = name.suffix, _declared(image), image.volumes
+    if (needs := _NOT_IN_HEADERS.get((name.datatype, suffix))) or name.datatype == "mrs":
+        needs = needs or "spectroscopy, which bidsflow does not convert"
+        return f"as {suffix} BIDS requires {needs}; skip it and add it by hand"
+    if suffix in _SERIES_SUFFIXES and volumes < 2:
+        return f"a {suffix} has several volumes, and this image has one; an sbref has one"
+    if suffix in _ONE_VOLUME and volumes > 1:
+        return f"a {suffix} has one volume, and this image has {volumes}"
+    if suffix == "sbref" and volumes > FEW_VOLUMES:
+        return f"an sbref is a reference of one or few volumes, and this image has {volumes}; it may be a run"
+    if suffix == "dwi" and volumes == 1 and not image.b_values and classify(series, image).kind is not Kind.DIFFUSION:
+        return "a dwi needs b-values, and neither its headers nor its sequence say anything of diffusion"
+    return _find_wrong_part(name, series, image, part)
+
+
+def _find_wrong_part(name: BidsName, series: Series, image: Image, part: str) -> str:
+    """Return why the component of an image contradicts its name; what declares no component contradicts nothing."""
+    suffix, said = name.suffix, f"by its headers it is a {part} image"
+    if name.datatype == "fmap" and suffix.startswith("phase") and part not in ("", "phase"):
+        return f"a {suffix} holds phases, but {said}"
+    if suffix.startswith("magnitude") and part not in ("", "magnitude"):
+        return f"a {suffix} holds magnitudes, but {said}"
+    if suffix == "fieldmap" and not field_in_hz(image):
+        if any(field_in_hz(one) for one in series.images):
+            return "the series has a field map in Hz, but this image of it is another; it may be the magnitude"
+        return "nothing in its headers says that its values are a field in Hz, so its Units are unknown"
+    wanted = _PARTS.get(name.entity("part"), "")
+    if wanted and part and wanted != part:
+        return f"it is named part-{name.entity('part')}, but {said}"
+    return ""
+
+
+def _declared(image: Image) -> str:
+    """Return the component that the headers declare; ``""`` where `Image.component` is magnitude by default only."""
+    header = image.header
+    if image.component != "magnitude" or header.text("ComplexImageComponent") or "GeImageType" in header:
+        return image.component
+    return image.component if _MAGNITUDE_WORDS & set(header.words("ImageType")[2:]) else ""
+
+
+def _find_oddity(name: BidsName, series: Series, image: Image) -> str:
+    """Return what is unusual about an image of a name, ``""`` where nothing is."""
+    suffix, volumes, kind = name.suffix, image.volumes, classify(series, image).kind
+    if kind is Kind.CAPTURE:
+        return "it is a screen capture, which may show the name of the person"
+    if suffix in _USUALLY_ONE and volumes > 1:
+        return f"{'an' if suffix == 'sbref' else 'a'} {suffix} usually has one volume, and this image has {volumes}"
+    if suffix == "dwi" and not image.b_values:
+        return "no b-values are in its headers; where dcm2niix finds none either, it will fail"
+    if suffix == "dwi" and (only_b_zero(image) or volumes == 1):
+        return "it has no weighted volume" if only_b_zero(image) else "it has one volume only"
+    if (name.datatype, suffix) in _PLANAR_SUFFIXES and kind not in _PLANAR_KINDS:
+        return f"by its physics it is no echo-planar image, but {kind.value}"
+    if suffix in set().union(*_CONTRASTS.values()) and suffix not in _CONTRASTS.get(kind, {suffix}):
+        return f"by its physics it is {kind.value}"
+    if image.component != "magnitude" and name.datatype in ("anat", "func", "dwi") and not name.entity("part"):
+        return f"by its headers it is a {image.component} image, which BIDS names with part-"
+    return ""
+
+
+def _is_magnitude_of(field: BidsName, other: BidsName) -> bool:
+    return other.suffix == "magnitude" and other.folder == field.folder and other.entities == field.entities

@@ -1,0 +1,193 @@
+"""Keep the wiring of field maps true to what is converted: a label means a whole field, or it goes. Pure.
+
+Source: BIDS, ``B0FieldIdentifier`` and ``B0FieldSource`` ("Fieldmap data").
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan, PlanRow
+from bidsflow.dicom.physics import phase_encoding
+from bidsflow.dicom.series import Series
+from bidsflow.errors import BidsflowError
+from bidsflow.names import parse_name
+
+#: A field: the folder of its subject or session, and its label.
+_FieldKey = tuple[str, str]
+
+_EPI = frozenset({"epi", "bold", "sbref", "dwi", "cbv"})
+_PHASES = frozenset({"phasediff", "phase1", "phase2", "fieldmap"})
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """Rows whose labels all mean something, and what was taken away for that."""
+
+    rows: tuple[PlanRow, ...]
+    notes: tuple[str, ...] = ()
+
+
+def sources(row: PlanRow) -> tuple[str, ...]:
+    """Return the labels of the fields that correct the image of a row."""
+    return tuple(label for label in row.b0_source.replace(" ", "").split(",") if label)
+
+
+def drop_broken_fields(rows: Sequence[PlanRow], by_uid: Mapping[str, Series]) -> Wired:
+    """Return rows without the labels of fields that the converted images do not measure.
+
+    A gradient echo measures a field by its phases and a magnitude, an EPI by two directions. A label that other
+    images carry as well (an anatomy, for a correction without a field map) is left to the person who wrote it.
+
+    Parameters
+    ----------
+    rows : sequence of PlanRow
+        Of any decisions; those that are not converted are returned as they are.
+    by_uid : mapping of str to Series
+        The series of the rows, for the directions of their phase encoding.
+    """
+    fields = _find_fields(rows)
+    lacks = {key: lack for key, members in fields.items() if (lack := _find_lack(members, by_uid))}
+    whole = fields.keys() - lacks.keys()
+    notes = [_say_broken(key, lack, rows) for key, lack in lacks.items()]
+    notes += [_say_gone(key, rows) for key in _find_wanted(rows) if key not in fields]
+    return Wired(tuple(_keep_whole(row, whole) for row in rows), tuple(notes))
+
+
+def _keep_whole(row: PlanRow, whole: set[_FieldKey]) -> PlanRow:
+    if row.decision is not Decision.CONVERT or not (row.b0_identifier or row.b0_source):
+        return row
+    folder, before = _folder(row), sources(row)
+    kept = tuple(label for label in before if (folder, label) in whole)
+    own = row.b0_identifier if (folder, row.b0_identifier) in whole else ""
+    if (own, kept) == (row.b0_identifier, before):
+        return row
+    return replace(row, b0_identifier=own, b0_source=",".join(kept))
+
+
+def _find_fields(rows: Sequence[PlanRow]) -> dict[_FieldKey, list[PlanRow]]:
+    fields: dict[_FieldKey, list[PlanRow]] = defaultdict(list)
+    for row in rows:
+        if row.decision is Decision.CONVERT and row.b0_identifier:
+            fields[_folder(row), row.b0_identifier].append(row)
+    return fields
+
+
+def _find_wanted(rows: Sequence[PlanRow]) -> dict[_FieldKey, None]:
+    """Return the fields that converted images are to be corrected by, in order."""
+    return {(_folder(row), label): None for row in rows if row.decision is Decision.CONVERT for label in sources(row)}
+
+
+def _folder(row: PlanRow) -> str:
+    """Return the folder of a row's subject or session; ``""`` where its path is no name."""
+    try:
+        return parse_name(row.path).folder
+    except BidsflowError:
+        return ""
+
+
+def _find_lack(members: Sequence[PlanRow], by_uid: Mapping[str, Series]) -> str:
+    """Return what images lack to measure a field, ``""`` where they measure one."""
+    names = [parse_name(row.path) for row in members]
+    suffixes = {name.suffix for name in names}
+    magnitude = any(suffix.startswith("magnitude") for suffix in suffixes)
+    if not all(suffix in _EPI | _PHASES or suffix.startswith("magnitude") for suffix in suffixes):
+        return ""
+    if suffixes & _EPI:
+        found = [_direction(row, by_uid) for row in members if parse_name(row.path).suffix in _EPI]
+        known = set(found) - {""}
+        if len(known) > 1 or ("" in found and len(found) > 1):
+            return ""
+    if suffixes & {"phasediff", "fieldmap"} or suffixes >= {"phase1", "phase2"}:
+        return "" if magnitude else "its magnitude image"
+    if suffixes & {"phase1", "phase2"}:
+        return "one of its two phase images"
+    return "an image of the opposite direction" if suffixes & _EPI else "its phase image"
+
+
+def _direction(row: PlanRow, by_uid: Mapping[str, Series]) -> str:
+    """Return where phase encoding runs to, by the header or else the name; ``""`` where nothing says."""
+    series = by_uid.get(row.series_uid)
+    return (phase_encoding(series.header) if series is not None else "") or parse_name(row.path).entity("dir")
+
+
+def _say_broken(key: _FieldKey, lack: str, rows: Sequence[PlanRow]) -> str:
+    folder, label = key
+    left = [row.title for row in rows if row.b0_identifier == label and _is_left_out(row, folder)]
+    because = f" ({', '.join(left)} {'are' if len(left) > 1 else 'is'} not converted)" if left else ""
+    members = [row.title for row in rows if row.decision is Decision.CONVERT and row.b0_identifier == label
+               and _folder(row) == folder]  # fmt: skip
+    said = f"{folder}: the field {label} lacks {lack}{because}, so {', '.join(members)} carry no B0FieldIdentifier"
+    return said + _say_losers(key, rows)
+
+
+def _say_gone(key: _FieldKey, rows: Sequence[PlanRow]) -> str:
+    return f"{key[0]}: no image of the field {key[1]} is converted" + _say_losers(key, rows)
+
+
+def _say_losers(key: _FieldKey, rows: Sequence[PlanRow]) -> str:
+    losers = [row.title for row in rows if row.decision is Decision.CONVERT and _folder(row) == key[0]
+              and key[1] in sources(row)]  # fmt: skip
+    return f", and it corrects nothing: {', '.join(losers)} no longer name it" if losers else ""
+
+
+def _is_left_out(row: PlanRow, folder: str) -> bool:
+    return row.decision is not Decision.CONVERT and _folder(row) in ("", folder)
+
+
+def check_labels(plan: Plan, by_uid: Mapping[str, Series]) -> list[str]:
+    """Return a sentence for each row with a label that must be a slip of the pen.
+
+    That is a source that no row of the session measures, and an identifier that parts one field in two.
+    """
+    problems = []
+    labels: dict[str, set[str]] = defaultdict(set)
+    for row in plan.rows:
+        if row.b0_identifier:
+            labels[_folder(row)].add(row.b0_identifier)
+    for row in plan.decided(Decision.CONVERT):
+        folder = _folder(row)
+        here = sorted(labels[folder] | labels[""])
+        if "," in row.b0_identifier or " " in row.b0_identifier:
+            problems.append(f"{row.title}: its b0_identifier {row.b0_identifier!r} is not one label")
+        for label in sources(row):
+            if label not in here and folder:
+                problems.append(
+                    f"{row.title}: its b0_source names the field {label!r}, which no row of {folder} measures"
+                    f"{_suggest(label, here)}"
+                )
+    return problems + _find_parted(plan, by_uid)
+
+
+def _suggest(label: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(label, known, n=1)
+    if near:
+        return f"; is it {near[0]!r}?"
+    return f"; there are {', '.join(known)}" if known else f"; write {NOT_APPLICABLE}"
+
+
+def _find_parted(plan: Plan, by_uid: Mapping[str, Series]) -> list[str]:
+    """Return a sentence for each image whose label differs a little from that of the images that it completes.
+
+    A field that lacks an image because a person skipped that image is no slip.
+    """
+    fields = _find_fields(plan.rows)
+    skipped = {(_folder(row), row.b0_identifier) for row in plan.rows if row.decision is not Decision.CONVERT}
+    open_ = {
+        key: members
+        for key, members in fields.items()
+        if _find_lack(members, by_uid) and key not in skipped and ("", key[1]) not in skipped
+    }
+    problems: dict[str, None] = {}
+    for (folder, label), members in open_.items():
+        others = [name for place, name in open_ if place == folder and name != label]
+        for near in difflib.get_close_matches(label, others):
+            rest = open_[folder, near]
+            if len(members) > len(rest) or _find_lack([*members, *rest], by_uid):
+                continue
+            said = f"its b0_identifier is {label!r}, where the images that it goes with have {near!r}"
+            problems |= {f"{row.title}: {said}; give all images of a field one label": None for row in members}
+    return list(problems)

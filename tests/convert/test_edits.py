@@ -1,0 +1,123 @@
+"""What a person changes in a plan is carried out, or refused before anything is written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from pydicom.uid import UID
+
+from bidsflow.phantom import make_sessions, write
+
+from .conftest import Ran, read_tree
+from .test_rerun import make_plan
+from .test_valid import HAS_PROGRAM, find_errors
+
+Cli = Callable[..., Ran]
+FIELD_KEYS = {"B0FieldIdentifier", "B0FieldSource", "IntendedFor"}
+
+
+def read_sidecar(root: Path, name: str) -> dict[str, object]:
+    found: dict[str, object] = json.loads((root / "sub-01" / "ses-01" / f"{name}.json").read_text())
+    return found
+
+
+def test_skipping_one_half_of_a_pair_leaves_no_label_of_it(my_export: Path, tmp_path: Path, cli: Cli) -> None:
+    def change(row: dict[str, str]) -> None:
+        if row["path"] == "sub-01/ses-01/fmap/sub-01_ses-01_dir-PA_epi":
+            row["decision"] = "skip"
+
+    target = tmp_path / "bids"
+    ran = cli("convert", my_export, target, "--plan", make_plan(my_export, target, cli, change))
+    assert ran.code == 0, ran.said
+    for name in ("fmap/sub-01_ses-01_dir-AP_epi", "func/sub-01_ses-01_task-rest_bold"):
+        assert not FIELD_KEYS & read_sidecar(target, name).keys()
+    assert "B0FieldSource" in (target / "sub-01/ses-02/func/sub-01_ses-02_task-rest_bold.json").read_text()
+
+
+def test_half_that_fails_takes_the_labels_along_until_it_is_there(my_export: Path, tmp_path: Path, cli: Cli) -> None:
+    target, bold = tmp_path / "bids", "func/sub-01_ses-01_task-rest_bold"
+    obstacle = target / "sub-01/ses-01/fmap/sub-01_ses-01_dir-PA_epi.nii.gz"
+    assert cli("convert", my_export, target, "--session", "02").code == 0
+    obstacle.parent.mkdir(parents=True)
+    obstacle.write_bytes(b"")
+    assert cli("convert", my_export, target).code == 1
+    assert not FIELD_KEYS & read_sidecar(target, bold).keys()
+    obstacle.unlink()
+    assert cli("convert", my_export, target).code == 0
+    assert "B0FieldSource" in read_sidecar(target, bold)
+
+
+@pytest.mark.parametrize(
+    ("column", "name", "value", "says"),
+    [
+        ("b0_source", "task-rest_bold", "pepolar1ses1", "is it 'pepolar1ses01'?"),
+        ("b0_identifier", "dir-PA_epi", "pepolar1ses0l", "'pepolar1ses0l', where the images that it goes with have"),
+        ("path", "task-rest_bold", "sub-01/ses-01/anat/sub-01_ses-01_T1w", "a T1w has one volume"),
+        ("path", "task-rest_bold", "sub-01/ses-01/perf/sub-01_ses-01_asl", "BIDS requires an aslcontext.tsv"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_nothing_is_written(
+    column: str, name: str, value: str, says: str, my_export: Path, tmp_path: Path, cli: Cli
+) -> None:
+    def change(row: dict[str, str]) -> None:
+        if row["path"].endswith(f"ses-01_{name}"):
+            row[column] = value
+
+    target = tmp_path / "bids"
+    ran = cli("convert", my_export, target, "--plan", make_plan(my_export, target, cli, change))
+    assert ran.code == 65
+    assert says in ran.err
+    assert "series " in ran.err
+    assert not list(target.glob("sub-*"))
+
+
+def reverse_phase_encoding(folder: Path, copy: Path) -> None:
+    """Write a series again as another one, measured later and in the opposite direction (Siemens' CSA header)."""
+    for path in folder.glob("*.dcm"):
+        ds = dcmread(path)
+        csa = ds[0x0029, 0x1010]
+        start = csa.value.index(b"PhaseEncodingDirectionPositive\0") + 100  # name, description of the tag, of its item
+        assert csa.value[start : start + 1] in b"01"
+        flipped = b"0" if csa.value[start : start + 1] == b"1" else b"1"
+        csa.value = csa.value[:start] + flipped + csa.value[start + 1 :]
+        ds.SeriesInstanceUID = UID(f"{ds.SeriesInstanceUID}.9")
+        ds.SOPInstanceUID = UID(f"{ds.SOPInstanceUID}.9")
+        ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+        ds.SeriesNumber = int(ds.SeriesNumber) + 50
+        ds.SeriesDescription = ds.ProtocolName = "DWI_b1000_PA"
+        ds.SeriesTime = ds.AcquisitionTime = ds.ContentTime = "235000.000000"
+        copy.mkdir(exist_ok=True)
+        ds.save_as(copy / path.name)
+
+
+@pytest.mark.validator
+@pytest.mark.skipif(not HAS_PROGRAM, reason="the reference validator is not installed (extra `validate`)")
+def test_diffusion_in_opposite_directions_is_its_own_field(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path / "scan", sessions=make_sessions(1, 1), series=("dwi",))
+    (folder,) = {path.parent for path in (tmp_path / "scan" / "dicom").rglob("*DWI*/*.dcm")} - set(
+        (tmp_path / "scan" / "dicom").rglob("*ADC*")
+    )
+    reverse_phase_encoding(folder, folder.with_name("PA"))
+    assert cli("convert", tmp_path / "scan" / "dicom", tmp_path / "bids").code == 0
+    for direction in ("AP", "PA"):
+        sidecar = json.loads((tmp_path / f"bids/sub-01/dwi/sub-01_dir-{direction}_dwi.json").read_text())
+        assert (sidecar["B0FieldIdentifier"], sidecar["B0FieldSource"]) == ("pepolar1", "pepolar1")
+        assert "IntendedFor" not in sidecar
+    assert find_errors(tmp_path / "bids") == []
+
+
+def test_plan_of_a_spreadsheet_makes_the_same_dataset(
+    my_export: Path, tmp_path: Path, cli: Cli, reference: dict[str, bytes]
+) -> None:
+    target = tmp_path / "bids"
+    plan = make_plan(my_export, target, cli, lambda row: None)
+    rows = [line.split("\t") for line in plan.read_text().splitlines()]
+    plan.write_text("\n".join(";".join('"' + cell.replace('"', '""') + '"' for cell in row) for row in rows))
+    shutil.rmtree(target, ignore_errors=True)
+    assert cli("convert", my_export, target, "--plan", plan).code == 0
+    assert read_tree(target) == reference

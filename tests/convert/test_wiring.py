@@ -1,0 +1,126 @@
+"""A label of a B0 field means a whole field, or a person hears that it does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import pytest
+
+from bidsflow.convert.plan import Decision, Plan, PlanRow
+from bidsflow.convert.wiring import check_labels, drop_broken_fields
+
+SKIP = Decision.SKIP
+BASE = PlanRow("", 1, 0, "", "", 1, 1, Decision.CONVERT, "", 0.9, "")
+
+
+def row(number: int, name: str, label: str = "", source: str = "", sub: str = "01") -> PlanRow:
+    datatype, stem = name.split("/")
+    path = f"sub-{sub}/{datatype}/sub-{sub}_{stem}"
+    return replace(BASE, series_uid=f"1.{number}", series_number=number, series_description=stem.rpartition("_")[2],
+                   path=path, b0_identifier=label, b0_source=source)  # fmt: skip
+
+
+def gre(label: str = "gre1") -> tuple[PlanRow, ...]:
+    return (row(1, "fmap/magnitude1", label), row(1, "fmap/magnitude2", label), row(2, "fmap/phasediff", label))
+
+
+AP, PA = row(5, "fmap/dir-AP_epi", "pepolar1"), row(6, "fmap/dir-PA_epi", "pepolar1")
+BOLD = row(3, "func/task-a_bold", "", "gre1")
+REST = row(4, "func/task-rest_bold", "", "pepolar1")
+
+
+class Case(NamedTuple):
+    rows: tuple[PlanRow, ...]
+    says: tuple[str, ...]
+    labels: str = ""
+
+
+def skip(one: PlanRow, path: str = "") -> PlanRow:
+    return replace(one, decision=SKIP, path=path or one.path)
+
+
+BROKEN = {
+    "the phase is skipped": Case(
+        (*gre()[:2], skip(gre()[2]), BOLD),
+        ("sub-01: the field gre1 lacks its phase image", "series 2 (phasediff) is not converted",
+         "it corrects nothing: series 3 (bold) no longer name it"),
+    ),
+    "the phase is skipped and has no path": Case(
+        (*gre()[:2], skip(gre()[2], "n/a"), BOLD), ("lacks its phase image (series 2 (phasediff) is not",)
+    ),
+    "the magnitudes are skipped": Case(
+        (*map(skip, gre()[:2]), gre()[2], BOLD), ("lacks its magnitude image (series 1 (magnitude1), series 1",)
+    ),
+    "one of two phases is skipped": Case(
+        (gre()[0], row(2, "fmap/phase1", "gre1"), skip(row(2, "fmap/phase2", "gre1"))), ("one of its two phase",)
+    ),
+    "one direction is skipped": Case((AP, skip(PA), REST), ("lacks an image of the opposite direction",)),
+    "one direction is for review": Case((AP, replace(PA, decision=Decision.REVIEW), REST), ("is not converted",)),
+    "the rows of one direction are gone": Case((AP, REST), ("pepolar1 lacks an image of the opposite direction, so",)),
+    "all is skipped": Case((*map(skip, gre()), BOLD), ("no image of the field gre1 is converted", "series 3 (bold)")),
+    "another field stays": Case(
+        (*gre(), AP, skip(PA), BOLD, replace(REST, b0_source="pepolar1,gre1")), ("pepolar1",), "gre1gre1gre1>gre1>gre1"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_labels_of_a_field_that_lacks_an_image_go_and_this_is_said(name: str) -> None:
+    case = BROKEN[name]
+    wired = drop_broken_fields(case.rows, {})
+    left = [one for one in wired.rows if one.decision is Decision.CONVERT]
+    assert "".join(one.b0_identifier + (">" + one.b0_source if one.b0_source else "") for one in left) == case.labels
+    (note,) = wired.notes
+    for part in case.says:
+        assert part in note
+    assert [replace(one, b0_identifier="", b0_source="") for one in wired.rows] == [
+        replace(one, b0_identifier="", b0_source="") for one in case.rows
+    ]
+
+
+WHOLE = {
+    "a gradient echo": (*gre(), BOLD),
+    "one magnitude": (*gre()[::2], BOLD),
+    "a map in Hz": (row(1, "fmap/magnitude", "map1"), row(1, "fmap/fieldmap", "map1")),
+    "two directions": (AP, PA, REST),
+    "a run is the other half": (PA, row(4, "func/task-a_dir-AP_bold", "pepolar1", "pepolar1")),
+    "a run of unknown direction": (PA, row(4, "func/task-a_bold", "pepolar1", "pepolar1")),
+    "two diffusion runs": (row(7, "dwi/dir-AP_dwi", "p1", "p1"), row(8, "dwi/dir-PA_dwi", "p1", "p1")),
+    "an anatomy for a correction without a field map": (row(9, "anat/T1w", "syn"), row(4, "func/task-a_bold", "syn")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_labels_of_a_whole_field_stay(name: str) -> None:
+    wired = drop_broken_fields(WHOLE[name], {})
+    assert wired.rows == WHOLE[name]
+    assert wired.notes == ()
+    assert check_labels(Plan(WHOLE[name]), {}) == []
+
+
+SLIPS = {
+    "source": ((*gre(), replace(BOLD, b0_source="gre11")), ("series 3 (bold)", "'gre11'", "is it 'gre1'?")),
+    "one of two sources": ((*gre(), replace(BOLD, b0_source="gre1, topup")), ("'topup'", "there are gre1")),
+    "source without any field": ((BOLD,), ("'gre1'", "write n/a")),
+    "source of another subject": ((*(replace(one, path=one.path.replace("01", "02")) for one in gre()), BOLD),
+                                  ("no row of sub-01 measures", "write n/a")),
+    "identifier": ((*gre()[:2], replace(gre()[2], b0_identifier="gre_1")),
+                   ("series 2 (phasediff)", "'gre_1'", "have 'gre1'")),
+    "identifier of one direction": ((AP, replace(PA, b0_identifier="peploar1")), ("'pepolar1'", "'peploar1'")),
+    "two identifiers": ((*gre()[:2], replace(gre()[2], b0_identifier="gre1,gre2")), ("is not one label",)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SLIPS)
+def test_a_label_that_must_be_a_slip_is_told_with_its_row(name: str) -> None:
+    rows, says = SLIPS[name]
+    problems = " ".join(check_labels(Plan(rows), {}))
+    for part in says:
+        assert part in problems
+
+
+def test_a_field_that_lacks_what_a_person_skipped_is_no_slip() -> None:
+    others = (replace(AP, b0_identifier="pepolar2"), replace(PA, b0_identifier="pepolar3"))
+    assert check_labels(Plan((AP, skip(PA), *others[:1], skip(others[0]))), {}) == []
+    assert len(check_labels(Plan((AP, skip(PA), *others)), {})) == 2
