@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bidsflow.cli.options import SessionsOption
+from bidsflow.cli.options import INTERRUPTED, SOURCE, STORAGE, TARGET, TOOL, USAGE, SessionsOption, end_help
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,9 +20,24 @@ if TYPE_CHECKING:
     from bidsflow.convert.run import Result
     from bidsflow.dataset.tree import Dataset
     from bidsflow.dicom.series import Inventory
+    from bidsflow.sources import Aside
 
-#: Lines of one kind that are printed before the rest is counted.
-_SHOWN = 20
+
+#: Folders of subjects and sessions that a message names.
+_FOLDERS = 8
+
+HELP_END = end_help(
+    {
+        "bidsflow convert EXPORT BIDS_DIR": "make a dataset, or bring it up to date",
+        "bidsflow convert EXPORT1 EXPORT2 BIDS_DIR": "of several exports",
+        "bidsflow convert EXPORT BIDS_DIR --dry-run": "see what would be done",
+        "bidsflow convert EXPORT BIDS_DIR --subject 01": "one person only",
+        "bidsflow convert EXPORT BIDS_DIR --sessions always": "the first visit of people who will come back",
+        "bidsflow convert EXPORT BIDS_DIR --plan plan.tsv": "carry out a plan that you edited",
+    },
+    {0: "every planned image is on disk", 1: "a series failed; the others are there"},
+    USAGE, SOURCE, TOOL, TARGET, STORAGE, INTERRUPTED,
+)  # fmt: skip
 
 
 def convert(  # noqa: PLR0917 - typer declares options as parameters
@@ -44,31 +59,34 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
     ] = 0,
     subject: Annotated[
         list[str] | None,
-        typer.Option("--subject", help="Only this subject label; may be repeated.", show_default=False),
+        typer.Option("--subject", help="Only this subject (01 or sub-01); may be repeated.", show_default=False),
     ] = None,
     session: Annotated[
         list[str] | None,
-        typer.Option("--session", help="Only this session label; may be repeated.", show_default=False),
+        typer.Option("--session", help="Only this session (01 or ses-01); may be repeated.", show_default=False),
     ] = None,
     sessions: SessionsOption = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, write nothing.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Convert again what is there, changes by hand included.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON what was done, or the plan.")] = False,
 ) -> None:
     """Convert exports into a BIDS dataset; no configuration is needed.
 
-    A second run does only what is missing or changed. Ends with 0 when every planned image is on disk, with 1 when a
-    series failed; images that are up for review do not count as planned.
+    A second run does only what is missing or changed, and leaves alone what you edited. Images that are up for review
+    are listed and not converted; they do not count as planned.
     """
-    from bidsflow.cli.steps import cache_file, consoles, default_jobs, plan_table, print_set_aside, progress_bar, take
+    from bidsflow.cli.steps import cache_file, consoles, default_jobs, print_plan, print_set_aside, progress_bar, take
+    from bidsflow.convert.plan import to_json
     from bidsflow.convert.run import convert as carry_out
     from bidsflow.dataset.tree import Dataset, check_target
+    from bidsflow.sources import show_aside
 
     if len(paths) < 2:
         raise typer.BadParameter("give at least one export and, last, the dataset: bidsflow convert EXPORT BIDS_DIR")
     *exports, bids_dir = paths
+    _check_order(exports, bids_dir)
     out, err = consoles()
     dataset = Dataset(check_target(bids_dir, exports))
     edited = None if plan_file is None else read_plan(plan_file)
@@ -78,17 +96,51 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
         index = dataset.index_file if dataset.state.is_dir() else cache_file(exports)
         inventory = take(exports, index, err)
         opinions = {} if edited else ask_opinions(inventory, dataset, workers)
-        out.print(plan_table(_make_plan(request, inventory, dataset, opinions).plan))
-        print_set_aside(inventory, err)
+        made = _make_plan(request, inventory, dataset, opinions).plan
+        if as_json:
+            typer.echo(to_json(made), nl=False)
+            return
+        print_plan(made, out)
+        print_set_aside(inventory, exports, err)
         return
     inventory = _open_both(exports, bids_dir, err)
     planned, left = _reserve(request, inventory, dataset, workers)
     with progress_bar(err, "converting") as update:
         result = carry_out(planned.plan, inventory, dataset, planned.key, jobs=workers, force=force, progress=update)
     unplanned = () if edited is None else find_unplanned(edited, inventory)
-    _report(result, left, unplanned, inventory, dataset, as_json=as_json)
+    if as_json:
+        _report_json(result, left, unplanned, show_aside(inventory, exports))
+    else:
+        _report_problems(result, left, unplanned, err)
+        print_set_aside(inventory, exports, err)
+        _report_counts(result, dataset, out, err)
     if not result.complete:
         raise typer.Exit(1)
+
+
+def _check_order(exports: Sequence[Path], bids_dir: Path) -> None:
+    """Refuse paths in the wrong order, before a folder that bidsflow must not touch is taken for the dataset.
+
+    Raises
+    ------
+    typer.BadParameter
+        If the last path holds someone's files and an export is a dataset, or is not there.
+    """
+    from bidsflow.dataset.tree import STATE
+
+    try:
+        if (bids_dir / STATE).is_dir() or not any(bids_dir.iterdir()):
+            return
+        datasets = [one for one in exports if (one / "dataset_description.json").is_file() or (one / STATE).is_dir()]
+        absent = [one for one in exports if not one.exists()]
+    except OSError:  # absent, a file, or closed: whoever opens them says so
+        return
+    for export in (*datasets, *absent):
+        what = "is a BIDS dataset" if export in datasets else "does not exist"
+        raise typer.BadParameter(
+            f"{export} {what}, and {bids_dir} holds files that are not bidsflow's. Exports come first, the dataset "
+            "comes last: bidsflow convert EXPORT BIDS_DIR"
+        )
 
 
 def find_unplanned(plan: Plan, inventory: Inventory) -> tuple[str, ...]:
@@ -245,17 +297,17 @@ def _choose(plan: Plan, subjects: Sequence[str], sessions: Sequence[str]) -> Pla
 
     Raises
     ------
-    PlanError
+    SourceError
         If no row is left.
     """
     from bidsflow.convert.plan import NOT_APPLICABLE, Decision
-    from bidsflow.errors import BidsflowError, PlanError
+    from bidsflow.errors import BidsflowError, SourceError
     from bidsflow.names import parse_name
 
     if not subjects and not sessions:
         return plan
     wanted = {label.removeprefix("sub-") for label in subjects}, {label.removeprefix("ses-") for label in sessions}
-    rows = []
+    rows, folders = [], set()
     for row in plan.rows:
         if row.path == NOT_APPLICABLE or row.decision is Decision.SKIP:
             continue
@@ -263,44 +315,42 @@ def _choose(plan: Plan, subjects: Sequence[str], sessions: Sequence[str]) -> Pla
             name = parse_name(row.path)
         except BidsflowError:  # what stands on a row for review need not be a name yet
             continue
+        folders.add(name.folder)
         if (not subjects or name.sub in wanted[0]) and (not sessions or name.ses in wanted[1]):
             rows.append(row)
     if not rows:
-        raise PlanError("plan", ("no image belongs to the subjects and sessions that were asked for",))
+        asked = [f"--subject {label}" for label in subjects] + [f"--session {label}" for label in sessions]
+        known = sorted(folders)
+        there = f"There are: {', '.join(known[:_FOLDERS])}{', ...' if len(known) > _FOLDERS else ''}" if known else ""
+        reason = "no image belongs to the subjects and sessions that were asked for"
+        raise SourceError(" ".join(asked), reason, there)
     return replace(plan, rows=tuple(rows))
 
 
-def _report(
-    result: Result,
-    left: Sequence[str],
-    unplanned: Sequence[str],
-    inventory: Inventory,
-    dataset: Dataset,
-    *,
-    as_json: bool,
-) -> None:
-    """Say what was done, what failed, what was left alone, and what waits for a person."""
-    if as_json:
-        _report_json(result, left, unplanned, inventory)
-        return
-    from bidsflow.cli.steps import consoles, print_set_aside, printable
+def _report_problems(result: Result, left: Sequence[str], unplanned: Sequence[str], err: Console) -> None:
+    """Say what failed, what was left alone, and what waits for a person."""
+    from bidsflow.cli.steps import SHOWN, print_reviews, printable
     from bidsflow.convert.run import Status
 
-    out, err = consoles()
     for one in result.outcomes:
         if one.status in (Status.FAILED, Status.EDITED):
             colour = "red" if one.status is Status.FAILED else "yellow"
             err.print(f"[{colour}]{one.status}[/] {printable(one.row.title)}: {printable(one.reason)}", soft_wrap=True)
-    for path in left[:_SHOWN]:
+    for path in left[:SHOWN]:
         err.print(f"[yellow]left alone[/] {path}: converted before, not in this plan; delete it if it is not wanted",
                   soft_wrap=True)  # fmt: skip
-    if len(left) > _SHOWN:
-        err.print(f"[yellow]left alone[/] {len(left) - _SHOWN} more images that were converted before")
+    if len(left) > SHOWN:
+        err.print(f"[yellow]left alone[/] {len(left) - SHOWN} more images that were converted before")
     for title in unplanned:
         err.print(f"[yellow]not in the plan[/] series {printable(title)}: nothing is done with it", soft_wrap=True)
-    for row in result.reviews:
-        err.print(f"[yellow]review[/] {printable(row.title)}: {printable(row.evidence)}", soft_wrap=True)
-    print_set_aside(inventory, err)
+    print_reviews(result.reviews, err)
+
+
+def _report_counts(result: Result, dataset: Dataset, out: Console, err: Console) -> None:
+    """Say what was done, and how to go on."""
+    from bidsflow.cli.steps import printable
+    from bidsflow.convert.run import Status
+
     counts = [f"{result.count(status)} {status}" for status in Status if result.count(status)]
     counts += [] if result.outcomes else ["nothing to convert"]
     counts += [f"{len(result.reviews)} for review"] if result.reviews else []
@@ -313,8 +363,9 @@ def _report(
         err.print("To see why nothing is converted: bidsflow plan EXPORT", soft_wrap=True)
 
 
-def _report_json(result: Result, left: Sequence[str], unplanned: Sequence[str], inventory: Inventory) -> None:
+def _report_json(result: Result, left: Sequence[str], unplanned: Sequence[str], aside: Sequence[Aside]) -> None:
     import json
+    from dataclasses import asdict
 
     images = [
         {"path": one.row.path, "series_uid": one.row.series_uid, "status": one.status, "reason": one.reason}
@@ -324,9 +375,8 @@ def _report_json(result: Result, left: Sequence[str], unplanned: Sequence[str], 
         {"series_uid": row.series_uid, "series_number": row.series_number, "evidence": row.evidence}
         for row in result.reviews
     ]
-    aside = [{"path": one.path, "reason": one.reason} for one in inventory.set_aside if not one.harmless]
     content = {
         "complete": result.complete, "images": images, "left": list(left), "not_in_plan": list(unplanned),
-        "review": reviews, "set_aside": aside,
+        "review": reviews, "set_aside": [asdict(one) for one in aside if not one.harmless],
     }  # fmt: skip
     typer.echo(json.dumps(content, indent=2))

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from bidsflow.cli.options import INTERRUPTED, STORAGE, TARGET, end_help
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -28,6 +30,20 @@ if TYPE_CHECKING:
 _PEOPLE, _VISITS = 2, 2
 
 
+HELP_END = end_help(
+    {
+        "bidsflow demo DIR": "work in a new folder, and leave DIR/report.html",
+        "bidsflow demo DIR --open": "look at the page at once",
+    },
+    {
+        0: "every planned image is on disk, and the dataset is valid or no validator is installed",
+        1: "a series failed",
+        16: "the dataset has errors",
+    },
+    TARGET, STORAGE, INTERRUPTED,
+)  # fmt: skip
+
+
 def demo(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to work; absent or empty.", show_default=False)],
     dialect: Annotated[
@@ -41,8 +57,7 @@ def demo(
 ) -> None:
     """Show the whole way on a made-up export: scan, plan, convert, validate, and a page to look at.
 
-    The page is DIR/report.html, one file that needs nothing else. Ends with 0 when every planned image is on disk and
-    the dataset is valid, or no validator is installed.
+    Takes a minute or two. The page is DIR/report.html, one file that needs nothing else.
     """
     import json
 
@@ -120,6 +135,7 @@ def travel(folder: Path, dialects: Sequence[str], teller: Teller, err: Console) 
     from bidsflow.cli import story
     from bidsflow.cli.answers import compare_content, compare_names
     from bidsflow.dataset.tree import open_dataset
+    from bidsflow.sources import show_aside
 
     exports = [folder / dialect / "dicom" for dialect in dialects]
     commands = list_commands(folder, dialects, exports)
@@ -149,6 +165,7 @@ def travel(folder: Path, dialects: Sequence[str], teller: Teller, err: Console) 
         commands=commands,
         origin=story.tell_export(truths)[0],
         inventory=inventory,
+        aside=show_aside(inventory, exports),
         plan=planned.plan,
         result=result,
         images=images,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bidsflow.cli.options import SOURCE, USAGE, end_help
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -18,8 +20,19 @@ _NAME_COLUMN = 62  # where values begin, unless deep nesting or a long name push
 _MAX_VALUE = 160  # characters of one value that a line shows
 
 
+HELP_END = end_help(
+    {
+        "bidsflow dump FILE": "every element, identifying values masked",
+        "bidsflow dump FILE -t EchoTime -t 0018,0080": "some elements, with their place",
+        "bidsflow dump FILE --json": "for a program",
+    },
+    {0: "shown", 1: "the file has none of the elements that were asked for"},
+    USAGE, SOURCE,
+)  # fmt: skip
+
+
 def dump(
-    file: Annotated[Path, typer.Argument(help="A DICOM file; it may be compressed by gzip.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A DICOM file, plain or in gzip.", show_default=False)],
     as_json: Annotated[
         bool, typer.Option("--json", help="DICOM JSON with every value, nested as in the file.")
     ] = False,

@@ -10,13 +10,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from bidsflow import __version__
-from bidsflow.cli.convert import convert
-from bidsflow.cli.demo import demo
-from bidsflow.cli.dump import dump
-from bidsflow.cli.phantom import phantom
-from bidsflow.cli.plan import plan
-from bidsflow.cli.scan import scan
-from bidsflow.cli.validate import validate
+from bidsflow.cli import convert, demo, dump, phantom, plan, scan, validate
+from bidsflow.cli.options import unwrap
 from bidsflow.errors import BidsflowError, describe_error
 
 #: What a shell expects of a program that Ctrl-C has stopped.
@@ -24,22 +19,29 @@ EXIT_INTERRUPTED = 130
 #: A file could not be read or written (sysexits.h, EX_IOERR).
 EXIT_IO = 74
 
+_START = """\
+Start here:
+bidsflow demo DIR                 the whole way, on made-up data
+bidsflow scan EXPORT              what a folder from the scanner holds
+bidsflow convert EXPORT BIDS_DIR  make a BIDS dataset of it
+bidsflow COMMAND --help           options, examples, exit codes"""
+
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Guides: docs/ in the source of bidsflow.",
+    epilog=_START,
 )
-for _command, _panel in (
-    (scan, "From the scanner to BIDS"),
-    (plan, "From the scanner to BIDS"),
-    (convert, "From the scanner to BIDS"),
-    (validate, "From the scanner to BIDS"),
-    (dump, "Look closer"),
-    (phantom, "Try it out"),
-    (demo, "Try it out"),
+for _command, _end, _panel in (
+    (scan.scan, scan.HELP_END, "From the scanner to BIDS"),
+    (plan.plan, plan.HELP_END, "From the scanner to BIDS"),
+    (convert.convert, convert.HELP_END, "From the scanner to BIDS"),
+    (validate.validate, validate.HELP_END, "From the scanner to BIDS"),
+    (dump.dump, dump.HELP_END, "Look closer"),
+    (phantom.phantom, phantom.HELP_END, "Try it out"),
+    (demo.demo, demo.HELP_END, "Try it out"),
 ):
-    app.command(rich_help_panel=_panel)(_command)
+    app.command(help=unwrap(_command.__doc__ or ""), epilog=_end, rich_help_panel=_panel)(_command)
 
 
 def _print_version(wanted: bool) -> None:

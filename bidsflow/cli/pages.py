@@ -44,6 +44,7 @@ from bidsflow.report.values import (
 
 if TYPE_CHECKING:
     from bidsflow.dicom.series import Inventory
+    from bidsflow.sources import Aside
     from bidsflow.validate import Group, Report
 
 _TONES = {Decision.CONVERT: Tone.OK, Decision.SKIP: Tone.NEUTRAL, Decision.REVIEW: Tone.WARNING}
@@ -70,7 +71,7 @@ def build_page(way: Way) -> Page:
         steps=_list_steps(way),
         sections=(
             _show_glance(way),
-            _show_inventory(way.inventory),
+            show_inventory(way.inventory, way.aside),
             _show_plan(way.plan),
             _show_images(way),
             _show_fields(way.images, way.plan),
@@ -141,7 +142,8 @@ def _show_glance(way: Way) -> Section:
     )
 
 
-def _show_inventory(inventory: Inventory) -> Section:
+def show_inventory(inventory: Inventory, set_aside: Sequence[Aside]) -> Section:
+    """Return what an export holds and what of it is not used; says nothing of who was scanned."""
     from bidsflow.dicom.physics import classify
 
     people, studies = inventory.pseudonyms(), dict[str, int]()
@@ -158,7 +160,7 @@ def _show_inventory(inventory: Inventory) -> Section:
         Column("Patient"), Column("No.", Kind.NUMBER), Column("Description"), Column("Measured"), Column("Matrix"),
         Column("Volumes", Kind.NUMBER), Column("Images", Kind.NUMBER), Column("Files", Kind.NUMBER), Column("Problems"),
     )  # fmt: skip
-    aside = tuple((one.path, one.reason, status("info" if one.harmless else "warning")) for one in inventory.set_aside)
+    aside = tuple((one.path, one.reason, status("info" if one.harmless else "warning")) for one in set_aside)
     blocks: list[Table] = [Table("Series", columns, tuple(rows))]
     if aside:
         heads = (Column("File", Kind.PATH), Column("Why", Kind.PROSE), Column("Matter"))

@@ -8,12 +8,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bidsflow.cli.options import INTERRUPTED, STORAGE, TARGET, USAGE, end_help
+
 if TYPE_CHECKING:
     from bidsflow.phantom import Truth
 
 
+HELP_END = end_help(
+    {
+        "bidsflow phantom DIR": "one person, one visit, every kind of series",
+        "bidsflow phantom DIR --subjects 2 --sessions 2": "a small study",
+        "bidsflow phantom DIR --series t1w,bold --dialect ge": "two kinds of series, as GE writes them",
+    },
+    {0: "written"},
+    USAGE, TARGET, STORAGE, INTERRUPTED,
+)  # fmt: skip
+
+
 def phantom(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write; absent or empty.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write; absent or empty.", show_default=False)],
     subjects: Annotated[int, typer.Option(min=1, help="How many people are scanned.")] = 1,
     sessions: Annotated[int, typer.Option(min=1, help="How often each of them comes.")] = 1,
     dialect: Annotated[str, typer.Option(help="Whose DICOM: classic, enhanced or ge.")] = "classic",

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from bidsflow.cli.options import SessionsOption
+from bidsflow.cli.options import INTERRUPTED, SOURCE, STORAGE, TARGET, USAGE, SessionsOption, end_help
+
+HELP_END = end_help(
+    {
+        "bidsflow plan EXPORT": "look at the names",
+        "bidsflow plan EXPORT -o plan.tsv": "keep them, to edit them",
+        "bidsflow plan EXPORT --bids-dir BIDS_DIR -o plan.tsv": "for a dataset that is there already",
+        "bidsflow convert EXPORT BIDS_DIR --plan plan.tsv": "carry out what was edited",
+    },
+    {0: "there is a plan; it may hold rows for review"},
+    USAGE, SOURCE, TARGET, STORAGE, INTERRUPTED,
+)  # fmt: skip
 
 
 def plan(
@@ -31,16 +42,19 @@ def plan(
     sessions: SessionsOption = "auto",
     force: Annotated[bool, typer.Option("--force", help="Replace the file of --output if it is there.")] = False,
 ) -> None:
-    """Name every image of an export, with the evidence, and write nothing but the plan.
+    """Say what each image would be called, and why; write nothing but the plan.
 
-    Edit the plan (a spreadsheet does) and give it back: bidsflow convert EXPORT... BIDS_DIR --plan plan.tsv
+    With --output the plan goes to a file, one row per image, and what is up for review is listed. Edit it (a
+    spreadsheet does): change a path, or a decision to convert, skip or review.
     """
     from bidsflow.cli.steps import (
         cache_file,
         consoles,
+        count_decisions,
         default_jobs,
         plan_inventory,
-        plan_table,
+        print_plan,
+        print_reviews,
         print_set_aside,
         printable,
         take,
@@ -51,7 +65,11 @@ def plan(
     from bidsflow.dataset.tree import Dataset, check_target
     from bidsflow.dataset.write import write_durably
 
+    if as_json and as_tsv:
+        raise typer.BadParameter("--json and --tsv exclude each other: choose one")
     out, err = consoles()
+    if output is not None and output.is_dir():
+        raise typer.BadParameter(f"{output} is a folder: name a file, such as {output / 'plan.tsv'}")
     if output is not None and output.exists() and not force:
         raise typer.BadParameter(f"{output} is there, perhaps edited: name another file, or add --force")
     if output is not None and not output.parent.is_dir():
@@ -67,10 +85,11 @@ def plan(
         typer.echo(to_json(made), nl=False)
     elif as_tsv:
         typer.echo(to_tsv(made), nl=False)
+    elif output is None:
+        print_plan(made, out)
     else:
-        out.print(plan_table(made))
-    counts = ", ".join(f"{len(made.decided(decision))} to {decision}" for decision in Decision)
-    err.print(f"{len(made.rows)} images: {counts}")
-    print_set_aside(inventory, err)
+        print_reviews(made.decided(Decision.REVIEW), err)
+    (err if output is None or as_json or as_tsv else out).print(count_decisions(made))
+    print_set_aside(inventory, exports, err)
     if output is not None:
         err.print(f"plan written to {printable(str(output))}", soft_wrap=True)

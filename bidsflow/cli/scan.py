@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bidsflow.cli.options import INTERRUPTED, SOURCE, STORAGE, USAGE, end_help
+
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from bidsflow.dicom.series import Inventory
 
 _COLUMNS = (
@@ -15,33 +20,55 @@ _COLUMNS = (
     "problems",
 )  # fmt: skip
 
-_TITLES = {"patient": "pat", "number": "no.", "volumes": "vol", "images": "img"}
+_TITLES = {"number": "no.", "kind": "measured", "volumes": "vol", "images": "img"}
+#: The columns of the table, and how wide a terminal must be to show each; problems then stand below the description.
+_ROOM = {
+    "number": 0, "description": 0, "kind": 0, "matrix": 70, "volumes": 0, "images": 90, "files": 50, "problems": 110,
+}  # fmt: skip
+
+
+HELP_END = end_help(
+    {
+        "bidsflow scan EXPORT": "the series of a folder, a disc, or several of them",
+        "bidsflow scan EXPORT --tsv > series.tsv": "for a spreadsheet",
+        "bidsflow scan EXPORT --json": "for a program",
+        "bidsflow scan EXPORT --set-aside --identified": "every file that is not used, with its whole path",
+    },
+    {0: "the export was read"},
+    USAGE, SOURCE, STORAGE, INTERRUPTED,
+)  # fmt: skip
 
 
 def scan(
     exports: Annotated[
         list[Path], typer.Argument(metavar="EXPORT...", help="Folders or files from the scanner.", show_default=False)
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, set-aside files included.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with the files that are not used.")] = False,
     as_tsv: Annotated[bool, typer.Option("--tsv", help="Print tab-separated values.")] = False,
     set_aside: Annotated[bool, typer.Option("--set-aside", help="List every file that is not used, and why.")] = False,
-    identified: Annotated[bool, typer.Option("--identified", help="Show patient IDs instead of pseudonyms.")] = False,
+    identified: Annotated[
+        bool, typer.Option("--identified", help="Show patient IDs and whole paths, which are masked otherwise.")
+    ] = False,
     no_index: Annotated[bool, typer.Option("--no-index", help="Neither use nor keep what was read before.")] = False,
 ) -> None:
     """Show what an export holds, one row per series.
 
-    Reads headers only. What was read is kept in your cache folder (private to you), so that a second scan reads
-    only what is new.
+    Reads headers only, and changes nothing. What was read is kept in your cache folder (private to you), so that a
+    second scan reads only what is new. Names, IDs and days in paths are shown as ***.
     """
     import json
+    from dataclasses import asdict
 
     from bidsflow.cli.steps import cache_file, consoles, print_set_aside, take
+    from bidsflow.sources import show_aside
 
+    if as_json and as_tsv:
+        raise typer.BadParameter("--json and --tsv exclude each other: choose one")
     out, err = consoles()
     inventory = take(exports, None if no_index else cache_file(exports), err)
     rows = _rows(inventory, identified=identified)
     if as_json:
-        aside = [{"path": one.path, "reason": one.reason, "harmless": one.harmless} for one in inventory.set_aside]
+        aside = [asdict(one) for one in show_aside(inventory, exports, identified=identified)]
         notes = [str(collision) for collision in inventory.collisions]
         counts = {"read": inventory.n_read, "reused": inventory.n_reused}
         typer.echo(json.dumps({"series": rows, "set_aside": aside, "notes": notes, "files": counts}, indent=2))
@@ -51,14 +78,14 @@ def scan(
         for row in rows:
             typer.echo("\t".join(" ".join(str(row[column]).split()) or "n/a" for column in _COLUMNS))
         return
-    _print_table(rows, out)
+    print_rows(rows, out)
     n_files = sum(len(series.instances) for series in inventory.series)
     people = len(inventory.pseudonyms())
     err.print(
         f"{len(rows)} series, {n_files} files, {people} patient{'s' if people != 1 else ''} "
         f"({inventory.n_read} headers read, {inventory.n_reused} known from before)"
     )
-    print_set_aside(inventory, err, everything=set_aside)
+    print_set_aside(inventory, exports, err, everything=set_aside, identified=identified)
 
 
 def _rows(inventory: Inventory, *, identified: bool) -> list[dict[str, object]]:
@@ -86,27 +113,40 @@ def _rows(inventory: Inventory, *, identified: bool) -> list[dict[str, object]]:
     return rows
 
 
-def _print_table(rows: list[dict[str, object]], out: "Console") -> None:  # noqa: UP037
+def print_rows(rows: list[dict[str, object]], out: Console) -> None:
+    """Print a table of the series for each study, with as many columns as there is room for."""
+    from itertools import groupby
+
+    from bidsflow.cli.steps import print_table, printable
+
+    studies = [list(members) for _, members in groupby(rows, key=lambda row: (row["patient"], row["study"]))]
+    for members in studies:
+        if len(studies) > 1:
+            out.print(f"[bold]{printable(str(members[0]['patient']))}, study {members[0]['study']}[/]")
+        print_table(_make_table(members, out.width), out)
+
+
+def _make_table(rows: list[dict[str, object]], width: int) -> Table:
     from rich.table import Table
 
     from bidsflow.cli.steps import printable
 
+    shown = [column for column, need in _ROOM.items() if width >= need and any(row[column] for row in rows)]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    shown = [column for column in _COLUMNS if column != "protocol_name" and any(row[column] for row in rows)]
     for column in shown:
-        right = column in ("study", "number", "volumes", "images", "files")
         words = column in ("description", "kind", "problems")
         table.add_column(
-            _TITLES.get(column, column), justify="right" if right else "left", overflow="fold",
-            no_wrap=not words, min_width=12 if words else None,
-        )  # fmt: skip
+            _TITLES.get(column, column),
+            justify="right" if column in ("number", "volumes", "images", "files") else "left",
+            overflow="fold",
+            no_wrap=not words,
+        )
     for row in rows:
-        cells = [printable(str(row[column])) for column in shown]
-        if shown[-1] == "problems" and cells[-1]:
-            cells[-1] = f"[yellow]{cells[-1]}[/]"
-        table.add_row(*cells)
-    out.print(table)
-
-
-if TYPE_CHECKING:
-    from rich.console import Console
+        cells = {column: printable(str(row[column])) for column in (*shown, "problems")}
+        problems = f"[yellow]{cells['problems']}[/]" if cells["problems"] else ""
+        if "problems" in shown:
+            cells["problems"] = problems
+        elif problems:
+            cells["description"] += f"\n{problems}"
+        table.add_row(*(cells[column] for column in shown))
+    return table

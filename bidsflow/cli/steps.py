@@ -14,10 +14,16 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from bidsflow.convert.plan import Plan
+    from bidsflow.convert.plan import Plan, PlanRow
     from bidsflow.convert.planner import Planned
     from bidsflow.convert.subjects import Key, Sessions
     from bidsflow.dicom.series import Inventory
+    from bidsflow.sources import Aside
+
+#: Wider than any line.
+_ENDLESS = 100_000
+#: Lines of one kind that are printed before the rest is counted.
+SHOWN = 20
 
 
 def default_jobs() -> int:
@@ -42,7 +48,7 @@ def consoles() -> tuple[Console, Console]:
     out, err = Console(highlight=False), Console(stderr=True, highlight=False)
     for console in (out, err):
         if not console.is_terminal:
-            console.width = 160
+            console.width = _ENDLESS
     return out, err
 
 
@@ -84,7 +90,7 @@ def take(exports: Sequence[Path], index: Path | None, err: Console) -> Inventory
     """
     from bidsflow.dicom.inventory import take_inventory
     from bidsflow.errors import SourceError
-    from bidsflow.sources import find_files
+    from bidsflow.sources import find_files, show_aside
 
     found = find_files(exports)
     with progress_bar(err, "reading headers") as update:
@@ -96,22 +102,33 @@ def take(exports: Sequence[Path], index: Path | None, err: Console) -> Inventory
         )
     if not inventory.series:
         where = ", ".join(str(export) for export in exports)
-        raise SourceError(
-            where, f"no DICOM images found ({_reasons(inventory)})", "Give the folder that the scanner or PACS wrote"
-        )
+        aside = show_aside(inventory, exports)
+        raise SourceError(where, f"no DICOM images found ({count_reasons(aside)})", _find_hint(exports, aside))
     return inventory
 
 
-def _kind_of(reason: str) -> str:
-    """Return a reason without the path that it may name, so that equal ones can be counted."""
-    return "a copy" if reason.startswith("a copy of ") else reason
-
-
-def _reasons(inventory: Inventory) -> str:
+def count_reasons(aside: Sequence[Aside], most: int | None = 3) -> str:
+    """Return why files were set aside, with counts, the most frequent first."""
     from collections import Counter
 
-    reasons = Counter(_kind_of(one.reason) for one in inventory.set_aside)
-    return "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common(3)) or "it is empty"
+    reasons = Counter(one.kind for one in aside)
+    return "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common(most)) or "it is empty"
+
+
+def _find_hint(exports: Sequence[Path], aside: Sequence[Aside]) -> str:
+    """Return what to do about an export without images."""
+    from collections import Counter
+
+    for export in exports:
+        if (export / "dataset_description.json").is_file():
+            return f"{export} is a BIDS dataset, not an export. Datasets come last: bidsflow convert EXPORT BIDS_DIR"
+    advice = Counter(one.advice for one in aside if one.advice)
+    if advice:
+        text = advice.most_common(1)[0][0]
+        return text[0].upper() + text[1:]
+    if any("DICOMDIR" in one.reason for one in aside):
+        return "A DICOMDIR is an index only: give the folder that holds the images as well (the whole disc)"
+    return "Give the folder that the scanner or PACS wrote"
 
 
 def plan_inventory(
@@ -130,46 +147,90 @@ def plan_inventory(
     return make_plan(inventory, guesses=guesses, key=key, sessions=sessions, taken=taken, skipped=skipped)
 
 
-def plan_table(plan: Plan) -> Table:
-    """Return a plan as a table for a terminal."""
+_COLOURS = {"convert": "green", "skip": "dim", "review": "yellow"}
+
+#: Terminals that are narrower get rows of several lines instead of a table.
+_NARROW = 100
+
+
+def print_plan(plan: Plan, out: Console) -> None:
+    """Print a plan: a table where there is room for one, else a few lines per image."""
+    if out.is_terminal and out.width < _NARROW:
+        for row in plan.rows:
+            _print_row(row, out)
+    else:
+        print_table(_plan_table(plan), out)
+
+
+def _print_row(row: PlanRow, out: Console) -> None:
+    from rich.padding import Padding
+
+    title = f"{row.series_number} {printable(row.series_description or row.protocol_name)}"
+    volumes = "1 volume" if row.n_volumes == 1 else f"{row.n_volumes} volumes"
+    out.print(f"[{_COLOURS[row.decision]}]{row.decision}[/] [bold]{title}[/] [dim]({volumes})[/]")
+    if row.path != "n/a":
+        out.print(Padding(row.path, (0, 0, 0, 4)))
+    out.print(Padding(f"[dim]{printable(row.evidence)}[/]", (0, 0, 0, 4)))
+
+
+def _plan_table(plan: Plan) -> Table:
     from rich.table import Table
 
-    colours = {"convert": "green", "skip": "dim", "review": "yellow"}
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title, justify in (
-        ("no.", "right"),
-        ("description", "left"),
-        ("vol", "right"),
-        ("decision", "left"),
-        ("path, and why", "left"),
-    ):
-        table.add_column(title, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for title in ("no.", "description", "vol", "decision", "path, and why"):
+        table.add_column(title, justify="right" if title in ("no.", "vol") else "left", overflow="fold")
     for row in plan.rows:
-        colour = colours[row.decision]
-        why = (
-            f"{row.path}\n[dim]{printable(row.evidence)}[/]"
-            if row.path != "n/a"
-            else f"[dim]{printable(row.evidence)}[/]"
-        )
+        path = f"{row.path}\n" if row.path != "n/a" else ""
         table.add_row(
             str(row.series_number), printable(row.series_description or row.protocol_name), str(row.n_volumes),
-            f"[{colour}]{row.decision}[/]", why,
+            f"[{_COLOURS[row.decision]}]{row.decision}[/]", f"{path}[dim]{printable(row.evidence)}[/]",
         )  # fmt: skip
     return table
 
 
-def print_set_aside(inventory: Inventory, err: Console, *, everything: bool = False) -> None:
-    """Say which files were not used and why; what no one will miss is only counted."""
-    from collections import Counter
+def print_table(table: Table, out: Console) -> None:
+    """Print a table; where it does not go to a terminal, its lines are whole and end with their last word."""
+    if out.is_terminal:
+        out.print(table)
+        return
+    with out.capture() as capture:
+        out.print(table)
+    for line in capture.get().splitlines():
+        out.print(line.rstrip(), markup=False, soft_wrap=True)
 
-    serious = [one for one in inventory.set_aside if everything or not one.harmless]
-    for one in serious[: None if everything else 20]:
-        err.print(f"[yellow]set aside[/] {printable(one.path)}: {printable(one.reason)}", soft_wrap=True)
-    if len(serious) > 20 and not everything:
-        err.print(f"[yellow]set aside[/] {len(serious) - 20} more; `bidsflow scan --set-aside` lists all")
-    harmless = Counter(_kind_of(one.reason) for one in inventory.set_aside if one.harmless)
+
+def count_decisions(plan: Plan) -> str:
+    """Return how many images a plan has, and what becomes of them."""
+    from bidsflow.convert.plan import Decision
+
+    counts = ", ".join(f"{len(plan.decided(decision))} to {decision}" for decision in Decision)
+    return f"{len(plan.rows)} images: {counts}"
+
+
+def print_reviews(rows: Sequence[PlanRow], err: Console) -> None:
+    """Say what a person has to decide, and why."""
+    for row in rows[:SHOWN]:
+        err.print(f"[yellow]review[/] {printable(row.title)}: {printable(row.evidence)}", soft_wrap=True)
+    if len(rows) > SHOWN:
+        err.print(f"[yellow]review[/] {len(rows) - SHOWN} more; `bidsflow plan` lists all")
+
+
+def print_set_aside(
+    inventory: Inventory, exports: Sequence[Path], err: Console, *, everything: bool = False, identified: bool = False
+) -> None:
+    """Say which files were not used and why, and which patients are in doubt; what no one will miss is only counted."""
+    from bidsflow.sources import show_aside
+
+    aside = show_aside(inventory, exports, identified=identified)
+    serious = [one for one in aside if everything or not one.harmless]
+    for one in serious[: None if everything else SHOWN]:
+        advice = f" ({one.advice})" if one.advice else ""
+        err.print(f"[yellow]set aside[/] {printable(one.path)}: {printable(one.reason + advice)}", soft_wrap=True)
+    if len(serious) > SHOWN and not everything:
+        err.print(f"[yellow]set aside[/] {len(serious) - SHOWN} more; `bidsflow scan --set-aside` lists all")
+    harmless = [one for one in aside if one.harmless]
     if harmless and not everything:
-        shown = ", ".join(f"{count} x {printable(reason)}" for reason, count in harmless.most_common())
-        err.print(f"[dim]{sum(harmless.values())} other files are not images or are copies ({shown})[/]")
+        shown = printable(count_reasons(harmless, most=None))
+        err.print(f"[dim]{len(harmless)} other files are not images or are copies ({shown})[/]", soft_wrap=True)
     for collision in inventory.collisions:
-        err.print(f"[yellow]patients[/] {collision}")
+        err.print(f"[yellow]patients[/] {collision}", soft_wrap=True)

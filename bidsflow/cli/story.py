@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bidsflow.dicom.series import Inventory
     from bidsflow.phantom import Truth
     from bidsflow.report.values import Figure
+    from bidsflow.sources import Aside
     from bidsflow.validate import Report
 
 
@@ -35,6 +36,8 @@ class Way:
         One sentence on the export.
     inventory, plan, result
         What the steps returned.
+    aside : tuple of Aside
+        What was set aside, as it may be shown.
     images : tuple of Written
         What stands on disk.
     report : Report or None
@@ -54,6 +57,7 @@ class Way:
     commands: tuple[tuple[str, str], ...]
     origin: str
     inventory: Inventory
+    aside: tuple[Aside, ...]
     plan: Plan
     result: Result
     images: tuple[Written, ...]

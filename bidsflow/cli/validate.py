@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bidsflow.cli.options import INTERRUPTED, TOOL, USAGE, end_help
+
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
@@ -15,8 +17,21 @@ if TYPE_CHECKING:
 EXIT_INVALID = 16
 
 
+HELP_END = end_help(
+    {
+        "bidsflow validate BIDS_DIR": "errors and warnings, grouped",
+        "bidsflow validate BIDS_DIR --ignore-warnings": "errors only",
+        "bidsflow validate BIDS_DIR --json": "every issue, for a program",
+    },
+    {0: "no errors (warnings do not count)", EXIT_INVALID: "the dataset has errors"},
+    USAGE, TOOL, INTERRUPTED,
+)  # fmt: skip
+
+
 def validate(
-    bids_dir: Annotated[Path, typer.Argument(help="The folder with dataset_description.json.", show_default=False)],
+    bids_dir: Annotated[
+        Path, typer.Argument(metavar="BIDS_DIR", help="Where dataset_description.json is.", show_default=False)
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Every issue, in JSON of a stable form.")] = False,
     ignore_warnings: Annotated[bool, typer.Option("--ignore-warnings", help="Report errors only.")] = False,
     ignore_nifti_headers: Annotated[bool, typer.Option("--ignore-nifti-headers", help="Do not open images.")] = False,
@@ -46,7 +61,7 @@ def validate(
 ) -> None:
     """Check a dataset against the BIDS standard.
 
-    Returns 0 where there is no error, 16 where there are errors; warnings do not count.
+    Runs the reference validator of BIDS, which comes with bidsflow's extra `validate`, and groups what it says.
     """
     from bidsflow.validate import run
 

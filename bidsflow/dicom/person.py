@@ -6,7 +6,6 @@ People type names into descriptions, and scanners and archives make folder names
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from bidsflow.dicom.series import Patient
 
@@ -44,13 +43,19 @@ def _words(patient: Patient) -> set[str]:
     return names | {part for part in parts if (len(part) > 2 and not part.isdigit()) or len(part) > 4}
 
 
-def hide_people(path: str, patients: Iterable[Patient]) -> str:
-    """Return a path without the names, IDs and days that folders are called after.
+def hide_people(path: str, people: re.Pattern[str] | None) -> str:
+    """Return a path, or a part of one, without the days that folders are called after, and without people.
+
+    Parameters
+    ----------
+    path : str
+        A path.
+    people : re.Pattern, optional
+        From `person_pattern`.
 
     Examples
     --------
-    >>> hide_people("DOE_JOHN_20240304/t1/00001.dcm", [Patient("7", "DOE JOHN", "", "")])
+    >>> hide_people("DOE_JOHN_20240304/t1/00001.dcm", person_pattern(Patient("7", "DOE JOHN", "", "")))
     '***_***_***/t1/00001.dcm'
     """
-    pattern = person_pattern(*patients)
-    return re.sub(_DAY, MASK, path if pattern is None else pattern.sub(MASK, path))
+    return re.sub(_DAY, MASK, path if people is None else people.sub(MASK, path))

@@ -1,9 +1,10 @@
 """Where DICOM comes from, one file per kind of source.
 
 Comes in: what the user typed (folders, files). Goes out: the files to look at, and what could not be looked at with
-a reason. Never writes into an export, never interprets a header.
+a reason; of files that are not DICOM, what they are instead. Never writes into an export, never interprets a header.
 """
 
+from bidsflow.sources.aside import Aside, show_aside
 from bidsflow.sources.folder import Found, find_files
 
-__all__ = ["Found", "find_files"]
+__all__ = ["Aside", "Found", "find_files", "show_aside"]

@@ -41,4 +41,4 @@ def test_no_one_is_found_where_headers_name_no_one(patients: tuple[Patient, ...]
     ],
 )
 def test_path_names_no_one(path: str, hidden: str) -> None:
-    assert hide_people(path, [PERSON, OTHER]) == hidden
+    assert hide_people(path, person_pattern(PERSON, OTHER)) == hidden
