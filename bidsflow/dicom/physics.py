@@ -30,6 +30,7 @@ class Kind(StrEnum):
     SPIN_EPI = "spin-echo EPI"
     EPI = "EPI"
     ASL = "arterial spin labelling"
+    PERFUSION = "perfusion by a contrast agent"
     FIELD_GRE = "dual-echo gradient echo"
     FIELD_HZ = "field map in Hz"
     T1W = "T1-weighted"
@@ -39,6 +40,11 @@ class Kind(StrEnum):
     T2STARW = "T2*-weighted"
     MP2RAGE = "MP2RAGE"
     MULTI_ECHO = "multi-echo gradient echo"
+    MULTI_SPIN_ECHO = "multi-echo spin echo"
+    STIR = "inversion recovery that nulls fat"
+    TRANSFER = "magnetization transfer"
+    DIXON = "separation of water and fat"
+    FLOW = "phase contrast"
     SWI = "susceptibility-weighted"
     ANGIO = "angiography"
     CAPTURE = "screen capture"
@@ -68,11 +74,19 @@ WEAK = 0.5
 #: Values of ImageType that only reconstructions of other images carry.
 _DERIVED_WORDS = frozenset({
     "ADC", "ADC_UNSPECIFIED", "EADC", "FA", "TRACE", "TRACEW", "TENSOR", "TENSOR_B0", "COLFA", "RCBF", "CBF", "CBV",
-    "MTT", "TTP", "SUBTRACTION", "PERFUSION", "T_MAP", "TTEST", "PROJECTION", "PROJECTION_IMAGE", "MIP", "MNIP", "MPR",
+    "MTT", "TTP", "SUBTRACTION", "T_MAP", "TTEST", "PROJECTION", "PROJECTION_IMAGE", "MIP", "MNIP", "MPR",
     "RESAMPLED", "REFORMATTED", "CPR", "MEAN", "STDDEV", "T1_MAP", "T2_MAP", "T2STAR_MAP", "T2_STAR_MAP", "R2_MAP",
     "R2STAR_MAP", "MOCO_MEAN", "GLOBAL_BOLD", "LOCALIZER_COPY", "RCBV", "RMTT", "SWI_MIP", "MOSAIC_MEAN",
-    "CALC_BVALUE", "SCREEN_SAVE", "MINIP", "RELCBF", "RELCBV", "RELMTT", "WATER", "FAT",
+    "CALC_BVALUE", "SCREEN_SAVE", "MINIP", "RELCBF", "RELCBV", "RELMTT", "MAX_IP", "MIN_IP", "METABOLITE_MAP",
 })  # fmt: skip
+#: Values of ImageType by which Siemens, Philips (letters) and GE tell the images of a Dixon separation apart.
+_DIXON_WORDS = frozenset({
+    "DIXON", "WATER", "FAT", "IN_PHASE", "OPP_PHASE", "OUT_PHASE", "INPHASE", "OUTPHASE", "W", "F", "IP", "OP",
+})  # fmt: skip
+#: Values of ImageType of velocities and of the magnitudes measured with them (Philips: PCA; PS3.3 C.8.13.1.1.1).
+_FLOW_WORDS = frozenset({"PCA", "M_PCA", "P_PCA", "VELOCITY", "VELOCITY_MAP", "FLOW_ENCODED", "PHASE_CONTRAST_M"})
+#: Sequences in a steady state that is not spoiled; they weight by T2/T1.
+_STEADY_NAMES = r"ssfp|fiesta|cosmic|ciss|ci3d|trufi|bffe|b-ffe|btfe|balanced"
 #: Values of AcquisitionContrast (PS3.3 C.8.13.3.1.3) that name a contrast of anatomy.
 _CONTRASTS = {
     "T1": Kind.T1W,
@@ -81,7 +95,13 @@ _CONTRASTS = {
     "PROTON_DENSITY": Kind.PDW,
     "FLUID_ATTENUATED": Kind.FLAIR,
 }
+#: Echoes of a turbo spin echo that weights by proton density and T2; more of them measure T2.
+_DUAL_ECHO = 2
 _CAPTURE_CLASS = "1.2.840.10008.5.1.4.1.1.7"
+#: Inversion times in ms that null fat, from 0.2 T to 7 T.
+_FAT_NULL = (80.0, 290.0)
+#: Below this inversion time (ms) a gradient echo with long repetition nulls white matter (FGATIR, WMn-MPRAGE).
+_EARLIEST_T1W = 600.0
 _LOCALIZER_ANGLE = math.cos(math.radians(30))
 #: b-values below this (s/mm²) count as no diffusion weighting: Philips numbers its b=0 volumes 0.001, 0.002, ...
 B_ZERO = 50.0
@@ -98,7 +118,10 @@ def classify(series: Series, image: Image) -> Finding:
         One of its images.
     """
     header = series.header
-    for rule in (_not_mr, _localizer, _derived, _labelled, _echo_planar, _weighted, _field_map, _contrast):
+    rules = (
+        _not_mr, _localizer, _derived, _labelled, _perfusion, _echo_planar, _weighted, _marked, _field_map, _contrast,
+    )  # fmt: skip
+    for rule in rules:
         finding = rule(series, image, header)
         if finding is not None:
             return finding
@@ -135,6 +158,8 @@ def _derived(series: Series, image: Image, header: Header) -> Finding | None:
         return Finding(Kind.DERIVED, CERTAIN, "it is in colour (SamplesPerPixel is 3)")
     words = _image_words(image.header)
     found = [word for word in words if word in _DERIVED_WORDS]
+    if "PERFUSION" in words and is_declared_derived(image):  # enhanced originals say it too (PS3.3 C.8.13.1.1.1)
+        found.append("PERFUSION")
     if found:
         return Finding(Kind.DERIVED, CERTAIN, f"ImageType says {found[0]}")
     return None
@@ -151,8 +176,19 @@ def _labelled(series: Series, image: Image, header: Header) -> Finding | None:
         return Finding(Kind.ASL, CERTAIN, "ImageType says ASL")
     if header.text("ArterialSpinLabelingContrast"):
         return Finding(Kind.ASL, CERTAIN, "ArterialSpinLabelingContrast is set")
-    if re.search(r"p?c?asl(?![a-z])", _sequence(header)):
-        return Finding(Kind.ASL, CERTAIN, f"its sequence is {_sequence(header)}")
+    if name := _named(header, r"p?c?asl(?![a-z])"):
+        return Finding(Kind.ASL, CERTAIN, f"its sequence is {name}")
+    return None
+
+
+def _perfusion(_series: Series, image: Image, header: Header) -> Finding | None:
+    """Return what the scanner itself calls perfusion and is no labelling: the passage of a contrast agent."""
+    if "PERFUSION" in _image_words(image.header):
+        return Finding(Kind.PERFUSION, CERTAIN, "ImageType says PERFUSION")
+    if header.text("AcquisitionContrast") == "PERFUSION":
+        return Finding(Kind.PERFUSION, CERTAIN, "AcquisitionContrast is PERFUSION")
+    if name := _named(header, r"perf(?!orm)|(?<![a-z])dsc(?![a-z])"):
+        return Finding(Kind.PERFUSION, CERTAIN, f"its sequence is {name}")
     return None
 
 
@@ -202,8 +238,10 @@ def _diffusion(image: Image, header: Header) -> str:
         return f"b-values reach {highest:g} s/mm²"
     if "DIFFUSION" in _image_words(header):
         return "ImageType says DIFFUSION"
-    if re.search(r"diff|dwi|dti", _sequence(header)) or header.text("PhilipsTechnique").upper().startswith("DWI"):
-        return f"its sequence is {_sequence(header) or header.text('PhilipsTechnique')}"
+    if name := _named(header, r"diff|dwi|dti"):
+        return f"its sequence is {name}"
+    if header.text("PhilipsTechnique").upper().startswith("DWI"):
+        return f"its sequence is {header.text('PhilipsTechnique')}"
     if re.match(r"ep_?b\d", _short_name(header)):
         return f"SequenceName is {_shown_name(header)}"
     return ""
@@ -260,20 +298,70 @@ def _echo_times(series: Series) -> list[float]:
     return sorted({one.echo_time for one in series.images if one.echo_time})
 
 
-def _contrast(series: Series, image: Image, header: Header) -> Finding | None:
-    """Return the contrast of an image that is not echo planar."""
-    te, tr = image.echo_time or header.number("EchoTime"), header.number("RepetitionTime")
-    sequence, words = _sequence(header), set(_image_words(image.header))
-    if "mp2rage" in sequence:
-        return Finding(Kind.MP2RAGE, CERTAIN, f"its sequence is {sequence}")
+def _marked(_series: Series, image: Image, header: Header) -> Finding | None:
+    """Return what the header says was done to the signal beyond echo and repetition times, which makes another image.
+
+    Angiography comes before magnetization transfer, which most of it uses.
+    """
+    words = set(_image_words(image.header))
+    if name := _named(header, r"mp2rage"):
+        return Finding(Kind.MP2RAGE, CERTAIN, f"its sequence is {name}")
     if found := sorted({"UNI", "INV1", "INV2"} & words):
         return Finding(Kind.MP2RAGE, CERTAIN, f"ImageType says {found[0]}")
     if "SWI" in words:
         return Finding(Kind.SWI, CERTAIN, "ImageType says SWI")
+    if shown := _shows_flow(words, header):
+        return Finding(Kind.FLOW, CERTAIN, shown)
+    if shown := _shows_inflow(words, header):
+        return Finding(Kind.ANGIO, STRONG, shown)
+    if found := sorted(_DIXON_WORDS & words):
+        return Finding(Kind.DIXON, CERTAIN, f"ImageType says {found[0].replace('_', ' ')}")
+    if shown := _shows_transfer(header):
+        return Finding(Kind.TRANSFER, CERTAIN, shown)
+    return None
+
+
+def _shows_flow(words: set[str], header: Header) -> str:
+    """Return the clause that shows that velocities are encoded, ``""`` where nothing shows it."""
+    if header.text("PhaseContrast") == "YES":
+        return "PhaseContrast is YES"
+    if header.text("AcquisitionContrast") == "FLOW_ENCODED":
+        return "AcquisitionContrast is FLOW_ENCODED"
+    if found := sorted(_FLOW_WORDS & words):
+        return f"ImageType says {found[0].replace('_', ' ')}"
+    return "ScanOptions has VASCPC" if any("VASCPC" in word for word in header.words("ScanOptions")) else ""
+
+
+def _shows_inflow(words: set[str], header: Header) -> str:
+    """Return the clause that shows that inflowing blood is what is bright, ``""`` where nothing shows it."""
     if header.text("AngioFlag") == "Y":
-        return Finding(Kind.ANGIO, STRONG, "AngioFlag is Y")
-    if "TOF" in words or re.search(r"(?<![a-z])tof", sequence):
-        return Finding(Kind.ANGIO, STRONG, "ImageType says TOF" if "TOF" in words else f"its sequence is {sequence}")
+        return "AngioFlag is Y"
+    if header.text("TimeOfFlightContrast") == "YES":
+        return "TimeOfFlightContrast is YES"
+    if header.text("AcquisitionContrast") == "TOF":
+        return "AcquisitionContrast is TOF"
+    if "TOF" in words:
+        return "ImageType says TOF"
+    if any("VASCTOF" in word for word in header.words("ScanOptions")):
+        return "ScanOptions has VASCTOF"
+    name = _named(header, r"(?<![a-z])tof|\dd_?tof")
+    return f"its sequence is {name}" if name else ""
+
+
+def _shows_transfer(header: Header) -> str:
+    """Return the clause that shows a magnetization transfer pulse, ``""`` where nothing shows one."""
+    if "MTC" in header.words("SequenceVariant"):
+        return "SequenceVariant has MTC"
+    found = [word for word in header.words("ScanOptions") if re.fullmatch(r"MTC?(_GEMS)?", word)]
+    if found:
+        return f"ScanOptions has {found[0]}"
+    pulse = header.text("MagnetizationTransfer")
+    return f"MagnetizationTransfer is {pulse}" if pulse in ("ON_RESONANCE", "OFF_RESONANCE") else ""
+
+
+def _contrast(series: Series, image: Image, header: Header) -> Finding | None:
+    """Return the contrast of an image that is not echo planar."""
+    te, tr = image.echo_time or header.number("EchoTime"), header.number("RepetitionTime")
     timed = None
     if _is_gradient(header):
         times = _echo_times(series)
@@ -282,7 +370,13 @@ def _contrast(series: Series, image: Image, header: Header) -> Finding | None:
             return Finding(Kind.MULTI_ECHO, STRONG, said)
         timed = _gradient_contrast(te, tr, header)
     elif _is_spin(header):
+        times = _echo_times(series)
+        if len(times) > _DUAL_ECHO:
+            said = f"a spin echo with {len(times)} echoes ({times[0]:g} to {times[-1]:g} ms)"
+            return Finding(Kind.MULTI_SPIN_ECHO, STRONG, said)
         timed = _spin_contrast(te, tr, header)
+    if _is_steady(header):
+        return None
     if timed is None or timed.confidence < FAIR:
         return _declared_contrast(te, tr, header) or timed
     return timed
@@ -293,7 +387,7 @@ def _declared_contrast(te: float, tr: float, header: Header) -> Finding | None:
     declared = header.text("AcquisitionContrast").upper()
     technique = header.text("PhilipsTechnique")
     timing = f"TE {te:g} ms, TR {tr:g} ms"
-    if declared in _CONTRASTS:
+    if declared in _CONTRASTS and not (_is_spin(header) and header.number("InversionTime") > 0):
         return Finding(_CONTRASTS[declared], FAIR, f"AcquisitionContrast is {declared}, {timing}")
     if technique.upper().startswith(("T1TFE", "T1FFE")):
         return Finding(Kind.T1W, FAIR, f"ScanningTechnique is {technique}, {timing}")
@@ -305,17 +399,29 @@ def _gradient_contrast(te: float, tr: float, header: Header) -> Finding | None:
     ti, prepared = header.number("InversionTime"), _is_prepared(header)
     said = f"a {'3D ' if volume else ''}gradient echo, TE {te:g} ms, TR {tr:g} ms"
     if volume and prepared and te < 8:
+        if tr > 1000 and 0 < ti < _EARLIEST_T1W:
+            return Finding(Kind.T1W, WEAK, f"{said}, TI {ti:g} ms, as early as where white matter is nulled")
         return Finding(Kind.T1W, STRONG if ti else FAIR, f"{said}, inversion-prepared ({prepared})")
     if te >= 12:
         return Finding(Kind.T2STARW, FAIR, said)
-    variant = header.words("SequenceVariant")
-    if "SS" in variant and "SP" not in variant:
-        return None  # a steady state that is not spoiled (CISS, FIESTA, FISP) weights by T2/T1
     short = volume and tr < 60 and flip >= 8
     long = 100 <= tr < 1000 and flip >= 50
     if 0 < te < 8 and tr > 0 and (short or long):
         return Finding(Kind.T1W, WEAK, f"{said}, flip angle {flip:g}°")
     return None
+
+
+def _is_steady(header: Header) -> bool:
+    """Return whether a gradient echo keeps a steady state that is not spoiled (CISS, FIESTA): it weights by T2/T1."""
+    if not _is_gradient(header) or _is_prepared(header):
+        return False
+    variant = header.words("SequenceVariant")
+    if "SS" in variant and "SP" not in variant:
+        return True
+    state = header.text("SteadyStatePulseSequence")
+    if state in ("FREE_PRECESSION", "TRANSVERSE", "TIME_REVERSED") and header.text("Spoiling") in ("", "NONE"):
+        return True
+    return bool(_named(header, _STEADY_NAMES))
 
 
 def _is_prepared(header: Header) -> str:
@@ -330,23 +436,42 @@ def _is_prepared(header: Header) -> str:
 
 
 def _spin_contrast(te: float, tr: float, header: Header) -> Finding | None:
-    ti = header.number("InversionTime")
     said = f"a spin echo, TE {te:g} ms, TR {tr:g} ms"
+    inversions = [time for time in header.numbers("InversionTime") if time > 0]
+    if len(inversions) > 1:
+        return Finding(Kind.UNKNOWN, 0.0, f"{said}, inverted {len(inversions)} times (InversionTimes)")
+    if inversions:
+        return _inverted_contrast(te, tr, inversions[0], said)
     inverted = "IR" in header.words("ScanningSequence") or header.text("InversionRecovery") == "YES"
-    if ti >= 1400 and te >= 60:
-        late = ti > 1.2 * _fluid_null(tr)
-        shown = f"{said}, TI {ti:g} ms" + (" (later than fluid is nulled)" if late else "")
-        return Finding(Kind.FLAIR, WEAK if late else STRONG, shown)
-    if 300 <= ti < 1400 and te < 60:
-        return Finding(Kind.T1W, FAIR, f"{said}, TI {ti:g} ms")
-    if te >= 60 and tr >= 1500 and inverted and not ti:
-        return Finding(Kind.FLAIR, WEAK, f"{said}, inverted after an unknown time")
+    if inverted:  # an inversion after which time is not said nulls fat, fluid or nothing
+        long = te >= 60 and tr >= 1500
+        return Finding(Kind.FLAIR, WEAK, f"{said}, inverted after an unknown time") if long else None
     if te >= 60 and tr >= 1500:
-        return Finding(Kind.T2W, STRONG, f"{said}, TI {ti:g} ms" if ti else said)
-    if 0 < te < 45 and tr >= 1800 and not inverted:
+        return Finding(Kind.T2W, STRONG, said)
+    if 0 < te < 45 and tr >= 1800:
         return Finding(Kind.PDW, STRONG, said)
     if 0 < te < 35 and 0 < tr <= 1200:
         return Finding(Kind.T1W, STRONG, said)
+    return None
+
+
+def _inverted_contrast(te: float, tr: float, ti: float, said: str) -> Finding | None:
+    """Return the contrast of a spin echo after one inversion, from what is nulled: fat, fluid or neither.
+
+    Fat is nulled after 0.69 of its T1: 80 ms at 0.2 T to 280 ms at 7 T (Bernstein, chapter 14.2).
+    """
+    said = f"{said}, TI {ti:g} ms"
+    share = ti / _fluid_null(tr) if tr > 0 else 0.0
+    if _FAT_NULL[0] <= ti <= _FAT_NULL[1]:
+        return Finding(Kind.STIR, STRONG if te >= 50 else WEAK, f"{said}, which nulls fat")
+    if te >= 60:
+        if 0.7 <= share <= 1.2:
+            return Finding(Kind.FLAIR, STRONG, f"{said}, which nulls fluid")
+        if share > 1.2:
+            return Finding(Kind.FLAIR, WEAK, f"{said} (later than fluid is nulled)")
+        return Finding(Kind.T2W, WEAK, f"{said}, which nulls neither fat nor fluid")
+    if _FAT_NULL[1] < ti < 1400:
+        return Finding(Kind.T1W, FAIR, said)
     return None
 
 
@@ -387,9 +512,15 @@ def _short_name(header: Header) -> str:
     return _shown_name(header).lower().lstrip("*#%\\ ")
 
 
-def _sequence(header: Header) -> str:
-    """Return the file name of the sequence, or the name that GE gives it."""
-    return (header.text("SequenceFile") or header.text("GePulseSequence")).lower()
+def _named(header: Header, pattern: str) -> str:
+    """Return the first name of the sequence that a pattern is found in, as the header writes it; ``""`` for none.
+
+    Siemens has its file, GE a name of its own, UIH and Canon say it in SequenceName, enhanced objects in another.
+    """
+    for keyword in ("SequenceFile", "GePulseSequence", "SequenceName", "PulseSequenceName"):
+        if re.search(pattern, header.text(keyword).lower()):
+            return header.text(keyword)
+    return ""
 
 
 def _timing(image: Image, header: Header) -> str:
@@ -426,6 +557,14 @@ def phase_encoding(header: Header) -> str:
     main = max(range(3), key=lambda i: abs(course[i]))
     forward = (course[main] > 0) == (polarity == "1")
     return (("RL", "LR"), ("AP", "PA"), ("FH", "HF"))[main][0 if forward else 1]
+
+
+def slice_plane(image: Image) -> str:
+    """Return the plane that the slices of an image lie nearest to: ``ax``, ``cor``, ``sag``; ``""`` where unknown."""
+    normal = _normal(image.orientation)
+    if normal is None:
+        return ""
+    return ("sag", "cor", "ax")[max(range(3), key=lambda axis: abs(normal[axis]))]
 
 
 def is_declared_derived(image: Image) -> bool:

@@ -51,6 +51,7 @@ TOP: dict[int, Element] = _table("""
 00100030 DA PatientBirthDate
 00100040 CS PatientSex
 00101010 AS PatientAge
+00180010 LO ContrastBolusAgent
 00180015 CS BodyPartExamined
 00180020 CS ScanningSequence
 00180021 CS SequenceVariant
@@ -69,11 +70,16 @@ TOP: dict[int, Element] = _table("""
 00181000 LO DeviceSerialNumber
 00181020 LO SoftwareVersions
 00181030 LO ProtocolName
+00181042 TM ContrastBolusStartTime
+00181250 SH ReceiveCoilName
 00181312 CS InPlanePhaseEncodingDirection
 00181314 DS FlipAngle
 00185100 CS PatientPosition
 00189005 SH PulseSequenceName
 00189008 CS EchoPulseSequence
+00189014 CS PhaseContrast
+00189015 CS TimeOfFlightContrast
+00189017 CS SteadyStatePulseSequence
 00189018 CS EchoPlanarPulseSequence
 00189034 CS RectilinearPhaseEncodeReordering
 00189087 FD DiffusionBValue
@@ -109,9 +115,12 @@ FUNCTIONAL: dict[int, Element] = _table("""
 00181312 CS InPlanePhaseEncodingDirection
 00181314 DS FlipAngle
 00189009 CS InversionRecovery
+00189016 CS Spoiling
+00189020 CS MagnetizationTransfer
 00189079 FD InversionTimes
 00189082 FD EffectiveEchoTime
 00189087 FD DiffusionBValue
+00189342 CS ContrastBolusAgentAdministered
 00200032 DS ImagePositionPatient
 00200037 DS ImageOrientationPatient
 00189241 US GradientEchoTrainLength
@@ -120,9 +129,9 @@ FUNCTIONAL: dict[int, Element] = _table("""
 00281054 LO RescaleType
 """)
 
-#: Sequences of functional groups that hold elements of `FUNCTIONAL` (PS3.3 C.8.13.5), and Siemens' own two.
+#: Sequences of functional groups that hold elements of `FUNCTIONAL` (PS3.3 C.7.6.16.2, C.8.13.5), and Siemens' own two.
 DESCEND: frozenset[int] = frozenset({
-    0x00189112, 0x00189114, 0x00189115, 0x00189117, 0x00189125, 0x00189226,
+    0x00189112, 0x00189114, 0x00189115, 0x00189117, 0x00189125, 0x00189226, 0x00189341,
     0x00209111, 0x00209113, 0x00209116, 0x00289110, 0x00289145, 0x002110FE, 0x002111FE,
 })  # fmt: skip
 

@@ -27,16 +27,18 @@ _CONTRASTS = frozenset({"T1w", "T2w", "FLAIR", "PDw", "T2starw", "T2star", "angi
 #: Labels of phase encoding that name a course in the patient; others (``fwd``) are free to the protocol.
 _DIRECTIONS = frozenset({"AP", "PA", "LR", "RL", "HF", "FH"})
 #: Kinds that only a protocol that gives a full name can name.
-_NAMED_BY_PROTOCOL = frozenset({Kind.UNKNOWN, Kind.MP2RAGE, Kind.MULTI_ECHO, Kind.SWI})
-#: Words for contrasts that agree with a suffix besides its own: most people call a FLAIR a T2.
-_KIN = {"FLAIR": {"T2w"}, "T2starw": {"T2w"}}
+_NAMED_BY_PROTOCOL = frozenset({
+    Kind.UNKNOWN, Kind.MP2RAGE, Kind.MULTI_ECHO, Kind.MULTI_SPIN_ECHO, Kind.TRANSFER, Kind.DIXON, Kind.SWI,
+})  # fmt: skip
+#: Words for contrasts that agree with a suffix besides its own: most people call a FLAIR a T2, a time of flight a T1.
+_KIN = {"FLAIR": {"T2w"}, "T2starw": {"T2w"}, "angio": {"T1w"}}
 #: What words may say that a suffix is, and is not.
 _MISTAKEN = {
     "bold": {"perfusion"},
     "epi": {"a map of diffusion"},
     "T1w": {
         "localizer", "calibration", "perfusion", "angiography", "MP2RAGE", "magnetization transfer", "B1 map",
-        "water and fat",
+        "water and fat", "nulled white matter",
     },
     "T2w": {"localizer", "calibration", "perfusion", "magnetization transfer", "double inversion"},
     "PDw": {"localizer", "calibration", "magnetization transfer"},
@@ -101,7 +103,7 @@ def _heed_given(draft: Draft, given: words.Given) -> Draft:
     named = draft.named(
         given.datatype, suffix, GIVEN if known else GIVEN_ONLY, f"the protocol gives the name {given.text}"
     )
-    named = replace(named, decision=Decision.CONVERT, exact=True, entities=named.entities + given.entities)
+    named = replace(named, decision=Decision.CONVERT, exact=True, entities=given.entities)
     measured = phase_encoding(draft.series.header) if draft.is_planar else ""
     if measured and named.entity("dir") in _DIRECTIONS - {measured}:
         return named.decided(Decision.REVIEW, f"{said}, but by the header its phase encoding runs {measured}")

@@ -18,12 +18,18 @@ _ANATOMY = {
     Kind.FLAIR: "FLAIR",
     Kind.PDW: "PDw",
     Kind.T2STARW: "T2starw",
+    Kind.STIR: "T2w",
     Kind.ANGIO: "angio",
 }
 _LATER = {
     Kind.ASL: "arterial spin labelling needs an aslcontext.tsv, which the images alone do not tell",
     Kind.MP2RAGE: "the images of an MP2RAGE belong together under inv- entities, which is for a person to confirm",
     Kind.MULTI_ECHO: "echoes that make a map (MEGRE), or a field map: which of them is for a person to say",
+    Kind.MULTI_SPIN_ECHO: "echoes that measure T2 (MESE), not one contrast: for a person to confirm",
+    Kind.PERFUSION: "perfusion, the passage of a contrast agent, which BIDS has no name for",
+    Kind.TRANSFER: "a magnetization transfer pulse changes the contrast: part of a ratio or a map (MTR, MPM)",
+    Kind.DIXON: "one of the images of water and fat, which BIDS does not tell apart",
+    Kind.FLOW: "velocities by phase contrast, which BIDS has no name for",
     Kind.SWI: "a susceptibility-weighted image (magnitude times phase), which BIDS has no name for",
     Kind.OTHER_MODALITY: "images that are not MR are not converted yet",
     Kind.UNKNOWN: "too little evidence for a name",
@@ -64,6 +70,8 @@ def _doubt_derived(draft: Draft) -> Draft:
 def _name_anatomy(draft: Draft) -> Draft:
     finding, image = draft.finding, draft.image
     named = draft.named("anat", _ANATOMY[finding.kind], finding.confidence, finding.because)
+    if finding.kind is Kind.STIR:  # BIDS has no suffix for it; at long echo times T2 prevails, and the label warns
+        named = named.with_entity("acq", "STIR")
     if image.volumes > 1:
         return named.decided(Decision.REVIEW, f"it has {image.volumes} volumes, as no {named.suffix} has")
     if image.matrix[2] == 1:

@@ -10,10 +10,13 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 
 from bidsflow.convert.naming import words
+from bidsflow.convert.naming.agent import doubt_dynamics, doubt_passage, mark_agent
+from bidsflow.convert.naming.body import doubt_body
 from bidsflow.convert.naming.doubts import abstain, doubt_derived, doubt_variants, mark_aborted, skip_corrected
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.guess import Guess
 from bidsflow.convert.naming.maps import pair_phases
+from bidsflow.convert.naming.protocols import tell_protocols_apart
 from bidsflow.convert.naming.references import find_blips, find_references, follow_runs
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.physics import Kind, phase_encoding
@@ -38,8 +41,9 @@ def name_session(drafts: Sequence[Draft], guesses: Mapping[str, Guess]) -> Draft
     current = [_set_direction(draft, guesses) for draft in drafts]
     steps = (
         find_references, find_blips, pair_phases, _set_tasks, skip_corrected, mark_aborted, doubt_derived,
-        doubt_variants, abstain, _share_measurements, _set_echo_and_part, _tell_filters_apart,
-        _drop_needless_directions, _number_runs, follow_runs,
+        doubt_variants, doubt_body, mark_agent, doubt_passage, doubt_dynamics, abstain, _share_measurements,
+        _set_echo_and_part, _tell_filters_apart, _drop_needless_directions, tell_protocols_apart, _number_runs,
+        _refuse_same_index, follow_runs,
     )  # fmt: skip
     for step in steps:
         current = step(current)
@@ -185,18 +189,47 @@ def _drop_needless_directions(drafts: Drafts) -> Drafts:
 
 
 def _number_runs(drafts: Drafts) -> Drafts:
-    """Give what was measured more than once a run, by time; the images of one measurement share it."""
-    runs: dict[Hashable, dict[str, int]] = defaultdict(dict)
+    """Give what was measured more than once a run, by time; the images of one measurement share it.
+
+    Runs that protocols give keep their form; the others go on from there in the same form (``run-01``, ``run-02``).
+    """
+    given: dict[Hashable, dict[int, str]] = defaultdict(dict)
+    measured: dict[Hashable, list[str]] = defaultdict(list)
     for draft in drafts:
-        if _is_numbered(draft):
-            known = runs[_base(draft)]
-            known.setdefault(draft.measurement, len(known) + 1)
-    return [
-        draft.with_entity("run", str(runs[_base(draft)][draft.measurement]))
-        if _is_numbered(draft) and len(runs[_base(draft)]) > 1
-        else draft
-        for draft in drafts
-    ]
+        if _is_numbered(draft) and draft.measurement not in measured[_base(draft)]:
+            measured[_base(draft)].append(draft.measurement)
+        elif draft.to_convert and draft.entity("run").isdecimal():
+            given[_base(draft)][int(draft.entity("run"))] = draft.entity("run")
+    result = []
+    for draft in drafts:
+        known, theirs = measured[_base(draft)], given[_base(draft)]
+        if _is_numbered(draft) and len(known) > 1:
+            draft = draft.with_entity("run", _free_runs(len(known), theirs)[known.index(draft.measurement)])
+        result.append(draft)
+    return result
+
+
+def _free_runs(count: int, given: Mapping[int, str]) -> list[str]:
+    """Return the first runs that are not given, in the form of those that are."""
+    width = min((len(text) for text in given.values()), default=1)
+    free = (number for number in range(1, count + len(given) + 1) if number not in given)
+    return [f"{number:0{width}d}" for number, _ in zip(free, range(count), strict=False)]
+
+
+def _refuse_same_index(drafts: Drafts) -> Drafts:
+    """Set measurements before a person whose runs are one index under two forms: ``run-1`` and ``run-01``."""
+    forms: dict[Hashable, set[str]] = defaultdict(set)
+    for draft in drafts:
+        if draft.to_convert and draft.entity("run").isdecimal():
+            forms[(_base(draft), int(draft.entity("run")))].add(draft.entity("run"))
+    result = []
+    for draft in drafts:
+        run = draft.entity("run")
+        if draft.to_convert and run.isdecimal() and len(forms[(_base(draft), int(run))]) > 1:
+            shown = " and ".join(sorted(f"run-{form}" for form in forms[(_base(draft), int(run))]))
+            draft = draft.decided(Decision.REVIEW, f"{shown} are one index, given to two measurements")
+        result.append(draft)
+    return result
 
 
 def _is_numbered(draft: Draft) -> bool:
@@ -207,4 +240,4 @@ def _is_numbered(draft: Draft) -> bool:
 def _base(draft: Draft) -> Hashable:
     """Return what the names of one measurement's images have in common."""
     maps = {Kind.FIELD_GRE: "gre", Kind.FIELD_HZ: "map"}
-    return draft.datatype, maps.get(draft.finding.kind, draft.suffix), draft.without("echo", "part")
+    return draft.datatype, maps.get(draft.finding.kind, draft.suffix), draft.without("echo", "part", "run")

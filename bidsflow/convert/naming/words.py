@@ -8,6 +8,7 @@ Source of the grammar: the ReproIn convention (doi:10.5281/zenodo.1218250), as i
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -61,8 +62,27 @@ _LOOK_ALIKES: tuple[tuple[str, str], ...] = (
     ("magnetization transfer", r"(?<![a-z])mt(?:on|off|c|r|w|sat)?(?![a-z])"),
     ("B1 map", r"(?<![a-z])b1(?!\d)"),
     ("water and fat", r"dixon|(?<![a-z])(?:in|out|opp(?:osed)?)[- ]?(?:of[- ]?)?ph(?:ase)?(?![a-z])"),
+    ("nulled white matter", r"fgatir|(?<![a-z])wmn"),
     ("a map of diffusion", r"(?<![a-z])(?:e?adc|fa|tracew?)(?![a-z])|apparent diff|anisotrop"),
 )
+#: Words for measurements before and after a contrast agent (KM: Kontrastmittel).
+_WITHOUT_AGENT = re.compile(
+    r"(?:no|non|without|w/?o|ohne|sans|senza|sin)[-. ]?(?:gd|gad\w*|contrast\w*|km|kontrast\w*|c|iv)(?![a-z])"
+    r"|(?<![a-z])(?:pre|nativ\w*|unenhanced|plain|blanc)(?![a-z])|(?<![a-z])c-(?![a-z0-9])|-c(?![a-z0-9])"
+)
+_WITH_AGENT = re.compile(
+    r"(?<![a-z])(?:post|gd|gad|gado\w*|contrast|enhanced|inject\w*|km|ce)(?![a-z])"
+    r"|\+ ?(?:c|gd|gad|km|contrast|k)(?![a-z])|(?<![a-z])c ?\+"
+)
+#: Words for parts of the body that are not the head. A hand or a foot in a task is none.
+_BODY = re.compile(
+    r"(?<![a-z])(?:knee|knie|genou|hip|ankle|foot|shoulder|schulter|elbow|wrist|hand|finger|femur|thigh|calf|"
+    r"abdomen|abdominal|liver|leber|kidney|renal|pancreas|mrcp|pelvis|pelvic|prostate|uterus|rectum|bladder|"
+    r"breast|mamma|cardiac|heart|myocard\w*|thorax|chest|"
+    r"(?:[ctls]|lumbar|cervical|thoracic|sacral|whole)?[- ]?(?:spine|wirbels\w*)|lws|bws|hws|rachis|"
+    r"spinal cord|myelo\w*|lumbar|cervical|thoracic|sacrum)(?![a-z])"
+)
+_BRAIN = re.compile(r"brain|(?<![a-z])head(?!neck)|sch[aä]del|cereb|hirn|cr[aâ]ne|enc[eé]phal|hippocamp|neuro|cranium")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +178,42 @@ def _find(patterns: tuple[tuple[str, str], ...], series: Series) -> dict[str, st
     return {name: match[0].strip() for name, match in found if match}
 
 
+def agent(series: Series) -> tuple[str, str]:
+    """Return the words of a series for a contrast agent: those that say it was given, and those that say it was not.
+
+    Examples
+    --------
+    >>> from bidsflow.dicom.series import Header, Patient, Series
+    >>> named = Series("1", "2", Patient("", "", "", ""), 3, "Ax T1 +C", "", "", (), (), Header())
+    >>> agent(named)
+    ('+c', '')
+    """
+    text = _words(series).lower().replace("_", " ")
+    without = _WITHOUT_AGENT.search(text)
+    given = _WITH_AGENT.search(_WITHOUT_AGENT.sub(" ", text))
+    return given[0].strip() if given else "", without[0].strip() if without else ""
+
+
+def body_part(series: Series) -> str:
+    """Return the word of a series for a part of the body that is not the head, ``""`` where none or the head stands."""
+    text = f"{series.description} {series.protocol_name}".lower().replace("_", " ")
+    found = _BODY.search(text)
+    return found[0].strip() if found and not _BRAIN.search(text) else ""
+
+
+def says_brain(series: Series) -> bool:
+    """Return whether the words of a series name the head or a part of it."""
+    return bool(_BRAIN.search(f"{series.description} {series.protocol_name}".lower()))
+
+
+def telling_words(series: Series) -> tuple[str, ...]:
+    """Return the words of a series that may tell its protocol from others: no person, no number, nothing generic."""
+    pieces = re.split(r"[^A-Za-z0-9]+", _without_person(_words(series), series.patient))
+    return tuple(
+        piece for piece in pieces if len(piece) > 1 and not piece.isdecimal() and not _GENERIC.fullmatch(piece)
+    )
+
+
 def direction(series: Series) -> str:
     """Return the phase-encoding direction that the words name, ``""`` where they name none, or two."""
     found = set(re.findall(r"(?<![A-Za-z])(AP|PA|LR|RL|HF|FH|SI|IS)(?![A-Za-z])", _words(series).replace("_", " ")))
@@ -199,18 +255,43 @@ def _words(series: Series) -> str:
 
 def _without_person(text: str, patient: Patient) -> str:
     """Return a text without the patient's name and ID, which people do type into descriptions."""
-    for part in (*patient.name.split(), *re.split(r"[^A-Za-z0-9]+", patient.id)):
-        if (len(part) > 2 and not part.isdigit()) or len(part) > 4:
-            text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(part)}(?![A-Za-z0-9])", " ", text, flags=re.IGNORECASE)
+    for part in _telling_parts(patient):
+        text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(part)}(?![A-Za-z0-9])", " ", text, flags=re.IGNORECASE)
     return text
 
 
-def names_person(labels: Iterable[str], patient: Patient) -> bool:
-    """Return whether a label holds what names a patient: as a whole from three letters on, as a part from four.
+def _telling_parts(patient: Patient) -> set[str]:
+    """Return what names a patient, in small letters: names from two letters on, IDs from three, numbers from five.
 
-    Numbers count from five digits on: shorter ones are runs and b-values.
+    Shorter ones are initials, runs and b-values. Names count as they are, and as they read without accents.
     """
-    parts = {part.lower() for part in re.findall(r"[0-9A-Za-z]+", f"{patient.name} {patient.id}")}
-    telling = [part for part in parts if len(part) > (4 if part.isdecimal() else 2)]
-    folded = [label.lower() for label in labels]
-    return any(part == label or (len(part) > 3 and part in label) for part in telling for label in folded)
+    names = set(re.findall(r"[^\W_]+", patient.name.lower()))
+    names |= {_plain(name) for name in names} | {to_label(name) for name in names}
+    parts = [(name, 2) for name in names] + [(part, 3) for part in re.findall(r"[0-9a-z]+", patient.id.lower())]
+    return {part for part, shortest in parts if len(part) >= (5 if part.isdecimal() else shortest)}
+
+
+def _plain(text: str) -> str:
+    return "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+
+
+def names_person(labels: Iterable[str], patient: Patient) -> bool:
+    """Return whether a label holds what names a patient: a part of four letters anywhere, a shorter one as a word.
+
+    Words inside a label begin with a capital or stand in capitals.
+
+    Examples
+    --------
+    >>> anna = Patient("", "LI ANNA", "", "")
+    >>> names_person(["liRest"], anna), names_person(["preANNA"], anna), names_person(["listening"], anna)
+    (True, True, False)
+    """
+    parts = _telling_parts(patient)
+    folded = [(label.lower(), _label_words(label)) for label in labels]
+    return any(part in words or (len(part) > 3 and part in label) for part in parts for label, words in folded)
+
+
+def _label_words(label: str) -> set[str]:
+    """Return the words that a label was joined of, in small letters; what stands in capitals counts both ways."""
+    found = re.findall(r"[A-Z]+(?![a-z])|[A-Z]{2,}|[A-Z]?[a-z]+", label) + re.findall(r"[A-Z]{2,}", label)
+    return {label.lower(), *(word.lower() for word in found)}

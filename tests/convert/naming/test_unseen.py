@@ -1,0 +1,283 @@
+"""Sequences of all makers that no rule was written for one by one: what is sure gets its name, the rest a reason.
+
+The headers are made up from the defined terms of PS3.3 C.8.3 and C.8.13, from the builders in `scans`, and from
+protocols and timings of clinical practice; none was taken from a file that the rules were tuned to.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.convert.naming import scans as s
+from tests.convert.naming.scans import Row, bold, check, echoes, make
+
+S = dict[str, list[Row]]
+
+GADO = {"ContrastBolusAgent": "10 ml Gadovist"}
+YES = {"ContrastBolusAgent": "YES"}
+NONE = {"ContrastBolusAgent": "NONE"}
+TSE_SAG = {**s.TSE, "orientation": s.SAGITTAL, "matrix": (320, 320, 24)}
+GE_T1 = s.ge("SE", "SK", "2D", "fse-xl", **s.SLICES, **s.timed(12, 600, 90))
+STIR = {**s.TSE, "ScanningSequence": "SE\\IR", "InversionTime": 220, "SequenceName": "*tir2d1_11"}
+
+SIEMENS: S = {
+    "tumour, agent in the header after the injection": [
+        (make(1, "localizer", s.LOC, *s.THREE), "skip"),
+        (make(2, "t2_tse_tra_512", s.TSE), "anat/T2w"),
+        (make(3, "t1_mprage_sag", s.MPRAGE), "anat/T1w"),
+        (make(4, "ep2d_perf", s.BOLD, volumes=60, SequenceFile="ep2d_perf", **GADO), "review:perfusion"),
+        (make(5, "t1_mprage_sag", s.MPRAGE, **GADO), "anat/ce-gadolinium_T1w:gadolinium"),
+        (make(6, "t2_tirm_tra_dark-fluid", s.TIRM, **GADO), "anat/ce-gadolinium_FLAIR"),
+    ],
+    "agent in every series of the visit": [
+        (make(1, "localizer", s.LOC, *s.THREE, **YES), "skip"),
+        (make(2, "t2_tse_tra", s.TSE, **YES), "anat/T2w"),
+        (make(3, "t1_mprage_sag", s.MPRAGE, **YES), "review:every_series"),
+        (make(4, "t1_mprage_sag post Gd", s.MPRAGE, **YES), "anat/ce-contrast_T1w"),
+    ],
+    "words of contrast without a header": [
+        (make(1, "t1_mprage_sag", s.MPRAGE), "anat/acq-3D_T1w"),
+        (make(2, "t1_mprage_sag_KM", s.MPRAGE), "review:contrast"),
+        (make(3, "t1_tse_tra+C", s.SE_T1), "review:contrast"),
+        (make(4, "t1_se_tra_nativ", s.SE_T1, **NONE), "anat/acq-ax_T1w"),
+    ],
+    "denied agents": [
+        (make(rank, "t1_mprage_sag", s.MPRAGE, ContrastBolusAgent=text, study=f"1.2.3.{rank}"), "anat/T1w")
+        for rank, text in enumerate(("NO", "None", "N", "0 ML", "no contrast", "ohne"), start=1)
+    ],
+    "first pass without a word": [
+        (make(1, "", {**s.BOLD, "SequenceFile": ""}, volumes=60, **s.timed(30, 1500, 60)), "review:first_pass"),
+        (make(2, "", {**s.BOLD, "SequenceFile": ""}, volumes=240, **s.timed(30, 2000, 60)), "func/task-bold_bold"),
+    ],
+    "first pass with an agent": [
+        (make(1, "t1_mprage_sag", s.MPRAGE), "anat/T1w"),
+        (make(2, "", {**s.BOLD, "SequenceFile": ""}, volumes=300, **YES), "review:agent"),
+        (bold(3, "bold_rest", **YES), "func/task-rest_bold"),
+    ],
+    "dynamic, one series each phase": [
+        (make(rank, f"t1_vibe_dyn_{rank}", s.FLASH3D), "review:times") for rank in range(1, 7)
+    ],
+    "inversions": [
+        (make(1, "stir_tra", STIR), "anat/acq-STIR_T2w:fat"),
+        (make(2, "stir_short", {**STIR, "EchoTime": 32, "InversionTime": 150}), "review:fat"),
+        (make(3, "t1_ir_tse", {**STIR, "EchoTime": 12, "InversionTime": 860, "RepetitionTime": 2200}), "anat/T1w"),
+        (make(4, "flair_fast", {**STIR, "InversionTime": 1100, "RepetitionTime": 2700}), "anat/FLAIR"),
+        (make(5, "spc_x", {**s.SPACE_FLAIR, "InversionTime": 450}), "review:neither"),
+        (make(6, "fgatir", {**s.MPRAGE, "RepetitionTime": 3000, "InversionTime": 409}, RepetitionTime=3000), "review"),
+    ],
+    "magnetization transfer": [
+        (make(1, "gre_fa10", {**s.FLASH3D, "SequenceVariant": "SP\\MTC"}), "review:transfer"),
+        (make(2, "t1_se", {**s.SE_T1, "SequenceVariant": "SP\\MTC\\OSP"}), "review:transfer"),
+        (make(3, "tof", {**s.TOF, "SequenceVariant": "SP\\MTC"}), "anat/angio"),
+    ],
+    "fat and water": [
+        (
+            make(1, "t2_tse_dixon_W", s.TSE, ImageType="DERIVED\\PRIMARY\\M\\DIXON\\WATER", protocol="t2_tse_dixon"),
+            "review:fat",
+        ),
+        (
+            make(2, "t2_tse_dixon_F", s.TSE, ImageType="DERIVED\\PRIMARY\\M\\DIXON\\FAT", protocol="t2_tse_dixon"),
+            "review:fat",
+        ),
+    ],
+    "knee": [
+        (make(1, "loc", s.LOC, *s.THREE, BodyPartExamined="KNEE"), "skip"),
+        (make(2, "pd_tse_sag", s.TSE, BodyPartExamined="KNEE", EchoTime=30), "review:knee"),
+        (make(3, "t2_tse_cor", s.TSE, BodyPartExamined="KNEE"), "review:knee"),
+        (make(4, "t1_se_cor", s.SE_T1, BodyPartExamined="KNEE"), "review:knee"),
+    ],
+    "knee, only in words or coil": [
+        (make(1, "t2_tse_sag_knee", s.TSE), "review:knee"),
+        (make(2, "t2_tse_sag", s.TSE, ReceiveCoilName="TxRx_15Ch_Knee"), "review:coil"),
+        (make(3, "t2_tse_LSPINE_sag", TSE_SAG), "review:spine"),
+    ],
+    "brain under a wrong body part": [
+        (make(1, "t1_mprage_sag", s.MPRAGE, BodyPartExamined="KNEE"), "anat/T1w"),
+        (make(2, "t2_space", s.SPACE, BodyPartExamined="KNEE"), "anat/T2w"),
+        (bold(3, "bold_foot_tapping", BodyPartExamined="KNEE"), "func/task-footTapping_bold"),
+        (make(4, "t2_tse_tra", s.TSE, BodyPartExamined="KNEE", study="1.2.3.4"), "review:knee"),
+        (make(5, "t2_tse_brain", s.TSE, BodyPartExamined="NECK", study="1.2.3.5"), "anat/T2w"),
+        (make(6, "t2_tse_tra", s.TSE, BodyPartExamined="HEADNECK", study="1.2.3.6"), "anat/T2w"),
+    ],
+    "two planes": [
+        (make(1, "t2_tse_tra", s.TSE), "anat/acq-ax_run-1_T2w:plane"),
+        (make(2, "t2_tse_sag", TSE_SAG), "anat/acq-sag_T2w"),
+        (make(3, "t2_tse_tra", s.TSE), "anat/acq-ax_run-2_T2w"),
+        (make(4, "t2_space", s.SPACE), "anat/acq-3D_T2w"),
+    ],
+    "two voxel sizes": [
+        (make(1, "t2_tse_tra", s.TSE, PixelSpacing="0.5\\0.5", SliceThickness=3), "anat/acq-0p5x3mm_T2w:voxel"),
+        (make(2, "t2_tse_hires", s.TSE, PixelSpacing="0.4\\0.4", SliceThickness=2), "anat/acq-0p4x2mm_T2w"),
+    ],
+    "two runs with two echo times": [
+        (bold(1, "bold_rest"), "func/task-rest_acq-TE37_bold:TE"),
+        (bold(2, "bold_rest", EchoTime=25), "func/task-rest_acq-TE25_run-1_bold"),
+        (bold(3, "bold_rest", EchoTime=25), "func/task-rest_acq-TE25_run-2_bold"),
+        (bold(4, "bold_nback", EchoTime=25), "func/task-nback_bold"),
+    ],
+    "two shells, one protocol each": [
+        (make(1, "dti_b1000", s.DWI, volumes=33, b=(0.0, 1000.0)), "dwi/acq-b1000_dir-AP_dwi"),
+        (make(2, "dti_b3000", s.DWI, volumes=33, b=(0.0, 3000.0)), "dwi/acq-b3000_dir-AP_dwi"),
+    ],
+    "same parameters, other place": [
+        (make(1, "t2_tse_hippocampus", s.TSE, matrix=(320, 260, 30)), "anat/acq-hippocampus_T2w:words"),
+        (make(2, "t2_tse_brainstem", s.TSE, matrix=(320, 260, 24)), "anat/acq-brainstem_T2w"),
+    ],
+    "given and found runs": [
+        (bold(1, "func_task-movie_run-01"), "func/task-movie_run-01_bold"),
+        (bold(2, "func_task-movie_run+"), "func/task-movie_run-02_bold"),
+        (bold(3, "func_task-movie_run+"), "func/task-movie_run-03_bold"),
+    ],
+    "one run under two forms": [
+        (bold(1, "func_task-movie_run-01"), "review:index"),
+        (bold(2, "func_task-movie_run-1"), "review:index"),
+    ],
+    "echoes of a spin echo": [
+        (make(1, "t2map_se_mc", s.TSE, *echoes(10, 20, 30, 40, 50, 60, 70, 80)), "review:echoes"),
+    ],
+}  # fmt: skip
+
+XA: S = {
+    "enhanced, flags instead of names": [
+        (make(1, "a", s.xa(s.TOF, AngioFlag="", TimeOfFlightContrast="YES", AcquisitionContrast="T1")), "anat/angio"),
+        (make(2, "b", s.xa(s.FLASH3D, PhaseContrast="YES", AcquisitionContrast="T1")), "review:phase_contrast"),
+        (make(3, "c", s.xa(s.FLASH3D, MagnetizationTransfer="OFF_RESONANCE", AcquisitionContrast="T1")), "review:tran"),
+        (
+            make(4, "d", s.xa(s.TSE, AcquisitionContrast="STIR", InversionRecovery="YES", InversionTime=210)),
+            "anat/acq-STIR_T2w",
+        ),
+        (
+            make(5, "e", s.xa(s.BOLD, AcquisitionContrast="PERFUSION"), volumes=60),
+            "review:perfusion",
+        ),
+        (
+            make(6, "f", s.xa(s.BOLD, ImageType="ORIGINAL\\PRIMARY\\PERFUSION\\NONE"), volumes=60),
+            "review:perfusion",
+        ),
+        (make(7, "g", s.xa(s.MPRAGE, ContrastBolusAgentAdministered="YES")), "anat/ce-contrast_T1w"),
+        (make(8, "h", s.xa(s.MPRAGE, ContrastBolusAgentAdministered="NO")), "anat/T1w"),
+    ],
+}
+
+GE: S = {
+    "GE, contrast study": [
+        (make(1, "3Plane Loc", s.ge("SE", "SK", "2D", "ssfse"), *s.THREE), "skip"),
+        (make(2, "Ax T1 FSE", GE_T1, **NONE), "anat/T1w"),
+        (make(3, "Ax T1 FSE +C", GE_T1, ContrastBolusAgent="Dotarem"), "anat/ce-gadolinium_T1w"),
+        (make(4, "Ax Perfusion", s.GE_EPI, volumes=60, ContrastBolusAgent="Dotarem"), "review:perfusion"),
+    ],
+    "GE, words against the header": [
+        (make(1, "Sag T1 PRE", s.GE_BRAVO), "anat/T1w"),
+        (make(2, "Sag T1 PRE", s.GE_BRAVO, ContrastBolusAgent="Dotarem"), "review:pre"),
+        (make(3, "Sag T1 POST", s.GE_BRAVO, ContrastBolusAgent="NO"), "review:post"),
+    ],
+    "GE vessels": [
+        (make(1, "MRA", s.ge("GR", "SS\\SP", "3D", "3dtof", **s.HEAD, **s.timed(2.7, 22, 20))), "anat/run-1_angio"),
+        (make(2, "Ax 3D T1", s.ge("GR", "SS\\SP", "3D", "efgre3d", ScanOptions="FAST_GEMS\\VASCTOF_GEMS", **s.HEAD,
+                                  **s.timed(2.7, 22, 20))), "anat/run-2_angio"),
+        (make(3, "T1 Velocity", s.ge("GR", "SS\\SP", "3D", "efgre3d", ScanOptions="VASCPC_GEMS", **s.HEAD,
+                                     **s.timed(3, 12, 10))), "review:phase_contrast"),
+    ],
+    "GE steady state": [
+        (make(1, "Ax FIESTA T2", s.ge("GR", "SS\\SK", "3D", "fiesta", **s.HEAD, **s.timed(2, 5, 55))), "review"),
+    ],
+    "GE inversion": [
+        (make(1, "Cor STIR", {**s.GE_FSE, "ScanningSequence": "SE\\IR", **s.timed(68, 4500, 111, 160),
+                              "orientation": s.CORONAL}), "anat/acq-STIR_T2w"),
+        (make(2, "Sag CUBE DIR", {**s.GE_CUBE, "ScanningSequence": "SE\\IR", **s.timed(90, 7000, 90, 546)}), "review"),
+        (make(3, "Sag T2 PREP FLAIR", s.GE_CUBE_FLAIR), "anat/FLAIR"),
+    ],
+    "GE spine": [
+        (make(1, "Sag T2 FSE", s.GE_FSE, EchoTime=100, BodyPartExamined="LSPINE"), "review:spine"),
+        (make(2, "Sag T1 C-SPINE", GE_T1), "review:spine"),
+    ],
+    "GE, planes": [
+        (make(1, "Ax T2", s.GE_FSE, EchoTime=100), "anat/acq-ax_T2w"),
+        (make(2, "Cor T2", s.GE_FSE, EchoTime=100, orientation=s.CORONAL), "anat/acq-cor_T2w"),
+        (make(3, "Sag CUBE T2", s.GE_CUBE), "anat/acq-3D_T2w"),
+    ],
+}  # fmt: skip
+
+PHILIPS: S = {
+    "Philips, contrast study": [
+        (make(101, "SURVEY", s.PH_FFE, *s.THREE), "skip"),
+        (make(201, "T1W_3D_TFE", s.PH_TFE), "anat/T1w"),
+        (make(301, "T1W_3D_TFE_Gd", s.PH_TFE, ContrastBolusAgent="Gd-DOTA"), "anat/ce-gadolinium_T1w"),
+        (make(401, "DSC", s.PH_FEEPI, volumes=40, ContrastBolusAgent="Gd-DOTA"), "review:perfusion"),
+    ],
+    "Philips, agent left from the start": [
+        (make(201, "T1W_3D_TFE", s.PH_TFE, ContrastBolusAgent="Dotarem"), "review:every_series"),
+        (make(301, "T1W_3D_TFE", s.PH_TFE, ContrastBolusAgent="Dotarem"), "review:every_series"),
+        (make(401, "FE_EPI rest", s.PH_FEEPI, volumes=200, ContrastBolusAgent="Dotarem"), "func/task-rest_bold"),
+    ],
+    "Philips classic": [
+        (make(1, "STIR_TSE", s.philips("IR", "TIR", ImageType="ORIGINAL\\PRIMARY\\M_IR\\M\\IR", **s.SLICES,
+                                       **s.timed(80, 4000, 90, 200))), "anat/acq-STIR_T2w"),
+        (make(2, "T1_IR_TSE", s.philips("IR", "TIR", ImageType="ORIGINAL\\PRIMARY\\M_IR\\M\\IR", **s.SLICES,
+                                        **s.timed(15, 2500, 90, 400))), "anat/T1w"),
+        (make(3, "QFLOW T1", s.philips("GR", "T1FFE", "3D", ImageType="ORIGINAL\\PRIMARY\\M_PCA\\M\\PCA", **s.HEAD,
+                                       **s.timed(4, 12, 10))), "review:phase_contrast"),
+        (make(4, "T1W_mDIXON", s.PH_FFE, ImageType="ORIGINAL\\PRIMARY\\W\\W\\UNSPECIFIED"), "review:fat"),
+        (make(5, "KNEE_T2", s.PH_TSE, BodyPartExamined="KNEE"), "review:knee"),
+        (make(6, "T1_MTC", {**s.PH_FFE, "SequenceVariant": "MTC\\SP"}), "review:transfer"),
+    ],
+    "Philips enhanced": [
+        (make(1, "s3DI_MC", s.xa(s.philips("GR", "", "3D", SequenceName="", **s.HEAD, **s.timed(3.5, 23, 18)),
+                                 TimeOfFlightContrast="YES", AcquisitionContrast="T1")), "anat/angio"),
+        (make(2, "T2W_3D_DRIVE", s.xa(s.philips("GR", "", "3D", SequenceName="", **s.HEAD, **s.timed(3, 6, 45)),
+                                      SteadyStatePulseSequence="FREE_PRECESSION", Spoiling="NONE",
+                                      AcquisitionContrast="T1")), "review"),
+        (make(3, "T1", s.xa(s.philips("GR", "", "3D", SequenceName="", **s.HEAD, **s.timed(3.6, 8, 8)),
+                            AcquisitionContrast="T1", InversionRecovery="YES", InversionTime=900)), "anat/T1w"),
+        (make(4, "Reg - DWI", s.xa(s.philips("SE", "", SequenceName="", **s.timed(90, 8000, 90)),
+                                   EchoPlanarPulseSequence="YES"), volumes=33, b=(0.0, 800.0)), "dwi/dwi"),
+        (make(5, "T2* perf", s.xa(s.philips("GR", "", SequenceName="", **s.timed(30, 1600, 75)),
+                                  EchoPlanarPulseSequence="YES", AcquisitionContrast="PERFUSION"), volumes=40),
+         "review:perfusion"),
+    ],
+}  # fmt: skip
+
+OTHERS: S = {
+    "UIH": [
+        (make(1, "asl", s.uih("SE", "asl_3d", "3D", **s.HEAD, **s.timed(11, 4800, 90))), "review:asl"),
+        (make(2, "t1_tof", s.uih("GR", "gre_tof_3d", "3D", **s.HEAD, **s.timed(3.4, 20, 18))), "anat/angio"),
+        (make(3, "t2_fse_tra", s.uih("SE", "fse", "2D", **s.SLICES, **s.timed(100, 5000, 120))), "anat/acq-ax_T2w"),
+        (make(4, "t2_fse_mx3d", s.uih("SE", "fse_mx_3d", "3D", **s.HEAD, **s.timed(400, 3000, 60))), "anat/acq-3D_T2w"),
+        (make(5, "t2_flair", s.uih("SE\\IR", "fse", "2D", **s.SLICES, **s.timed(110, 8500, 120, 2300))), "anat/FLAIR"),
+        (make(6, "t1_bssfp", s.uih("GR", "gre_bssfp_3d", "3D", **s.HEAD, **s.timed(2, 5, 50))), "review"),
+        (make(7, "perf", {**s.UIH_BOLD, "SequenceName": "epi_dsc"}, volumes=60), "review:perf"),
+    ],
+    "Canon": [
+        (make(1000, "Locator", s.canon("GR", "FE2D", "2D"), *s.THREE), "skip"),
+        (make(2000, "T1 3D", s.CANON_T1), "anat/T1w"),
+        (make(3000, "T1 3D CE", s.CANON_T1, ContrastBolusAgent="CONTRAST"), "anat/ce-contrast_T1w"),
+        (make(4000, "FASTSTIR", s.canon("SE\\IR", "FSE2D", "2D", **s.SLICES, **s.timed(60, 4000, 90, 190))),
+         "anat/acq-STIR_T2w"),
+        (make(5000, "FLAIR", s.canon("IR", "FIR2D", "2D", **s.SLICES, **s.timed(105, 10000, 90, 2700))), "anat/FLAIR"),
+        (make(6000, "TOF T1", s.canon("GR", "FE3D_TOF", "3D", **s.HEAD, **s.timed(5, 22, 18))), "anat/angio"),
+        (make(7000, "T2 liver", s.CANON_T2), "review:liver"),
+    ],
+    "Toshiba": [
+        (make(1, "T2 Ax", {**s.CANON_T2, "Manufacturer": "TOSHIBA_MEC"}), "anat/acq-ax_T2w"),
+        (make(2, "T2 Cor", {**s.CANON_T2, "Manufacturer": "TOSHIBA_MEC"}, orientation=s.CORONAL), "anat/acq-cor_T2w"),
+        (make(3, "Perfusion", {**s.CANON_BOLD, "Manufacturer": "TOSHIBA_MEC"}, volumes=50), "review:perfusion"),
+    ],
+    "Hitachi": [
+        (make(1, "T1 SE", s.canon("SE", "SE", "2D", **s.SLICES, **s.timed(14, 450, 90)), Manufacturer="Hitachi"),
+         "anat/acq-ax_T1w"),
+        (make(2, "T1 SE SAG", s.canon("SE", "SE", "2D", **s.SLICES, **s.timed(14, 450, 90)), Manufacturer="Hitachi",
+              orientation=s.SAGITTAL), "anat/acq-sag_T1w"),
+    ],
+}  # fmt: skip
+
+ALL = {
+    f"{group}: {name}": rows
+    for group, table in (("siemens", SIEMENS), ("xa", XA), ("ge", GE), ("philips", PHILIPS), ("others", OTHERS))
+    for name, rows in table.items()
+}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_is_not_known_is_named_right_or_reviewed(name: str) -> None:
+    wrong = check(ALL[name])
+    assert not wrong, "\n".join(wrong)
