@@ -11,12 +11,15 @@ import shutil
 import signal
 import struct
 import subprocess
+import tempfile
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from bidsflow.dataset.write import storage_errors
 from bidsflow.dicom.series import Image, Instance, Inventory, Series
 from bidsflow.errors import ConversionError, StorageError, ToolError
 
@@ -29,6 +32,14 @@ _SAME_ECHO = 0.02
 _CHUNK = 4 << 20
 #: A disk with less space than this (bytes) is full.
 _SCARCE = 1 << 20
+#: What dcm2niix says when a write fails; it then removes what it wrote, so that the disk looks as if it had room.
+_NO_ROOM = re.compile(rb"\(disk full\?\)|no space left on device|disk quota exceeded", re.IGNORECASE)
+#: Seconds that any series may take, and the bytes of DICOM per second that even a slow network disk can be read with.
+#: dcm2niix itself reads more than a hundred times as many.
+_PATIENCE = 900.0
+_SLOWEST = 200_000
+#: Seconds after which a process that was killed is left to the system, which may wait for a disk that is gone.
+_LAST_BREATH = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,10 +207,13 @@ class Dcm2niix:
     ----------
     program : str
         Path of dcm2niix.
+    patience : float
+        Seconds that any series may take; large ones get more.
     """
 
-    def __init__(self, program: str) -> None:
+    def __init__(self, program: str, patience: float = _PATIENCE) -> None:
         self.program = program
+        self._patience = patience
         self._children: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
         self._stopped = False
@@ -219,20 +233,29 @@ class Dcm2niix:
         Raises
         ------
         ConversionError
-            If dcm2niix refuses the series or dies.
+            If dcm2niix refuses the series, dies or hangs.
         StorageError
-            If the disk is full.
+            If the disk is full, or a quota is reached.
         """
         kind = "o" if sidecars_only else "y"
         # -g i: what a file ~/.dcm2nii.ini says must not change a result
         command = [self.program, "-g", "i", "-d", "0", "-b", kind, "-ba", "y", "-z", "n", "-f", _NAME]
-        code, said = self._call([*command, "-o", str(target), str(source)])
+        limit = self._patience + sum(one.file.size for one in series.instances) / _SLOWEST
+        try:
+            code, said = self._call([*command, "-o", str(target), str(source)], limit)
+        except subprocess.TimeoutExpired as error:
+            hint = "it hangs, or the disk does not answer"
+            raise ConversionError(series.title, f"dcm2niix was stopped after {limit / 60:.0f} min: {hint}") from error
         _raise_if_full(target)
+        if _NO_ROOM.search(said):
+            _claim_room(target, sum(2 * math.prod(image.matrix) * image.volumes for image in series.images))
+            raise StorageError(str(target.parent), "dcm2niix could not write its files there")
         if code < 0:
             raise ConversionError(series.title, f"dcm2niix was killed (signal {-code})")
         try:
             outputs = collect(target, sidecars_only=sidecars_only)
         except (ValueError, struct.error) as error:
+            _claim_room(target, _SCARCE)
             raise ConversionError(series.title, "dcm2niix wrote a file that cannot be read") from error
         if not outputs:
             raise ConversionError(series.title, f"dcm2niix refuses it (exit code {code}): {_complaint(said, source)}")
@@ -245,7 +268,7 @@ class Dcm2niix:
             for child in self._children:
                 child.kill()
 
-    def _call(self, command: Sequence[str]) -> tuple[int, bytes]:
+    def _call(self, command: Sequence[str], limit: float) -> tuple[int, bytes]:
         with self._lock:
             if self._stopped:
                 return -signal.SIGKILL, b""
@@ -257,17 +280,41 @@ class Dcm2niix:
                 raise ToolError("dcm2niix", f"it cannot be started ({error.strerror})") from error
             self._children.add(child)
         try:
-            said, _ = child.communicate()
+            said, _ = child.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            _end(child)
+            raise
         finally:
             with self._lock:
                 self._children.discard(child)
         return child.returncode, said
 
 
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Kill a process, and do not wait for what it may have started and what still holds its output open."""
+    child.kill()
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(_LAST_BREATH)
+    if child.stdout is not None:
+        child.stdout.close()
+
+
 def _raise_if_full(folder: Path) -> None:
     space = os.statvfs(folder)
     if space.f_bavail * space.f_frsize < _SCARCE or (space.f_files and not space.f_favail):
         raise StorageError(str(folder.parent), "the disk is full")
+
+
+def _claim_room(folder: Path, size: int) -> None:
+    """Find out whether a folder takes a file of a size; only asking for the space shows a quota.
+
+    Raises
+    ------
+    StorageError
+        If it does not.
+    """
+    with storage_errors(folder.parent), tempfile.TemporaryFile(dir=folder) as probe:
+        os.posix_fallocate(probe.fileno(), 0, max(size, _SCARCE))
 
 
 def _complaint(text: bytes, source: Path) -> str:
@@ -375,10 +422,11 @@ def check_output(series: Series, image: Image, output: Output) -> None:
     ConversionError
         If it has not.
     StorageError
-        If it is not whole because the disk is full.
+        If it is not whole because the disk is full, or a quota is reached.
     """
-    if output.nifti.stat().st_size < _announced_size(output.nifti):
-        _raise_if_full(output.nifti.parent)
+    missing = _announced_size(output.nifti) - output.nifti.stat().st_size
+    if missing > 0:
+        _claim_room(output.nifti.parent, missing)
         raise ConversionError(series.title, "dcm2niix wrote less than its own header announces")
     if output.volumes != image.volumes:
         raise ConversionError(
@@ -387,6 +435,23 @@ def check_output(series: Series, image: Image, output: Output) -> None:
     if sorted(output.shape[:3]) != sorted(image.matrix):
         made, announced = ("x".join(map(str, size)) for size in (output.shape[:3], image.matrix))
         raise ConversionError(series.title, f"dcm2niix made {made} voxels where the headers announce {announced}")
+
+
+def check_gradients(series: Series, output: Output) -> None:
+    """Make sure that the tables of a diffusion image have a value, and a direction, for each of its volumes.
+
+    Raises
+    ------
+    ConversionError
+        If they have not.
+    """
+    for ext, rows in ((".bval", 1), (".bvec", 3)):
+        path = output.tables.get(ext)
+        if path is None:
+            raise ConversionError(series.title, "dcm2niix finds no b-values in it, which a dwi must have")
+        found = [len(line.split()) for line in path.read_text(errors="replace").splitlines() if line.strip()]
+        if found != [output.volumes] * rows:
+            raise ConversionError(series.title, f"dcm2niix wrote a {ext} that does not fit {output.volumes} volumes")
 
 
 def compress(source: Path, target: Path, scrub: Callable[[bytes], bytes]) -> None:

@@ -14,6 +14,7 @@ from bidsflow.convert.assemble import Converted, assemble
 from bidsflow.convert.dcm2niix import (
     Dcm2niix,
     Output,
+    check_gradients,
     check_output,
     compress,
     find_own_folders,
@@ -81,6 +82,7 @@ def convert(
     jobs: int = 1,
     force: bool = False,
     progress: Progress = lambda done, total, title: None,
+    tool: Dcm2niix | None = None,
 ) -> Result:
     """Carry out a plan.
 
@@ -103,6 +105,8 @@ def convert(
         Convert again what is there, changes by hand included.
     progress : callable
         Called after each series.
+    tool : Dcm2niix, optional
+        By default, the one that comes with bidsflow.
 
     Raises
     ------
@@ -121,7 +125,8 @@ def convert(
         work = survey(dataset, rows, by_uid, force=force)
         check_tables(dataset, [one.session.folder for one in work])
         own = find_own_folders(inventory) if any(one.todo for one in work) else {}
-        crew = _Crew(staged, key, planned_paths(rows), own, jobs=jobs, force=force, progress=progress)
+        tool = tool or Dcm2niix(find_program())
+        crew = _Crew(staged, key, planned_paths(rows), own, tool, jobs=jobs, force=force, progress=progress)
         outcomes = crew.carry_out(work)
     found = {(one.row.series_uid, one.row.image): one for one in outcomes}
     ordered = tuple(found[(row.series_uid, row.image)] for row in rows)
@@ -137,6 +142,7 @@ class _Crew:
         key: Key,
         planned: Mapping[tuple[str, int], str],
         own_folders: Mapping[str, tuple[Path, int]],
+        tool: Dcm2niix,
         *,
         jobs: int,
         force: bool,
@@ -149,7 +155,7 @@ class _Crew:
         self._jobs = jobs
         self._force = force
         self._progress = progress
-        self._tool = Dcm2niix(find_program())
+        self._tool = tool
 
     def carry_out(self, work: Sequence[Work]) -> list[Outcome]:
         """Convert and commit everything, and return the outcomes in no order."""
@@ -229,8 +235,8 @@ class _Crew:
     def _finish(self, series: Series, row: PlanRow, output: Output) -> Converted:
         image, name = series.images[row.image - 1], parse_name(row.path)
         check_output(series, image, output)
-        if name.suffix == "dwi" and name.entity("part") in ("", "mag") and ".bval" not in output.tables:
-            raise ConversionError(series.title, "dcm2niix finds no b-values in it, which a dwi must have")
+        if name.suffix == "dwi" and name.entity("part") in ("", "mag"):
+            check_gradients(series, output)
         cleaned = clean_sidecar(output.sidecar, person_pattern(series.patient))
         sidecar = supply_fields(cleaned, name, image.header)
         packed = output.nifti.with_suffix(".nii.gz")

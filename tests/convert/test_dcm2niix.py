@@ -13,6 +13,7 @@ import pytest
 from bidsflow.convert.dcm2niix import (
     Dcm2niix,
     Output,
+    check_gradients,
     check_output,
     collect,
     compress,
@@ -23,10 +24,13 @@ from bidsflow.convert.dcm2niix import (
     read_shape,
     reads_in_place,
 )
+from bidsflow.convert.planner import make_plan
+from bidsflow.convert.run import Result, Status, convert
+from bidsflow.dataset.tree import open_dataset
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.inventory import take_inventory
 from bidsflow.dicom.series import Image, Inventory, Series
-from bidsflow.errors import ConversionError, ToolError
+from bidsflow.errors import ConversionError, StorageError, ToolError
 from bidsflow.sources import find_files
 
 
@@ -55,12 +59,17 @@ def make_series(*images: Image) -> Series:
     return Series("1", "2", patient, 3, "bold", "", "", images, (), header)  # type: ignore[arg-type]
 
 
-def make_program(folder: Path, script: str) -> Dcm2niix:
+def make_program(folder: Path, script: str, **more: float) -> Dcm2niix:
     """Write a program that stands for dcm2niix; its last argument but two is the folder to write to."""
     program = folder / "dcm2niix"
     program.write_text("#!/bin/sh\nwhile [ $# -gt 3 ]; do shift; done\nout=$2\n" + script)
     program.chmod(0o755)
-    return Dcm2niix(str(program))
+    return Dcm2niix(str(program), **more)
+
+
+def convert_with(program: Dcm2niix | None, inventory: Inventory, target: Path) -> Result:
+    planned = make_plan(inventory)
+    return convert(planned.plan, inventory, open_dataset(target), planned.key, tool=program)
 
 
 SERIES = make_series(Image(Header({}), (4, 4, 2), 3))
@@ -114,14 +123,9 @@ def test_folder_with_a_file_that_came_later_is_not_read_as_it_is(my_export: Path
 
 
 def test_series_whose_folder_vanishes_stops_no_other(my_export: Path, tmp_path: Path) -> None:
-    from bidsflow.convert.planner import make_plan
-    from bidsflow.convert.run import Status, convert
-    from bidsflow.dataset.tree import open_dataset
-
     inventory = take(my_export)
-    planned = make_plan(inventory)
     shutil.rmtree(sorted(my_export.rglob("*BOLD_rest"))[0])
-    result = convert(planned.plan, inventory, open_dataset(tmp_path / "bids"), planned.key)
+    result = convert_with(None, inventory, tmp_path / "bids")
     assert not result.complete
     assert (result.count(Status.WRITTEN), result.count(Status.FAILED)) == (7, 1)
 
@@ -151,6 +155,21 @@ def test_program_that_says_nothing(tmp_path: Path) -> None:
 def test_program_that_is_killed(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="killed"):
         run(tmp_path, "kill -9 $$")
+
+
+def test_program_that_hangs_is_ended_and_its_series_failed(two_people: Path, tmp_path: Path) -> None:
+    program = make_program(tmp_path, "sleep 20", patience=0.2)  # the shell dies, what it started keeps the pipe open
+    result = convert_with(program, take(two_people), tmp_path / "bids")
+    assert result.count(Status.FAILED) == len(result.outcomes) == 4
+    assert {one.reason for one in result.outcomes} == {
+        "dcm2niix was stopped after 0 min: it hangs, or the disk does not answer"
+    }
+
+
+def test_program_that_finds_no_room_ends_the_run(small_export: Path, tmp_path: Path) -> None:
+    program = make_program(tmp_path, 'echo "Error: Unable to write $out/image.nii (disk full?)"; exit 1')
+    with pytest.raises(StorageError, match="could not write its files there"):
+        convert_with(program, take(small_export), tmp_path / "bids")
 
 
 def test_program_that_cannot_be_started(tmp_path: Path) -> None:
@@ -193,6 +212,30 @@ def test_output_without_a_header(tmp_path: Path) -> None:
     nifti.write_bytes(bytes(20))
     with pytest.raises(ConversionError):
         check_output(SERIES, SERIES.images[0], Output(nifti, {}, {}, read_shape(nifti)))
+
+
+@pytest.mark.parametrize(
+    ("bval", "bvec", "reason"),
+    [
+        (None, None, "finds no b-values"),
+        ("0 1000", "0 0\n0 0\n0 1", r"a \.bval that does not fit 3 volumes"),
+        ("0 1000 1000", "0 0 1\n0 0 1\n0 1", r"a \.bvec that does not fit 3 volumes"),
+        ("0 1000 1000", "0 0 1\n", r"a \.bvec that does not fit"),
+        ("", "", r"a \.bval that does not fit"),
+        ("0 1000 1000\n", "0 0 1\n0 0 1\n0 1 0\n", ""),
+    ],
+)
+def test_tables_of_diffusion_that_are_cut(bval: str | None, bvec: str | None, reason: str, tmp_path: Path) -> None:
+    output = make_output(tmp_path, "image", (4, 4, 2, 3))
+    for ext, text in ((".bval", bval), (".bvec", bvec)):
+        if text is not None:
+            output.tables[ext] = tmp_path / f"image{ext}"
+            output.tables[ext].write_text(text)
+    if not reason:
+        check_gradients(SERIES, output)
+        return
+    with pytest.raises(ConversionError, match=reason):
+        check_gradients(SERIES, output)
 
 
 TIMES = {"image_e2_ph": 0.02, "image_e1": 0.01, "image_e2": 0.02, "image_e1_ph": 0.01}

@@ -10,7 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from bidsflow.convert.dcm2niix import Output, check_output, read_shape
+from bidsflow.dicom.header import Header
+from bidsflow.dicom.series import Image
+from bidsflow.errors import StorageError
+
 from .conftest import Ran, finish, needs_root, read_tree, spawn
+from .test_dcm2niix import make_nifti, make_program, make_series
 
 
 @pytest.fixture
@@ -72,6 +78,27 @@ def test_disk_without_room_for_more_files_is_full(
     mount("size=64m,nr_inodes=10000")
     assert finish(spawn("convert", small_export, target)).code == 0
     assert read_tree(target) == reference
+
+
+@needs_root
+def test_disk_on_which_dcm2niix_finds_no_room_is_full(tmp_path: Path, mount: Callable[[str], Path]) -> None:
+    """dcm2niix removes what it could not write whole, so that afterwards the disk has room for something smaller."""
+    disk = mount("size=4m")
+    (tmp_path / "in").mkdir()
+    series = make_series(Image(Header({}), (512, 512, 30), 1))
+    script = 'dd if=/dev/zero of=$out/image.nii bs=1M count=15; rm $out/image.nii; echo "Error: x (disk full?)"; exit 1'
+    with pytest.raises(StorageError, match="the disk is full"):
+        make_program(tmp_path, script).run(series, tmp_path / "in", disk)
+    assert list(disk.iterdir()) == []
+
+
+@needs_root
+def test_image_that_is_cut_because_the_disk_is_full_is_said_so(mount: Callable[[str], Path]) -> None:
+    disk = mount("size=4m")
+    nifti = make_nifti(disk / "image.nii", (512, 512, 30), missing=512 * 512 * 50)
+    output = Output(nifti, {}, {}, read_shape(nifti))
+    with pytest.raises(StorageError, match="the disk is full"):
+        check_output(make_series(Image(Header({}), (512, 512, 30), 1)), Image(Header({}), (512, 512, 30), 1), output)
 
 
 @needs_root
