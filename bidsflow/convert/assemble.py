@@ -78,6 +78,8 @@ class Session:
         The series of all sessions of the subject.
     former : mapping of (str, int) to str
         Where the dataset has images of these rows under another name: path by SeriesInstanceUID and rank.
+    seen : mapping of str to Stamp
+        Files of the dataset that have a new time (it was copied without its times) and the content that they had.
     """
 
     folder: str
@@ -85,6 +87,7 @@ class Session:
     series: Mapping[str, Series]
     subject: tuple[Series, ...] = ()
     former: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    seen: Mapping[str, Stamp] = field(default_factory=dict)
 
 
 def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence[Converted], key: Key) -> list[str]:
@@ -116,8 +119,8 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
     for row in there:
         if row.path in fresh:
             ledger[row.path] = _stage_image(draft, fresh[row.path], row, there, session)
-        elif (entry := _rewire(draft, row, there, session, ledger[row.path])) is not None:
-            ledger[row.path] = entry
+        else:
+            ledger[row.path] = _rewire(draft, row, there, session, _restamp(ledger[row.path], session.seen))
     remove += _stage_ledgers(draft, ledgers)
     if there:
         place = Place.of(session.folder)
@@ -200,16 +203,24 @@ def _stage_image(draft: Draft, one: Converted, row: PlanRow, there: Sequence[Pla
     return Entry(one.row.series_uid, one.row.image, source_digest(session.series[one.row.series_uid]), files)
 
 
-def _rewire(draft: Draft, row: PlanRow, there: Sequence[PlanRow], session: Session, entry: Entry) -> Entry | None:
+def _restamp(entry: Entry, seen: Mapping[str, Stamp]) -> Entry:
+    """Return an entry that knows its files by their new times."""
+    fresh = {
+        name: seen[name] for name, known in entry.files.items() if name in seen and seen[name].digest == known.digest
+    }
+    return replace(entry, files={**entry.files, **fresh}) if fresh else entry
+
+
+def _rewire(draft: Draft, row: PlanRow, there: Sequence[PlanRow], session: Session, entry: Entry) -> Entry:
     """Stage the sidecar of an image that stays, where the session around it has changed its wiring."""
     name = f"{row.path}.json"
     present = draft.dataset.root / name
     if name not in entry.files or not present.exists() or not is_same(present, entry.files[name]):
-        return None
+        return entry
     old = present.read_bytes()
     new = describe.to_json(_complete(json.loads(old), row, there, session)).encode()
     if new == old:
-        return None
+        return entry
     return replace(entry, files={**entry.files, name: stamp(draft.write(name, new))})
 
 

@@ -75,12 +75,23 @@ def stamp(path: Path) -> Stamp:
     return Stamp(status.st_size, status.st_mtime_ns, digest)
 
 
-def is_same(path: Path, known: Stamp) -> bool:
-    """Return whether a file still has the content that it was written with."""
+def verify(path: Path, known: Stamp) -> Stamp | None:
+    """Return the stamp of a file that still has the content that it was written with; None where it has not.
+
+    Only where size or time differ is the file read; the stamp that is returned saves that the next time.
+    """
     status = path.stat()
     if (status.st_size, status.st_mtime_ns) == (known.size, known.mtime_ns):
-        return True
-    return status.st_size == known.size and stamp(path).digest == known.digest
+        return known
+    if status.st_size != known.size:
+        return None
+    now = stamp(path)
+    return now if now.digest == known.digest else None
+
+
+def is_same(path: Path, known: Stamp) -> bool:
+    """Return whether a file still has the content that it was written with."""
+    return verify(path, known) is not None
 
 
 def read_ledger(dataset: Dataset, folder: str) -> Ledger:

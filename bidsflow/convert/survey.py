@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from bidsflow.convert.assemble import Session, group_by_folder
-from bidsflow.convert.ledger import Entry, Ledger, is_same, read_ledger, read_taken, source_digest
+from bidsflow.convert.ledger import Entry, Ledger, Stamp, read_ledger, read_taken, source_digest, verify
 from bidsflow.convert.plan import PlanRow
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dicom.series import Series
@@ -118,9 +118,13 @@ def _sort(view: _View, session: Session) -> Work:
     """Return which rows of a session have to be converted, and the outcomes of the others."""
     todo: dict[str, list[PlanRow]] = defaultdict(list)
     done: list[Outcome] = []
+    seen: dict[str, Stamp] = {}
     ledger = view.ledgers[session.folder]
     for row in session.rows:
-        outcome = None if view.force else _look(view, row, session.series[row.series_uid])
+        entry = None if view.force else _find_entry(view, row)
+        stamps = {} if entry is None else _verify_files(view.dataset, entry)
+        outcome = None if entry is None else _look(view, row, entry, stamps, session.series[row.series_uid])
+        seen |= {name: now for name, now in stamps.items() if now is not None}
         obstacle = find_obstacle(view.dataset, ledger, row, view.planned, force=view.force)
         if outcome is not None:
             done.append(outcome)
@@ -128,7 +132,7 @@ def _sort(view: _View, session: Session) -> Work:
             done.append(Outcome(row, Status.FAILED, obstacle))
         else:
             todo[row.series_uid].append(row)
-    return Work(session, {uid: tuple(some) for uid, some in todo.items()}, tuple(done))
+    return Work(replace(session, seen=seen), {uid: tuple(some) for uid, some in todo.items()}, tuple(done))
 
 
 def _image(row: PlanRow) -> tuple[str, int]:
@@ -163,18 +167,28 @@ def _owns(entry: Entry | None, row: PlanRow) -> bool:
     return entry is not None and (entry.series_uid, entry.image) == _image(row)
 
 
-def _look(view: _View, row: PlanRow, series: Series) -> Outcome | None:
-    """Return the outcome of a row that needs no conversion; None where it has to be converted."""
+def _find_entry(view: _View, row: PlanRow) -> Entry | None:
+    """Return what the dataset has of an image, wherever it stands; None where it has nothing."""
     path = view.former.get(_image(row), row.path)
     entry = view.ledgers[parse_name(path).folder].get(path)
-    if entry is None or not _owns(entry, row):
-        return None
-    root = view.dataset.root
-    present = [name for name in entry.files if (root / name).exists()]
-    edited = [name.rpartition("/")[2] for name in present if not is_same(root / name, entry.files[name])]
+    return entry if _owns(entry, row) else None
+
+
+def _verify_files(dataset: Dataset, entry: Entry) -> dict[str, Stamp | None]:
+    """Return the present stamps of the files of an image that are there; None for those that were changed."""
+    present = [name for name in entry.files if (dataset.root / name).exists()]
+    return {name: verify(dataset.root / name, entry.files[name]) for name in present}
+
+
+def _look(
+    view: _View, row: PlanRow, entry: Entry, stamps: Mapping[str, Stamp | None], series: Series
+) -> Outcome | None:
+    """Return the outcome of a row that needs no conversion; None where it has to be converted."""
+    path = view.former.get(_image(row), row.path)
+    edited = [name.rpartition("/")[2] for name, now in stamps.items() if now is None]
     if path != row.path:
         because = f"it stands under {path}"
-    elif len(present) < len(entry.files):
+    elif len(stamps) < len(entry.files):
         because = "files of it are missing"
     elif entry.source != source_digest(series):
         because = "its series has changed"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
+from bidsflow.convert.ledger import read_ledger
+from bidsflow.dataset.tree import Dataset
 from bidsflow.phantom import make_sessions, write
 
 from .conftest import Ran, read_times, read_tree
@@ -77,6 +80,23 @@ def test_sidecar_that_was_edited_is_left_alone_and_said(done: Path, my_export: P
     assert read_tree(done) == tree
     assert cli("convert", my_export, done, "--force").code == 0
     assert '"rest"' in sidecar.read_text()
+
+
+def test_dataset_that_was_copied_without_its_times_is_hashed_once(done: Path, my_export: Path, cli: Cli) -> None:
+    tree = read_tree(done)
+    for file in (done / "sub-01").rglob("*"):
+        os.utime(file, ns=(10**18, 10**18))
+    assert cli("convert", my_export, done).out == f"{done}: 8 unchanged\n"
+    assert read_tree(done) == tree
+    for folder in ("sub-01/ses-01", "sub-01/ses-02"):
+        stamps = {
+            name: one for entry in read_ledger(Dataset(done), folder).values() for name, one in entry.files.items()
+        }
+        assert {one.mtime_ns for one in stamps.values()} == {10**18}
+        assert all((done / name).stat().st_size == one.size for name, one in stamps.items())
+    before = read_times(done)
+    assert cli("convert", my_export, done).out == f"{done}: 8 unchanged\n"
+    assert read_times(done) == before
 
 
 def test_touched_file_with_the_same_content_is_unchanged(done: Path, my_export: Path, cli: Cli) -> None:
