@@ -240,8 +240,6 @@ def _diffusion(image: Image, header: Header) -> str:
         return "ImageType says DIFFUSION"
     if name := _named(header, r"diff|dwi|dti"):
         return f"its sequence is {name}"
-    if header.text("PhilipsTechnique").upper().startswith("DWI"):
-        return f"its sequence is {header.text('PhilipsTechnique')}"
     if re.match(r"ep_?b\d", _short_name(header)):
         return f"SequenceName is {_shown_name(header)}"
     return ""
@@ -398,7 +396,7 @@ def _gradient_contrast(te: float, tr: float, header: Header) -> Finding | None:
     volume, flip = header.text("MRAcquisitionType") == "3D", header.number("FlipAngle")
     ti, prepared = header.number("InversionTime"), _is_prepared(header)
     said = f"a {'3D ' if volume else ''}gradient echo, TE {te:g} ms, TR {tr:g} ms"
-    if volume and prepared and te < 8:
+    if volume and prepared and te < 8 and not 0 < ti < _FAT_NULL[1]:
         if tr > 1000 and 0 < ti < _EARLIEST_T1W:
             return Finding(Kind.T1W, WEAK, f"{said}, TI {ti:g} ms, as early as where white matter is nulled")
         return Finding(Kind.T1W, STRONG if ti else FAIR, f"{said}, inversion-prepared ({prepared})")
@@ -413,15 +411,17 @@ def _gradient_contrast(te: float, tr: float, header: Header) -> Finding | None:
 
 def _is_steady(header: Header) -> bool:
     """Return whether a gradient echo keeps a steady state that is not spoiled (CISS, FIESTA): it weights by T2/T1."""
-    if not _is_gradient(header) or _is_prepared(header):
+    if not _is_gradient(header):
+        return False
+    if _named(header, _STEADY_NAMES):
+        return True
+    if _is_prepared(header):
         return False
     variant = header.words("SequenceVariant")
     if "SS" in variant and "SP" not in variant:
         return True
     state = header.text("SteadyStatePulseSequence")
-    if state in ("FREE_PRECESSION", "TRANSVERSE", "TIME_REVERSED") and header.text("Spoiling") in ("", "NONE"):
-        return True
-    return bool(_named(header, _STEADY_NAMES))
+    return state in ("FREE_PRECESSION", "TRANSVERSE", "TIME_REVERSED") and header.text("Spoiling") in ("", "NONE")
 
 
 def _is_prepared(header: Header) -> str:
@@ -515,9 +515,10 @@ def _short_name(header: Header) -> str:
 def _named(header: Header, pattern: str) -> str:
     """Return the first name of the sequence that a pattern is found in, as the header writes it; ``""`` for none.
 
-    Siemens has its file, GE a name of its own, UIH and Canon say it in SequenceName, enhanced objects in another.
+    Siemens has its file, GE and Philips a name of their own, UIH and Canon say it in SequenceName, enhanced objects in
+    another.
     """
-    for keyword in ("SequenceFile", "GePulseSequence", "SequenceName", "PulseSequenceName"):
+    for keyword in ("SequenceFile", "GePulseSequence", "SequenceName", "PulseSequenceName", "PhilipsTechnique"):
         if re.search(pattern, header.text(keyword).lower()):
             return header.text(keyword)
     return ""
@@ -565,6 +566,12 @@ def slice_plane(image: Image) -> str:
     if normal is None:
         return ""
     return ("sag", "cor", "ax")[max(range(3), key=lambda axis: abs(normal[axis]))]
+
+
+def is_parallel(image: Image, other: Image) -> bool:
+    """Return whether the slices of two images lie within 30 degrees of each other, or one's place is unknown."""
+    ours, theirs = _normal(image.orientation), _normal(other.orientation)
+    return ours is None or theirs is None or abs(_dot(ours, theirs)) > _LOCALIZER_ANGLE
 
 
 def is_declared_derived(image: Image) -> bool:

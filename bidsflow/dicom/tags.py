@@ -81,6 +81,7 @@ TOP: dict[int, Element] = _table("""
 00189015 CS TimeOfFlightContrast
 00189017 CS SteadyStatePulseSequence
 00189018 CS EchoPlanarPulseSequence
+00189025 CS SpectrallySelectedSuppression
 00189034 CS RectilinearPhaseEncodeReordering
 00189087 FD DiffusionBValue
 00189250 CS ArterialSpinLabelingContrast

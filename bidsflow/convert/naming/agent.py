@@ -84,15 +84,15 @@ class _Visit:
     Attributes
     ----------
     tells : bool
-        Whether images without an agent come first, and those with one from some moment on.
-    everywhere : bool
-        Whether every image names one.
+        Whether an image without an agent comes before the first with one.
+    after : frozenset of str
+        SeriesInstanceUIDs of what comes after the first with one.
     began : str
         Time of day of the first series, ``HHMMSS``.
     """
 
     tells: bool
-    everywhere: bool
+    after: frozenset[str]
     began: str
 
 
@@ -112,20 +112,25 @@ def mark_agent(drafts: Drafts) -> Drafts:
 
 def _sum_up(drafts: Drafts) -> _Visit:
     """Return what the series of a study say together; localizers, which nobody fills in, do not count."""
-    measured = [draft for draft in drafts if draft.decision is not Decision.SKIP]
-    named = [read_agent(draft.series.header) in (Agent.NAMED, Agent.GIVEN) for draft in measured]
+    measured = [draft.series for draft in drafts if draft.decision is not Decision.SKIP]
+    named = [read_agent(series.header) in (Agent.NAMED, Agent.GIVEN) for series in measured]
+    first = named.index(True) if True in named else len(named)
     began = min((draft.series.started for draft in drafts if draft.series.started), default="")
-    return _Visit(named == sorted(named) and len(set(named)) == 2, all(named), began[8:14])
+    return _Visit(0 < first < len(named), frozenset(series.uid for series in measured[first:]), began[8:14])
 
 
 def _mark(draft: Draft, visit: _Visit) -> Draft:
     said, (given, without) = read_agent(draft.series.header), words.agent(draft.series)
     where, changed = words.source(draft.series), draft.suffix in _CHANGED
     if said in (Agent.SILENT, Agent.DENIED):
-        if not given or not changed:
-            return draft
         denied = "denies one" if said is Agent.DENIED else "names none"
-        return draft.decided(Decision.REVIEW, f"the {where} speaks of a contrast agent ({given}), the header {denied}")
+        if given and changed:
+            doubt = f"the {where} speaks of a contrast agent ({given}), the header {denied}"
+            return draft.decided(Decision.REVIEW, doubt)
+        if changed and draft.series.uid in visit.after:
+            doubt = f"an earlier series names a contrast agent, and the header of this one {denied}"
+            return draft.decided(Decision.REVIEW, doubt)
+        return draft
     injected = _injected(draft.series.header, visit)
     if injected and injected > draft.series.started[8:14]:
         return draft.noted("the contrast agent that the header names was given later (ContrastBolusStartTime)")
@@ -138,9 +143,8 @@ def _mark(draft: Draft, visit: _Visit) -> Draft:
         return draft.with_entity("ce", label).noted(f"measured after {what} ({why})")
     if not changed:
         return draft.noted("the header names a contrast agent, which may have been given later")
-    where_named = "in every series of the visit" if visit.everywhere else "here, but not in all later series"
-    said_so = f"the header names a contrast agent {where_named}, so it does not tell what was measured after it"
-    return draft.decided(Decision.REVIEW, said_so)
+    doubt = "the header names a contrast agent from the first series on, so it does not tell what was measured after it"
+    return draft.decided(Decision.REVIEW, doubt)
 
 
 def _injected(header: Header, visit: _Visit) -> str:

@@ -49,10 +49,12 @@ def _is_brain(draft: Draft) -> bool:
     """Return whether an image shows a brain by its physics, or by words that name no other part."""
     if words.body_part(draft.series) and draft.datatype != "func":
         return False
-    run = draft.suffix == "bold" and draft.image.volumes > FEW_VOLUMES
-    inverted = draft.finding.kind is Kind.T1W and draft.series.header.text("MRAcquisitionType") == "3D"
-    inverted = inverted and draft.series.header.number("InversionTime") > 0
-    return run or inverted or draft.finding.kind in _OF_BRAINS or words.says_brain(draft.series)
+    header = draft.series.header
+    run = draft.suffix == "bold" and draft.image.volumes > FEW_VOLUMES and "bold" in words.hinted(draft.series)
+    mprage = (
+        draft.finding.kind is Kind.T1W and header.text("MRAcquisitionType") == "3D" and header.number("InversionTime")
+    )
+    return run or bool(mprage) or draft.finding.kind in _OF_BRAINS or words.says_brain(draft.series)
 
 
 def _doubt(draft: Draft, wrong: set[str]) -> Draft:

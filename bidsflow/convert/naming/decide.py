@@ -24,8 +24,6 @@ _MAY_BE = {
 }
 #: Suffixes that claim a contrast, which the physics then must show.
 _CONTRASTS = frozenset({"T1w", "T2w", "FLAIR", "PDw", "T2starw", "T2star", "angio", "inplaneT1", "inplaneT2"})
-#: Labels of phase encoding that name a course in the patient; others (``fwd``) are free to the protocol.
-_DIRECTIONS = frozenset({"AP", "PA", "LR", "RL", "HF", "FH"})
 #: Kinds that only a protocol that gives a full name can name.
 _NAMED_BY_PROTOCOL = frozenset({
     Kind.UNKNOWN, Kind.MP2RAGE, Kind.MULTI_ECHO, Kind.MULTI_SPIN_ECHO, Kind.TRANSFER, Kind.DIXON, Kind.SWI,
@@ -105,7 +103,7 @@ def _heed_given(draft: Draft, given: words.Given) -> Draft:
     )
     named = replace(named, decision=Decision.CONVERT, exact=True, entities=given.entities)
     measured = phase_encoding(draft.series.header) if draft.is_planar else ""
-    if measured and named.entity("dir") in _DIRECTIONS - {measured}:
+    if measured and named.entity("dir") in words.DIRECTIONS - {measured}:
         return named.decided(Decision.REVIEW, f"{said}, but by the header its phase encoding runs {measured}")
     return named
 

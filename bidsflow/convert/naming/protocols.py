@@ -7,6 +7,7 @@ are needed:
 ``3D``, ``ax``...  3D, or the plane of slices: ``ax``, ``cor``, ``sag``
 ``tse``            diffusion that is not read out by EPI
 ``IR``             prepared by an inversion, beside images that are not
+``fs``             without fat, beside images with it
 ``ME``             several echoes, beside one
 ``b1000``          the highest b-value in s/mm2
 ``0p5x3mm``        the voxel: in plane, and the slices' thickness where it differs
@@ -26,7 +27,7 @@ from collections.abc import Callable, Hashable, Sequence
 from bidsflow.convert.naming import words
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.dicom.header import Header
-from bidsflow.dicom.physics import is_echo_planar, slice_plane
+from bidsflow.dicom.physics import is_echo_planar, is_parallel, slice_plane
 from bidsflow.names import to_label
 
 Drafts = list[Draft]
@@ -92,9 +93,13 @@ def _header(one: Measurement) -> Header:
 
 
 def _planes(members: Sequence[Measurement]) -> list[str]:
-    """Return ``3D`` or a plane; the planes of 3D images as well where several differ."""
+    """Return ``3D`` or a plane; the planes of 3D images as well where several differ.
+
+    Slices that are tilted a little more or less are one plane, even where they lie between two.
+    """
     flat = [_header(one).text("MRAcquisitionType") != "3D" for one in members]
-    planes = [slice_plane(one[0].image) for one in members]
+    images = [one[0].image for one in members]
+    planes = [slice_plane(next(other for other in images if is_parallel(image, other))) for image in images]
     cubes = {where for where, is_flat in zip(planes, flat, strict=True) if not is_flat}
     return [where if is_flat else "3D" + where * (len(cubes) > 1) for where, is_flat in zip(planes, flat, strict=True)]
 
@@ -105,6 +110,15 @@ def _readouts(members: Sequence[Measurement]) -> list[str]:
 
 def _inversions(members: Sequence[Measurement]) -> list[str]:
     return ["IR" if _header(one).number("InversionTime") > 0 and one[0].datatype == "anat" else "" for one in members]
+
+
+def _suppressions(members: Sequence[Measurement]) -> list[str]:
+    """Return ``fs`` for anatomy without fat (ScanOptions FS, PS3.3 C.8.3.1; SpectrallySelectedSuppression)."""
+    return ["fs" if one[0].datatype == "anat" and _hides_fat(_header(one)) else "" for one in members]
+
+
+def _hides_fat(header: Header) -> bool:
+    return "FS" in header.words("ScanOptions") or "FAT" in header.text("SpectrallySelectedSuppression").upper()
 
 
 def _echoes(members: Sequence[Measurement]) -> list[str]:
@@ -144,14 +158,14 @@ def _merge(values: Sequence[float]) -> list[float]:
 
 
 def _number(value: float) -> str:
-    """Return a number as a label may hold it: whole from ten on, else with one decimal behind a ``p``.
+    """Return a number as a label may hold it: whole from ten on, else two digits with a ``p`` for the point.
 
     Examples
     --------
     >>> _number(0.5), _number(3.0), _number(2.98), _number(96.4)
     ('0p5', '3', '3', '96')
     """
-    text = f"{value:.0f}" if value >= 10 else f"{value:.1f}".removesuffix(".0")
+    text = f"{value:.0f}" if value >= 10 else f"{value:.2g}"
     return text.replace(".", "p")
 
 
@@ -172,6 +186,7 @@ _CRITERIA: tuple[tuple[str, Callable[[Sequence[Measurement]], list[str]]], ...] 
     ("readout", _readouts),
     ("b-value", _values("b", lambda one: max(one[0].image.b_values, default=0.0) * (one[0].datatype == "dwi"))),
     ("inversion", _inversions),
+    ("fat suppression", _suppressions),
     ("echoes", _echoes),
     ("voxel", _voxels),
     ("TI", _values("TI", lambda one: _header(one).number("InversionTime") * (one[0].datatype == "anat"))),

@@ -25,6 +25,8 @@ _SESSION = re.compile(
     r"_ses-([A-Za-z0-9]+)"
 )
 _KEYS = frozenset(ENTITY_ORDER) - {"sub"}
+#: Labels of phase encoding that name a course in the patient; others (``fwd``) are free to the protocol.
+DIRECTIONS = frozenset({"AP", "PA", "LR", "RL", "HF", "FH"})
 #: Suffix that a datatype stands for where ReproIn names none.
 _DEFAULT_SUFFIX = {"func": "bold", "dwi": "dwi"}
 
@@ -71,14 +73,14 @@ _WITHOUT_AGENT = re.compile(
     r"|(?<![a-z])(?:pre|nativ\w*|unenhanced|plain|blanc)(?![a-z])|(?<![a-z])c-(?![a-z0-9])|-c(?![a-z0-9])"
 )
 _WITH_AGENT = re.compile(
-    r"(?<![a-z])(?:post|gd|gad|gado\w*|contrast|enhanced|inject\w*|km|ce)(?![a-z])"
+    r"(?<![a-z])(?:post|gd|gad|gado\w*|contrast\w*|enhanced|inject\w*|km|mdc|ce)(?![a-z])"
     r"|\+ ?(?:c|gd|gad|km|contrast|k)(?![a-z])|(?<![a-z])c ?\+"
 )
 #: Words for parts of the body that are not the head. A hand or a foot in a task is none.
 _BODY = re.compile(
     r"(?<![a-z])(?:knee|knie|genou|hip|ankle|foot|shoulder|schulter|elbow|wrist|hand|finger|femur|thigh|calf|"
     r"abdomen|abdominal|liver|leber|kidney|renal|pancreas|mrcp|pelvis|pelvic|prostate|uterus|rectum|bladder|"
-    r"breast|mamma|cardiac|heart|myocard\w*|thorax|chest|"
+    r"breast|mamma|cardiac(?![- ]?(?:gat|trig))|heart|myocard\w*|thorax|chest|"
     r"(?:[ctls]|lumbar|cervical|thoracic|sacral|whole)?[- ]?(?:spine|wirbels\w*)|lws|bws|hws|rachis|"
     r"spinal cord|myelo\w*|lumbar|cervical|thoracic|sacrum)(?![a-z])"
 )

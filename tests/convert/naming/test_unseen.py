@@ -32,7 +32,7 @@ SIEMENS: S = {
     "agent in every series of the visit": [
         (make(1, "localizer", s.LOC, *s.THREE, **YES), "skip"),
         (make(2, "t2_tse_tra", s.TSE, **YES), "anat/T2w"),
-        (make(3, "t1_mprage_sag", s.MPRAGE, **YES), "review:every_series"),
+        (make(3, "t1_mprage_sag", s.MPRAGE, **YES), "review:from_the_first"),
         (make(4, "t1_mprage_sag post Gd", s.MPRAGE, **YES), "anat/ce-contrast_T1w"),
     ],
     "words of contrast without a header": [
@@ -154,8 +154,8 @@ XA: S = {
             make(6, "f", s.xa(s.BOLD, ImageType="ORIGINAL\\PRIMARY\\PERFUSION\\NONE"), volumes=60),
             "review:perfusion",
         ),
-        (make(7, "g", s.xa(s.MPRAGE, ContrastBolusAgentAdministered="YES")), "anat/ce-contrast_T1w"),
-        (make(8, "h", s.xa(s.MPRAGE, ContrastBolusAgentAdministered="NO")), "anat/T1w"),
+        (make(7, "g", s.xa(s.MPRAGE, ContrastBolusAgentAdministered="NO")), "anat/T1w"),
+        (make(8, "h", s.xa(s.MPRAGE, ContrastBolusAgentAdministered="YES")), "anat/ce-contrast_T1w"),
     ],
 }
 
@@ -206,8 +206,8 @@ PHILIPS: S = {
         (make(401, "DSC", s.PH_FEEPI, volumes=40, ContrastBolusAgent="Gd-DOTA"), "review:perfusion"),
     ],
     "Philips, agent left from the start": [
-        (make(201, "T1W_3D_TFE", s.PH_TFE, ContrastBolusAgent="Dotarem"), "review:every_series"),
-        (make(301, "T1W_3D_TFE", s.PH_TFE, ContrastBolusAgent="Dotarem"), "review:every_series"),
+        (make(201, "T1W_3D_TFE", s.PH_TFE, ContrastBolusAgent="Dotarem"), "review:from_the_first"),
+        (make(301, "T1W_3D_TFE", s.PH_TFE, ContrastBolusAgent="Dotarem"), "review:from_the_first"),
         (make(401, "FE_EPI rest", s.PH_FEEPI, volumes=200, ContrastBolusAgent="Dotarem"), "func/task-rest_bold"),
     ],
     "Philips classic": [
@@ -250,7 +250,7 @@ OTHERS: S = {
     "Canon": [
         (make(1000, "Locator", s.canon("GR", "FE2D", "2D"), *s.THREE), "skip"),
         (make(2000, "T1 3D", s.CANON_T1), "anat/T1w"),
-        (make(3000, "T1 3D CE", s.CANON_T1, ContrastBolusAgent="CONTRAST"), "anat/ce-contrast_T1w"),
+        (make(7500, "T1 3D CE", s.CANON_T1, ContrastBolusAgent="CONTRAST"), "anat/ce-contrast_T1w"),
         (make(4000, "FASTSTIR", s.canon("SE\\IR", "FSE2D", "2D", **s.SLICES, **s.timed(60, 4000, 90, 190))),
          "anat/acq-STIR_T2w"),
         (make(5000, "FLAIR", s.canon("IR", "FIR2D", "2D", **s.SLICES, **s.timed(105, 10000, 90, 2700))), "anat/FLAIR"),
