@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from bidsflow.dicom import tags
@@ -32,15 +34,21 @@ def count_pixel_bytes(texts: Mapping[str, str]) -> int:
     """
     if texts.get("TransferSyntaxUID") not in _UNCOMPRESSED:
         return 0
+    get = texts.get
+    frames, samples = get("NumberOfFrames") or "1", get("SamplesPerPixel") or "1"
+    return _multiply(get("Rows", ""), get("Columns", ""), frames, samples, get("BitsAllocated", ""))
+
+
+@lru_cache(maxsize=64)
+def _multiply(*texts: str) -> int:
+    """Return the bytes, an even number, of sizes of which the last is in bits; 0 where one is none."""
     try:
-        sizes = [int(texts[key]) for key in ("Rows", "Columns", "BitsAllocated")]
-        sizes += [int(texts.get(key) or 1) for key in ("SamplesPerPixel", "NumberOfFrames")]
-    except (KeyError, ValueError):
+        sizes = [int(text) for text in texts]
+    except ValueError:
         return 0
     if min(sizes) < 1:
         return 0
-    rows, columns, bits, samples, frames = sizes
-    count = (rows * columns * samples * frames * bits + 7) // 8
+    count = (math.prod(sizes) + 7) // 8
     return count + count % 2
 
 

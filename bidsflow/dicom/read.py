@@ -8,7 +8,7 @@ Sources: DICOM PS3.5 section 7 (encoding of elements, sequences, items), PS3.10 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,7 +17,7 @@ from bidsflow.dicom.frames import merge_groups
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.layout import HEAD_BYTES, UNDEFINED, Layout, Token, learn
 from bidsflow.dicom.pixels import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, find_pixels
-from bidsflow.dicom.source import Source, open_source
+from bidsflow.dicom.source import FIRST_BYTES, Source, open_source
 from bidsflow.dicom.tags import Element
 from bidsflow.dicom.text import decode_values
 from bidsflow.dicom.walk import (
@@ -34,6 +34,8 @@ from bidsflow.errors import HeaderError
 
 #: Layouts that a reader keeps; a mixed folder has a handful of kinds of files.
 _MAX_LAYOUTS: Final = 12
+#: Bytes that a reader reads of its first file.
+_FIRST_REACH: Final = 4 * 1024
 _SHARED, _FRAMES = swapped(tags.SHARED_GROUPS), swapped(tags.FRAME_GROUPS)
 _META = want({0x00020002: Element("MediaClass", "UI"), 0x00020010: Element("TransferSyntaxUID", "UI")})
 _TOP, _NESTED = want(tags.TOP, tags.PRIVATE), want(tags.FUNCTIONAL, tags.FUNCTIONAL_PRIVATE)
@@ -54,15 +56,15 @@ class Encoding:
         TransferSyntaxUID.
     media_class : str
         The class that the file says it stores.
-    preamble : bool
-        Whether the file begins as PS3.10 section 7.1 wants it.
+    meta : tuple of Token
+        The elements of the meta information.
     """
 
     start: int
     implicit: bool
     syntax: str
     media_class: str
-    preamble: bool
+    meta: tuple[Token, ...]
 
 
 @dataclass(slots=True)
@@ -71,18 +73,18 @@ class Reader:
 
     Attributes
     ----------
-    layouts : list of Layout
-        Those of the last files, the latest first.
-    metas : list of Layout
-        Those of the last meta information.
-    groups : dict of (int, bool) to list of Layout
-        Those of the last items of the shared and of the per-frame functional groups, by tag and whether a delimiter
-        closes them.
+    files : dict of (int, bool) to list of Layout
+        Those of the last files, the latest first, by where they begin and whether they begin in the explicit encoding.
+    groups : dict of (int, bool, bool) to list of Layout
+        Those of the last items of the shared and of the per-frame functional groups, by tag, whether a delimiter closes
+        them, and whether they are implicit.
+    reach : int
+        Bytes to read at once: as far as headers have been read so far.
     """
 
-    layouts: list[Layout] = field(default_factory=list)
-    metas: list[Layout] = field(default_factory=list)
-    groups: dict[tuple[int, bool], list[Layout]] = field(default_factory=dict)
+    files: dict[tuple[int, bool], list[Layout]] = field(default_factory=dict)
+    groups: dict[tuple[int, bool, bool], list[Layout]] = field(default_factory=dict)
+    reach: int = _FIRST_REACH
 
     def read(self, path: str) -> Header:
         """Return the header of a file.
@@ -99,7 +101,7 @@ class Reader:
         OSError
             If the file cannot be opened.
         """
-        with open_source(path) as source:
+        with open_source(path, self.reach) as source:
             try:
                 return self._read_fast(source)
             except NotUnderstoodError:
@@ -108,32 +110,33 @@ class Reader:
                 return read_slowly(source)
 
     def _read_fast(self, source: Source) -> Header:
-        source, encoding = read_encoding(source, self.metas)
-        implicit = encoding.implicit
-        texts, problems, end = self._read_top(source, encoding.start, implicit)
-        if not encoding.preamble and not texts:
-            raise HeaderError("not DICOM")
+        start = _start(source.data)
+        explicit = source.data[start + 4 : start + 6] in HEAD_BYTES
+        layouts = self.files.setdefault((start, explicit), [])
+        found = _recall(layouts, source.data, start, lambda layout, texts, end: _ends(source, end, texts))
+        problems: tuple[str, ...] = ()
+        if found is not None:
+            texts, end = found
+            implicit = layouts[0].implicit
+        else:
+            source, encoding = read_encoding(source)
+            implicit = encoding.implicit
+            tokens, end = walk(source, encoding.start, implicit, _TOP, None)
+            texts, problems = _decode(source.data, tokens)
+            if not start and not texts:
+                raise HeaderError("not DICOM")
+            texts |= {"TransferSyntaxUID": encoding.syntax, "MediaClass": encoding.media_class}
+            if not problems and _is_plain(encoding, source.data):
+                _remember(layouts, learn(source.data, (*encoding.meta, *tokens), texts, implicit=implicit))
+            self.reach = max(self.reach, min(end + 8, FIRST_BYTES))
+        media_class = texts.pop("MediaClass", "")
         if "NumberOfFrames" in texts:
             charset = texts.get("SpecificCharacterSet", "")
             shared, frames, end = self._read_groups(source, end, implicit, charset)
             texts = merge_groups(texts, shared, frames)
-        texts["TransferSyntaxUID"] = encoding.syntax
-        texts.setdefault("SOPClassUID", encoding.media_class)
-        problems += () if encoding.preamble else ("no DICOM preamble",)
+        texts.setdefault("SOPClassUID", media_class)
+        problems += () if start else ("no DICOM preamble",)
         return Header(texts, find_pixels(source, end, implicit, texts), problems)
-
-    def _read_top(self, source: Source, start: int, implicit: bool) -> tuple[dict[str, str], tuple[str, ...], int]:
-        """Return the values of the top level, what was odd about them, and the offset behind them."""
-        for layout in self.layouts:
-            matched = layout.match(source.data, start) if layout.implicit is implicit else None
-            if matched is not None and _ends(source, matched[1], matched[0]):
-                _put_first(self.layouts, layout)
-                return matched[0], (), matched[1]
-        tokens, end = walk(source, start, implicit, _TOP, None)
-        texts, problems = _decode(source.data, tokens)
-        if not problems:
-            _remember(self.layouts, source.data, tokens, implicit)
-        return texts, problems, end
 
     def _read_groups(
         self, source: Source, pos: int, implicit: bool, charset: str
@@ -174,16 +177,16 @@ class Reader:
     ) -> tuple[dict[str, str], int]:
         """Return the values of one item that ends at an offset (0: at its delimiter)."""
         data = source.grow(end) if end > len(source.data) else source.data
-        layouts = self.groups.setdefault((group, end == 0), [])
-        for layout in layouts:
-            matched = layout.match(data, pos) if (layout.implicit, layout.charset) == (implicit, charset) else None
-            if matched is not None and matched[1] == (end or matched[1]):
-                _put_first(layouts, layout)
-                return matched
+        layouts = self.groups.setdefault((group, end == 0, implicit), [])
+        found = _recall(
+            layouts, data, pos, lambda layout, texts, behind: layout.charset == charset and behind == (end or behind)
+        )
+        if found is not None:
+            return found
         tokens, behind = flatten(source, pos, end, implicit, _NESTED)
         texts, problems = _decode(source.data, tokens, charset)
         if not problems:
-            _remember(layouts, source.data, tokens, implicit, charset)
+            _remember(layouts, learn(source.data, tokens, texts, implicit=implicit, charset=charset))
         return texts, behind
 
 
@@ -204,7 +207,7 @@ def read_blobs(path: str) -> dict[str, bytes]:
     """
     with open_source(path) as source:
         try:
-            source, encoding = read_encoding(source, [])
+            source, encoding = read_encoding(source)
             tokens, pos = walk(source, encoding.start, encoding.implicit, _BLOBS, BEFORE_GROUPS)
             if source.size - pos > 8:
                 key, code, length, start = read_element(source, pos, encoding.implicit)
@@ -216,17 +219,10 @@ def read_blobs(path: str) -> dict[str, bytes]:
         return {token.keyword: source.data[token.value : token.end] for token in tokens if token.keyword}
 
 
-def read_encoding(source: Source, layouts: list[Layout]) -> tuple[Source, Encoding]:
+def read_encoding(source: Source) -> tuple[Source, Encoding]:
     """Return how a file is encoded, and its bytes with a deflated data set inflated.
 
     Source: PS3.10 section 7.1.
-
-    Parameters
-    ----------
-    source : Source
-        The file.
-    layouts : list of Layout
-        Of the meta information of other files; what is learned is put first.
 
     Raises
     ------
@@ -236,14 +232,14 @@ def read_encoding(source: Source, layouts: list[Layout]) -> tuple[Source, Encodi
         If the transfer syntax is not little endian.
     """
     data = source.data
-    preamble = data[128:132] == b"DICM"
-    start = 132 if preamble else 0
-    meta: dict[str, str] = {}
+    start = _start(data)
+    meta: list[Token] = []
     if data[start : start + 2] == b"\x02\x00" and data[start + 4 : start + 6] in HEAD_BYTES:
-        meta, start = _read_meta(source, start, layouts)
-    elif not preamble and not (data[:2] == b"\x08\x00" and data[3:4] in (b"\0", b"\x10")):
+        meta, start = walk(source, start, False, _META, 0x0002)
+    elif not start and not (data[:2] == b"\x08\x00" and data[3:4] in (b"\0", b"\x10")):
         raise HeaderError("not DICOM")
-    syntax = meta.get("TransferSyntaxUID", "")
+    texts = _decode(source.data, meta)[0]
+    syntax = texts.get("TransferSyntaxUID", "")
     if syntax == BIG_ENDIAN:
         raise NotUnderstoodError(syntax)
     if syntax == DEFLATED:
@@ -252,30 +248,45 @@ def read_encoding(source: Source, layouts: list[Layout]) -> tuple[Source, Encodi
     # The first element tells, where the meta information was left as it was before the data set was rewritten.
     implicit = not explicit or (syntax == IMPLICIT and not _looks_explicit(source, start))
     syntax = syntax or (IMPLICIT if implicit else EXPLICIT)
-    return source, Encoding(start, implicit, syntax, meta.get("MediaClass", ""), preamble)
+    return source, Encoding(start, implicit, syntax, texts.get("MediaClass", ""), tuple(meta))
 
 
-def _read_meta(source: Source, start: int, layouts: list[Layout]) -> tuple[dict[str, str], int]:
+def _start(data: bytes) -> int:
+    """Return where the first element stands: behind the preamble (PS3.10 section 7.1), which some files lack."""
+    return 132 if data.startswith(b"DICM", 128) else 0
+
+
+def _is_plain(encoding: Encoding, data: bytes) -> bool:
+    """Return whether the bytes of a file and of its first elements' heads alone tell how it is encoded."""
+    explicit = data[encoding.start + 4 : encoding.start + 6] in HEAD_BYTES
+    return encoding.syntax != DEFLATED and not (explicit and encoding.syntax == IMPLICIT)
+
+
+def _recall(
+    layouts: list[Layout], data: bytes, pos: int, fits: Callable[[Layout, Mapping[str, str], int], bool]
+) -> tuple[dict[str, str], int] | None:
+    """Return the values of a header at an offset and where it ends, by the layout that it is in; that is put first."""
     for layout in layouts:
-        matched = layout.match(source.data, start)
-        if matched is not None and _stops(source, matched[1], 0x0002):
-            return matched
-    tokens, end = walk(source, start, False, _META, 0x0002)
-    _remember(layouts, source.data, tokens, implicit=False)
-    return _decode(source.data, tokens)[0], end
+        found = layout.match(data, pos)
+        if found is not None and fits(layout, *found):
+            if layouts[0] is not layout:
+                layouts.remove(layout)
+                layouts.insert(0, layout)
+            return found
+    for layout in layouts[:3]:
+        wider = layout.widen(data, pos)
+        found = wider.match(data, pos) if wider is not None else None
+        if wider is not None and found is not None and fits(wider, *found):
+            layouts.remove(layout)
+            layouts.insert(0, wider)
+            return found
+    return None
 
 
-def _remember(layouts: list[Layout], data: bytes, tokens: Sequence[Token], implicit: bool, charset: str = "") -> None:
+def _remember(layouts: list[Layout], layout: Layout | None) -> None:
     """Put the layout of a header that was walked first."""
-    layout, before = learn(data, tokens, implicit=implicit, charset=charset, known=layouts)
     if layout is not None:
-        layouts[:] = [layout, *(one for one in layouts if one is not before)][:_MAX_LAYOUTS]
-
-
-def _put_first(layouts: list[Layout], layout: Layout) -> None:
-    if layouts[0] is not layout:
-        layouts.remove(layout)
-        layouts.insert(0, layout)
+        layouts[:] = [layout, *layouts[: _MAX_LAYOUTS - 1]]
 
 
 def _looks_explicit(source: Source, start: int) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -49,6 +48,12 @@ class Source:
     data: bytes
     whole: bool = False
     tail: bytes = b""
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.fd)
 
     def grow(self, to: int) -> bytes:
         """Read up to an offset at least and return all bytes read so far.
@@ -94,9 +99,15 @@ class Source:
         return _inflate(_chunks(self.fd, start), self.fd, -15, self.data[:start])
 
 
-@contextmanager
-def open_source(path: str) -> Iterator[Source]:
-    """Open a file for reading, through gzip where its first bytes say so.
+def open_source(path: str, first: int = FIRST_BYTES) -> Source:
+    """Open a file for reading, through gzip where its first bytes say so; closed where its `with` block ends.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    first : int
+        Bytes to read at once.
 
     Raises
     ------
@@ -107,23 +118,29 @@ def open_source(path: str) -> Iterator[Source]:
     """
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe must not make us wait for its writer
     try:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
-            raise HeaderError("not a regular file")
-        data = os.pread(fd, FIRST_BYTES, 0)
-        if not data:
-            raise HeaderError("empty file")
-        if data[:2] == _GZIP:
-            source = _inflate(_chunks(fd, 0), fd, 31)
-            if not source.size:
-                raise HeaderError("an empty file inside gzip")
-            yield source
-        elif len(data) < FIRST_BYTES:
-            yield Source(fd, len(data), data, whole=True)
-        else:
-            yield Source(fd, status.st_size, data)
-    finally:
+        return _read_start(fd, first)
+    except BaseException:
         os.close(fd)
+        raise
+
+
+def _read_start(fd: int, first: int) -> Source:
+    try:
+        data = os.pread(fd, first, 0)  # folders, pipes and sockets refuse; asking first costs as much as reading
+    except OSError:
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            raise
+        raise HeaderError("not a regular file") from None
+    if not data:
+        raise HeaderError("empty file")
+    if data.startswith(_GZIP):
+        source = _inflate(_chunks(fd, 0), fd, 31)
+        if not source.size:
+            raise HeaderError("an empty file inside gzip")
+        return source
+    if len(data) < first:
+        return Source(fd, len(data), data, whole=True)
+    return Source(fd, os.lseek(fd, 0, os.SEEK_END), data)
 
 
 def inflated(path: str) -> Iterator[bytes]:

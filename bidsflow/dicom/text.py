@@ -6,14 +6,19 @@ import logging
 import re
 import struct
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
 #: Keyword, value representation and bytes of one element.
 RawValue = tuple[str, str, bytes]
 
-_NUMERIC = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}
+_NUMERIC = {
+    vr: (struct.calcsize(f"={code}"), code)
+    for vr, code in {"US": "H", "SS": "h", "UL": "I", "SL": "i", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}.items()
+}
+#: Value representations of numbers in binary.
+NUMERIC = frozenset(_NUMERIC)
 #: Value representations that SpecificCharacterSet governs (PS3.5 section 6.1.2.2).
 _GOVERNED = frozenset({"LO", "SH", "PN", "LT", "ST", "UT", "UC"})
 #: Those of them in which a backslash is a backslash.
@@ -64,9 +69,27 @@ def decode_values(
     return values, tuple(problems)
 
 
+def decode_texts(values: Sequence[bytes]) -> list[str] | None:
+    r"""Return what `decode_values` does of several values that are no numbers; None where one needs a closer look.
+
+    Nearly all are printable ASCII, which every character set reads alike, padded at their ends only: these are decoded
+    at once.
+
+    Examples
+    --------
+    >>> decode_texts([b"1.2.3\0", b"12 "])
+    ['1.2.3', '12']
+    """
+    text = (b"|".join(values) + b"|").replace(b"\0|", b"|").decode("latin-1")
+    if not (text.isascii() and text.isprintable()) or "\\ " in text or " \\" in text:
+        return None
+    texts = [one.strip() for one in text.split("|")]
+    return texts[:-1] if len(texts) == len(values) + 1 else None
+
+
 def _number_text(vr: str, data: bytes, order: str) -> str:
-    code = _NUMERIC[vr]
-    count = len(data) // struct.calcsize(f"={code}")
+    size, code = _NUMERIC[vr]
+    count = len(data) // size
     return "\\".join(map(repr, struct.unpack_from(f"{order}{count}{code}", data)))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bidsflow.dicom import tags
-from bidsflow.dicom.layout import END, HEAD_BYTES, UNDEFINED, Part, Token
+from bidsflow.dicom.layout import END, HEAD_BYTES, UNDEFINED, Part, Token, make_token
 from bidsflow.dicom.source import Source
 from bidsflow.dicom.tags import Element
 from bidsflow.errors import HeaderError
@@ -53,7 +53,6 @@ def want(*tables: Mapping[int, Element]) -> Wanted:
 
 
 _ITEM, _ITEM_END, _SEQUENCE_END = (swapped(tag) for tag in (0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD))
-_CLOSES_ITEM = b"\xfe\xff\x0d\xe0"
 _DESCEND = frozenset(swapped(tag) for tag in tags.DESCEND)
 _MANUFACTURER, _N_FRAMES = swapped(0x00080070), swapped(0x00280008)
 
@@ -149,10 +148,11 @@ def walk(source: Source, pos: int, implicit: bool, wanted: Wanted, last: int | N
         if key & 1:
             element = _private(source, key, start, end, creators, wanted)
         if element is None:
-            tokens.append(Token(key, pos, start, end, code))
+            tokens.append(make_token((key, pos, start, end, code, "", "", Part.ELEMENT)))
         else:
             data = bytes_for(source, end)
-            tokens.append(Token(key, pos, start, end, code, element.keyword, decoding(code, element)))
+            vr = decoding(code, element)
+            tokens.append(make_token((key, pos, start, end, code, element.keyword, vr, Part.ELEMENT)))
             if last is None and key in (_MANUFACTURER, _N_FRAMES):
                 stop = BEFORE_GROUPS if key == _N_FRAMES else tags.last_group(data[start:end].decode("latin-1"))
         pos = end
@@ -211,7 +211,7 @@ def flatten(source: Source, pos: int, end: int, implicit: bool, wanted: Wanted) 
         if not top.until or pos < top.until:
             item = read_item(source, pos)
             if item is not None:
-                tokens.append(Token(_ITEM, pos, item[0], item[0], part=Part.OPENING))
+                tokens.append(make_token((_ITEM, pos, item[0], item[0], b"", "", "", Part.OPENING)))
                 stack.append(_Open(item[1], top.implicit, top.inside, True))
                 pos = item[0]
                 continue
@@ -225,12 +225,12 @@ def _close(pos: int, delimiter: int, stack: list[_Open], tokens: list[Token]) ->
     """Close what is on top of the stack; return the offset behind it."""
     until = stack.pop().until
     if not until:
-        tokens.append(Token(delimiter, pos, pos + 8, pos + 8, part=Part.CLOSING))
+        tokens.append(make_token((delimiter, pos, pos + 8, pos + 8, b"", "", "", Part.CLOSING)))
         return pos + 8
     if pos > until:
         raise NotUnderstoodError("an element is longer than what it stands in")
     if stack:
-        tokens.append(Token(END, pos, pos, pos, part=Part.CLOSING))
+        tokens.append(make_token((END, pos, pos, pos, b"", "", "", Part.CLOSING)))
     return pos
 
 
@@ -238,33 +238,38 @@ def _walk_item(source: Source, pos: int, wanted: Wanted, stack: list[_Open], tok
     """Take the elements of the item on top of the stack, up to its end or a sequence that opens in it."""
     top = stack[-1]
     data = source.data
-    while not top.until or pos < top.until:
-        code = data[pos + 4 : pos + 6]
-        if top.implicit or HEAD_BYTES.get(code) != 8 or pos + 8 > len(data):
-            if bytes_for(source, pos + 8).startswith(_CLOSES_ITEM, pos) and not top.until:
+    until, inside = top.until, top.inside
+    while not until or pos < until:
+        try:
+            key, code, length = _head(data, pos)
+        except struct.error:
+            data = source.grow(pos + 8)
+            continue
+        if top.implicit or HEAD_BYTES.get(code) != 8:
+            if key == _ITEM_END and not until:
                 break
-            key, code, length, start = read_element(source, pos, top.implicit)
+            _, code, length, start = read_element(source, pos, top.implicit)
             data = source.data
             if key & 0xFFFF == 0xFFFE:
                 raise NotUnderstoodError("a delimiter where an element was expected")
-            wanted_here = top.inside and key in _DESCEND and _is_sequence(source, code, length, start)
+            wanted_here = inside and key in _DESCEND and _is_sequence(source, code, length, start)
             if wanted_here or (length == UNDEFINED and code in (b"SQ", b"UN", b"")):
-                tokens.append(Token(key, pos, start, start, code, part=Part.OPENING))
-                until = 0 if length == UNDEFINED else start + length
-                stack.append(_Open(until, top.implicit or code == b"UN", wanted_here, False))
+                tokens.append(make_token((key, pos, start, start, code, "", "", Part.OPENING)))
+                ends = 0 if length == UNDEFINED else start + length
+                stack.append(_Open(ends, top.implicit or code == b"UN", wanted_here, False))
                 if len(stack) > 2 * MAX_DEPTH:
                     raise HeaderError(f"sequences nested deeper than {MAX_DEPTH}")
                 return start
         else:
-            key, code, length = _head(data, pos)
             start = pos + 8
         end = start + length if length != UNDEFINED else _sequence_end(source, start, top.implicit, 0)
-        element = top.find(source, key, start, end, wanted) if top.inside else None
+        element = top.find(source, key, start, end, wanted) if inside else None
         if element is None:
-            tokens.append(Token(key, pos, start, end, code))
+            tokens.append(make_token((key, pos, start, end, code, "", "", Part.ELEMENT)))
         else:
             data = bytes_for(source, end)
-            tokens.append(Token(key, pos, start, end, code, element.keyword, decoding(code, element)))
+            vr = decoding(code, element)
+            tokens.append(make_token((key, pos, start, end, code, element.keyword, vr, Part.ELEMENT)))
         pos = end
     return _close(pos, _ITEM_END, stack, tokens)
 

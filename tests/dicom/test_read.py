@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from bidsflow.dicom import source, tags
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.read import Reader, read_blobs, read_header
+from bidsflow.dicom.text import decode_texts, decode_values
 from bidsflow.errors import HeaderError
 
 _FAST = settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=100)
@@ -340,6 +341,74 @@ def test_a_layout_notices_that_an_element_moved_into_a_sequence(kit: Any, folder
         header = read_bytes(folder, made(time, inside), warm)
         assert header.text("PhaseEncodingPositive") == ("" if inside else "1")
         assert header.text("RepetitionTime") == time.decode().strip()
+
+
+def test_a_layout_notices_that_a_sequence_ends_otherwise(kit: Any, folder: Path) -> None:
+    """A delimiter where a length was known, and a length where a delimiter was, right or wrong."""
+    timing = ((kit.node(0x00180080, "DS", b"1 "),),)
+
+    def made(undefined: bool, claim: int) -> Any:
+        frame = (kit.node(0x00189112, "SQ", timing, undefined), kit.node(0x00209111, "SQ", ((),)))
+        raw = kit.encode_file(
+            kit.image_nodes(
+                count=kit.node(0x00280008, "IS", b"1 "), frames=kit.node(0x52009230, "SQ", (frame,), True, True)
+            )
+        )
+        head = b"\x18\0\x12\x91SQ\0\0"
+        place = raw.index(head) + len(head)
+        return raw[:place] + claim.to_bytes(4, "little") + raw[place + 4 :]
+
+    known, open_ended = 18, 0xFFFFFFFF
+    warm = Reader()
+    path = folder / "ends.dcm"
+    for undefined, claim in (
+        (True, open_ended), (True, known), (True, 26), (True, 5), (False, known), (False, open_ended), (False, 8),
+    ):  # fmt: skip
+        path.write_bytes(made(undefined, claim))
+        assert outcome(warm, path) == outcome(Reader(), path)
+
+
+def test_a_layout_notices_a_length_that_reads_like_a_representation(kit: Any, folder: Path) -> None:
+    """The first length is ``LT`` as bytes, and the value holds a whole data set in the explicit encoding."""
+    following = kit.image_nodes()
+    rest = len(kit.encode_nodes(following, implicit=True))
+    inner = kit.encode_nodes([kit.node(0x00080016, "UI", b"9.9\0"), kit.node(0x00080060, "CS", b"PT")])
+    inner += b"\xe0\x7f\x10\0OW\0\0" + struct.pack("<I", 0x544C - len(inner) - 12 + rest)
+    warm = Reader()
+    path = folder / "first.dcm"
+    for value in (b"A" * 0x6000, b"ABCD", inner.ljust(0x544C), b"ABCDEF"):
+        tree = [kit.node(0x00080008, "CS", value), *following]
+        path.write_bytes(kit.encode_file(tree, kit.syntaxes["implicit"]))
+        assert outcome(warm, path) == outcome(Reader(), path)
+        assert Reader().read(str(path)).text("Modality") == ("PT" if inner in value else "MR")
+
+
+def test_headers_of_any_length_follow_each_other(kit: Any, folder: Path) -> None:
+    """What is read at once grows with the headers; what lies beyond it is still read."""
+    warm = Reader()
+    for rank, size in enumerate((10, 40_000, 10, 6_000, 6_002, 90_000, 90_002, 10)):
+        filler = kit.node(0x00091010, "OB", bytes(size))
+        raw = kit.encode_file(
+            kit.image_nodes(filler=filler, number=kit.node(0x00200013, "IS", str(10 + rank).encode()))
+        )
+        header = read_bytes(folder, raw, warm)
+        assert header.text("InstanceNumber") == str(10 + rank)
+        assert header == read_bytes(folder, raw)
+
+
+_ODD_TEXT = st.lists(st.text(" \0\t\n\\|\x1b\x7f\x00aZ9.-é", max_size=8).map(lambda text: text.encode("latin-1")))
+
+
+@example([b"a\\ b", b"c"])
+@example([b"a \\b", b"c"])
+@example([b"a|b", b"c"])
+@given(_ODD_TEXT)
+@_FAST
+def test_texts_decode_at_once_as_they_do_one_by_one(values: list[bytes]) -> None:
+    texts = decode_texts(values)
+    for vr in ("LO", "ST", "CS"):
+        one_by_one = [decode_values([("x", vr, value)])[0]["x"] for value in values]
+        assert texts is None or texts == one_by_one
 
 
 # --- odd but readable ------------------------------------------------------------------------------------------------
