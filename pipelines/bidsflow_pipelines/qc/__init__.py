@@ -1,0 +1,1 @@
+"""The qc pipeline: how good the images of a dataset are."""
