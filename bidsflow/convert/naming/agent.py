@@ -131,8 +131,8 @@ def _mark(draft: Draft, visit: _Visit) -> Draft:
             doubt = f"an earlier series names a contrast agent, and the header of this one {denied}"
             return draft.decided(Decision.REVIEW, doubt)
         return draft
-    injected = _injected(draft.series.header, visit)
-    if injected and injected > draft.series.started[8:14]:
+    injected = _injected(draft, visit)
+    if injected > draft.series.started[8:14]:
         return draft.noted("the contrast agent that the header names was given later (ContrastBolusStartTime)")
     if without and changed:
         return draft.decided(Decision.REVIEW, f"the header names a contrast agent, the {where} says {without}")
@@ -147,10 +147,11 @@ def _mark(draft: Draft, visit: _Visit) -> Draft:
     return draft.decided(Decision.REVIEW, doubt)
 
 
-def _injected(header: Header, visit: _Visit) -> str:
+def _injected(draft: Draft, visit: _Visit) -> str:
     """Return the time of day of an injection during the visit; one before it was typed when the patient came."""
-    match = re.match(r"\d{6}", header.text("ContrastBolusStartTime").replace(":", ""))
-    return match[0] if match and visit.began and match[0] > visit.began else ""
+    match = re.match(r"\d{6}", draft.series.header.text("ContrastBolusStartTime").replace(":", ""))
+    known = visit.began and draft.series.started[8:14]
+    return match[0] if match and known and match[0] > visit.began else ""
 
 
 def _find_witness(said: Agent, visit: _Visit, injected: str, given: str, where: str) -> str:
