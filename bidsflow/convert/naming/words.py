@@ -268,7 +268,7 @@ def _telling_parts(patient: Patient) -> set[str]:
     Shorter ones are initials, runs and b-values. Names count as they are, and as they read without accents.
     """
     names = set(re.findall(r"[^\W_]+", patient.name.lower()))
-    names |= {_plain(name) for name in names} | {to_label(name) for name in names}
+    names |= {_plain(name) for name in names} | {to_label(name).lower() for name in names}
     parts = [(name, 2) for name in names] + [(part, 3) for part in re.findall(r"[0-9a-z]+", patient.id.lower())]
     return {part for part, shortest in parts if len(part) >= (5 if part.isdecimal() else shortest)}
 

@@ -152,3 +152,19 @@ def test_no_path_holds_the_name_of_a_person(description: str) -> None:
 def test_letters_of_a_short_name_inside_a_word_are_no_name(description: str) -> None:
     (row,) = plan_rows([replace(build(bold(description), 1), patient=Patient("12", "LEE NAN", "19800101", "F"))])
     assert row.decision is Decision.CONVERT
+
+
+@pytest.mark.parametrize(
+    "description", ["func_task-li", "func_task-rest_acq-liPre", "bold_task-kimRest", "func_task-KIMrest"]
+)
+def test_no_path_holds_a_short_name(description: str) -> None:
+    (row,) = plan_rows([replace(build(bold(description), 1), patient=Patient("12", "KIM LI", "19800101", "F"))])
+    assert row.decision is Decision.REVIEW
+    assert row.path == NOT_APPLICABLE
+
+
+def test_a_direction_is_no_name() -> None:
+    scans = (Scan("topup", {**SPIN, **AP}, 3), Scan("topup", {**SPIN, **PA}, 3))
+    who = Patient("12", "PA MAY", "19800101", "F")
+    rows = plan_rows([replace(build(scan, number), patient=who) for number, scan in enumerate(scans, start=1)])
+    assert [describe(row) for row in rows] == ["fmap/dir-AP_epi", "fmap/dir-PA_epi"]

@@ -270,11 +270,295 @@ OTHERS: S = {
     ],
 }  # fmt: skip
 
+#: Written when the rules were done, and run once before anything was changed for them: 80 of 83 images came out right,
+#: 3 were wrong (a balanced sequence of Philips, and fat suppression, which had no label yet).
+LATER: S = {
+    "siemens: epilepsy": [
+        (make(1, "localizer", s.LOC, *s.THREE), "skip"),
+        (
+            make(
+                2,
+                "t2_tse_cor_hippo",
+                {
+                    **s.TSE,
+                    "orientation": s.CORONAL,
+                    "matrix": (512, 512, 30),
+                    "PixelSpacing": "0.4\\0.4",
+                    "SliceThickness": 3,
+                },
+            ),
+            "anat/acq-cor_T2w",
+        ),
+        (make(3, "t2_tse_tra", {**s.TSE, "PixelSpacing": "0.7\\0.7", "SliceThickness": 4}), "anat/acq-ax_T2w"),
+        (make(4, "t1_mprage_sag", s.MPRAGE), "anat/T1w"),
+        (make(5, "t2_spc_ir_sag FLAIR", s.SPACE_FLAIR), "anat/FLAIR"),
+        (make(6, "ep2d_diff_b1000", s.DWI, volumes=3, b=(0.0, 1000.0)), "dwi/dir-AP_dwi"),
+    ],
+    "siemens: MS follow-up": [
+        (make(1, "t2_tse_tra_pd", s.TSE, *echoes(12, 95)), "anat/PDw anat/T2w"),
+        (make(2, "t1_se_tra", s.SE_T1), "anat/T1w"),
+        (make(3, "t1_se_tra", s.SE_T1, ContrastBolusAgent="Gadovist"), "anat/ce-gadolinium_T1w"),
+    ],
+    "siemens: fat saturation": [
+        (make(1, "t1_tse_tra", s.SE_T1), "anat/T1w"),
+        (make(2, "t1_tse_tra_fs", {**s.SE_T1, "ScanOptions": "FS"}), "anat/acq-fs_T1w"),
+    ],
+    "siemens: pre+post by time": [
+        (make(1, "loc", s.LOC, *s.THREE, ContrastBolusAgent="Dotarem", ContrastBolusStartTime="092000"), "skip"),
+        (make(2, "t1_mprage", s.MPRAGE, ContrastBolusAgent="Dotarem", ContrastBolusStartTime="092000"), "anat/T1w"),
+        (
+            make(6, "t1_mprage", s.MPRAGE, ContrastBolusAgent="Dotarem", ContrastBolusStartTime="092000"),
+            "anat/ce-gadolinium_T1w",
+        ),
+    ],
+    "siemens: posterior": [
+        (make(1, "t2_tse_posterior_fossa", s.TSE), "anat/T2w"),
+        (make(2, "t1_mprage_highcontrast", s.MPRAGE), "anat/T1w"),
+    ],
+    "siemens: sodium": [
+        (make(1, "23Na_radial", {**s.FLASH3D, **s.timed(0.5, 120, 90), "SequenceName": "*rad3d"}), "review")
+    ],
+    "siemens: T2 prep dir": [
+        (make(1, "t2_space_DIR_sag", {**s.SPACE_FLAIR, "InversionTime": 3000, "RepetitionTime": 7500}), "review")
+    ],
+    "siemens: hand task": [
+        (bold(1, "bold_hand_left"), "func/task-handLeft_bold"),
+        (bold(2, "bold_foot"), "func/task-foot_bold"),
+    ],
+    "siemens: PSIF": [
+        (
+            make(1, "psif3d", {**s.FLASH3D, "SequenceName": "*psif3d1", "SequenceVariant": "SS", **s.timed(5, 12, 40)}),
+            "review",
+        )
+    ],
+    "siemens: cspine fmri": [(bold(1, "bold_cspine_rest", BodyPartExamined="CSPINE"), "func/task-rest_bold")],
+    "siemens: cspine anat": [
+        (make(1, "t2_tse_sag", {**s.TSE, "orientation": s.SAGITTAL}, BodyPartExamined="CSPINE"), "review")
+    ],
+    "siemens: RESOLVE": [
+        (
+            make(1, "resolve_4scan_trace", {**s.DWI, "SequenceName": "*re_b0"}, volumes=2, b=(0.0, 1000.0)),
+            "dwi/dir-AP_dwi",
+        )
+    ],
+    "siemens: two T1 MPRAGE, res": [
+        (make(1, "t1_mprage_1mm", {**s.MPRAGE, "PixelSpacing": "1\\1", "SliceThickness": 1}), "anat/acq-1mm_run-1_T1w"),
+        (
+            make(2, "t1_mprage_0.8mm", {**s.MPRAGE, "PixelSpacing": "0.8\\0.8", "SliceThickness": 0.8}),
+            "anat/acq-0p8mm_T1w",
+        ),
+        (make(3, "t1_mprage_1mm", {**s.MPRAGE, "PixelSpacing": "1\\1", "SliceThickness": 1}), "anat/acq-1mm_run-2_T1w"),
+    ],
+    "siemens: multiecho bold beside single": [
+        (
+            make(1, "bold_me_rest", s.BOLD, *echoes(12, 30, 48), volumes=200),
+            "func/task-rest_acq-ME_echo-1_bold func/task-rest_acq-ME_echo-2_bold func/task-rest_acq-ME_echo-3_bold",
+        ),
+        (bold(2, "bold_rest"), "func/task-rest_bold"),
+    ],
+    "siemens: vessel": [
+        (
+            make(1, "t1_space_db_post", {**s.SPACE, **s.timed(22, 800, 120)}, ContrastBolusAgent="GADAVIST 7.5CC"),
+            "anat/ce-gadolinium_T1w",
+        )
+    ],
+    "siemens: brain dwi in abdomen": [(make(1, "ep2d_diff_abdomen", s.DWI, volumes=9, b=(0.0, 800.0)), "review")],
+    "ge: routine": [
+        (make(1, "3-pl T2* FGRE", s.ge("GR", "SS\\SP", "2D", "fgre", **s.timed(1.6, 5.3, 30)), *s.THREE), "skip"),
+        (make(2, "Sag T1 FLAIR", {**s.GE_T1_FLAIR, "orientation": s.SAGITTAL}), "anat/T1w"),
+        (make(3, "Ax T2 PROPELLER", {**s.GE_FSE, "EchoTime": 110, "RepetitionTime": 5200}), "anat/T2w"),
+        (
+            make(
+                4,
+                "Ax T2 FLAIR",
+                {
+                    **s.GE_CUBE_FLAIR,
+                    **s.timed(125, 9002, 160, 2473),
+                    **s.SLICES,
+                    "MRAcquisitionType": "2D",
+                    "orientation": s.AXIAL,
+                },
+            ),
+            "anat/FLAIR",
+        ),
+        (make(5, "Ax DWI ASSET", s.GE_DWI, volumes=2, b=(0.0, 1000.0)), "dwi/dwi"),
+        (make(6, "Ax T1 FLAIR +C", s.GE_T1_FLAIR, ContrastBolusAgent="GADAVIST"), "anat/ce-gadolinium_T1w"),
+        (make(7, "Ax SWAN", s.ge("GR", "SS\\SP", "3D", "swan", **s.HEAD, **s.timed(23, 38, 15))), "anat/T2starw"),
+    ],
+    "ge: resting with agent": [
+        (make(1, "Ax BRAVO", s.GE_BRAVO, ContrastBolusAgent="Dotarem"), "review"),
+        (make(2, "rsfMRI", s.GE_EPI, volumes=180, ContrastBolusAgent="Dotarem"), "func/task-rest_bold"),
+    ],
+    "ge: DSC anon": [(make(1, "", s.GE_EPI, volumes=50, **{"RepetitionTime": 1500}), "review")],
+    "ge: shoulder": [
+        (
+            make(
+                1,
+                "Cor PD FS",
+                {**s.GE_FSE, "orientation": s.CORONAL},
+                BodyPartExamined="SHOULDER",
+                ReceiveCoilName="3CHSHOULDER",
+            ),
+            "review",
+        )
+    ],
+    "ge: LAVA": [
+        (
+            make(
+                1,
+                "Ax LAVA-Flex WATER",
+                s.ge(
+                    "GR",
+                    "SS\\SP",
+                    "3D",
+                    "lava",
+                    ImageType="DERIVED\\PRIMARY\\DIXON\\WATER",
+                    **s.HEAD,
+                    **s.timed(1.2, 4.1, 12),
+                ),
+            ),
+            "review",
+        )
+    ],
+    "ge: MRCP": [(make(1, "3D MRCP", {**s.GE_CUBE, "EchoTime": 600, "RepetitionTime": 4000}), "review")],
+    "ge: PC": [(make(1, "3D PC SAG", s.ge("GR", "SS\\SP", "3D", "3dpc", **s.HEAD, **s.timed(6, 22, 20))), "review")],
+    "philips: enhanced STIR": [
+        (
+            make(
+                1,
+                "STIR_cor",
+                s.xa(
+                    s.philips("SE", "", SequenceName="", **s.SLICES, **s.timed(70, 4500, 90, 220)),
+                    InversionRecovery="YES",
+                    AcquisitionContrast="STIR",
+                ),
+            ),
+            "anat/acq-STIR_T2w",
+        )
+    ],
+    "philips: enhanced FLAIR 3D": [
+        (
+            make(
+                1,
+                "3D_Brain_VIEW_FLAIR",
+                s.xa(
+                    s.philips("SE", "", "3D", SequenceName="", **s.HEAD, **s.timed(340, 4800, 90, 1650)),
+                    InversionRecovery="YES",
+                    AcquisitionContrast="FLUID_ATTENUATED",
+                ),
+            ),
+            "anat/FLAIR",
+        )
+    ],
+    "philips: enhanced T1 FFE dynamic": [
+        (
+            make(
+                1,
+                "DCE",
+                s.xa(
+                    s.philips("GR", "", "3D", SequenceName="", **s.HEAD, **s.timed(2, 4.5, 15)),
+                    AcquisitionContrast="T1",
+                ),
+                volumes=40,
+            ),
+            "review",
+        )
+    ],
+    "philips: bTFE": [
+        (
+            make(1, "BTFE", s.philips("GR", "BTFE", "3D", SequenceVariant="MP\\SS", **s.HEAD, **s.timed(2.3, 4.6, 45))),
+            "review",
+        )
+    ],
+    "philips: T2 map": [(make(1, "T2_map_GRASE", s.PH_TSE, *echoes(13, 26, 39, 52, 65, 78)), "review")],
+    "philips: SWIp": [
+        (
+            make(
+                1,
+                "SWIp",
+                s.philips(
+                    "GR", "T1FFE", "3D", ImageType="ORIGINAL\\PRIMARY\\M_FFE\\M\\FFE", **s.HEAD, **s.timed(18, 31, 17)
+                ),
+            ),
+            "anat/T2starw",
+        )
+    ],
+    "philips: 3D T2 + 2D T2": [
+        (make(1, "T2W_TSE_ax", s.PH_TSE), "anat/acq-ax_T2w"),
+        (
+            make(
+                2,
+                "3D_VIEW_T2",
+                s.philips(
+                    "SE", "TSE", "3D", ImageType="ORIGINAL\\PRIMARY\\M_SE\\M\\SE", **s.HEAD, **s.timed(245, 2500, 90)
+                ),
+            ),
+            "anat/acq-3D_T2w",
+        ),
+    ],
+    "philips: PRESTO": [
+        (
+            make(
+                1,
+                "PRESTO_fMRI",
+                s.philips("GR", "FFE", "3D", PhilipsEpiFactor=15, matrix=(64, 64, 40), **s.timed(30, 20, 10)),
+                volumes=400,
+            ),
+            "review",
+        )
+    ],
+    "uih: routine": [
+        (make(1, "gre_scout", s.uih("GR", "gre_scout", "2D"), *s.THREE), "skip"),
+        (make(2, "t1_gre_fsp_3d_sag", s.UIH_T1), "anat/T1w"),
+        (make(3, "t1_gre_fsp_3d_sag+C", s.UIH_T1, ContrastBolusAgent="Gd"), "anat/ce-gadolinium_T1w"),
+        (make(4, "t2_fse_arms_tra", s.uih("SE", "fse_arms", "2D", **s.SLICES, **s.timed(120, 4500, 140))), "anat/T2w"),
+        (make(5, "swi", s.uih("GR", "gre_swi3d", "3D", **s.HEAD, **s.timed(20, 29, 10))), "anat/T2starw"),
+        (
+            make(
+                6,
+                "epi_dwi_tra_b1000",
+                s.uih("EP", "epi_dwi", "2D", matrix=(128, 128, 20), **s.timed(80, 3500, 90)),
+                volumes=2,
+                b=(0.0, 1000.0),
+            ),
+            "dwi/dwi",
+        ),
+    ],
+    "canon: routine": [
+        (make(1, "T1 SE AX", s.canon("SE", "SE2D", "2D", **s.SLICES, **s.timed(12, 500, 70))), "anat/acq-ax_T1w"),
+        (
+            make(
+                2, "T1 SE SAG", s.canon("SE", "SE2D", "2D", **s.SLICES, **s.timed(12, 500, 70)), orientation=s.SAGITTAL
+            ),
+            "anat/acq-sag_T1w",
+        ),
+        (make(3, "T2* AX", s.canon("GR", "FE2D", "2D", **s.SLICES, **s.timed(18, 700, 20))), "anat/T2starw"),
+        (make(4, "MRA TOF", s.canon("GR", "FE3D", "3D", **s.HEAD, **s.timed(6.8, 23, 18))), "review"),
+        (make(5, "DWI b1000", s.CANON_DWI, volumes=2, b=(0.0, 1000.0)), "dwi/dwi"),
+        (
+            make(6, "FLAIR AX", s.canon("SE\\IR", "FSE_IR", "2D", **s.SLICES, **s.timed(105, 8000, 90, 2500))),
+            "anat/FLAIR",
+        ),
+    ],
+    "hitachi: L-spine": [
+        (
+            make(
+                1,
+                "T2 SAG L-SPINE",
+                s.canon("SE", "FSE", "2D", **s.SLICES, **s.timed(110, 3500, 90)),
+                Manufacturer="Hitachi",
+                orientation=s.SAGITTAL,
+            ),
+            "review",
+        )
+    ],
+}
+
 ALL = {
     f"{group}: {name}": rows
     for group, table in (("siemens", SIEMENS), ("xa", XA), ("ge", GE), ("philips", PHILIPS), ("others", OTHERS))
     for name, rows in table.items()
-}
+} | LATER
 
 
 @pytest.mark.parametrize("name", ALL)

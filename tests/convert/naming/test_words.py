@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bidsflow.convert.naming.guess import Guess, read_guess
-from bidsflow.convert.naming.words import direction, hinted, is_reference, look_alikes, read_reproin, task_label
+from bidsflow.convert.naming.words import (
+    body_part,
+    direction,
+    hinted,
+    is_reference,
+    look_alikes,
+    names_person,
+    read_reproin,
+    task_label,
+)
 from bidsflow.dicom.series import Patient, Series
 from tests.convert.naming import scans as s
 
@@ -77,6 +86,43 @@ def test_a_task_never_repeats_the_person() -> None:
     assert label == "p7Faces" or label == "faces"
     assert "anna" not in label.lower()
     assert "forrest" not in label.lower()
+
+
+KIM = Patient("AB-77", "KIM NG LI MÜLLER SØREN", "", "")
+
+
+@pytest.mark.parametrize(
+    "label",
+    ["kim", "li", "ng", "kimRest", "restLi", "liRest", "KIMRest", "REST2Ng", "preMuller", "mullersrest", "Mller", "ab77x",
+     "restKIM", "LIrest"],
+)  # fmt: skip
+def test_a_label_that_names_a_person_is_seen(label: str) -> None:
+    who = Patient("AB77X", KIM.name, "", "") if label == "ab77x" else KIM
+    assert names_person([label], who)
+
+
+@pytest.mark.parametrize("label", ["listening", "skim", "kimono", "ngo", "milling", "3D", "ax", "rest", "77", "RestAB"])
+def test_letters_of_a_short_name_inside_a_word_are_none(label: str) -> None:
+    assert not names_person([label], KIM)
+
+
+@pytest.mark.parametrize(
+    ("text", "label"), [("bold_Li_faces", "faces"), ("Ng stroop", "stroop"), ("Kim-task-flanker", "flanker")]
+)
+def test_a_short_name_goes_from_a_task(text: str, label: str) -> None:
+    assert task_label(said(text, patient=KIM))[0] == label
+
+
+BODY = {
+    "t2_tse_sag_knee": "knee", "T2 LSPINE sag": "lspine", "L-Spine T1": "l-spine", "t2_cervical_sag": "cervical",
+    "MRCP": "mrcp", "t2_liver": "liver", "t2_tse_hippocampus": "", "ship": "", "t2_tse_brain_spine": "",
+    "chip_hand": "hand",    "dti_cardiac_gated": "", "t1 HWS": "hws", "t1_tse_tra": "", "headneck": "",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", BODY)
+def test_words_name_parts_of_the_body(text: str) -> None:
+    assert body_part(said(text)) == BODY[text]
 
 
 @given(st.text(max_size=30))
