@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.physics import only_b_zero
 from bidsflow.convert.plan import Decision, PlanRow
+from bidsflow.convert.visits import seconds_of
 from bidsflow.convert.wiring import sources
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.physics import FAIR, Kind
@@ -207,7 +207,7 @@ def _find_partner(blip: Draft, drafts: Sequence[Draft]) -> Draft | None:
 
 def _setting(*drafts: Draft) -> _Setting:
     """Return how images that belong together were measured."""
-    times = [time for one in drafts if (time := _seconds(one.series.started)) is not None]
+    times = [time for one in drafts if (time := seconds_of(one.series.started)) is not None]
     return _Setting(_shim(drafts[0]), drafts[0].geometry, max(times, default=None))
 
 
@@ -241,16 +241,6 @@ def _reason(field: _Setting, run: _Setting, count: int) -> str:
         near = "before" if _distance(field, run) >= 0 else "after"
         why = ["the only one" if count == 1 else f"the nearest in time {near} it"]
     return " and ".join(why) + (", although its shim differs" if same is False else "")
-
-
-def _seconds(started: str) -> float | None:
-    """Return a time as `Series.started` has it in seconds since an arbitrary moment; None without a time of day."""
-    try:
-        day = date(int(started[:4]), int(started[4:6]), int(started[6:8])).toordinal()
-        hours, minutes = int(started[8:10]), int(started[10:12])
-        return 86400.0 * day + 3600.0 * hours + 60.0 * minutes + float(started[12:] or 0)
-    except ValueError:
-        return None
 
 
 def note_foreign_shims(rows: Sequence[PlanRow], by_uid: Mapping[str, Series]) -> tuple[str, ...]:

@@ -16,7 +16,8 @@ from bidsflow.convert.naming.guess import Guess
 from bidsflow.convert.naming.session import name_session
 from bidsflow.convert.naming.words import given_sessions
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan, PlanRow
-from bidsflow.convert.subjects import Key, Sessions, assign, person_of
+from bidsflow.convert.subjects import Key, Sessions, assign, group_people, person_of
+from bidsflow.convert.visits import Visit, find_neighbours, join_studies
 from bidsflow.convert.wiring import drop_broken_fields
 from bidsflow.dicom.series import Conflict, Inventory, Series
 from bidsflow.errors import BidsflowError
@@ -69,7 +70,9 @@ def make_plan(
     skipped : collection of (str, int), optional
         The images that a person said to skip in an earlier plan, by SeriesInstanceUID and rank.
     """
-    place = assign(inventory.series, key or Key(), sessions, given_sessions(inventory.series))
+    given = given_sessions(inventory.series)
+    place = assign(inventory.series, key or Key(), sessions, given)
+    neighbours = find_neighbours(group_people(inventory.series), given)
     doubtful = {
         uid: str(collision.conflict.value)
         for collision in inventory.collisions
@@ -77,7 +80,7 @@ def make_plan(
         for uid in collision.series
     }
     if sessions is Sessions.AUTO:
-        doubtful = {**_find_crowded(inventory, place, taken or {}), **doubtful}
+        doubtful = {**_find_crowded(inventory, place, taken or {}, join_studies(neighbours)), **doubtful}
     rows: list[PlanRow] = []
     shared: dict[_RowKey, str] = {}
     elsewhere = _count_fields(inventory, taken or {})
@@ -93,10 +96,9 @@ def make_plan(
     foreign = note_foreign_shims(rows, by_uid)
     where = {series.uid: place.sessions[series.study_uid] for series in inventory.series}
     rows.sort(key=lambda row: (where[row.series_uid], row.series_number, row.series_uid, row.image))
-    return Planned(
-        Plan(tuple(rows), _tell(inventory, (*foreign, *wired.notes))),
-        _keep_places(place, key or Key(), inventory, rows),
-    )
+    visits = _note_visits(neighbours, place, (key or Key()).sessions)
+    told = Plan(tuple(rows), _tell(inventory, (*visits, *foreign, *wired.notes)))
+    return Planned(told, _keep_places(place, key or Key(), inventory, rows))
 
 
 def _tell(inventory: Inventory, notes: Sequence[str]) -> tuple[str, ...]:
@@ -113,22 +115,50 @@ def _keep_places(place: Key, before: Key, inventory: Inventory, rows: Sequence[P
     return replace(place, sessions={study: where for study, where in place.sessions.items() if study in studies})
 
 
-def _find_crowded(inventory: Inventory, place: Key, taken: Mapping[tuple[str, int], str]) -> dict[str, str]:
-    """Return why series of a second study must not join the first, in a dataset without sessions, by their UID."""
-    studies = Counter(place.sessions.values())
+def _find_crowded(
+    inventory: Inventory, place: Key, taken: Mapping[tuple[str, int], str], joined: Mapping[str, str]
+) -> dict[str, str]:
+    """Return why series of a second visit must not join the first, in a dataset without sessions, by their UID."""
+    visits = Counter(where for study, where in place.sessions.items() if study not in joined)
     known = {uid for uid, _ in taken}
-    done = {series.study_uid for series in inventory.series if series.uid in known}
+    done = {joined.get(series.study_uid, series.study_uid) for series in inventory.series if series.uid in known}
     reason = (
-        "a second study of this subject, in a dataset without sessions: "
-        "run again with --sessions always, or with never where both are one visit"
+        "a second study of this subject, in a dataset without sessions: --sessions always makes it a session beside "
+        "the first visit, --sessions never takes both for one visit"
     )
     return {
         series.uid: reason
         for series in inventory.series
-        if series.study_uid not in done
+        if joined.get(series.study_uid, series.study_uid) not in done
         and place.sessions[series.study_uid][1] == ""
-        and studies[place.sessions[series.study_uid]] > 1
+        and visits[place.sessions[series.study_uid]] > 1
     }
+
+
+def _note_visits(neighbours: Sequence[Visit], place: Key, before: Mapping[str, tuple[str, str]]) -> tuple[str, ...]:
+    """Return what a person should know of the visits of a subject, once: when one of their studies is new."""
+    notes = []
+    for visit in neighbours:
+        (sub, one), (_, other) = (place.sessions[study] for study in visit.studies)
+        if all(study in before for study in visit.studies):
+            continue
+        if one == other and visit.certain:
+            notes.append(
+                f"sub-{sub}: two studies {visit.minutes} min apart are one visit, by their frame of reference; "
+                "if they are two, give the second a session of its own in the plan"
+            )
+        elif one != other and not visit.certain:
+            notes.append(
+                f"sub-{sub}: ses-{one} and ses-{other} are {visit.minutes} min apart on one scanner; if they are one "
+                "visit (a person registered again), give both one session in the plan"
+            )
+    here = {sub for study, (sub, ses) in place.sessions.items() if ses and study not in before}
+    notes += [
+        f"sub-{sub}: its first visit stays outside of a session, which is valid, but which not every tool expects; "
+        "to move it, put ses-01 into its paths in the plan (docs/converting.md, Subjects and sessions)"
+        for sub in sorted({sub for sub, ses in before.values() if not ses} & here)
+    ]
+    return tuple(notes)
 
 
 def _draft_series(series: Series, guesses: Mapping[str, Guess]) -> list[Draft]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 
+from bidsflow.convert.visits import find_neighbours, join_studies
 from bidsflow.dicom.series import Series
 
 
@@ -62,8 +63,8 @@ def assign(
     """Return the key with a place for every study.
 
     Subjects and sessions that have a label keep it. New subjects are numbered in the order of their first study,
-    sessions of a subject in the order of time. With `Sessions.AUTO` there are sessions where someone has two studies,
-    or where the dataset has them already.
+    sessions of a subject in the order of time. Studies of one visit share their session (see `visits`). With
+    `Sessions.AUTO` there are sessions where someone has two visits, or where the dataset has them already.
 
     Parameters
     ----------
@@ -77,12 +78,13 @@ def assign(
         Session labels that the protocol gives, by StudyInstanceUID. They are taken where they are free.
     """
     given = given or {}
+    joined = join_studies(find_neighbours(group_people(series), given))
     people: dict[str, dict[str, str]] = {}
     for one in sorted(series, key=lambda s: (s.header.text("StudyDate"), s.header.text("StudyTime"), s.study_uid)):
         start = one.header.text("StudyDate") or one.started[:8]
         people.setdefault(person_of(one), {}).setdefault(one.study_uid, start)
     subjects, places, shifts = dict(key.subjects), dict(key.sessions), dict(key.shifts)
-    wanted = _wants_sessions(people, key, sessions) or (sessions is Sessions.AUTO and not key.sessions and bool(given))
+    wanted = _wants_sessions(people, key, sessions, joined, given)
     width = max(2, len(str(len(people) + len(subjects))))
     labels, taken = set(subjects.values()), defaultdict(set)
     for label, session in places.values():
@@ -93,8 +95,12 @@ def assign(
             labels.add(subjects[person])
         subject = subjects[person]
         for study in studies:
-            if study not in places:
-                label = given.get(study, "")
+            visit = [one for one in studies if joined.get(one, one) == joined.get(study, study)]
+            home = next((places[one] for one in visit if one in places), None)
+            if study not in places and home is not None and home[0] == subject:
+                places[study] = home
+            elif study not in places:
+                label = next((given[one] for one in visit if one in given), "")
                 free = label if label and label not in taken[subject] else _next_label(taken[subject], 2)
                 session = free if wanted else ""
                 places[study] = (subject, session)
@@ -106,12 +112,26 @@ def assign(
     return Key(subjects, places, {label: days for label, days in shifts.items() if label in labels})
 
 
-def _wants_sessions(people: Mapping[str, Mapping[str, str]], key: Key, sessions: Sessions) -> bool:
+def group_people(series: Sequence[Series]) -> dict[str, list[Series]]:
+    """Return the series of each person, by `person_of`."""
+    people: dict[str, list[Series]] = defaultdict(list)
+    for one in series:
+        people[person_of(one)].append(one)
+    return people
+
+
+def _wants_sessions(
+    people: Mapping[str, Mapping[str, str]],
+    key: Key,
+    sessions: Sessions,
+    joined: Mapping[str, str],
+    given: Mapping[str, str],
+) -> bool:
     if sessions is not Sessions.AUTO:
         return sessions is Sessions.ALWAYS
     if key.sessions:
         return key.has_sessions
-    return any(len(studies) > 1 for studies in people.values())
+    return bool(given) or any(len(studies.keys() - joined.keys()) > 1 for studies in people.values())
 
 
 def _next_label(taken: Set[str], width: int) -> str:

@@ -121,3 +121,21 @@ def test_plan_of_a_spreadsheet_makes_the_same_dataset(
     shutil.rmtree(target, ignore_errors=True)
     assert cli("convert", my_export, target, "--plan", plan).code == 0
     assert read_tree(target) == reference
+
+
+def test_first_visit_can_be_moved_into_a_session_by_the_plan(
+    my_export: Path, tmp_path: Path, cli: Cli, reference: dict[str, bytes]
+) -> None:
+    target, plan = tmp_path / "bids", tmp_path / "plan.tsv"
+    assert cli("convert", sorted(my_export.glob("*/*"))[0], target).code == 0
+    assert cli("plan", my_export, "--bids-dir", target, "--sessions", "always", "-o", plan).code == 0
+    text = plan.read_text()
+    for folder in ("fmap", "func"):
+        text = text.replace(f"sub-01/{folder}/sub-01_", f"sub-01/ses-01/{folder}/sub-01_ses-01_")
+    plan.write_text(text)
+    assert cli("convert", my_export, target, "--plan", plan).code == 0
+    found = read_tree(target)
+    assert found.keys() == reference.keys()
+    images = {name for name in reference if name.endswith(".nii.gz")}
+    assert {name: found[name] for name in images} == {name: reference[name] for name in images}
+    assert cli("convert", my_export, target).out == f"{target}: 8 unchanged\n"

@@ -1,0 +1,112 @@
+"""Two studies are one visit where the person never left the scanner, and only there."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+
+from bidsflow.convert.planner import make_plan
+from bidsflow.convert.subjects import Key, Sessions, assign
+from bidsflow.dicom.header import Header
+from bidsflow.dicom.series import Image, Inventory, Patient, Series
+
+T1W = {"Modality": "MR", "ScanningSequence": "GR\\IR", "EchoTime": "3", "RepetitionTime": "2300",
+       "InversionTime": "900", "MRAcquisitionType": "3D"}  # fmt: skip
+
+
+def scan(study: str, number: int, started: str, frame: str = "", device: str = "S1", person: str = "A") -> Series:
+    header = Header({**T1W, "StudyDate": started[:8], "FrameOfReferenceUID": frame, "DeviceSerialNumber": device})
+    images = (Image(header, (64, 64, 30), 1, n_instances=1),)
+    return Series(f"{study}.{number}", study, Patient(person, "", "", ""), number, "t1", "t1", started, images, (),
+                  header)  # fmt: skip
+
+
+class Case(NamedTuple):
+    """When the second study begins, and what else of it differs from the first, which ends at 10:00."""
+
+    started: str
+    frame: str = "1.9"
+    device: str = "S1"
+    person: str = "A"
+
+
+FIRST = (scan("1", 1, "20240301093000", "1.9"), scan("1", 2, "20240301100000", "1.9"))
+TWO_VISITS = {
+    "another frame of reference": Case("20240301100900", "1.8"),
+    "no frame of reference": Case("20240301100900", ""),
+    "the next day": Case("20240302100900"),
+    "hours later": Case("20240301121500"),
+    "at the same time": Case("20240301095000"),
+    "another scanner": Case("20240301100900", "1.9", "S2"),
+    "no time of day": Case("20240301"),
+    "midnight, which is no time": Case("20240301000000"),
+}
+
+
+def sessions_of(case: Case, given: dict[str, str] | None = None) -> list[tuple[str, str]]:
+    second = scan("2", 1, case.started, case.frame, case.device, case.person)
+    places = assign((*FIRST, second), Key(), Sessions.AUTO, given).sessions
+    return [places[study] for study in ("1", "2")]
+
+
+def test_studies_with_one_frame_of_reference_that_follow_each_other_are_one_visit() -> None:
+    assert sessions_of(Case("20240301100900")) == [("01", ""), ("01", "")]
+
+
+@pytest.mark.parametrize("name", TWO_VISITS)
+def test_studies_with_less_in_common_are_two_visits(name: str) -> None:
+    assert len(set(sessions_of(TWO_VISITS[name]))) == 2
+
+
+def test_an_atlas_is_no_frame_of_reference_of_a_person() -> None:
+    atlas = "1.2.840.10008.1.4.1.1"
+    series = (scan("1", 1, "20240301093000", atlas), scan("2", 1, "20240301100000", atlas))
+    assert len(set(assign(series, Key()).sessions.values())) == 2
+
+
+def test_two_people_have_two_visits() -> None:
+    assert sessions_of(Case("20240301100900", person="B")) == [("01", ""), ("02", "")]
+
+
+def test_studies_that_the_protocol_gives_two_sessions_are_two() -> None:
+    given = {"1": "pre", "2": "post"}
+    assert sessions_of(Case("20240301100900"), given) == [("01", "pre"), ("01", "post")]
+
+
+def test_three_studies_of_one_visit_share_a_session_beside_another_visit() -> None:
+    series = (*FIRST, scan("2", 1, "20240301101000", "1.9"), scan("3", 1, "20240301110000", "1.9"),
+              scan("4", 1, "20240401110000", "1.7"))  # fmt: skip
+    assert list(assign(series, Key()).sessions.values()) == [("01", "01")] * 3 + [("01", "02")]
+
+
+def test_study_joins_the_visit_that_the_dataset_has() -> None:
+    key = Key({FIRST[0].patient.key: "7"}, {"2": ("7", "x")}, {"7": -40000})
+    assert assign((*FIRST, scan("2", 1, "20240301100900", "1.9")), key).sessions["1"] == ("7", "x")
+
+
+def test_second_study_of_a_visit_is_converted_into_a_dataset_without_sessions() -> None:
+    first = make_plan(Inventory(FIRST, ()))
+    taken = {(row.series_uid, row.image): row.path for row in first.plan.rows}
+    both = Inventory((*FIRST, scan("2", 3, "20240301100900", "1.9")), ())
+    (late,) = make_plan(both, key=first.key, taken=taken).plan.rows[2:]
+    assert (late.decision, late.path) == ("convert", "sub-01/anat/sub-01_run-3_T1w")
+
+
+@pytest.mark.parametrize(
+    ("frame", "says"),
+    [("1.9", "sub-01: two studies 9 min apart are one visit"), ("1.8", "sub-01: ses-01 and ses-02 are 9 min apart")],
+)
+def test_visits_that_lie_close_are_noted_once(frame: str, says: str) -> None:
+    inventory = Inventory((*FIRST, scan("2", 1, "20240301100900", frame)), ())
+    planned = make_plan(inventory)
+    (note,) = planned.plan.notes
+    assert note.startswith(says)
+    assert make_plan(inventory, key=planned.key).plan.notes == ()
+
+
+def test_first_visit_that_stays_outside_of_a_session_is_noted() -> None:
+    first = make_plan(Inventory(FIRST, ()))
+    both = Inventory((*FIRST, scan("2", 1, "20250301100900")), ())
+    (note,) = make_plan(both, key=first.key, sessions=Sessions.ALWAYS).plan.notes
+    assert note.startswith("sub-01: its first visit stays outside of a session")
