@@ -165,6 +165,57 @@ class ToolError(BidsflowError, RuntimeError):
         return f"{self.tool}: {self.reason}" + (f". {self.hint}" if self.hint else "")
 
 
+class PipelineError(BidsflowError, RuntimeError):
+    """A pipeline cannot be found, or its declaration is wrong."""
+
+    exit_code = 2
+
+    def __init__(self, pipeline: str, reason: str) -> None:
+        super().__init__(pipeline, reason)
+        self.pipeline = pipeline
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"pipeline {self.pipeline}: {self.reason}"
+
+
+class FlowError(BidsflowError, TypeError):
+    """Steps of a workflow do not fit together; found when the workflow is built.
+
+    Attributes
+    ----------
+    step : str
+        Name of the step.
+    """
+
+    def __init__(self, step: str, reason: str) -> None:
+        super().__init__(step, reason)
+        self.step = step
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"step {self.step}: {self.reason}"
+
+
+class RunError(BidsflowError, RuntimeError):
+    """A run of a pipeline cannot begin or go on.
+
+    Attributes
+    ----------
+    code : int
+        What the command returns: 2 for a wrong option, 65 for an input that cannot be used, 70 for nothing to do.
+    """
+
+    def __init__(self, reason: str, hint: str = "", code: int = 70) -> None:
+        super().__init__(reason, hint, code)
+        self.reason = reason
+        self.hint = hint
+        self.exit_code = code
+
+    def __str__(self) -> str:
+        return self.reason + (f". {self.hint}" if self.hint else "")
+
+
 def describe_error(error: BaseException) -> str:
     """Return the kind of an unexpected error and the last line of bidsflow that it came through, without its message.
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
 
 from bidsflow import __version__
-from bidsflow.cli import convert, demo, dump, phantom, plan, scan, validate
+from bidsflow.cli import convert, demo, dump, new_pipeline, phantom, pipelines, plan, run, scan, trace, validate
 from bidsflow.cli.options import unwrap
 from bidsflow.errors import BidsflowError, describe_error
 
@@ -19,6 +21,7 @@ EXIT_INTERRUPTED = 130
 #: A file could not be read or written (sysexits.h, EX_IOERR).
 EXIT_IO = 74
 
+_INTERRUPTED = "interrupted: nothing half-written was left; the same command goes on from here"
 _START = """\
 Start here:
 bidsflow demo DIR                 the whole way, on made-up data
@@ -37,11 +40,21 @@ for _command, _end, _panel in (
     (plan.plan, plan.HELP_END, "From the scanner to BIDS"),
     (convert.convert, convert.HELP_END, "From the scanner to BIDS"),
     (validate.validate, validate.HELP_END, "From the scanner to BIDS"),
+    (pipelines.pipelines, "", "Run BIDS Apps"),
+    (new_pipeline.new_pipeline, new_pipeline.HELP_END, "Run BIDS Apps"),
     (dump.dump, dump.HELP_END, "Look closer"),
+    (trace.trace, "", "Look closer"),
     (phantom.phantom, phantom.HELP_END, "Try it out"),
     (demo.demo, demo.HELP_END, "Try it out"),
 ):
     app.command(help=unwrap(_command.__doc__ or ""), epilog=_end, rich_help_panel=_panel)(_command)
+app.command(
+    help=unwrap(run.run.__doc__ or ""),
+    epilog=run.HELP_END,
+    rich_help_panel="Run BIDS Apps",
+    context_settings=run.PASS_ON,
+    add_help_option=False,
+)(run.run)
 
 
 def _print_version(wanted: bool) -> None:
@@ -72,17 +85,30 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 def main() -> None:
     """Run the command line; whatever goes wrong becomes one message and an exit code."""
+    _guard(lambda: app(standalone_mode=True))
+
+
+def main_of_pipeline() -> None:
+    """Run a pipeline under its own name, ``bidsflow-qc``, as containers and platforms call it."""
+    name = Path(sys.argv[0]).name.removeprefix("bidsflow-")
+    _guard(lambda: sys.exit(run.call(name, sys.argv[1:], f"bidsflow-{name}")))
+
+
+def _guard(command: Callable[[], None]) -> None:
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup asks
             signal.signal(number, _interrupt)
     try:
-        app(standalone_mode=True)
+        command()
+    except KeyboardInterrupt:
+        typer.echo(_INTERRUPTED, err=True)
+        sys.exit(EXIT_INTERRUPTED)
     except BidsflowError as error:
         _fail(str(error), error.exit_code)
     except SystemExit as end:
         if end.code == EXIT_INTERRUPTED:
-            typer.echo("interrupted: nothing half-written was left; the same command goes on from here", err=True)
+            typer.echo(_INTERRUPTED, err=True)
         raise
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

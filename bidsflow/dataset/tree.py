@@ -112,8 +112,21 @@ def _check_folder(root: Path, target: Path) -> None:
         )
 
 
-def open_dataset(root: Path, exports: Sequence[Path] = ()) -> Dataset:
+def open_dataset(
+    root: Path, exports: Sequence[Path] = (), *, rooms: Sequence[str] = _ROOMS, about: str = _ABOUT
+) -> Dataset:
     """Open a dataset, or make a new one.
+
+    Parameters
+    ----------
+    root : Path
+        The dataset.
+    exports : sequence of Path
+        What it must not lie in.
+    rooms : sequence of str
+        Folders of bidsflow's own in it; ``journal`` and ``staging`` are always there.
+    about : str
+        What is said of them in a README beside.
 
     Raises
     ------
@@ -125,14 +138,14 @@ def open_dataset(root: Path, exports: Sequence[Path] = ()) -> Dataset:
     target = check_target(root, exports)
     dataset = Dataset(target)
     try:
-        for folder in (dataset.state, *(dataset.state / name for name in _ROOMS)):
+        for folder in (dataset.state, *(dataset.state / name for name in {*rooms, "journal", "staging"})):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         mode = dataset.state.stat().st_mode
         if mode & 0o007:  # copied or unpacked with other rights; a group may have been let in on purpose
             dataset.state.chmod(mode & 0o770)
-        about = dataset.state / "README"
-        if not about.exists():
-            about.write_text(_ABOUT)
+        page = dataset.state / "README"
+        if not page.exists():
+            page.write_text(about)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageError(str(root), "the disk is full") from error

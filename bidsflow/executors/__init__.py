@@ -1,1 +1,8 @@
-"""Run jobs on this machine or a scheduler. Knows nothing of BIDS. Empty until the first pipeline needs it."""
+"""Run jobs: a command each, with what it may use of a machine. Knows nothing of BIDS.
+
+Comes in: `Job` values. Goes out: what each said while it ran, and how it ended. Leaves no process behind.
+"""
+
+from bidsflow.executors.base import Ended, Job, Watcher
+
+__all__ = ["Ended", "Job", "Watcher"]

@@ -1,0 +1,379 @@
+"""The command line of a BIDS App, made from its declaration: ``bids_dir output_dir analysis_level`` and options.
+
+Options are spelled as BIDS Apps spell them; where they disagree, both spellings work. Values come from the command
+line, then from a configuration file, then from the defaults.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from bidsflow import __version__
+from bidsflow.app.invocation import (
+    Invocation,
+    OutputLayout,
+    Resources,
+    Selection,
+    Value,
+    parse_memory,
+    to_participant,
+)
+from bidsflow.app.spec import Level, Parameter, Pipeline, parameters
+from bidsflow.errors import RunError
+
+USAGE = 2
+_EXIT_CODES = """\
+Every option may be spelled with underscores, too: --participant_label.
+
+exit codes:
+  0   every participant is done
+  1   some participants failed; the others are done
+  2   wrong options
+  65  the input dataset is invalid, or nothing in it can be used
+  70  nothing to do, or a fault of the pipeline itself
+  130 stopped by Ctrl-C; the same command goes on from there
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option that every pipeline has.
+
+    Attributes
+    ----------
+    flags : tuple of str
+        All spellings, the first is the one that the help and the descriptor name.
+    dest : str
+        Its name in a configuration file.
+    help : str
+        One plain sentence.
+    settings : mapping
+        What argparse is told besides.
+    group : str
+        Heading in the help.
+    """
+
+    flags: tuple[str, ...]
+    dest: str
+    help: str
+    settings: Mapping[str, Any]
+    group: str
+
+
+def _both(name: str) -> tuple[str, ...]:
+    """Return an option with dashes and with underscores."""
+    dashed, scored = f"--{name}", f"--{name.replace('-', '_')}"
+    return (dashed,) if dashed == scored else (dashed, scored)
+
+
+def _labels(prefix: str) -> dict[str, Any]:
+    return {"nargs": "+", "metavar": "LABEL", "type": lambda text: text.removeprefix(prefix), "default": []}
+
+
+def _path(metavar: str) -> dict[str, Any]:
+    return {"metavar": metavar, "type": Path, "default": None}
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+_WHICH, _MACHINE, _HOW = "which data", "how much of the machine", "how to run"
+_SWITCH: Mapping[str, Any] = {"action": "store_true"}
+
+OPTIONS: tuple[Option, ...] = (
+    Option((*_both("participant-label"), "--participant"), "participant_label",
+           "Only these participants, with or without sub-.", _labels("sub-"), _WHICH),
+    Option(_both("exclude-participant-label"), "exclude_participant_label",
+           "All participants but these.", _labels("sub-"), _WHICH),
+    Option((*_both("session-label"), *_both("session-id")), "session_label",
+           "Only these sessions, with or without ses-.", _labels("ses-"), _WHICH),
+    Option(("-t", *_both("task-id"), *_both("task-label")), "task_id",
+           "Only these tasks, with or without task-.", _labels("task-"), _WHICH),
+    Option(_both("run-id"), "run_id", "Only these runs.", _labels("run-"), _WHICH),
+    Option(_both("bids-filter-file"), "bids_filter_file",
+           'A JSON file that chooses images by their entities: {"bold": {"task": "rest"}}.', _path("FILE"), _WHICH),
+    Option(("-d", "--derivatives"), "derivatives", "Other derivatives to use.",
+           {"nargs": "+", "metavar": "NAME=PATH", "default": []}, _WHICH),
+    Option(_both("bids-database-dir"), "bids_database_dir",
+           "Where the index of the dataset is kept (default: in the work folder).", _path("DIR"), _WHICH),
+    Option(_both("skip-bids-validation"), "skip_bids_validation",
+           "Do not validate the input first.", _SWITCH, _WHICH),
+    Option((*_both("n-cpus"), "--nprocs", "--nthreads", *_both("n-procs")), "n_cpus",
+           "Processors to use in all (default: all that this process may use).",
+           {"type": _count, "metavar": "N", "default": None}, _MACHINE),
+    Option(_both("omp-nthreads"), "omp_nthreads",
+           "Threads that one step may use (default: 1 where several participants run at once, else up to 4).",
+           {"type": _count, "metavar": "N", "default": None}, _MACHINE),
+    Option(("--mem",), "mem", "Memory to use in all, with its unit: 8G (default: 90 %% of the machine's).",
+           {"metavar": "8G", "default": None}, _MACHINE),
+    Option(("-w", *_both("work-dir")), "work_dir",
+           "Intermediate files (default: in OUTPUT_DIR/.bidsflow/work).", _path("DIR"), _MACHINE),
+    Option(_both("clean-workdir"), "clean_workdir",
+           "Remove the intermediate files of participants that are done.", _SWITCH, _MACHINE),
+    Option(_both("output-layout"), "output_layout",
+           "bids: OUTPUT_DIR is the derivative dataset; nested: it stands in a folder of its own below.",
+           {"choices": [one.value for one in OutputLayout], "default": OutputLayout.BIDS.value}, _HOW),
+    Option(("--config", *_both("config-file")), "config",
+           "A TOML file with options by their long names; what stands on the command line wins.", _path("FILE"), _HOW),
+    Option(_both("dry-run"), "dry_run", "Say what would be done, and do nothing.", _SWITCH, _HOW),
+    Option(("--force",), "force", "Do participants again that are done and unchanged.", _SWITCH, _HOW),
+    Option(_both("reports-only"), "reports_only", "Only make the reports again, from what is there.", _SWITCH, _HOW),
+    Option(_both("stop-on-first-crash"), "stop_on_first_crash",
+           "Stop everything when a participant fails.", _SWITCH, _HOW),
+    Option(_both("write-graph"), "write_graph", "Write the graph of steps into logs/.", _SWITCH, _HOW),
+    Option(_both("resource-monitor"), "resource_monitor",
+           "Measure memory and processor time of each step, into logs/.", _SWITCH, _HOW),
+)  # fmt: skip
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Shows each option once with its value; spellings with underscores work as well and need no room."""
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not action.option_strings:
+            return super()._format_action_invocation(action)
+        flags = ", ".join(flag for flag in action.option_strings if "_" not in flag)
+        value = "" if action.nargs == 0 else f" {self._format_args(action, str(action.dest).upper())}"
+        return flags + value
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argparse parser whose mistakes are errors of bidsflow."""
+
+    def error(self, message: str) -> NoReturn:
+        raise RunError(f"{self.prog}: {message}", f"See {self.prog} --help", USAGE)
+
+
+def make_parser(pipeline: Pipeline, prog: str) -> argparse.ArgumentParser:
+    """Return the parser of a pipeline's command line.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        What is declared.
+    prog : str
+        How the command was called: ``bidsflow run qc`` or ``bidsflow-qc``.
+    """
+    parser = _Parser(
+        prog=prog,
+        description=pipeline.summary,
+        epilog=_EXIT_CODES,
+        usage=f"{prog} BIDS_DIR OUTPUT_DIR {' '.join(level.value for level in pipeline.levels)} [options]",
+        formatter_class=_Formatter,
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    parser.add_argument("bids_dir", type=Path, help="The folder with dataset_description.json; only read.")
+    parser.add_argument("output_dir", type=Path, help="Where derivatives and reports go.")
+    levels = [level.value for level in pipeline.levels]
+    parser.add_argument(
+        "analysis_level", nargs="+", choices=levels, metavar="analysis_level", help=f"{' and/or '.join(levels)}."
+    )
+    groups: dict[str, Any] = {}
+    for option in OPTIONS:
+        group = groups.setdefault(option.group, parser.add_argument_group(option.group))
+        settings = {key: value for key, value in option.settings.items() if key != "default"}
+        group.add_argument(*option.flags, dest=option.dest, help=option.help, **settings)
+    own = parser.add_argument_group(f"{pipeline.name}")
+    for parameter in parameters(pipeline):
+        _add_parameter(own, parameter)
+    groups[_HOW].add_argument("-v", "--verbose", action="count", help="Say more; -vv says why.")
+    groups[_HOW].add_argument("-q", "--quiet", action="store_true", help="Say nothing but errors.")
+    version = f"{prog.rsplit(maxsplit=1)[-1]} {pipeline.version} (bidsflow {__version__})"
+    parser.add_argument("--version", action="version", version=version)
+    return parser
+
+
+def _add_parameter(group: Any, parameter: Parameter) -> None:
+    unit = f" in {parameter.unit}" if parameter.unit else ""
+    help_ = parameter.help.replace("%", "%%")
+    if parameter.kind is bool:
+        action = "store_false" if parameter.default else "store_true"
+        group.add_argument(parameter.flag, dest=parameter.name, action=action, help=help_)
+        return
+    settings: dict[str, Any] = {"choices": list(parameter.choices)} if parameter.choices else {}
+    if not parameter.choices:
+        settings["metavar"] = {int: "N", float: "X", str: "TEXT"}[parameter.kind]
+    scored = f"--{parameter.name}"
+    flags = dict.fromkeys((parameter.flag, scored))
+    default = f" (default: {parameter.default})" if parameter.default != "" else ""
+    shown = f"{help_.rstrip('.')}{unit}{default}."
+    group.add_argument(*flags, dest=parameter.name, type=parameter.kind, help=shown, **settings)
+
+
+def parse(pipeline: Pipeline, arguments: Sequence[str], prog: str) -> Invocation:
+    """Return what a command line asks for.
+
+    Raises
+    ------
+    RunError
+        If an option is wrong; nothing has been done then.
+    """
+    given = vars(make_parser(pipeline, prog).parse_args(list(arguments)))
+    if (config := given.pop("config", None)) is not None:
+        given = {**read_config(config, pipeline), **given}
+    return replace(_to_invocation(pipeline, given), prog=prog, arguments=tuple(arguments))
+
+
+def read_config(path: Path, pipeline: Pipeline) -> dict[str, Any]:
+    """Return the options in a configuration file, by their names.
+
+    Raises
+    ------
+    RunError
+        If the file cannot be read, or holds what is no option, or a value of the wrong kind.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: the configuration cannot be read ({error})", code=USAGE) from error
+    checks = {option.dest: _check_of(option) for option in OPTIONS if option.dest != "config"}
+    checks |= {one.name: _kind_check(one) for one in parameters(pipeline)}
+    checks["verbosity"] = lambda value: value
+    read: dict[str, Any] = {}
+    for section, entries in content.items():
+        for name, value in entries.items() if isinstance(entries, dict) else [(section, entries)]:
+            if section in ("run", "written_by"):  # what a run noted about itself
+                continue
+            key = name.replace("-", "_")
+            if key not in checks:
+                raise RunError(f"{path}: {name} is no option of {pipeline.name}", code=USAGE)
+            try:
+                read[key] = checks[key](value)
+            except (TypeError, ValueError) as error:
+                raise RunError(f"{path}: {name} = {value!r} does not fit ({error})", code=USAGE) from error
+    return read
+
+
+def _check_of(option: Option) -> Callable[[Any], Any]:
+    """Return what turns the value of a configuration file into what the command line would have given."""
+    settings = option.settings
+    kind = settings.get("type", str)
+
+    def check(value: Any) -> Any:
+        if settings.get("action") == "store_true":
+            if not isinstance(value, bool):
+                raise TypeError("expected true or false")
+            return value
+        if settings.get("nargs") == "+":
+            return [kind(str(one)) for one in (value if isinstance(value, list) else [value])]
+        if settings.get("choices") and value not in settings["choices"]:
+            raise ValueError(f"choose from {', '.join(settings['choices'])}")
+        return kind(str(value))
+
+    return check
+
+
+def _kind_check(parameter: Parameter) -> Callable[[Any], Value]:
+    def check(value: Any) -> Value:
+        if isinstance(value, bool) is not (parameter.kind is bool):
+            raise TypeError(f"expected {parameter.kind.__name__}")
+        kept: Value = parameter.kind(value)
+        if parameter.choices and kept not in parameter.choices:
+            raise ValueError(f"choose from {', '.join(parameter.choices)}")
+        return kept
+
+    return check
+
+
+def _to_invocation(pipeline: Pipeline, given: Mapping[str, Any]) -> Invocation:
+    levels = tuple(level for level in Level if level.value in given["analysis_level"])
+    output = Path(given["output_dir"]).absolute()
+    layout = OutputLayout(given.get("output_layout", OutputLayout.BIDS))
+    target = output if layout is OutputLayout.BIDS else output / f"bidsflow-{pipeline.name}"
+    work = given.get("work_dir") or target / ".bidsflow" / "work"
+    return Invocation(
+        bids_dir=Path(given["bids_dir"]).absolute(),
+        output_dir=target,
+        levels=levels,
+        work_dir=Path(work).absolute(),
+        resources=_resources(given),
+        selection=_selection(given),
+        params={one.name: given.get(one.name, one.default) for one in parameters(pipeline)},
+        layout=layout,
+        derivatives=_derivatives(given.get("derivatives", ())),
+        database_dir=given.get("bids_database_dir"),
+        skip_validation=given.get("skip_bids_validation", False),
+        reports_only=given.get("reports_only", False),
+        stop_on_first_crash=given.get("stop_on_first_crash", False),
+        write_graph=given.get("write_graph", False),
+        monitor=given.get("resource_monitor", False),
+        clean_work=given.get("clean_workdir", False),
+        force=given.get("force", False),
+        dry_run=given.get("dry_run", False),
+        verbosity=-1 if given.get("quiet") else given.get("verbose") or 0,
+    )
+
+
+def _selection(given: Mapping[str, Any]) -> Selection:
+    labels = {name: tuple(dict.fromkeys(given.get(name, ()))) for name in
+              ("participant_label", "exclude_participant_label", "session_label", "task_id", "run_id")}  # fmt: skip
+    both = set(labels["participant_label"]) & set(labels["exclude_participant_label"])
+    if both:
+        raise RunError(f"{', '.join(sorted(both))}: asked for and left out at once", code=USAGE)
+    return Selection(
+        participants=tuple(map(to_participant, labels["participant_label"])),
+        without=tuple(map(to_participant, labels["exclude_participant_label"])),
+        sessions=labels["session_label"],
+        tasks=labels["task_id"],
+        runs=labels["run_id"],
+        filters=_read_filters(given.get("bids_filter_file")),
+    )
+
+
+def _read_filters(path: Path | None) -> dict[str, dict[str, object]]:
+    if path is None:
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: the filter file cannot be read ({error})", code=USAGE) from error
+    if not isinstance(content, dict) or not all(isinstance(one, dict) for one in content.values()):
+        raise RunError(f"{path}: expected {{suffix: {{entity: value}}}}", code=USAGE)
+    return {str(key).lower(): value for key, value in content.items()}
+
+
+def _derivatives(pairs: Sequence[str]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for pair in pairs:
+        name, sign, path = str(pair).partition("=")
+        if not sign or not name or not path:
+            raise RunError(f"--derivatives {pair}: expected NAME=PATH", code=USAGE)
+        if not Path(path).is_dir():
+            raise RunError(f"--derivatives {pair}: {path} is not a folder", code=USAGE)
+        found[name] = Path(path).absolute()
+    return found
+
+
+def _resources(given: Mapping[str, Any]) -> Resources:
+    n_procs = given.get("n_cpus") or _usable_cpus()
+    try:
+        memory = parse_memory(given["mem"]) if given.get("mem") else 0.9 * machine_memory()
+    except ValueError as error:
+        raise RunError(f"--mem {error}", code=USAGE) from None
+    return Resources(n_procs, given.get("omp_nthreads") or 0, memory)
+
+
+def _usable_cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def machine_memory() -> float:
+    """Return the memory of this machine, or of the container that this process runs in, in gigabytes."""
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+    except OSError:
+        return total
+    return min(total, int(limit) / 1e9) if limit.isdigit() else total

@@ -1,0 +1,229 @@
+"""What a pipeline leaves behind: derivatives with sidecars, and what reports and the group level read of them.
+
+Nothing here writes into the output folder: files are staged in a tree that `dataset.write.commit` brings in whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bidsflow import __version__
+from bidsflow.app.spec import Pipeline
+from bidsflow.dataset.describe import BIDS_VERSION, to_json
+from bidsflow.dataset.tree import Dataset, open_dataset
+from bidsflow.errors import RunError
+from bidsflow.names import BidsName
+
+#: What bidsflow keeps in a derivative dataset for itself.
+_ROOMS = ("finished",)
+_ABOUT = """\
+This folder belongs to bidsflow. Nothing in it is needed to use the derivatives.
+
+finished/  which participants are done, from which inputs; without it everything is done again
+journal/   commits under way; the next command finishes them
+staging/   what is being written; removed when a run ends
+work/      intermediate files, unless --work-dir says another place; may be deleted when all is done
+"""
+#: Names the container image that this runs in, if any; images set it (``docker://...``, ``qc_0.1.sif``).
+CONTAINER = "BIDSFLOW_CONTAINER"
+_IGNORED = ("*.html", "group_*", "logs/", "figures/", "sub-*/figures/", "sub-*/ses-*/figures/")
+
+
+def open_derivatives(root: Path) -> Dataset:
+    """Open a derivative dataset, or make a new one.
+
+    Raises
+    ------
+    DatasetError
+        If the folder cannot be made, or holds what is not ours.
+    StorageError
+        If the disk is full.
+    """
+    return open_dataset(root, rooms=_ROOMS, about=_ABOUT)
+
+
+def marker_file(dataset: Dataset, label: str) -> Path:
+    """Return where it is noted that a participant is done; the last thing that is written."""
+    return dataset.state / "finished" / f"sub-{label}.json"
+
+
+def read_marker(dataset: Dataset, label: str) -> dict[str, Any]:
+    """Return what is noted of a participant that is done; empty where it is not."""
+    return read_json(marker_file(dataset, label))
+
+
+def list_finished(dataset: Dataset) -> tuple[str, ...]:
+    """Return the participants that are done, without ``sub-``."""
+    return tuple(sorted(one.stem.removeprefix("sub-") for one in (dataset.state / "finished").glob("sub-*.json")))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file; empty where there is none that can be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The derivatives of one participant, for its report.
+
+    Attributes
+    ----------
+    root : Path
+        The tree that they stand in.
+    label : str
+        Without ``sub-``.
+    params : object
+        The parameters of the pipeline.
+    methods : str
+        The methods text.
+    """
+
+    root: Path
+    label: str
+    params: Any
+    methods: str = ""
+
+    def find(self, pattern: str) -> tuple[Path, ...]:
+        """Return the participant's files that match a pattern below its folder, in order: ``**/*_T1w.json``."""
+        return tuple(sorted((self.root / f"sub-{self.label}").glob(pattern)))
+
+    def read_json(self, path: Path) -> dict[str, Any]:
+        """Return the content of a JSON file."""
+        return read_json(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """The derivatives of all participants that are done, for the group level.
+
+    Attributes
+    ----------
+    root : Path
+        The derivative dataset.
+    labels : tuple of str
+        Participants that are done, without ``sub-``.
+    params : object
+        The parameters of the pipeline.
+    raw : Path
+        The raw dataset.
+    """
+
+    root: Path
+    labels: tuple[str, ...]
+    params: Any
+    raw: Path
+
+    def participants(self) -> Iterator[Results]:
+        """Return the derivatives of each participant."""
+        return (Results(self.root, label, self.params) for label in self.labels)
+
+
+def place_of(name: BidsName | str) -> str:
+    """Return where a derivative stands, below the folder of the derivatives.
+
+    Raises
+    ------
+    RunError
+        If it would stand elsewhere.
+    """
+    text = str(name)
+    if text.startswith("/") or ".." in Path(text).parts:
+        raise RunError(f"a derivative would stand outside of the output folder: {text}")
+    return text
+
+
+def stage_file(tree: Path, name: BidsName | str, content: object) -> Path:
+    """Stage one derivative: a file of the work folder, or values as JSON; return where."""
+    target = tree / place_of(name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, Path):
+        shutil.copyfile(content, target)
+    else:
+        target.write_text(to_json(content), encoding="utf-8")
+    return target
+
+
+def sidecar_of(name: BidsName | str) -> str:
+    """Return where the sidecar of a derivative stands, ``""`` for what has none.
+
+    Examples
+    --------
+    >>> sidecar_of("sub-01/anat/sub-01_desc-brain_mask.nii.gz"), sidecar_of("sub-01/figures/sub-01_T1w.svg")
+    ('sub-01/anat/sub-01_desc-brain_mask.json', '')
+    """
+    text = str(name)
+    for ext in (".nii.gz", ".nii", ".tsv", ".tsv.gz", ".h5", ".txt"):
+        if text.endswith(ext) and "/figures/" not in text:
+            return text.removesuffix(ext) + ".json"
+    return ""
+
+
+def sidecar(sources: Sequence[str], metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of a sidecar: what was known, and what it was made from as BIDS URIs."""
+    return {**metadata, **({"Sources": list(sources)} if sources else {})}
+
+
+def generator_name(pipeline: Pipeline) -> str:
+    """Return what a pipeline calls itself in ``GeneratedBy``."""
+    return f"bidsflow {pipeline.name}"
+
+
+def describe_dataset(pipeline: Pipeline, raw: Path, root: Path) -> dict[str, Any]:
+    """Return ``dataset_description.json`` of a derivative dataset.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        What made it.
+    raw : Path
+        The raw dataset.
+    root : Path
+        The derivative dataset, from which the link to the raw one leads.
+    """
+    source = read_json(raw / "dataset_description.json")
+    generator: dict[str, Any] = {"Name": generator_name(pipeline), "Version": pipeline.version}
+    generator["Description"] = f"{pipeline.summary} Run by bidsflow {__version__}."
+    if container := os.environ.get(CONTAINER):
+        kind = "apptainer" if container.endswith(".sif") else "docker"
+        generator["Container"] = {"Type": kind, "Tag": container}
+    description: dict[str, Any] = {
+        "Name": f"{source.get('Name') or raw.name}: {pipeline.name}",
+        "BIDSVersion": BIDS_VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": [generator, {"Name": "bidsflow", "Version": __version__}],
+        "DatasetLinks": {"raw": os.path.relpath(raw, root)},
+        "HowToAcknowledge": "See logs/CITATION.md.",
+    }
+    if authors := source.get("Authors"):
+        description["Authors"] = authors
+    if doi := source.get("DatasetDOI"):
+        description["SourceDatasets"] = [{"DOI": doi}]
+    return description
+
+
+def readme(pipeline: Pipeline) -> str:
+    """Return the README of a derivative dataset."""
+    return (
+        f"# Derivatives of bidsflow {pipeline.name}\n\n{pipeline.summary}\n\n"
+        "- `sub-*.html`: a report for each participant; opens by double click, needs no network\n"
+        "- `sub-*/`: derivatives, named and described as BIDS asks; `Sources` lead back to the raw images\n"
+        "- `logs/`: what was run, with which parameters and versions, and what failed\n"
+        "- `logs/CITATION.md`: the methods as they were really run, and what to cite\n\n"
+        f"Made by bidsflow {__version__}, {pipeline.name} {pipeline.version}. "
+        f"`bidsflow trace FILE` tells where a file came from.\n"
+    )
+
+
+def bidsignore(pipeline: Pipeline) -> str:
+    """Return what validators pass over: reports, figures and logs, which BIDS has no names for."""
+    return "".join(f"{line}\n" for line in dict.fromkeys((*_IGNORED, *pipeline.ignore)))

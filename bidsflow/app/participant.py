@@ -1,0 +1,320 @@
+"""Run a pipeline on one participant, in a process of its own: ``python -m bidsflow.app TASK``.
+
+A crash, a lack of memory or a hanging library stays within this process. It tells what it does by lines of JSON on
+the pipe that `executors.local.EVENTS` names, and brings its derivatives into the output folder in one commit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bidsflow.app import derivatives, methods, provenance
+from bidsflow.app.inputs import Participant
+from bidsflow.app.invocation import Invocation
+from bidsflow.app.provenance import Usage
+from bidsflow.app.registry import load
+from bidsflow.app.spec import Pipeline
+from bidsflow.dataset.write import commit, locked, staging
+from bidsflow.errors import BidsflowError
+from bidsflow.executors.local import EVENTS
+
+#: Tells what happens, as a JSON object.
+Tell = Callable[[Mapping[str, object]], None]
+#: Environment variable with the id of the run, by which steps know whether their result is of this one.
+RUN_ID = "BIDSFLOW_RUN"
+#: The job ran, and a step of it failed.
+EXIT_FAILED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What one process has to do.
+
+    Attributes
+    ----------
+    pipeline : Pipeline
+        What to run.
+    participant : Participant
+        On what.
+    invocation : Invocation
+        How.
+    inputs : mapping of str to str
+        Digests of the images by BIDS URI.
+    run_id : str
+        Of the call.
+    n_procs, threads : int
+        Steps at once, and threads of each.
+    memory_gb : float
+        For all steps together.
+    search : tuple of str
+        Where Python finds the pipeline.
+    """
+
+    pipeline: Pipeline
+    participant: Participant
+    invocation: Invocation
+    inputs: Mapping[str, str]
+    run_id: str
+    n_procs: int = 1
+    threads: int = 1
+    memory_gb: float = 2.0
+    search: tuple[str, ...] = ()
+
+    @property
+    def params(self) -> Any:
+        """The parameters, as an instance of the pipeline's dataclass."""
+        return self.pipeline.params(**self.invocation.params)
+
+    @property
+    def work(self) -> Path:
+        """Where its intermediate files are."""
+        return self.invocation.work_dir / f"bidsflow-{self.pipeline.name}" / f"sub-{self.participant.label}"
+
+    @property
+    def digest(self) -> str:
+        """What changes where it has to be done again."""
+        return provenance.digest_task(self.pipeline, self.invocation.params, self.inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong, for a page that people read.
+
+    Attributes
+    ----------
+    step : str
+        Name of the step; ``""`` where no step had begun.
+    inputs : tuple of (str, str)
+        What it was given.
+    trace : str
+        The traceback.
+    """
+
+    step: str
+    inputs: tuple[tuple[str, str], ...]
+    trace: str
+
+    @property
+    def reason(self) -> str:
+        """The last line of the traceback."""
+        lines = [line for line in self.trace.strip().splitlines() if line and not line.startswith(" ")]
+        return lines[-1] if lines else "unknown"
+
+
+def run_participant(task: Task, tell: Tell) -> tuple[Failure, ...]:
+    """Do everything for one participant, and return what failed; nothing is written then but logs."""
+    flow = build_flow(task)
+    tell({"event": "steps", "total": len(flow.steps)})
+    graph, failures = _execute(task, flow, tell)
+    if failures:
+        return failures
+    usage = tuple(_usage_of(node, task.run_id) for node in graph)
+    values = {(node.name, key): value for node in graph for key, value in node.result.outputs.get().items()}
+    tell({"event": "writing"})
+    _write(task, flow, values, usage)
+    return ()
+
+
+def build_flow(task: Task) -> Any:
+    """Return the workflow of a participant; nothing has run yet."""
+    from bidsflow.app.workflow import Flow
+
+    flow = Flow(task.pipeline.name.replace("-", "_"), task.work, task.params, task.threads)
+    load(task.pipeline.workflow)(flow, task.participant)
+    return flow
+
+
+def _execute(task: Task, flow: Any, tell: Tell) -> tuple[list[Any], tuple[Failure, ...]]:
+    """Run the steps; return the nodes that ran, and what failed."""
+    crashed: list[Any] = []
+
+    def report(node: Any, status: str) -> None:
+        if status == "exception":
+            crashed.append(node)
+        tell({"event": "step", "step": node.name, "status": status})
+
+    flow.workflow.config["execution"] = settings(task)
+    plugin = "MultiProc" if task.n_procs > 1 else "Linear"
+    arguments = {"n_procs": task.n_procs, "memory_gb": task.memory_gb, "raise_insufficient": False}
+    try:
+        graph = flow.workflow.run(plugin=plugin, plugin_args={**arguments, "status_callback": report})
+    except Exception:  # nipype raises what it likes
+        if not crashed:
+            raise
+        return [], tuple(map(_failure_of, crashed))
+    return list(graph.nodes()), ()
+
+
+def settings(task: Task) -> dict[str, str]:
+    """Return how nipype runs steps: as soon as they are ready, leaving what a second run can use, silently."""
+    return {
+        "crashdump_dir": str(task.work / "crashes"),
+        "crashfile_format": "txt",
+        "hash_method": "timestamp",
+        "job_finished_timeout": "60",
+        "keep_inputs": "true",
+        "poll_sleep_duration": "0.02",  # nipype's own two seconds are added to every wave of steps
+        "remove_unnecessary_outputs": "false",
+        "stop_on_first_crash": str(task.invocation.stop_on_first_crash).lower(),
+        "use_relative_paths": "false",
+    }
+
+
+def _failure_of(node: Any) -> Failure:
+    result = node.result
+    trace = getattr(result.runtime, "traceback", None) if result is not None else None
+    text = "".join(trace) if isinstance(trace, (list, tuple)) else str(trace or "the step ended without a word")
+    given = {key: str(value) for key, value in sorted(node.inputs.get().items()) if key != "code"}
+    shown = tuple((key, value) for key, value in given.items() if value != "<undefined>")
+    return Failure(node.name, shown, text)
+
+
+def _usage_of(node: Any, run_id: str) -> Usage:
+    runtime = node.result.runtime
+    return Usage(
+        node.name,
+        round(float(getattr(runtime, "duration", None) or 0.0), 3),
+        round(float(getattr(runtime, "cpu_seconds", None) or 0.0), 3),
+        round(float(getattr(runtime, "peak_gb", None) or 0.0), 3),
+        getattr(runtime, "run_id", run_id) != run_id,
+    )
+
+
+def _write(task: Task, flow: Any, values: Mapping[tuple[str, str], Any], usage: tuple[Usage, ...]) -> None:
+    """Stage everything of the participant, and bring it into the output folder in one commit."""
+    dataset = derivatives.open_derivatives(task.invocation.output_dir)
+    with staging(dataset) as staged:
+        tree = staged.tree()
+        outputs = {}
+        for one in flow.derivatives:
+            for path in _stage(tree, one, values):
+                outputs[path.relative_to(tree).as_posix()] = provenance.digest_file(path)
+        container = os.environ.get(derivatives.CONTAINER, "")
+        record = provenance.record(
+            task.pipeline, task.run_id, task.invocation.params, task.inputs, usage, outputs, container
+        )
+        label = task.participant.label
+        derivatives.stage_file(tree, f"logs/{task.run_id}/sub-{label}.json", record)
+        stage_report(tree, task.pipeline, label, task.params)
+        marker = {"digest": task.digest, "run": task.run_id, "files": sorted(outputs)}
+        derivatives.stage_file(tree, str(derivatives.marker_file(dataset, label).relative_to(dataset.root)), marker)
+        before = derivatives.read_marker(dataset, label).get("files", [])
+        gone = [name for name in before if name not in outputs and (dataset.root / name).exists()]
+        with locked(dataset):
+            commit(staged, tree, gone)
+
+
+def _stage(tree: Path, one: Any, values: Mapping[tuple[str, str], Any]) -> list[Path]:
+    """Stage a derivative and its sidecar."""
+
+    def resolve(value: Any) -> Any:
+        if not hasattr(value, "step"):
+            return value
+        found = values[value.step, value.field]
+        return Path(found) if value.kind is Path else found
+
+    content = resolve(one.content)
+    metadata = {key: resolve(value) for key, value in one.metadata.items()}
+    aside = derivatives.sidecar_of(one.name)
+    if isinstance(content, Path):
+        staged = [derivatives.stage_file(tree, one.name, content)]
+        if aside:
+            staged.append(derivatives.stage_file(tree, aside, derivatives.sidecar(one.sources, metadata)))
+        return staged
+    return [derivatives.stage_file(tree, one.name, derivatives.sidecar(one.sources, {**content, **metadata}))]
+
+
+def stage_report(tree: Path, pipeline: Pipeline, label: str, params: Any) -> None:
+    """Stage the report of a participant, made from the derivatives in a tree."""
+    if not pipeline.report:
+        return
+    from bidsflow.report.page import render
+
+    text = methods.methods_text(pipeline, methods.body_of(pipeline, params))
+    page = load(pipeline.report)(derivatives.Results(tree, label, params, text))
+    (tree / f"sub-{label}.html").write_text(render(page), encoding="utf-8")
+
+
+def _open_pipe() -> Tell:
+    """Return what writes events to the pipe of the process that started this one; nothing where there is none."""
+    number = os.environ.get(EVENTS)
+    if not number:
+        return lambda event: None
+    stream = os.fdopen(int(number), "w", encoding="utf-8", closefd=False)
+
+    def tell(event: Mapping[str, object]) -> None:
+        stream.write(json.dumps(event) + "\n")
+        stream.flush()
+
+    return tell
+
+
+def _clean(task: Task) -> None:
+    if task.invocation.clean_work:
+        shutil.rmtree(task.work, ignore_errors=True)
+        with suppress(OSError):
+            task.work.parent.rmdir()
+
+
+def write_task(task: Task) -> Path:
+    """Write down what a process has to do, and return where."""
+    task.work.mkdir(parents=True, exist_ok=True)
+    path = task.work / "task.pickle"
+    path.write_bytes(pickle.dumps((task.search, pickle.dumps(task))))
+    return path
+
+
+def read_task(path: Path) -> Task:
+    """Return what a process has to do."""
+    search, data = pickle.loads(path.read_bytes())
+    sys.path[:0] = [one for one in search if one not in sys.path]
+    task: Task = pickle.loads(data)
+    return task
+
+
+def main() -> int:
+    """Run the task that is named on the command line; return the exit code."""
+    task = read_task(Path(sys.argv[1]))
+    tell = _open_pipe()
+    began = time.monotonic()
+    _quiet_nipype(task)
+    try:
+        failures = run_participant(task, tell)
+    except BidsflowError as error:
+        failures = (Failure("", (), f"{type(error).__name__}: {error}"),)
+    except Exception as error:  # noqa: BLE001  a pipeline may raise anything; the other participants go on
+        failures = (Failure("", (), _format(error)),)
+    for failure in failures:
+        print(f"failed: {failure.step}\n{failure.trace}", file=sys.stderr)  # noqa: T201  the log of this process
+        tell({"event": "failed", "step": failure.step, "inputs": list(failure.inputs), "trace": failure.trace})
+    if not failures:
+        _clean(task)
+    tell({"event": "ended", "seconds": round(time.monotonic() - began, 2)})
+    return EXIT_FAILED if failures else 0
+
+
+def _format(error: BaseException) -> str:
+    import traceback
+
+    return "".join(traceback.format_exception(error))
+
+
+def _quiet_nipype(task: Task) -> None:
+    """Keep nipype from asking the network for a newer version, and from writing logs of its own."""
+    os.environ["NIPYPE_NO_ET"] = os.environ["NO_ET"] = "1"
+    os.environ[RUN_ID] = task.run_id
+    from nipype import config
+
+    config.update_config({"execution": {"check_version": "false", **settings(task)}})
+    if task.invocation.monitor:
+        config.enable_resource_monitor()

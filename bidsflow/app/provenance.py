@@ -1,0 +1,128 @@
+"""The trail from a derivative back to the raw image: what was run, on what, by which versions, at what cost."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from bidsflow import __version__
+from bidsflow.app.inputs import Participant
+from bidsflow.app.invocation import Value
+from bidsflow.app.spec import Pipeline
+
+#: Packages whose versions are part of what was run.
+_ENGINES = ("antspyx", "dipy", "nibabel", "nilearn", "nipype", "numpy", "scikit-learn", "scipy", "SimpleITK")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one step cost.
+
+    Attributes
+    ----------
+    step : str
+        Its name.
+    seconds, cpu_seconds : float
+        Wall clock, and processor time; NaN where unknown.
+    peak_gb : float
+        Largest memory of its process until its end.
+    reused : bool
+        Whether the result of an earlier run was used.
+    """
+
+    step: str
+    seconds: float
+    cpu_seconds: float
+    peak_gb: float
+    reused: bool = False
+
+
+def digest_file(path: Path) -> str:
+    """Return the BLAKE2b digest of a file, 32 hexadecimal digits."""
+    digest = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as stream:
+        while piece := stream.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def digest_inputs(participant: Participant) -> dict[str, str]:
+    """Return the digests of a participant's images, their metadata included, by BIDS URI."""
+    found: dict[str, str] = {}
+    for image in participant.images:
+        digest = hashlib.blake2b(digest_file(image.path).encode(), digest_size=16)
+        digest.update(json.dumps(image.metadata, sort_keys=True).encode())
+        for ext in (".bval", ".bvec"):
+            if (beside := image.beside(ext)).is_file():
+                digest.update(beside.read_bytes())
+        found[image.uri] = digest.hexdigest()
+    return found
+
+
+def digest_task(pipeline: Pipeline, params: Mapping[str, Value], inputs: Mapping[str, str]) -> str:
+    """Return what changes where a participant has to be done again: inputs, parameters, the pipeline itself."""
+    content = {
+        "pipeline": pipeline.name,
+        "version": pipeline.version,
+        "params": dict(params),
+        "inputs": dict(inputs),
+        "bidsflow": __version__,
+    }
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+@cache
+def list_versions() -> dict[str, str]:
+    """Return the versions of bidsflow and of what does the work, as far as installed."""
+    found = {"bidsflow": __version__}
+    for name in _ENGINES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def record(
+    pipeline: Pipeline,
+    run_id: str,
+    params: Mapping[str, Value],
+    inputs: Mapping[str, str],
+    usage: Sequence[Usage],
+    outputs: Mapping[str, str],
+    container: str = "",
+) -> dict[str, Any]:
+    """Return what is kept of one participant's run.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        What was run.
+    run_id : str
+        Of the call.
+    params : mapping
+        Parameters with their values.
+    inputs, outputs : mapping of str to str
+        Digests by BIDS URI, and by path.
+    usage : sequence of Usage
+        What each step cost.
+    container : str
+        The image, ``""`` for none.
+    """
+    return {
+        "Pipeline": pipeline.name,
+        "Version": pipeline.version,
+        "Run": run_id,
+        "Parameters": dict(params),
+        "Versions": list_versions(),
+        **({"Container": container} if container else {}),
+        "Inputs": dict(inputs),
+        "Outputs": dict(outputs),
+        "Steps": [asdict(one) for one in usage],
+    }

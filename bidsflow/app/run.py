@@ -1,0 +1,422 @@
+"""Run a pipeline: choose, check, skip what is done, run a process per participant, then the group level.
+
+A participant that fails never stops the others. Whatever ends a run, the same command goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bidsflow.app import derivatives, methods, provenance
+from bidsflow.app.config import format_config
+from bidsflow.app.crash import crash_page
+from bidsflow.app.inputs import Fault, Inputs, Participant, choose_participants, find_inputs
+from bidsflow.app.invocation import Invocation
+from bidsflow.app.participant import Failure, Task, build_flow, stage_report, write_task
+from bidsflow.app.registry import load
+from bidsflow.app.spec import Level, Pipeline
+from bidsflow.dataset.describe import to_json
+from bidsflow.dataset.tree import Dataset, check_target
+from bidsflow.dataset.write import commit, locked, staging, write_durably
+from bidsflow.errors import RunError
+from bidsflow.executors import Ended, Job
+from bidsflow.executors.local import run_jobs
+
+OK, SOME_FAILED, INVALID_INPUT, NOTHING_TO_DO = 0, 1, 65, 70
+#: Threads that a lone participant's steps get where nobody says how many.
+MOST_THREADS = 4
+#: Variables that bound the threads of numerical libraries.
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happens during a run, for whoever shows it.
+
+    Attributes
+    ----------
+    kind : str
+        ``validating``, ``indexing``, ``begin`` (`value` participants to run), ``started``, ``steps`` (`value` of
+        them), ``step`` (one is done), ``writing``, ``done``, ``failed``, ``group``, ``note``.
+    participant : str
+        Label, ``""`` where it concerns all.
+    text : str
+        The step, the reason, the note.
+    value : float
+        A number, where the kind has one.
+    """
+
+    kind: str
+    participant: str = ""
+    text: str = ""
+    value: float = 0.0
+
+
+Tell = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a run.
+
+    Attributes
+    ----------
+    run_id : str
+        Its name in ``logs/``.
+    done, unchanged, failed, without : tuple of str
+        Participants: done now; done before and unchanged; failed; without anything that the pipeline reads.
+    faults : tuple of Fault
+        Images that could not be used.
+    pages : tuple of Path
+        Pages that say what failed.
+    group : bool
+        Whether the group level ran.
+    planned : tuple of str
+        What a dry run would do, a line each.
+    """
+
+    run_id: str
+    done: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    pages: tuple[Path, ...] = ()
+    group: bool = False
+    planned: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """What the command returns."""
+        if self.failed:
+            return SOME_FAILED if self.done or self.unchanged or self.pages else INVALID_INPUT
+        return OK
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Collects what the participants' processes say."""
+
+    tell: Tell
+    stop_early: bool
+    failures: dict[str, list[Failure]] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+    def began(self, job: Job) -> None:
+        self.tell(Event("started", job.name))
+
+    def said(self, job: Job, line: str) -> None:
+        try:
+            said = json.loads(line)
+        except ValueError:
+            return
+        match said.get("event"):
+            case "steps":
+                self.tell(Event("steps", job.name, value=said["total"]))
+            case "step" if said["status"] != "start":
+                self.tell(Event("step", job.name, said["step"]))
+            case "writing":
+                self.tell(Event("writing", job.name))
+            case "failed":
+                inputs = tuple((str(key), str(value)) for key, value in said["inputs"])
+                self.failures.setdefault(job.name, []).append(Failure(said["step"], inputs, said["trace"]))
+
+    def ended(self, ended: Ended) -> bool:
+        name = ended.job.name
+        if ended.code == 0:
+            self.done.append(name)
+            self.tell(Event("done", name))
+            return True
+        self.failed.append(name)
+        if name not in self.failures:
+            self.failures[name] = [Failure("", (), _explain_end(ended))]
+        self.tell(Event("failed", name, f"{self.failures[name][0].step}: {self.failures[name][0].reason}".lstrip(": ")))
+        return not self.stop_early
+
+
+def _explain_end(ended: Ended) -> str:
+    """Return why a process ended that had no time to say so."""
+    if ended.code == -9:
+        return "killed: most often because the machine ran out of memory; give --mem, or fewer --n-cpus"
+    if ended.code < 0:
+        return f"the process was ended by signal {-ended.code}"
+    return f"the process ended with exit code {ended.code}; see its log"
+
+
+def run(pipeline: Pipeline, call: Invocation, tell: Tell = lambda event: None) -> Outcome:
+    """Run a pipeline.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        What to run.
+    call : Invocation
+        On what, and how.
+    tell : callable
+        Hears what happens.
+
+    Raises
+    ------
+    RunError
+        If it cannot begin: wrong options, an invalid input, nothing to do.
+    DatasetError
+        If the output folder is not ours.
+    StorageError
+        If the disk is full.
+    KeyboardInterrupt
+        If the user interrupts; the same command goes on from there.
+    """
+    check_places(pipeline, call)
+    labels = choose_participants(call.bids_dir, call.selection)
+    run_id = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
+    if call.reports_only:
+        return _report_again(pipeline, call, run_id, tell)
+    outcome = Outcome(run_id)
+    if Level.PARTICIPANT in call.levels:
+        _validate(call, tell)
+        tell(Event("indexing"))
+        inputs = find_inputs(call.bids_dir, pipeline, labels, call.selection, _database(call))
+        if not inputs.participants and not inputs.faults:
+            kinds = " or ".join(query.suffix for query in pipeline.reads)
+            raise RunError(f"{call.bids_dir}: no {kinds} image fits what was asked for", code=NOTHING_TO_DO)
+        outcome = _run_level(pipeline, call, run_id, inputs, tell)
+    if Level.GROUP in call.levels and not call.dry_run:
+        outcome = _run_group(pipeline, call, outcome, tell)
+    return outcome
+
+
+def check_places(pipeline: Pipeline, call: Invocation) -> None:
+    """Refuse an output folder that would spoil something.
+
+    Raises
+    ------
+    RunError
+        If it is the dataset itself, lies around it, or lies in it outside of ``derivatives/``.
+    DatasetError
+        If it holds what is not ours.
+    """
+    raw, out = call.bids_dir.resolve(), call.output_dir.resolve()
+    inside = raw in out.parents and (raw / "derivatives") not in out.parents
+    if raw == out or inside:
+        hint = f"Choose another folder, or one below {call.bids_dir / 'derivatives'}"
+        raise RunError(f"{call.output_dir}: derivatives cannot stand among the raw data", hint, 2)
+    if out in raw.parents:
+        raise RunError(f"{call.output_dir}: the dataset lies inside the output folder", "Choose another folder", 2)
+    if raw in call.work_dir.resolve().parents and (raw / "derivatives") not in call.work_dir.resolve().parents:
+        raise RunError(f"{call.work_dir}: the work folder lies among the raw data", "Choose another folder", 2)
+    check_target(call.output_dir)
+    made = derivatives.read_json(out / "dataset_description.json")
+    programs = [one.get("Name") for one in made.get("GeneratedBy", ()) if isinstance(one, dict)]
+    if made and derivatives.generator_name(pipeline) not in programs:
+        hint = "Choose another folder: each pipeline has one of its own"
+        raise RunError(f"{call.output_dir}: this is a dataset, and not one of {pipeline.name}", hint, 2)
+
+
+def _validate(call: Invocation, tell: Tell) -> None:
+    if call.skip_validation:
+        return
+    from bidsflow.validate import run as validate
+
+    tell(Event("validating"))
+    report = validate(call.bids_dir, ignore_warnings=True)
+    if not report.ok:
+        shown = "\n".join(f"  - {group.code}: {group.count} x, {', '.join(group.examples)}" for group in report.groups)
+        hint = f"See bidsflow validate {call.bids_dir}; --skip-bids-validation goes on all the same"
+        raise RunError(f"{call.bids_dir}: the dataset does not keep to BIDS\n{shown}\n", hint, INVALID_INPUT)
+
+
+def _database(call: Invocation) -> Path | None:
+    """Return where the index is kept: a dry run keeps none unless it was said where."""
+    return call.database_dir or (None if call.dry_run else call.work_dir / "index")
+
+
+def _run_level(pipeline: Pipeline, call: Invocation, run_id: str, inputs: Inputs, tell: Tell) -> Outcome:
+    """Run the participants that are not done yet."""
+    broken = tuple(dict.fromkeys(fault.participant for fault in inputs.faults))
+    for fault in inputs.faults:
+        tell(Event("failed", fault.participant, f"{fault.path}: {fault.reason}"))
+    tasks = [_task(pipeline, call, run_id, one) for one in inputs.participants]
+    done = [task for task in tasks if not call.force and _is_done(task)]
+    todo = share_machine([task for task in tasks if task not in done], call, pipeline)
+    unchanged = tuple(task.participant.label for task in done)
+    start = Outcome(run_id, unchanged=unchanged, failed=broken, without=inputs.without, faults=inputs.faults)
+    tell(Event("begin", value=len(todo), text=", ".join(unchanged)))
+    if call.dry_run:
+        return _replace(start, planned=tuple(map(_describe_task, todo)))
+    if not todo:
+        return start
+    dataset = derivatives.open_derivatives(call.output_dir)
+    _write_top(dataset, pipeline, call, run_id)
+    watch = _run_tasks(todo, dataset, call, tell)
+    pages = tuple(
+        _write_crash(dataset, task, watch.failures[task.participant.label])
+        for task in todo
+        if task.participant.label in watch.failures
+    )
+    return _replace(start, done=tuple(watch.done), failed=broken + tuple(watch.failed), pages=pages)
+
+
+def _replace(outcome: Outcome, **changes: object) -> Outcome:
+    from dataclasses import replace
+
+    return replace(outcome, **changes)  # type: ignore[arg-type]  # mypy cannot see through **
+
+
+def _task(pipeline: Pipeline, call: Invocation, run_id: str, participant: Participant) -> Task:
+    return Task(
+        pipeline, participant, call, provenance.digest_inputs(participant), run_id, search=tuple(filter(None, sys.path))
+    )
+
+
+def _is_done(task: Task) -> bool:
+    """Return whether a participant is done, from the same inputs with the same parameters, and nothing is missing."""
+    dataset = Dataset(task.invocation.output_dir)
+    marker = derivatives.read_marker(dataset, task.participant.label)
+    return marker.get("digest") == task.digest and all((dataset.root / name).exists() for name in marker["files"])
+
+
+def share_machine(tasks: Sequence[Task], call: Invocation, pipeline: Pipeline) -> list[Task]:
+    """Return the tasks with their share of the machine: as many at once as processors and memory allow."""
+    from dataclasses import replace
+
+    if not tasks:
+        return []
+    resources = call.resources
+    threads = resources.omp_threads or (1 if len(tasks) > 1 else min(MOST_THREADS, resources.n_procs))
+    fit = max(1, int(resources.memory_gb // pipeline.memory_gb))
+    at_once = max(1, min(len(tasks), resources.n_procs // threads, fit))
+    procs = max(1, resources.n_procs // at_once)
+    return [
+        replace(task, n_procs=procs, threads=min(threads, procs), memory_gb=resources.memory_gb / at_once)
+        for task in tasks
+    ]
+
+
+def _run_tasks(tasks: Sequence[Task], dataset: Dataset, call: Invocation, tell: Tell) -> _Watch:
+    watch = _Watch(tell, call.stop_on_first_crash)
+    jobs = []
+    for task in tasks:
+        log = task.work / "log.txt"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_bytes(b"")
+        jobs.append(Job(task.participant.label, (sys.executable, "-m", "bidsflow.app", str(write_task(task))), log))
+    at_once = max(1, call.resources.n_procs // tasks[0].n_procs)
+    threads = dict.fromkeys(THREAD_VARIABLES, str(tasks[0].threads))
+    if call.write_graph:
+        write_graph(tasks[0], dataset)
+    run_jobs(jobs, watch, n_parallel=min(at_once, len(jobs)), environment={**threads, "PYTHONHASHSEED": "0"})
+    for job in jobs:
+        if job.log.is_file() and job.name in (*watch.done, *watch.failed):
+            target = dataset.root / "logs" / tasks[0].run_id / f"sub-{job.name}.log"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(job.log, target)
+    return watch
+
+
+def _describe_task(task: Task) -> str:
+    flow = build_flow(task)
+    images = ", ".join(str(image.name) for image in task.participant.images)
+    return f"sub-{task.participant.label}: {len(flow.steps)} steps on {images}"
+
+
+def write_graph(task: Task, dataset: Dataset) -> Path:
+    """Write the graph of a participant's steps as Graphviz text, drawn where `dot` is installed; return where."""
+    flow = build_flow(task)
+    edges = [f'  "{one.name}" -> "{two.name}";' for one, two in flow.workflow._graph.edges()]
+    text = "\n".join(["digraph {", "  rankdir=LR; node [shape=box];", *edges, "}", ""])
+    path = dataset.root / "logs" / task.run_id / "graph.dot"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(path, text.encode())
+    if (dot := shutil.which("dot")) is not None:
+        import subprocess
+
+        subprocess.run([dot, "-Tsvg", "-o", str(path.with_suffix(".svg")), str(path)], check=False)
+    return path
+
+
+def _write_top(dataset: Dataset, pipeline: Pipeline, call: Invocation, run_id: str) -> None:
+    """Write what describes the derivatives as a whole, and how this run was called."""
+    text = methods.methods_text(pipeline, methods.body_of(pipeline, pipeline.params(**call.params)))
+    files = {
+        "dataset_description.json": to_json(derivatives.describe_dataset(pipeline, call.bids_dir, dataset.root)),
+        "README.md": derivatives.readme(pipeline),
+        "logs/CITATION.md": text,
+        ".bidsignore": derivatives.bidsignore(pipeline),
+        f"logs/{run_id}/config.toml": format_config(pipeline, call, run_id),
+    }
+    with staging(dataset) as staged:
+        tree = staged.tree()
+        for name, content in files.items():
+            path = dataset.root / name
+            if not path.exists() or path.read_text(encoding="utf-8") != content:
+                target = tree / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(content, encoding="utf-8")
+        with locked(dataset):
+            commit(staged, tree)
+
+
+def _write_crash(dataset: Dataset, task: Task, failures: Sequence[Failure]) -> Path:
+    log = task.work / "log.txt"
+    tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-60:] if log.is_file() else []
+    html = crash_page(task, failures, "\n".join(tail))
+    path = dataset.root / "logs" / task.run_id / f"sub-{task.participant.label}_crash.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(path, html.encode())
+    return path
+
+
+def _run_group(pipeline: Pipeline, call: Invocation, outcome: Outcome, tell: Tell) -> Outcome:
+    """Run the group level over all participants that are done."""
+    labels = derivatives.list_finished(Dataset(call.output_dir))
+    if not labels:
+        raise RunError(f"{call.output_dir}: no participant is done", "Run the participant level first", NOTHING_TO_DO)
+    tell(Event("group", value=len(labels)))
+    dataset = derivatives.open_derivatives(call.output_dir)
+    cohort = derivatives.Cohort(dataset.root, labels, pipeline.params(**call.params), call.bids_dir)
+    _commit_files(dataset, load(pipeline.group)(cohort))
+    return _replace(outcome, group=True)
+
+
+def _commit_files(dataset: Dataset, files: Mapping[str, bytes]) -> None:
+    with staging(dataset) as staged:
+        tree = staged.tree()
+        for name, data in files.items():
+            target = tree / derivatives.place_of(name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+        with locked(dataset):
+            commit(staged, tree)
+
+
+def _report_again(pipeline: Pipeline, call: Invocation, run_id: str, tell: Tell) -> Outcome:
+    """Make the reports of participants that are done again, and the group's."""
+    dataset = derivatives.open_derivatives(call.output_dir)
+    chosen = set(choose_participants(call.bids_dir, call.selection))
+    labels = tuple(label for label in derivatives.list_finished(dataset) if label in chosen)
+    if not labels:
+        raise RunError(f"{call.output_dir}: no participant is done", "Run without --reports-only first", NOTHING_TO_DO)
+    params = pipeline.params(**call.params)
+    for label in labels:
+        tell(Event("started", label))
+        with staging(dataset) as staged:
+            tree = staged.tree()
+            (tree / f"sub-{label}").symlink_to(dataset.root / f"sub-{label}")
+            stage_report(tree, pipeline, label, params)
+            (tree / f"sub-{label}").unlink()
+            with locked(dataset):
+                commit(staged, tree)
+        tell(Event("done", label))
+    outcome = Outcome(run_id, done=labels)
+    return _run_group(pipeline, call, outcome, tell) if Level.GROUP in call.levels else outcome

@@ -1,0 +1,406 @@
+"""A workflow of named, typed steps, run by nipype.
+
+A step is a function with annotated arguments that returns a `NamedTuple`: paths are files, the rest is plain values.
+Steps are connected by handing an output of one to an argument of the next::
+
+    brain = flow.add(find_brain, image=t1w.path)
+    flow.add(measure, image=t1w.path, mask=brain["mask"])
+
+A name that a function does not have, or a type that does not fit, fails here and now, with the names of both. Each
+step becomes a nipype node with a thin interface, so that nipype runs, caches, draws and monitors it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+import resource
+import time
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin
+
+from nipype.interfaces.base import (
+    BaseInterface,
+    DynamicTraitedSpec,
+    File,
+    InputMultiObject,
+    Undefined,
+    isdefined,
+    traits,
+)
+from nipype.interfaces.utility import Merge
+from nipype.pipeline import engine
+
+from bidsflow.app.participant import RUN_ID
+from bidsflow.errors import FlowError
+from bidsflow.names import BidsName
+
+#: An argument of this name gets the number of threads that a step may use.
+THREADS = "threads"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A value that a step will have when it has run.
+
+    Attributes
+    ----------
+    step : str
+        Name of the step.
+    field : str
+        Name of the output.
+    kind : type or annotation
+        What it will be.
+    """
+
+    step: str
+    field: str
+    kind: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of a workflow.
+
+    Attributes
+    ----------
+    name : str
+        Unique in its workflow.
+    outputs : mapping of str to Output
+        What it will have.
+    """
+
+    name: str
+    outputs: Mapping[str, Output]
+
+    def __getitem__(self, name: str) -> Output:
+        """Return an output by its name.
+
+        Raises
+        ------
+        FlowError
+            If there is none of this name.
+        """
+        if name not in self.outputs:
+            raise FlowError(self.name, f"there is no output {name}; it has {', '.join(self.outputs)}")
+        return self.outputs[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Derivative:
+    """A file that a participant will get.
+
+    Attributes
+    ----------
+    name : BidsName or str
+        Where it stands; text is a path below the folder of the derivatives.
+    content : Output
+        A file of the work folder, or values that are written as JSON.
+    sources : tuple of str
+        BIDS URIs of what it was made from.
+    metadata : mapping
+        For its sidecar; values may be outputs.
+    """
+
+    name: BidsName | str
+    content: Output
+    sources: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Call(BaseInterface):  # type: ignore[misc]  # nipype has no types
+    """Call a function whose arguments and results are annotated; the thin interface between a function and nipype."""
+
+    input_spec = DynamicTraitedSpec
+    output_spec = DynamicTraitedSpec
+
+    def __init__(self, function: Callable[..., Any], **inputs: Any) -> None:
+        super().__init__(**inputs)
+        self._reference = f"{function.__module__}:{function.__qualname__}"
+        self._fields = tuple(_results(function))
+        self._values: dict[str, Any] = {}
+        self.inputs.add_trait("code", traits.Str())
+        self.inputs.trait_set(code=f"{self._reference} {code_of(function)}")
+        for name, kind in _arguments(function).items():
+            self.inputs.add_trait(name, _trait(kind))
+            self.inputs.trait_set(trait_change_notify=False, **{name: Undefined})
+
+    def _outputs(self) -> Any:
+        base = super()._outputs()
+        for name in self._fields:
+            base.add_trait(name, traits.Any)
+            base.trait_set(trait_change_notify=False, **{name: Undefined})
+        return base
+
+    def _run_interface(self, runtime: Any) -> Any:
+        module, _, name = self._reference.partition(":")
+        function = getattr(import_module(module), name)
+        given = {name: getattr(self.inputs, name) for name in _arguments(function)}
+        arguments = {
+            name: _to_python(value, _arguments(function)[name]) for name, value in given.items() if isdefined(value)
+        }
+        before = time.process_time() + _children_time()
+        result = function(**arguments)
+        self._values = {name: _from_python(value) for name, value in zip(self._fields, result, strict=True)}
+        runtime.cpu_seconds = time.process_time() + _children_time() - before
+        runtime.peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        runtime.run_id = os.environ.get(RUN_ID, "")
+        return runtime
+
+    def _list_outputs(self) -> dict[str, Any]:
+        outputs: dict[str, Any] = self._outputs().get()
+        return outputs | self._values
+
+
+def _children_time() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+class Flow:
+    """The workflow of one participant while it is built.
+
+    Attributes
+    ----------
+    params : object
+        The parameters of the pipeline: an instance of its dataclass.
+    threads : int
+        Threads that one step may use at most.
+    derivatives : tuple of Derivative
+        What was asked to be kept.
+    """
+
+    def __init__(self, name: str, folder: Path, params: Any = None, threads: int = 1) -> None:
+        self.params = params
+        self.threads = threads
+        self._workflow = engine.Workflow(name, base_dir=str(folder))
+        self._nodes: dict[str, engine.Node] = {}
+        self._derivatives: list[Derivative] = []
+
+    @property
+    def derivatives(self) -> tuple[Derivative, ...]:
+        """What was asked to be kept, in order."""
+        return tuple(self._derivatives)
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The names of all steps."""
+        return tuple(self._nodes)
+
+    @property
+    def workflow(self) -> Any:
+        """The nipype workflow."""
+        return self._workflow
+
+    def add(self, function: Callable[..., Any], name: str = "", *, memory_gb: float = 0.2, **inputs: Any) -> Step:
+        """Add a step that calls a function.
+
+        Parameters
+        ----------
+        function : callable
+            With annotated arguments; returns a `NamedTuple`. An argument ``threads`` is filled in.
+        name : str
+            Unique in the workflow; the name of the function where it is not given.
+        memory_gb : float
+            What it will need.
+        **inputs
+            Values, outputs of other steps, or lists with outputs of other steps.
+
+        Raises
+        ------
+        FlowError
+            If a name is taken, an argument is unknown or missing, or a value has the wrong type.
+        """
+        name = name or function.__name__
+        arguments = _arguments(function)
+        threads = self.threads if THREADS in arguments and THREADS not in inputs else 1
+        if THREADS in arguments:
+            inputs.setdefault(THREADS, threads)
+        self._check(name, function, inputs)
+        node = engine.Node(Call(function), name=name, mem_gb=memory_gb, n_procs=threads)
+        self._insert(name, node)
+        for argument, value in inputs.items():
+            self._supply(node, argument, value, f"{name}.{argument}")
+        return Step(name, {key: Output(name, key, kind) for key, kind in _results(function).items()})
+
+    def include(self, interface: Any, name: str, *, memory_gb: float = 0.2, **inputs: Any) -> Step:
+        """Add a step that is an interface of nipype's own.
+
+        Raises
+        ------
+        FlowError
+            If a name is taken, or the interface has no such input.
+        """
+        known = interface.inputs.copyable_trait_names()
+        for argument in inputs:
+            if argument not in known:
+                raise FlowError(name, f"{type(interface).__name__} has no input {argument}; it has {', '.join(known)}")
+        node = engine.Node(interface, name=name, mem_gb=memory_gb)
+        self._insert(name, node)
+        for argument, value in inputs.items():
+            self._supply(node, argument, value, f"{name}.{argument}")
+        outputs = interface.output_spec().copyable_trait_names()
+        return Step(name, {key: Output(name, key, Any) for key in outputs})
+
+    def keep(self, name: BidsName | str, content: Output, *, sources: tuple[str, ...] = (), **metadata: Any) -> None:
+        """Say that an output becomes a derivative.
+
+        Parameters
+        ----------
+        name : BidsName or str
+            Where it stands.
+        content : Output
+            A file, or values for a JSON file.
+        sources : tuple of str
+            BIDS URIs of what it was made from.
+        **metadata
+            For the sidecar; values may be outputs.
+        """
+        self._derivatives.append(Derivative(name, content, sources, metadata))
+
+    def _insert(self, name: str, node: Any) -> None:
+        if name in self._nodes:
+            raise FlowError(name, "there is a step of this name already")
+        if not name.isidentifier():
+            raise FlowError(name, "a name holds letters, digits and underscores")
+        self._nodes[name] = node
+        self._workflow.add_nodes([node])
+
+    def _check(self, name: str, function: Callable[..., Any], inputs: Mapping[str, Any]) -> None:
+        arguments = _arguments(function)
+        for argument, value in inputs.items():
+            if argument not in arguments:
+                raise FlowError(
+                    name, f"{function.__name__} has no argument {argument}; it has {', '.join(arguments) or 'none'}"
+                )
+            if not _fits(value, arguments[argument]):
+                raise FlowError(
+                    name, f"{argument} of {function.__name__} is {_show(arguments[argument])}, not {_show_value(value)}"
+                )
+        signature = inspect.signature(function)
+        missing = [key for key, one in signature.parameters.items() if one.default is one.empty and key not in inputs]
+        if missing:
+            raise FlowError(name, f"{function.__name__} needs {', '.join(missing)}")
+
+    def _supply(self, node: Any, argument: str, value: Any, where: str) -> None:
+        """Set an input of a node, or connect it."""
+        if isinstance(value, Output):
+            self._workflow.connect(self._source(value, where), value.field, node, argument)
+        elif isinstance(value, (list, tuple)) and any(isinstance(one, Output) for one in value):
+            merge = engine.Node(Merge(len(value)), name=f"{node.name}_{argument}")
+            self._insert(merge.name, merge)
+            for rank, one in enumerate(value, start=1):
+                self._supply(merge, f"in{rank}", one, where)
+            self._workflow.connect(merge, "out", node, argument)
+        elif value is not None:
+            setattr(node.inputs, argument, _from_python(value))
+
+    def _source(self, output: Output, where: str) -> Any:
+        if output.step not in self._nodes:
+            raise FlowError(where, f"the step {output.step} is not in this workflow")
+        return self._nodes[output.step]
+
+
+@cache
+def _arguments(function: Callable[..., Any]) -> Mapping[str, Any]:
+    hints = typing.get_type_hints(function)
+    missing = [name for name in inspect.signature(function).parameters if name not in hints]
+    if missing:
+        raise FlowError(function.__name__, f"say the type of {', '.join(missing)}")
+    return {name: hints[name] for name in inspect.signature(function).parameters}
+
+
+@cache
+def _results(function: Callable[..., Any]) -> Mapping[str, Any]:
+    kind = typing.get_type_hints(function).get("return")
+    if not (isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")):
+        raise FlowError(function.__name__, "it must return a NamedTuple, and say so")
+    return typing.get_type_hints(kind)
+
+
+@cache
+def code_of(function: Callable[..., Any]) -> str:
+    """Return a digest of the module that a function stands in, so that changed code runs again."""
+    source = inspect.getsourcefile(function)
+    data = Path(source).read_bytes() if source else function.__code__.co_code
+    return hashlib.blake2b(data, digest_size=8).hexdigest()
+
+
+def _strip_optional(kind: Any) -> Any:
+    if get_origin(kind) in (Union, types.UnionType):
+        rest = [one for one in get_args(kind) if one is not type(None)]
+        return rest[0] if len(rest) == 1 else Any
+    return kind
+
+
+def _is_optional(kind: Any) -> bool:
+    return get_origin(kind) in (Union, types.UnionType) and type(None) in get_args(kind)
+
+
+def _trait(kind: Any) -> Any:
+    """Return the trait of an annotation: files are files to nipype, so that it hashes and checks them."""
+    kind = _strip_optional(kind)
+    if kind is Path:
+        return File(exists=True)
+    if get_origin(kind) is tuple and get_args(kind)[:1] == (Path,):
+        return InputMultiObject(File(exists=True))
+    return traits.Any()
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if value is None:
+        return _is_optional(kind)
+    kind = _strip_optional(kind)
+    if kind is Any:
+        return True
+    if isinstance(value, Output):
+        got = _strip_optional(value.kind)
+        return got is Any or got == kind or (got is int and kind is float)
+    origin = get_origin(kind) or kind
+    if isinstance(value, (list, tuple)) and origin is tuple:
+        inner = get_args(kind)
+        each = inner[0] if len(inner) == 2 and inner[1] is Ellipsis else Any
+        return all(_fits(one, each) for one in value)
+    if origin is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if origin is Path:
+        return isinstance(value, Path)
+    return isinstance(value, origin) if isinstance(origin, type) else True
+
+
+def _show(kind: Any) -> str:
+    return getattr(kind, "__name__", None) or str(kind)
+
+
+def _show_value(value: Any) -> str:
+    if isinstance(value, Output):
+        return f"{value.step}[{value.field!r}], which is {_show(value.kind)}"
+    return f"{type(value).__name__} {value!r}"
+
+
+def _from_python(value: Any) -> Any:
+    """Return a value as nipype keeps it: paths as text."""
+    if isinstance(value, Path):
+        return str(value.absolute())
+    if isinstance(value, tuple) and not hasattr(value, "_fields"):
+        return [_from_python(one) for one in value]
+    return value
+
+
+def _to_python(value: Any, kind: Any) -> Any:
+    """Return a value as a function wants it: text as path where it says so."""
+    kind = _strip_optional(kind)
+    if kind is Path:
+        return Path(value)
+    if get_origin(kind) is tuple:
+        inner = get_args(kind)
+        each = inner[0] if inner else Any
+        return tuple(_to_python(one, each) for one in value)
+    return value
