@@ -14,7 +14,15 @@ from bidsflow.dicom.frames import summarise_frames
 from bidsflow.dicom.grouping import group_series
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.inventory import take_inventory
-from bidsflow.dicom.physics import Kind, classify, is_declared_derived, phase_encoding, sequence_maker
+from bidsflow.dicom.physics import (
+    Kind,
+    classify,
+    is_declared_derived,
+    is_parallel,
+    phase_encoding,
+    sequence_maker,
+    slice_plane,
+)
 from bidsflow.dicom.series import Image, Series
 from bidsflow.phantom import DIALECTS, write
 from bidsflow.sources import find_files
@@ -419,3 +427,103 @@ def test_small_questions_are_answered_from_the_header() -> None:
     assert not is_declared_derived(Image(Header({"ImageType": "ORIGINAL\\DERIVED"}), (1, 1, 1), 1))
     assert sequence_maker(Header({"Manufacturer": "Philips Healthcare"})) == "PHILIPS"
     assert sequence_maker(Header({"Manufacturer": "Bruker"})) == ""
+
+
+def spin(te: float, tr: float, ti: float = 0, **values: str) -> dict[str, str]:
+    return siemens(ScanningSequence="SE\\IR" if ti else "SE", **times(te, tr, ti), **values)
+
+
+def flash(**values: str) -> dict[str, str]:
+    return siemens(**(GRE | {"MRAcquisitionType": "3D"} | times(3, 20, flip=20) | values))
+
+
+#: Inversion times in ms of clinical protocols, and what they null.
+INVERSIONS = {
+    "1.5 T STIR": (Kind.STIR, spin(60, 4500, 150)),
+    "3 T STIR": (Kind.STIR, spin(80, 5000, 230)),
+    "T1 FLAIR": (Kind.T1W, spin(24, 2000, 800)),
+    "IR for grey and white matter": (Kind.T1W, spin(12, 2500, 400)),
+    "FLAIR with a short repetition": (Kind.FLAIR, spin(96, 2700, 1100)),
+    "FLAIR": (Kind.FLAIR, spin(120, 9000, 2500)),
+    "FLAIR at 11 s": (Kind.FLAIR, spin(125, 11000, 2800)),
+    "3D FLAIR": (Kind.FLAIR, spin(340, 4800, 1650)),
+}
+MARKED = {
+    "mtc": (Kind.TRANSFER, flash(SequenceVariant="SP\\MTC")),
+    "mt of GE": (Kind.TRANSFER, flash(ScanOptions="FAST_GEMS\\MT_GEMS")),
+    "enhanced mt": (Kind.TRANSFER, flash(MagnetizationTransfer="OFF_RESONANCE")),
+    "tof with mtc": (Kind.ANGIO, flash(SequenceVariant="SP\\MTC", AngioFlag="Y")),
+    "enhanced tof": (Kind.ANGIO, flash(TimeOfFlightContrast="YES", AcquisitionContrast="T1")),
+    "tof of GE": (Kind.ANGIO, flash(ScanOptions="VASCTOF_GEMS")),
+    "tof of UIH": (Kind.ANGIO, flash(SequenceName="gre_tof_3d")),
+    "tof by its dimension": (Kind.ANGIO, flash(GePulseSequence="3dtof")),
+    "enhanced phase contrast": (Kind.FLOW, flash(PhaseContrast="YES", AngioFlag="Y")),
+    "phase contrast of Philips": (Kind.FLOW, flash(ImageType="ORIGINAL\\PRIMARY\\M_PCA\\M\\PCA")),
+    "water": (Kind.DIXON, flash(ImageType="DERIVED\\PRIMARY\\M\\DIXON\\WATER")),
+    "fat of Philips": (Kind.DIXON, flash(ImageType="ORIGINAL\\PRIMARY\\F\\F\\UNSPECIFIED")),
+    "perfusion": (Kind.PERFUSION, siemens(ImageType="ORIGINAL\\PRIMARY\\PERFUSION\\NONE", **EPI)),
+    "perfusion map": (Kind.DERIVED, siemens(ImageType="DERIVED\\PRIMARY\\PERFUSION\\NONE", **EPI)),
+    "perfusion by contrast": (Kind.PERFUSION, siemens(AcquisitionContrast="PERFUSION", **EPI)),
+    "perfusion by sequence": (Kind.PERFUSION, siemens(SequenceFile="ep2d_perf", **EPI)),
+    "asl of UIH": (Kind.ASL, spin(11, 4800, SequenceName="asl_3d")),
+    "diffusion of UIH": (Kind.DIFFUSION, siemens(SequenceName="epi_dti", **EPI)),
+    "balanced, enhanced": (
+        Kind.UNKNOWN, flash(SteadyStatePulseSequence="FREE_PRECESSION", AcquisitionContrast="T1", SequenceVariant="")
+    ),
+    "balanced, of Philips": (Kind.UNKNOWN, flash(PhilipsTechnique="BTFE", SequenceVariant="MP")),
+    "spoiled, enhanced": (Kind.T1W, flash(SteadyStatePulseSequence="LONGITUDINAL", Spoiling="RF")),
+    "fat saved by a short inversion": (Kind.T1W, flash(InversionTime="12")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", INVERSIONS | MARKED)
+def test_what_was_done_to_the_signal_makes_the_kind(kit: Any, name: str) -> None:
+    kind, header = (INVERSIONS | MARKED)[name]
+    series = make_series(kit, header)
+    assert classify(series, series.images[0]).kind is kind
+
+
+WEAKLY = {
+    "an inversion that nulls neither": spin(90, 7000, 546),
+    "as late as in double inversion": spin(388, 7500, 3200),
+    "STIR with a short echo": spin(30, 4000, 160),
+    "white matter nulled": siemens(**MPRAGE, **times(3, 3000, 409, 8)),
+    "an inversion after an unknown time": siemens(ScanningSequence="SE\\IR", **times(100, 9000)),
+    "a short inversion time": flash(InversionTime="12"),
+}
+
+
+@pytest.mark.parametrize("name", WEAKLY)
+def test_what_several_measurements_share_is_weak(kit: Any, name: str) -> None:
+    series = make_series(kit, WEAKLY[name])
+    assert classify(series, series.images[0]).confidence <= 0.5
+
+
+def test_many_echoes_of_a_spin_echo_measure_t2(kit: Any) -> None:
+    dual = make_series(kit, *(spin(te, 3000) for te in (12, 96)))
+    many = make_series(kit, *(spin(te, 3000) for te in (12, 24, 36, 96)))
+    assert [classify(dual, one).kind for one in dual.images] == [Kind.PDW, Kind.T2W]
+    assert {classify(many, one).kind for one in many.images} == {Kind.MULTI_SPIN_ECHO}
+
+
+def test_two_inversions_of_one_image_have_no_name(kit: Any) -> None:
+    frame = {"EffectiveEchoTime": "100", "RepetitionTime": "7500", "InversionTimes": "3000\\450"}
+    series = make_series(kit, xa(frame, EchoPulseSequence="SPIN", AcquisitionContrast="T2"))
+    finding = classify(series, series.images[0])
+    assert finding.kind is Kind.UNKNOWN
+    assert "2 times" in finding.because
+
+
+@pytest.mark.parametrize(
+    ("orientation", "expected"),
+    [(AXIAL, "ax"), (SAGITTAL, "sag"), (CORONAL, "cor"), (TILTED, "ax"), ("1\\0\\0\\0\\0.6\\-0.8", "cor"), ("", "")],
+)
+def test_a_plane_is_the_nearest_one(kit: Any, orientation: str, expected: str) -> None:
+    (image,) = make_series(kit, siemens(**{**TSE, "ImageOrientationPatient": orientation})).images
+    assert slice_plane(image) == expected
+
+
+def test_slices_are_parallel_within_30_degrees(kit: Any) -> None:
+    images = [make_series(kit, siemens(ImageOrientationPatient=where)).images[0] for where in (AXIAL, TILTED, SAGITTAL)]
+    assert is_parallel(images[0], images[1])
+    assert not is_parallel(images[0], images[2])

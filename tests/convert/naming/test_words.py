@@ -93,8 +93,8 @@ KIM = Patient("AB-77", "KIM NG LI MÜLLER SØREN", "", "")
 
 @pytest.mark.parametrize(
     "label",
-    ["kim", "li", "ng", "kimRest", "restLi", "liRest", "KIMRest", "REST2Ng", "preMuller", "mullersrest", "Mller", "ab77x",
-     "restKIM", "LIrest"],
+    ["kim", "li", "ng", "kimRest", "restLi", "liRest", "KIMRest", "REST2Ng", "preMuller", "mullersrest", "Mller",
+     "ab77x", "restKIM", "LIrest"],
 )  # fmt: skip
 def test_a_label_that_names_a_person_is_seen(label: str) -> None:
     who = Patient("AB77X", KIM.name, "", "") if label == "ab77x" else KIM
