@@ -21,7 +21,8 @@ from typer.testing import CliRunner
 
 from bidsflow.cli.dump import dump as dump_command
 from bidsflow.dicom import dump
-from bidsflow.dicom.identifying import BASIC_PROFILE, identifies, profile_action
+from bidsflow.dicom.identifying import identifies
+from bidsflow.dicom.profile import BASIC_PROFILE, profile_action
 from bidsflow.errors import HeaderError, SourceError
 
 APP = typer.Typer()
