@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bidsflow_pipelines.qc.measures.common import (
+    Fwhm,
     Summary,
     clean,
     efc,
@@ -92,23 +93,23 @@ def measure_anat(images: AnatImages, zooms: Zooms) -> dict[str, float]:
     measures : dict
         Names as in MRIQC. NaN where a measure cannot be computed; each function says when.
     """
-    original = clean(images.original)
+    brain = images.labels > 0
+    smoothness, noise = _measure_original(clean(images.original), brain, images.background)
     image = harmonize(clean(images.corrected), images.tissues[2], zooms)
     background = images.background
     csf, gm, wm = (summary(image, probability) for probability in images.tissues)
     air = summary(image, background.air)
-    brain = images.labels > 0
     return flatten(
         {
             "cjv": cjv(wm, gm),
             "cnr": cnr(wm, gm, air),
             "efc": efc(image, background.frame),
             "fber": fber(image, images.head, background.frame),
-            "fwhm": fwhm(original, brain),
+            "fwhm": smoothness,
             "icvs": icvs(images.tissues),
             "inu": inu(images.bias, brain),
             "qi_1": qi_1(background),
-            "qi_2": qi_2(original, background.air),
+            "qi_2": noise,
             "rpve": rpve(images.tissues),
             "snr": _with_total([snr(region) for region in (csf, gm, wm)]),
             "snrd": _with_total([snrd(region, air) for region in (csf, gm, wm)]),
@@ -120,6 +121,11 @@ def measure_anat(images: AnatImages, zooms: Zooms) -> dict[str, float]:
             "wm2max": wm2max(image, wm),
         }
     ) | geometry(image.shape, zooms)
+
+
+def _measure_original(original: Image, brain: Mask, background: Background) -> tuple[Fwhm, float]:
+    """Return what is measured in the image as acquired: smoothness, and the noise of the air."""
+    return fwhm(original, brain), qi_2(original, background.air)
 
 
 def _with_total(values: list[float]) -> dict[str, float]:
@@ -298,12 +304,12 @@ def qi_2(image: Image, air: Mask) -> float:
     from scipy.ndimage import gaussian_filter1d
     from scipy.stats import chi2
 
-    values = select(image, air)
+    values = image[np.asarray(air, dtype=bool)]
     top = float(np.percentile(values, 99)) if values.size else 0.0
     if np.count_nonzero(values > 0) < MIN_NOISE or values.min() == values.max() or top == 0:
         return math.nan
     width, kernel = 0.04, 4.0
-    values *= 100 / top
+    values = values * (100 / top)
     margin = 6 * kernel  # what lies beyond the grid still reaches into it
     edges = np.arange(-margin, 110 + margin + width / 2, width)
     counts, _ = np.histogram(values, edges)
@@ -316,7 +322,7 @@ def qi_2(image: Image, air: Mask) -> float:
     return float(np.abs(density[-tail:] - model[-tail:]).mean())
 
 
-def _fit_chi2(values: NDArray[np.float64]) -> tuple[float, float, float]:
+def _fit_chi2(values: Image) -> tuple[float, float, float]:
     """Return the degrees of freedom, location and scale of a chi-squared distribution, by maximum likelihood.
 
     Counted in a thousand bins: the likelihood of each bin stands for that of its values, which makes the fit a

@@ -69,8 +69,8 @@ def mad(values: NDArray[np.floating], center: float | None = None) -> float:
     """
     if values.size == 0:
         return math.nan
-    middle = np.median(values) if center is None else center
-    return float(np.median(np.abs(values - middle))) * MAD_TO_SIGMA
+    distance = np.abs(values - (float(np.median(values)) if center is None else center))
+    return float(np.median(distance, overwrite_input=True)) * MAD_TO_SIGMA
 
 
 def ratio(numerator: float, denominator: float) -> float:
@@ -125,11 +125,11 @@ def summary(image: Image, weights: Image | Mask) -> Summary:
     As in MRIQC since version 24: probability maps weigh, they are neither thresholded nor eroded. MRIQC also rounds
     the intensities to whole numbers first; here they stay as they are.
     """
-    from scipy.stats import kurtosis
-
     inside = weights > 0
     if not inside.any():
         return Summary()
+    if weights.dtype == np.bool_:  # the air has many voxels: neither sort nor widen them
+        return _summary_of_mask(image[inside])
     values, weight = select(image, inside), select(weights, inside)
     p05, median, p95 = weighted_quantiles(values, weight, (0.05, 0.5, 0.95))
     total = weight.sum()
@@ -142,9 +142,27 @@ def summary(image: Image, weights: Image | Mask) -> Summary:
         mad=mad(core, center=median),
         p05=p05,
         p95=p95,
-        k=float(kurtosis(core)) if core.min() < core.max() else math.nan,
+        k=_moments(core)[2],
         n=float(total),
     )
+
+
+def _summary_of_mask(values: Image) -> Summary:
+    """Return the summary of values that all weigh the same."""
+    p05, median, p95 = (
+        float(value) for value in np.quantile(values, (0.05, 0.5, 0.95), method="averaged_inverted_cdf")
+    )
+    mean, stdv, k = _moments(values)
+    return Summary(mean, median, stdv, mad(values, center=median), p05, p95, k, n=float(values.size))
+
+
+def _moments(values: Image) -> tuple[float, float, float]:
+    """Return the mean, the standard deviation and the excess kurtosis (NaN without variance) of values."""
+    mean = float(values.mean(dtype=np.float64))
+    powers = np.square(values - mean)
+    variance = float(powers.mean(dtype=np.float64))
+    fourth = float(np.square(powers, out=powers).mean(dtype=np.float64))
+    return mean, math.sqrt(variance), ratio(fourth, variance**2) - 3
 
 
 def weighted_quantiles(
