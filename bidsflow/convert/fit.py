@@ -34,8 +34,15 @@ _NOT_IN_HEADERS = {
     ("pet", "pet"): "the tracer, its injection and the reconstruction in the sidecar",
 }
 _SERIES_SUFFIXES = frozenset({"bold", "cbv"})
-_PLANAR_SUFFIXES = frozenset({("func", "bold"), ("func", "cbv"), ("func", "sbref"), ("dwi", "sbref"), ("fmap", "epi")})
-_PLANAR_KINDS = frozenset({Kind.GRADIENT_EPI, Kind.SPIN_EPI, Kind.EPI, Kind.DIFFUSION, Kind.ASL, Kind.UNKNOWN})
+_RUN_KINDS = frozenset({Kind.GRADIENT_EPI, Kind.SPIN_EPI, Kind.EPI, Kind.UNKNOWN})
+#: Kinds that are usual for what EPI reads out.
+_PLANAR = {
+    ("func", "bold"): _RUN_KINDS,
+    ("func", "cbv"): _RUN_KINDS,
+    ("func", "sbref"): _RUN_KINDS,
+    ("dwi", "sbref"): _RUN_KINDS | {Kind.DIFFUSION},
+    ("fmap", "epi"): _RUN_KINDS | {Kind.DIFFUSION},
+}
 #: More than one volume of these is an error of the standard; of those below it is only unusual.
 _ONE_VOLUME = frozenset({"T1w", "magnitude1", "magnitude2"})
 _USUALLY_ONE = frozenset({
@@ -49,6 +56,8 @@ _CONTRASTS = {
     Kind.PDW: {"PDw"},
     Kind.T2STARW: {"T2starw"},
 }
+_SAID = frozenset().union(*_CONTRASTS.values())
+_NO_CONTRAST = (_RUN_KINDS - {Kind.UNKNOWN}) | {Kind.DIFFUSION, Kind.ASL, Kind.LOCALIZER, Kind.DERIVED, Kind.FIELD_GRE}
 _PARTS = {"mag": "magnitude", "phase": "phase", "real": "real", "imag": "imaginary"}
 _MAGNITUDE_WORDS = frozenset({"M", "MAGNITUDE", "M_FFE", "M_SE", "M_IR"})
 
@@ -167,9 +176,9 @@ def _find_oddity(name: BidsName, series: Series, image: Image) -> str:
         return "no b-values are in its headers; where dcm2niix finds none either, it will fail"
     if suffix == "dwi" and (only_b_zero(image) or volumes == 1):
         return "it has no weighted volume" if only_b_zero(image) else "it has one volume only"
-    if (name.datatype, suffix) in _PLANAR_SUFFIXES and kind not in _PLANAR_KINDS:
-        return f"by its physics it is no echo-planar image, but {kind.value}"
-    if suffix in set().union(*_CONTRASTS.values()) and suffix not in _CONTRASTS.get(kind, {suffix}):
+    if kind not in _PLANAR.get((name.datatype, suffix), {kind}):
+        return f"by its physics it is {kind.value}"
+    if suffix in _SAID and (kind in _NO_CONTRAST or suffix not in _CONTRASTS.get(kind, {suffix})):
         return f"by its physics it is {kind.value}"
     if image.component != "magnitude" and name.datatype in ("anat", "func", "dwi") and not name.entity("part"):
         return f"by its headers it is a {image.component} image, which BIDS names with part-"

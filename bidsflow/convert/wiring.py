@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan, PlanRow
@@ -116,22 +116,24 @@ def _direction(row: PlanRow, by_uid: Mapping[str, Series]) -> str:
 
 def _say_broken(key: _FieldKey, lack: str, rows: Sequence[PlanRow]) -> str:
     folder, label = key
-    left = [row.title for row in rows if row.b0_identifier == label and _is_left_out(row, folder)]
-    because = f" ({', '.join(left)} {'are' if len(left) > 1 else 'is'} not converted)" if left else ""
-    members = [row.title for row in rows if row.decision is Decision.CONVERT and row.b0_identifier == label
-               and _folder(row) == folder]  # fmt: skip
-    said = f"{folder}: the field {label} lacks {lack}{because}, so {', '.join(members)} carry no B0FieldIdentifier"
-    return said + _say_losers(key, rows)
+    left = _titles(row for row in rows if row.b0_identifier == label and _is_left_out(row, folder))
+    here = [row for row in rows if row.decision is Decision.CONVERT and _folder(row) == folder]
+    members = _titles(row for row in here if row.b0_identifier == label)
+    losers = _titles(row for row in here if label in sources(row))
+    because = f" ({left}: not converted)" if left else ""
+    said = f"{folder}: the field {label} lacks {lack}{because}; its label is taken from {members}"
+    return said + (f" and, as a source, from {losers}" if losers else "")
 
 
 def _say_gone(key: _FieldKey, rows: Sequence[PlanRow]) -> str:
-    return f"{key[0]}: no image of the field {key[1]} is converted" + _say_losers(key, rows)
+    folder, label = key
+    here = [row for row in rows if row.decision is Decision.CONVERT and _folder(row) == folder]
+    losers = _titles(row for row in here if label in sources(row))
+    return f"{folder}: no image of the field {label} is converted; its label is taken, as a source, from {losers}"
 
 
-def _say_losers(key: _FieldKey, rows: Sequence[PlanRow]) -> str:
-    losers = [row.title for row in rows if row.decision is Decision.CONVERT and _folder(row) == key[0]
-              and key[1] in sources(row)]  # fmt: skip
-    return f", and it corrects nothing: {', '.join(losers)} no longer name it" if losers else ""
+def _titles(rows: Iterable[PlanRow]) -> str:
+    return ", ".join(dict.fromkeys(row.title for row in rows))
 
 
 def _is_left_out(row: PlanRow, folder: str) -> bool:

@@ -43,11 +43,11 @@ def skip(one: PlanRow, path: str = "") -> PlanRow:
 BROKEN = {
     "the phase is skipped": Case(
         (*gre()[:2], skip(gre()[2]), BOLD),
-        ("sub-01: the field gre1 lacks its phase image", "series 2 (phasediff) is not converted",
-         "it corrects nothing: series 3 (bold) no longer name it"),
+        ("sub-01: the field gre1 lacks its phase image", "(series 2 (phasediff): not converted)",
+         "taken from series 1 (magnitude1), series 1 (magnitude2) and, as a source, from series 3 (bold)"),
     ),
     "the phase is skipped and has no path": Case(
-        (*gre()[:2], skip(gre()[2], "n/a"), BOLD), ("lacks its phase image (series 2 (phasediff) is not",)
+        (*gre()[:2], skip(gre()[2], "n/a"), BOLD), ("lacks its phase image (series 2 (phasediff): not",)
     ),
     "the magnitudes are skipped": Case(
         (*map(skip, gre()[:2]), gre()[2], BOLD), ("lacks its magnitude image (series 1 (magnitude1), series 1",)
@@ -56,8 +56,8 @@ BROKEN = {
         (gre()[0], row(2, "fmap/phase1", "gre1"), skip(row(2, "fmap/phase2", "gre1"))), ("one of its two phase",)
     ),
     "one direction is skipped": Case((AP, skip(PA), REST), ("lacks an image of the opposite direction",)),
-    "one direction is for review": Case((AP, replace(PA, decision=Decision.REVIEW), REST), ("is not converted",)),
-    "the rows of one direction are gone": Case((AP, REST), ("pepolar1 lacks an image of the opposite direction, so",)),
+    "one direction is for review": Case((AP, replace(PA, decision=Decision.REVIEW), REST), ("): not converted)",)),
+    "the rows of one direction are gone": Case((AP, REST), ("of the opposite direction; its label is",)),
     "all is skipped": Case((*map(skip, gre()), BOLD), ("no image of the field gre1 is converted", "series 3 (bold)")),
     "another field stays": Case(
         (*gre(), AP, skip(PA), BOLD, replace(REST, b0_source="pepolar1,gre1")), ("pepolar1",), "gre1gre1gre1>gre1>gre1"
