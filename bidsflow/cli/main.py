@@ -40,10 +40,10 @@ for _command, _end, _panel in (
     (plan.plan, plan.HELP_END, "From the scanner to BIDS"),
     (convert.convert, convert.HELP_END, "From the scanner to BIDS"),
     (validate.validate, validate.HELP_END, "From the scanner to BIDS"),
-    (pipelines.pipelines, "", "Run BIDS Apps"),
+    (pipelines.pipelines, pipelines.HELP_END, "Run BIDS Apps"),
     (new_pipeline.new_pipeline, new_pipeline.HELP_END, "Run BIDS Apps"),
     (dump.dump, dump.HELP_END, "Look closer"),
-    (trace.trace, "", "Look closer"),
+    (trace.trace, trace.HELP_END, "Look closer"),
     (phantom.phantom, phantom.HELP_END, "Try it out"),
     (demo.demo, demo.HELP_END, "Try it out"),
 ):

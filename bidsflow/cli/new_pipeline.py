@@ -7,14 +7,20 @@ from typing import Annotated
 
 import typer
 
-HELP_END = """\
-bidsflow new-pipeline my-measure
-bidsflow run ./my-measure BIDS_DIR OUTPUT_DIR participant group
-pytest my-measure"""
+from bidsflow.cli.options import TARGET, USAGE, end_help
+
+HELP_END = end_help(
+    {
+        "bidsflow new-pipeline my-measure": "write the folder my-measure",
+        "bidsflow run ./my-measure BIDS_DIR OUTPUT_DIR participant group": "run it, as every other",
+    },
+    {0: "written"},
+    USAGE, TARGET,
+)  # fmt: skip
 
 
 def new_pipeline(
-    name: Annotated[str, typer.Argument(help="Small letters, digits and dashes.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Small letters, digits and dashes.", show_default=False)],
     into: Annotated[
         Path | None, typer.Option("--into", help="The folder to make (default: one of this name here).")
     ] = None,

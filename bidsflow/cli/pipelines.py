@@ -6,6 +6,16 @@ from typing import Annotated
 
 import typer
 
+from bidsflow.cli.options import end_help
+
+HELP_END = end_help(
+    {
+        "bidsflow pipelines": "names, what they are for and what they read",
+        "bidsflow pipelines --json": "everything they declare, for a program",
+    },
+    {0: "listed"},
+)
+
 
 def pipelines(
     as_json: Annotated[bool, typer.Option("--json", help="Everything that they declare, as JSON.")] = False,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from bidsflow.cli.options import INTERRUPTED, USAGE, end_help
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,10 +18,20 @@ if TYPE_CHECKING:
     from bidsflow.app.run import Event, Outcome
     from bidsflow.app.spec import Pipeline
 
-HELP_END = """\
-bidsflow run qc BIDS_DIR OUTPUT_DIR participant group
-bidsflow run qc BIDS_DIR OUTPUT_DIR participant --participant-label 01 02
-bidsflow run qc --help"""
+HELP_END = end_help(
+    {
+        "bidsflow run qc BIDS_DIR OUTPUT_DIR participant group": "everyone, then the group",
+        "bidsflow run qc BIDS_DIR OUTPUT_DIR participant --participant-label 01 02": "two people",
+        "bidsflow run qc --help": "the options of one pipeline",
+    },
+    {
+        0: "everything that was asked for is there",
+        1: "it failed for someone; the others are there",
+        65: "it failed for everyone, or the dataset does not keep to BIDS",
+        70: "the dataset has no image that the pipeline reads",
+    },
+    USAGE, INTERRUPTED,
+)  # fmt: skip
 #: What typer is told of a command whose options are the pipeline's.
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
@@ -36,19 +47,19 @@ def run(
     bidsflow run qc --help lists the options of qc; bidsflow pipelines lists what there is.
     """
     if pipeline in ("", "-h", "--help"):
-        _explain(context)
+        _explain()
+        raise typer.Exit(0 if pipeline or context.args else USAGE)
     raise typer.Exit(call(pipeline, context.args, f"bidsflow run {pipeline}"))
 
 
-def _explain(context: typer.Context) -> None:
+def _explain() -> None:
     from bidsflow.app.registry import find_pipelines
 
     typer.echo("Usage: bidsflow run PIPELINE BIDS_DIR OUTPUT_DIR participant|group [options]\n")
     typer.echo("Pipelines:")
     for one in find_pipelines().pipelines:
         typer.echo(f"  {one.name:<12}{one.summary}")
-    typer.echo("\nbidsflow run PIPELINE --help lists its options.")
-    raise typer.Exit(0 if context.args or "--help" in sys.argv or "-h" in sys.argv else 2)
+    typer.echo(f"\nbidsflow run PIPELINE --help lists its options.\n\n{HELP_END}")
 
 
 def call(name: str, arguments: Sequence[str], prog: str) -> int:

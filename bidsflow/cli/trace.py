@@ -7,9 +7,20 @@ from typing import Annotated
 
 import typer
 
+from bidsflow.cli.options import SOURCE, USAGE, end_help
+
+HELP_END = end_help(
+    {
+        "bidsflow trace FILE": "where a derivative or a raw image came from",
+        "bidsflow trace FILE --json": "for a program",
+    },
+    {0: "traced"},
+    USAGE, SOURCE,
+)  # fmt: skip
+
 
 def trace(
-    file: Annotated[Path, typer.Argument(help="A derivative, or a raw image.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A derivative, or a raw image.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Follow a file back: from a derivative to the raw image to the DICOM series, with what was run.

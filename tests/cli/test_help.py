@@ -34,6 +34,8 @@ def test_examples_are_commands_that_exist(name: str) -> None:
     assert examples
     for example in examples:
         words = shlex.split(example.split(" > ")[0])[1:]
+        if words[0] == "run":  # its options are those of a pipeline
+            continue
         command = GROUP.commands[words[0]]  # type: ignore[attr-defined]
         command.make_context(words[0], words[1:], resilient_parsing=True)
         known = {option for param in command.params for option in param.opts}
