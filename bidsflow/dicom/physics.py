@@ -285,7 +285,13 @@ def _field_map(series: Series, image: Image, header: Header) -> Finding | None:
     if _short_name(header).startswith("fm2d"):
         return Finding(Kind.FIELD_GRE, CERTAIN, f"SequenceName is {_shown_name(header)}")
     times = _echo_times(series)
-    if len(times) == 2 and _is_gradient(header) and 0.4 < times[1] - times[0] < 6 and times[1] < 13:
+    if (
+        len(times) == 2
+        and _is_gradient(header)
+        and not _is_prepared(header)
+        and 0.4 < times[1] - times[0] < 6
+        and times[1] < 13
+    ):
         return Finding(
             Kind.FIELD_GRE, FAIR, f"a gradient echo with two short echoes ({times[0]:g} and {times[1]:g} ms)"
         )
@@ -449,6 +455,8 @@ def _spin_contrast(te: float, tr: float, header: Header) -> Finding | None:
     if te >= 60 and tr >= 1500:
         return Finding(Kind.T2W, STRONG, said)
     if 0 < te < 45 and tr >= 1800:
+        if header.integer("PhilipsEpiFactor") > 1 or _named(header, r"tgse|grase"):
+            return Finding(Kind.PDW, WEAK, f"{said}, read out by GRASE as labelled blood is")
         return Finding(Kind.PDW, STRONG, said)
     if 0 < te < 35 and 0 < tr <= 1200:
         return Finding(Kind.T1W, STRONG, said)

@@ -39,7 +39,7 @@ _MISTAKEN = {
         "water and fat", "nulled white matter",
     },
     "T2w": {"localizer", "calibration", "perfusion", "magnetization transfer", "double inversion"},
-    "PDw": {"localizer", "calibration", "magnetization transfer"},
+    "PDw": {"localizer", "calibration", "perfusion", "magnetization transfer"},
     "FLAIR": {"double inversion"},
     "T2starw": {"perfusion", "localizer", "calibration"},
 }  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bidsflow.convert.naming.draft import DERIVED, Draft
 from bidsflow.convert.plan import Decision
-from bidsflow.dicom.physics import B_ZERO, FAIR, WEAK, Kind, field_in_hz, is_declared_derived
+from bidsflow.dicom.physics import B_ZERO, FAIR, STRONG, WEAK, Kind, field_in_hz, is_declared_derived
 from bidsflow.dicom.series import Image
 
 _SKIPPED = {
@@ -34,6 +34,8 @@ _LATER = {
     Kind.OTHER_MODALITY: "images that are not MR are not converted yet",
     Kind.UNKNOWN: "too little evidence for a name",
 }
+#: Spoiled gradient echoes with no more voxels than this in plane are often surveys (Philips' SmartBrain).
+_COARSE = 128
 #: Up to this many volumes an EPI may be one half of a field map; longer ones are runs.
 FEW_VOLUMES = 10
 
@@ -72,6 +74,8 @@ def _name_anatomy(draft: Draft) -> Draft:
     named = draft.named("anat", _ANATOMY[finding.kind], finding.confidence, finding.because)
     if finding.kind is Kind.STIR:  # BIDS has no suffix for it; at long echo times T2 prevails, and the label warns
         named = named.with_entity("acq", "STIR")
+    if finding.kind is Kind.T1W and finding.confidence < STRONG and max(image.matrix[:2]) <= _COARSE:
+        named = named.sure(WEAK, f"{image.matrix[0]} by {image.matrix[1]} voxels, as coarse as a survey")
     if image.volumes > 1:
         return named.decided(Decision.REVIEW, f"it has {image.volumes} volumes, as no {named.suffix} has")
     if image.matrix[2] == 1:

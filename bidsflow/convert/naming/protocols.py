@@ -129,10 +129,10 @@ def _voxels(members: Sequence[Measurement]) -> list[str]:
     """Return the voxels: one number where thickness equals the plane, or all have the same thickness."""
     plane_mm = _merge([(_header(one).numbers("PixelSpacing") or (0.0,))[0] for one in members])
     thick = _merge([_header(one).number("SliceThickness") for one in members])
-    if not all(plane_mm) or len(set(zip(plane_mm, thick, strict=True))) == 1:
+    if min(plane_mm) <= 0 or len(set(zip(plane_mm, thick, strict=True))) == 1:
         return [""] * len(members)
     return [
-        f"{_number(x)}mm" if not z or abs(x - z) <= _TOLERANCE * x else f"{_number(x)}x{_number(z)}mm"
+        f"{_number(x)}mm" if z <= 0 or abs(x - z) <= _TOLERANCE * x else f"{_number(x)}x{_number(z)}mm"
         for x, z in zip(plane_mm, thick, strict=True)
     ]
 
@@ -141,7 +141,9 @@ def _values(mark: str, read: Callable[[Measurement], float], *, after: str = "")
     """Return a criterion: numbers with a mark, those that are nearly equal under one number."""
 
     def tokens(members: Sequence[Measurement]) -> list[str]:
-        return [f"{mark}{_number(value)}{after}" if value else "" for value in _merge([read(one) for one in members])]
+        return [
+            f"{mark}{_number(value)}{after}" if value > 0 else "" for value in _merge([read(one) for one in members])
+        ]
 
     return tokens
 
@@ -165,7 +167,7 @@ def _number(value: float) -> str:
     >>> _number(0.5), _number(3.0), _number(2.98), _number(96.4)
     ('0p5', '3', '3', '96')
     """
-    text = f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+    text = f"{value:.0f}" if value >= 10 else f"{round(value, 2 if value < 1 else 1):g}"
     return text.replace(".", "p")
 
 

@@ -55,7 +55,10 @@ _HINTS: tuple[tuple[str, str], ...] = (
 )
 #: Words for measurements that look like one with a name here, and are another. The first is what people read.
 _LOOK_ALIKES: tuple[tuple[str, str], ...] = (
-    ("localizer", r"local[iz]|lokali|scout|survey|(?<![a-z])3[- ]?pl(?:ane|n)?(?![a-z])|rep[eé]rage"),
+    (
+        "localizer",
+        r"local[iz]|lokali|scout|survey|smart ?(?:brain|exam)|(?<![a-z])3[- ]?pl(?:ane|n)?(?![a-z])|rep[eé]rage",
+    ),
     ("calibration", r"(?<![a-z])cal(?:ib\w*)?(?![a-z])|coil[- ]?survey|ref[- ]?scan|sense[- ]?ref|ref[- ]?sense"),
     ("perfusion", r"perf(?!orm)|(?<![a-z])(?:dsc|dce|pwi)(?![a-z])|(?<![a-z])p?c?asl(?![a-z])"),
     ("angiography", r"(?<![a-z])(?:tof|mra|mrv|angio\w*|venogr\w*)(?![a-z])"),

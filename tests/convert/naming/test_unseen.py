@@ -6,10 +6,18 @@ protocols and timings of clinical practice; none was taken from a file that the 
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bidsflow import schema
+from bidsflow.convert.plan import Decision
+from bidsflow.dicom.header import Header
+from bidsflow.names import parse_name
 from tests.convert.naming import scans as s
-from tests.convert.naming.scans import Row, bold, check, echoes, make
+from tests.convert.naming.scans import Row, bold, check, echoes, make, plan_of
 
 S = dict[str, list[Row]]
 
@@ -554,14 +562,59 @@ LATER: S = {
     ],
 }
 
-ALL = {
-    f"{group}: {name}": rows
-    for group, table in (("siemens", SIEMENS), ("xa", XA), ("ge", GE), ("philips", PHILIPS), ("others", OTHERS))
-    for name, rows in table.items()
-} | LATER
+#: Found by reading the rules once more for what they would name wrong in silence.
+READ_AGAIN: S = {
+    "philips: surveys that are T1-weighted": [
+        (make(1, "SmartBrain", s.PH_FFE), "review:localizer"),
+        (make(2, "", s.PH_FFE), "review:survey"),
+        (make(3, "T1W_FFE", {**s.PH_FFE, **s.HEAD}), "anat/T1w"),
+    ],
+    "philips: labelled blood, one volume": [
+        (make(1, "", s.philips("SE", "GRASE", "3D", PhilipsEpiFactor=15, **s.HEAD, **s.timed(12, 4000, 90))), "review"),
+    ],
+    "siemens: labelled blood without its file name": [
+        (make(1, "", {**s.SPACE, "SequenceName": "tgse3d1_528", **s.timed(13, 4600, 180)}, SequenceFile=""), "review"),
+    ],
+    "siemens: MPRAGE with two echoes": [
+        (make(1, "memprage_2e", s.MPRAGE, *echoes(1.7, 3.6)), "anat/echo-1_T1w anat/echo-2_T1w"),
+    ],
+}  # fmt: skip
+
+ALL = (
+    {
+        f"{group}: {name}": rows
+        for group, table in (("siemens", SIEMENS), ("xa", XA), ("ge", GE), ("philips", PHILIPS), ("others", OTHERS))
+        for name, rows in table.items()
+    }
+    | LATER
+    | READ_AGAIN
+)
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_what_is_not_known_is_named_right_or_reviewed(name: str) -> None:
     wrong = check(ALL[name])
     assert not wrong, "\n".join(wrong)
+
+
+#: What the rules read of a header, with values that a broken or foreign scanner may write there.
+READ = (
+    "ContrastBolusAgent", "ContrastBolusStartTime", "BodyPartExamined", "ReceiveCoilName", "ScanOptions", "ImageType",
+    "SequenceVariant", "MRAcquisitionType", "InversionTime", "RepetitionTime", "EchoTime", "FlipAngle", "PixelSpacing",
+    "SliceThickness", "SequenceName", "AcquisitionContrast", "PhilipsTechnique", "PhilipsEpiFactor", "Spoiling",
+)  # fmt: skip
+JUNK = ("", "0", "-5", "1e-9", "1e30", "nan", "\\", "NO\\YES", "999999", "3D", "\N{GREEK SMALL LETTER MU}", "a" * 200)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(READ), st.sampled_from(JUNK)), max_size=12), st.sampled_from(sorted(ALL)))
+def test_no_header_breaks_a_plan(junk: list[tuple[str, str]], name: str) -> None:
+    session = [series for series, _ in ALL[name]]
+    broken = [
+        replace(one, header=Header({**one.header.values, **dict(junk)}))
+        for one in [*session, *(replace(one, uid=f"{one.uid}.9") for one in session)]
+    ]
+    rows = plan_of([*session, *broken[len(session) :]])
+    assert len(rows) == sum(len(one.images) for one in session) * 2
+    for row in rows:
+        assert row.decision is not Decision.CONVERT or schema.allows(parse_name(row.path).with_ext(".nii.gz")), row
