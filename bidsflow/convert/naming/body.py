@@ -32,7 +32,7 @@ _OF_BRAINS = frozenset({Kind.ASL, Kind.FLAIR, Kind.MP2RAGE})
 
 def doubt_body(drafts: Drafts) -> Drafts:
     """Set images before a person that seem to show another part of the body than the head."""
-    wrong = {_part(draft) for draft in drafts if _is_brain(draft)}
+    wrong = {_part(draft) for draft in drafts if _is_brain(draft) and not _may_be_cord(draft)}
     return [_doubt(draft, wrong) if _counts(draft) else draft for draft in drafts]
 
 
@@ -55,6 +55,12 @@ def _is_brain(draft: Draft) -> bool:
         draft.finding.kind is Kind.T1W and header.text("MRAcquisitionType") == "3D" and header.number("InversionTime")
     )
     return run or bool(mprage) or draft.finding.kind in _OF_BRAINS or words.says_brain(draft.series)
+
+
+def _may_be_cord(draft: Draft) -> bool:
+    """Return whether an image may show the spinal cord, which has functional runs and MPRAGEs as the brain has."""
+    spine = "SPIN" in _part(draft) or _part(draft) == "NECK"
+    return spine and draft.finding.kind not in _OF_BRAINS and not words.says_brain(draft.series)
 
 
 def _doubt(draft: Draft, wrong: set[str]) -> Draft:

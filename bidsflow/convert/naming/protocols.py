@@ -34,7 +34,6 @@ Drafts = list[Draft]
 #: The images of one measurement: echoes, parts and filters belong together.
 Measurement = Sequence[Draft]
 
-_SUFFIXES_WITH_RUNS_ONLY = frozenset({"sbref", "epi"})
 #: Values that differ by less than this share are one: scanners adapt repetition times a little.
 _TOLERANCE = 0.1
 #: A label made of words is no longer than this.
@@ -42,14 +41,13 @@ _LONGEST = 24
 
 
 def tell_protocols_apart(drafts: Drafts) -> Drafts:
-    """Give the protocols of one name labels by what they differ in; repeats of one protocol stay alike."""
+    """Give the protocols of one name labels by what they differ in; repeats of one protocol stay alike.
+
+    References take the label of their run (`references.follow_runs`).
+    """
     groups: dict[Hashable, dict[str, Drafts]] = defaultdict(lambda: defaultdict(list))
     for draft in drafts:
-        if (
-            draft.to_convert
-            and draft.datatype in ("anat", "func", "dwi")
-            and draft.suffix not in _SUFFIXES_WITH_RUNS_ONLY
-        ):
+        if draft.to_convert and draft.datatype in ("anat", "func", "dwi") and draft.suffix != "sbref":
             groups[_name(draft)][draft.measurement].append(draft)
     labels: dict[int, tuple[str, str]] = {}
     for group in groups.values():
@@ -66,7 +64,7 @@ def _relabel(draft: Draft, label: str, why: str) -> Draft:
     if not label or draft.exact:
         return draft
     return draft.with_entity("acq", draft.entity("acq") + label).noted(
-        f"acq-{label}: what is {draft.suffix} here differs in {why}"
+        f"acq-{label}: the images of this session that are {draft.suffix} differ in {why}"
     )
 
 
@@ -95,11 +93,11 @@ def _header(one: Measurement) -> Header:
 def _planes(members: Sequence[Measurement]) -> list[str]:
     """Return ``3D`` or a plane; the planes of 3D images as well where several differ.
 
-    Slices that are tilted a little more or less are one plane, even where they lie between two.
+    Slices that are tilted a little more or less are one plane, also where they lie between two.
     """
     flat = [_header(one).text("MRAcquisitionType") != "3D" for one in members]
     images = [one[0].image for one in members]
-    planes = [slice_plane(next(other for other in images if is_parallel(image, other))) for image in images]
+    planes = [min(slice_plane(other) for other in images if is_parallel(image, other)) for image in images]
     cubes = {where for where, is_flat in zip(planes, flat, strict=True) if not is_flat}
     return [where if is_flat else "3D" + where * (len(cubes) > 1) for where, is_flat in zip(planes, flat, strict=True)]
 

@@ -572,6 +572,10 @@ READ_AGAIN: S = {
     "philips: labelled blood, one volume": [
         (make(1, "", s.philips("SE", "GRASE", "3D", PhilipsEpiFactor=15, **s.HEAD, **s.timed(12, 4000, 90))), "review"),
     ],
+    "siemens: function and anatomy of the spinal cord": [
+        (bold(1, "bold_rest", BodyPartExamined="CSPINE"), "func/task-rest_bold"),
+        (make(2, "t2_tse_sag", TSE_SAG, BodyPartExamined="CSPINE"), "review:spine"),
+    ],
     "siemens: labelled blood without its file name": [
         (make(1, "", {**s.SPACE, "SequenceName": "tgse3d1_528", **s.timed(13, 4600, 180)}, SequenceFile=""), "review"),
     ],
