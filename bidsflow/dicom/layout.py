@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from bidsflow.dicom import tags
 from bidsflow.dicom.text import NUMERIC, decode_texts, decode_values
@@ -25,6 +25,8 @@ UNDEFINED = 0xFFFFFFFF
 HEAD_BYTES = dict.fromkeys((b"OB OD OF OL OV OW SQ SV UC UN UR UT UV").split(), 12) | dict.fromkeys(
     (b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US").split(), 8
 )
+#: A longer header is none that others repeat, and is not kept.
+_MAX_BYTES: Final = 1024 * 1024
 #: The key of the token that stands where a sequence or item of known length ends.
 END = -1
 
@@ -120,6 +122,8 @@ class Layout:
     ----------
     tokens : tuple of Token
         The elements in order, as they stood in the header that was walked.
+    keys : tuple of int
+        Their tags.
     spans : tuple of bytes
         The bytes of each; of what opens or closes without its contents.
     changing, stretching : frozenset of int
@@ -139,6 +143,7 @@ class Layout:
     """
 
     tokens: tuple[Token, ...]
+    keys: tuple[int, ...]
     spans: tuple[bytes, ...]
     changing: frozenset[int]
     stretching: frozenset[int]
@@ -214,9 +219,11 @@ class Layout:
 
 
 def learn(
-    data: bytes, tokens: Sequence[Token], texts: Mapping[str, str], *, implicit: bool, charset: str = ""
+    data: bytes, tokens: Sequence[Token], texts: Mapping[str, str], *, implicit: bool, charset: str
 ) -> Layout | None:
-    """Return the layout of a header that was walked; None where an element stands twice, or after text that it governs.
+    """Return the layout of a header that was walked; None where it cannot be had or is not worth its memory.
+
+    It cannot be had where an element stands twice, or after text that it governs.
 
     Parameters
     ----------
@@ -229,18 +236,19 @@ def learn(
     implicit : bool
         Whether the last elements have no value representation.
     charset : str
-        The character set before the first token.
+        The character set of its texts.
     """
     named = [token for token in tokens if token.keyword]
     keywords = [token.keyword for token in named if token.key & 0xFFFF != 2]
     late = "SpecificCharacterSet" in keywords[1:]
-    if not tokens or late or len({token.keyword for token in named}) < len(named):
+    if not tokens or tokens[-1].end - tokens[0].start > _MAX_BYTES:
+        return None
+    if late or len({token.keyword for token in named}) < len(named):
         return None
     spans = tuple(data[token.start : token.value if token.part else token.end] for token in tokens)
     changing = {
         rank for rank, token in enumerate(tokens) if token.key in _EXPECTED and not _is_rigid(token, spans[rank])
     }
-    charset = texts.get("SpecificCharacterSet", charset)
     return _make_layout(tuple(tokens), spans, changing, set(), texts, implicit, charset)
 
 
@@ -259,6 +267,7 @@ def _make_layout(
     kept = texts.keys() - {keyword for keyword, _ in named}
     return Layout(
         tokens,
+        tuple(map(attrgetter("key"), tokens)),
         spans,
         frozenset(changing),
         frozenset(stretching),

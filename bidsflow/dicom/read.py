@@ -127,7 +127,8 @@ class Reader:
                 raise HeaderError("not DICOM")
             texts |= {"TransferSyntaxUID": encoding.syntax, "MediaClass": encoding.media_class}
             if not problems and _is_plain(encoding, source.data):
-                _remember(layouts, learn(source.data, (*encoding.meta, *tokens), texts, implicit=implicit))
+                charset = texts.get("SpecificCharacterSet", "")
+                _remember(layouts, source.data, (*encoding.meta, *tokens), texts, implicit=implicit, charset=charset)
             self.reach = max(self.reach, min(end + 8, FIRST_BYTES))
         media_class = texts.pop("MediaClass", "")
         if "NumberOfFrames" in texts:
@@ -186,7 +187,7 @@ class Reader:
         tokens, behind = flatten(source, pos, end, implicit, _NESTED)
         texts, problems = _decode(source.data, tokens, charset)
         if not problems:
-            _remember(layouts, learn(source.data, tokens, texts, implicit=implicit, charset=charset))
+            _remember(layouts, source.data, tokens, texts, implicit=implicit, charset=charset)
         return texts, behind
 
 
@@ -273,20 +274,34 @@ def _recall(
                 layouts.remove(layout)
                 layouts.insert(0, layout)
             return found
-    for layout in layouts[:3]:
-        wider = layout.widen(data, pos)
-        found = wider.match(data, pos) if wider is not None else None
-        if wider is not None and found is not None and fits(wider, *found):
-            layouts.remove(layout)
-            layouts.insert(0, wider)
-            return found
+    wider = layouts[0].widen(data, pos) if layouts else None
+    found = wider.match(data, pos) if wider is not None else None
+    if wider is not None and found is not None and fits(wider, *found):
+        layouts[0] = wider
+        return found
     return None
 
 
-def _remember(layouts: list[Layout], layout: Layout | None) -> None:
-    """Put the layout of a header that was walked first."""
-    if layout is not None:
-        layouts[:] = [layout, *layouts[: _MAX_LAYOUTS - 1]]
+def _remember(
+    layouts: list[Layout],
+    data: bytes,
+    tokens: Sequence[Token],
+    texts: Mapping[str, str],
+    *,
+    implicit: bool,
+    charset: str,
+) -> None:
+    """Put the layout of a header that was walked first, widened where one of the same elements is known."""
+    keys = tuple(token.key for token in tokens)
+    for layout in layouts:
+        wider = layout.widen(data, tokens[0].start) if (layout.keys, layout.charset) == (keys, charset) else None
+        if wider is not None:
+            layouts.remove(layout)
+            layouts.insert(0, wider)
+            return
+    learned = learn(data, tokens, texts, implicit=implicit, charset=charset)
+    if learned is not None:
+        layouts[:] = [learned, *layouts[: _MAX_LAYOUTS - 1]]
 
 
 def _looks_explicit(source: Source, start: int) -> bool:
