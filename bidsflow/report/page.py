@@ -16,7 +16,9 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 import bidsflow
-from bidsflow.report.values import Badge, Bar, Cell, Page, Tone, Trace, format_number
+from bidsflow.report.rating import CONFIDENCES, GRADES
+from bidsflow.report.swarms import Lane, Measure, Swarms, lay_out
+from bidsflow.report.values import Badge, Bar, Cell, Link, Page, Tone, Trace, format_number
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -52,7 +54,7 @@ def render(page: Page) -> str:
     True
     """
     environment = _environment()
-    css, js = _asset("style.css"), _asset("script.js")
+    css, js = _asset("style.css") + _asset("figures.css"), _asset("script.js") + _asset("figures.js")
     return environment.get_template("page.html.j2").render(
         page=page,
         anchors=_anchors(tuple(section.title for section in page.sections)),
@@ -119,14 +121,18 @@ def _environment() -> Environment:
         cell_key=_cell_key,
         data_uri=_data_uri,
         drawn=_draw_trace,
+        place=lambda value: f"{value:.5g}",
+        lanes=_draw_lanes,
+        values=_write_values,
     )
     environment.tests["badge"] = lambda cell: isinstance(cell, Badge)
     environment.tests["bar"] = lambda cell: isinstance(cell, Bar)
-    environment.globals["max_chips"] = _MAX_CHIPS
+    environment.tests["link"] = lambda cell: isinstance(cell, Link)
+    environment.globals.update(max_chips=_MAX_CHIPS, grades=GRADES, confidences=CONFIDENCES)
     return environment
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _asset(name: str) -> str:
     return (resources.files("bidsflow.report") / "templates" / name).read_text(encoding="utf-8")
 
@@ -208,6 +214,8 @@ def _cell_key(cell: Cell) -> str:
             return f"{_TONE_ORDER.index(tone)} {text}"
         case Bar(value=value) | (int() | float() as value):
             return repr(value) if math.isfinite(value) else ""
+        case Link(text=text):
+            return text
         case str():
             return cell
 
@@ -226,3 +234,13 @@ def _draw_trace(trace: Trace) -> dict[str, str | float]:
         "low": format_number(min(finite)) if finite else "",
         "high": format_number(max(finite)) if finite else "",
     }
+
+
+def _draw_lanes(swarms: Swarms) -> list[tuple[Measure, Lane | None]]:
+    ranks, n_groups = swarms.ranks, len(swarms.groups)
+    return [(measure, lay_out(measure, ranks, n_groups)) for measure in swarms.measures]
+
+
+def _write_values(values: tuple[float, ...]) -> str:
+    """Return numbers parted by commas, nothing where a value is not finite."""
+    return ",".join(f"{v:.4g}" if math.isfinite(v) else "" for v in values)

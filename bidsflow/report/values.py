@@ -12,6 +12,10 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
+from bidsflow.report.rating import Rating
+from bidsflow.report.shapes import Drawing, Flicker
+from bidsflow.report.swarms import Swarms, check_href
+
 
 class Tone(StrEnum):
     """How good or bad something is; shown as a colour and as a shape, so that no one needs the colour."""
@@ -56,7 +60,26 @@ class Bar:
     tone: Tone = Tone.INFO
 
 
-Cell: TypeAlias = str | int | float | Badge | Bar | None
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A way to another page beside this one.
+
+    Attributes
+    ----------
+    text : str
+        What it is called.
+    href : str
+        Relative to this page.
+    """
+
+    text: str
+    href: str
+
+    def __post_init__(self) -> None:
+        check_href(self.href)
+
+
+Cell: TypeAlias = str | int | float | Badge | Bar | Link | None
 """What a table holds; None is shown as a dash."""
 
 
@@ -237,7 +260,9 @@ class Pairs:
     pairs: tuple[tuple[str, str], ...]
 
 
-Block: TypeAlias = Table | Figure | Gallery | Strips | Text | Note | Listing | Pairs
+Block: TypeAlias = (
+    Table | Figure | Gallery | Strips | Text | Note | Listing | Pairs | Drawing | Flicker | Swarms | Rating
+)
 
 
 @dataclass(frozen=True, slots=True)

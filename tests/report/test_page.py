@@ -12,6 +12,9 @@ from html.parser import HTMLParser
 import pytest
 
 from bidsflow.report.page import render, trace_path
+from bidsflow.report.rating import Rating
+from bidsflow.report.shapes import Drawing, Flicker, Ink, Path, Picture, Words
+from bidsflow.report.swarms import Measure, Point, Swarms
 from bidsflow.report.values import (
     Badge,
     Bar,
@@ -21,6 +24,7 @@ from bidsflow.report.values import (
     Figure,
     Gallery,
     Kind,
+    Link,
     Listing,
     Note,
     Page,
@@ -225,3 +229,70 @@ def test_trace_breaks_the_line_when_a_value_is_missing() -> None:
 @pytest.mark.parametrize("values", [(), (1.0,), (math.nan, math.inf)], ids=str)
 def test_trace_is_empty_when_there_is_no_line(values: tuple[float, ...]) -> None:
     assert trace_path(values, 10, 4) == ""
+
+
+def make_drawing(text: str) -> Drawing:
+    shapes = (
+        Path("M0 0h9", Ink.SKY, text, dash="4 2", fill=True, scale=(2.0, 1.0)),
+        Words(text, 3, 4, "middle"),
+        Picture(b"RIFF", "image/webp", 0, 0, 5, 5),
+    )
+    return Drawing(text, 40, 30, shapes, text, text, (text,), text, plate=True)
+
+
+def make_interactive(text: str) -> Page:
+    """Return a page of what can be switched, pointed at and filled in."""
+    points = (Point(text, "sub-01.html", text), *(Point(text, "", "b") for _ in range(5)))
+    measures = (Measure(text, (1.0, 2.0, 3.0, 4.0, 5.0, 99.0), text, text), Measure(text, (math.nan,) * 6))
+    blocks: tuple[Block, ...] = (
+        make_drawing(text),
+        Drawing(text, note=text),
+        Flicker(text, make_drawing(text), make_drawing(text), (text, text), text),
+        Swarms(text, points, measures),
+        Rating(text, text, text, ((text, text),)),
+        Table(text, (Column(text),), ((Link(text, "sub-01.html"),),)),
+    )
+    return Page(text, sections=(Section(text, blocks),))
+
+
+def test_render_lets_no_text_become_markup_in_drawings_and_forms() -> None:
+    plain, evil = Outline(render(make_interactive("plain"))), Outline(render(make_interactive(EVIL)))
+    dropped = {"wbr", "code", "span"}
+    assert [t for t, _ in evil.tags if t not in dropped] == [t for t, _ in plain.tags if t not in dropped]
+    assert {n for _, attrs in evil.tags for n in attrs} == {n for _, attrs in plain.tags for n in attrs}
+
+
+def test_render_draws_nothing_from_outside_and_links_only_beside_itself() -> None:
+    for tag, attrs in Outline(render(make_interactive("plain"))).tags:
+        href = attrs.get("href") or "#"
+        assert href.startswith("data:image/" if tag == "image" else ("#", "sub-01.html"))
+        assert "style" not in attrs
+        assert not any(name.startswith("on") for name in attrs)
+
+
+def test_render_names_drawings_and_fields() -> None:
+    outline = Outline(render(make_interactive("plain")))
+    ids = [attrs["id"] for _, attrs in outline.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    assert all(attrs["aria-labelledby"] in ids for _, attrs in outline.tags if "aria-labelledby" in attrs)
+    pictures = [attrs for attrs in outline.named("svg") if attrs.get("role") == "img"]
+    assert pictures
+    assert all(attrs["aria-label"] for attrs in pictures)
+
+
+def test_render_gives_each_image_its_values_in_every_lane() -> None:
+    outline = Outline(render(make_interactive("plain")))
+    lanes = [attrs["data-lane"] for _, attrs in outline.tags if "data-lane" in attrs]
+    assert lanes == ["1,2,3,4,5,99", ",,,,,"]
+
+
+def test_render_stays_small_when_there_are_a_thousand_images() -> None:
+    points = tuple(Point(f"sub-{k:04d}_ses-01_T1w", f"sub-{k:04d}_ses-01_T1w.html", "ab"[k % 2]) for k in range(1000))
+    values = tuple(math.sin(k * 1.7) * 1000 / 7 for k in range(1000))
+    page = Page("t", sections=(Section("s", (Swarms("c", points, (Measure("m", values),) * 60),)),))
+    assert len(render(page)) < 3_000_000
+
+
+def test_flicker_raises_when_sizes_differ() -> None:
+    with pytest.raises(ValueError, match="differ"):
+        Flicker("t", Drawing("a", 3, 4), Drawing("b", 3, 5))

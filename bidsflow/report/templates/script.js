@@ -81,22 +81,21 @@ function makeZoomable(plates) {
   const dialog = document.createElement("dialog");
   dialog.className = "zoom";
   dialog.setAttribute("aria-label", "Enlarged figure");
-  const picture = document.createElement("img");
+  const stage = document.createElement("div");
   const foot = document.createElement("div");
   const title = document.createElement("p");
   const tools = document.createElement("div");
+  stage.className = "zoom-stage";
   foot.className = "zoom-foot";
   tools.className = "zoom-tools";
   foot.append(title, tools);
-  dialog.append(picture, foot);
+  dialog.append(stage, foot);
   document.body.append(dialog);
 
   let current = 0;
   const show = (rank) => {
     current = (rank + plates.length) % plates.length;
-    const source = plates[current].querySelector("img");
-    picture.src = source.src;
-    picture.alt = source.alt;
+    stage.replaceChildren(plates[current].querySelector("img, svg").cloneNode(true));
     title.textContent = plates[current].closest("figure").querySelector(".figure-title").textContent;
   };
   const addTool = (label, action) => {
@@ -120,7 +119,8 @@ function makeZoomable(plates) {
     const button = document.createElement("button");
     button.type = "button";
     button.append(...plate.childNodes);
-    button.setAttribute("aria-label", `Enlarge: ${button.querySelector("img").alt}`);
+    const picture = button.querySelector("img, svg");
+    button.setAttribute("aria-label", `Enlarge: ${picture.alt ?? picture.getAttribute("aria-label")}`);
     button.addEventListener("click", () => { show(rank); dialog.showModal(); });
     plate.append(button);
   });
