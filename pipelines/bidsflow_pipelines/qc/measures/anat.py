@@ -124,7 +124,10 @@ def measure_anat(images: AnatImages, zooms: Zooms) -> dict[str, float]:
 
 
 def _measure_original(original: Image, brain: Mask, background: Background) -> tuple[Fwhm, float]:
-    """Return what is measured in the image as acquired: smoothness, and the noise of the air."""
+    """Return what is measured in the image as acquired: smoothness, and the noise of the air.
+
+    A function of its own, so that this copy of the image is gone before the next is made.
+    """
     return fwhm(original, brain), qi_2(original, background.air)
 
 

@@ -232,3 +232,11 @@ def test_stripped_head_has_no_measures_of_air() -> None:
     of_air = {f"summary_bg_{key}" for key in ("k", "mad", "mean", "median", "p05", "p95", "stdv")}
     assert missing == of_air | {"fber", "qi_1", "qi_2", "snrd_csf", "snrd_gm", "snrd_wm", "snrd_total"}
     assert found["summary_bg_n"] == 0
+
+
+def test_head_without_tissue_has_measures_of_the_image_only() -> None:
+    images = make_images()
+    nothing = np.zeros(SHAPE)
+    found = measure_anat(replace(images, labels=nothing.astype(int), tissues=(nothing,) * 3), ZOOMS)
+    known = {name for name, value in found.items() if not math.isnan(value) and not name.startswith(("summary", "s"))}
+    assert known == {"efc", "fber", "qi_1", "qi_2", "tpm_overlap_csf", "tpm_overlap_gm", "tpm_overlap_wm"}

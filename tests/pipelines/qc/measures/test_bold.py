@@ -82,7 +82,6 @@ def test_dvars_is_that_of_each_voxel_by_itself() -> None:
     assert found.vstd == pytest.approx(np.sqrt(((change / np.array(noise)[:, None]) ** 2).mean(axis=0)))
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_dvars_agrees_with_nipype(tmp_path: Path) -> None:
     nibabel = pytest.importorskip("nibabel")
     pytest.importorskip("nitime")
@@ -123,7 +122,6 @@ def test_tsnr_of_voxels_without_noise_is_0() -> None:
     assert tsnr(np.ones((10, 10))) == 0
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_tsnr_agrees_with_nipype(tmp_path: Path) -> None:
     nibabel = pytest.importorskip("nibabel")
     confounds = pytest.importorskip("nipype.algorithms.confounds")
@@ -221,7 +219,6 @@ def test_gcor_of_constants_is_nan() -> None:
     assert math.isnan(gcor(np.ones((10, 10))))
 
 
-@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("dummies", [0, 1, 4])
 def test_dummies_agree_with_nipype(tmp_path: Path, dummies: int) -> None:
     nibabel = pytest.importorskip("nibabel")
@@ -269,3 +266,22 @@ def test_all_measures_of_a_series() -> None:
     assert (found["fd_num"], found["fd_mean"], found["dummy_trs"]) == (1, pytest.approx(0.5 / 39), 2)
     assert found["tsnr"] == pytest.approx(100, rel=0.1)
     assert found["summary_fg_n"] == MASK.sum()
+
+
+def test_series_without_a_brain_has_measures_of_the_image_only() -> None:
+    series, nothing = make_series(), np.zeros(SHAPE, dtype=bool)
+    courses = time_courses(series, nothing)
+    traces = trace_bold(courses, np.zeros((40, 6)), tr=2.0)
+    found = measure_bold(series, nothing, courses, traces, zooms=(3.0, 3.0, 4.0), tr=2.0, dummies=0)
+    known = {name for name, value in found.items() if not math.isnan(value) and not name.startswith("s")}
+    assert known == {"dummy_trs", "efc", "fd_mean", "fd_num", "fd_perc"}
+
+
+def test_single_volume_has_no_measures_over_time() -> None:
+    series = make_series(1)
+    courses = time_courses(series, MASK)
+    traces = trace_bold(courses, np.zeros((1, 6)), tr=2.0)
+    found = measure_bold(series, MASK, courses, traces, zooms=(3.0, 3.0, 4.0), tr=2.0, dummies=dummy_trs(series))
+    unknown = {name for name, value in found.items() if math.isnan(value)}
+    over_time = {"aor", "aqi", "dvars_nstd", "dvars_std", "dvars_vstd", "fd_mean", "fd_num", "fd_perc", "gcor", "tsnr"}
+    assert unknown - {"fwhm_x", "fwhm_y", "fwhm_z", "fwhm_avg"} == over_time

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -126,7 +127,6 @@ def test_fa_is_counted_in_parts_per_million() -> None:
     assert math.isnan(fa_degenerate(fa, ~everywhere))
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_neighbours_agree_with_dipy() -> None:
     qc = pytest.importorskip("dipy.stats.qc")
     from dipy.core.gradients import gradient_table
@@ -137,7 +137,6 @@ def test_neighbours_agree_with_dipy() -> None:
     assert [(2 + index, 2 + neighbour) for index, neighbour in enumerate(ours)] == theirs
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_ndc_agrees_with_dipy() -> None:
     qc = pytest.importorskip("dipy.stats.qc")
     from dipy.core.gradients import gradient_table
@@ -168,7 +167,6 @@ def test_sigma_pca_is_the_median_in_the_brain() -> None:
     assert math.isnan(sigma_pca(np.ones(SHAPE), ~np.ones(SHAPE, dtype=bool)))
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_sigma_piesno_of_known_noise() -> None:
     pytest.importorskip("dipy")
     series = make_noise(30, sigma=10)
@@ -176,7 +174,6 @@ def test_sigma_piesno_of_known_noise() -> None:
     assert sigma_piesno(series, coils=1) == pytest.approx(10, rel=0.05)
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_sigma_piesno_without_background_is_nan() -> None:
     pytest.importorskip("dipy")
     series = make_noise(30) + 500
@@ -256,11 +253,9 @@ def test_corpus_callosum_is_red_and_in_the_middle() -> None:
     assert not corpus_callosum(color_fa, ~wm).any()
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_all_measures_of_a_series() -> None:
-    pytest.importorskip("dipy")
+def make_images() -> DwiImages:
     (b_values, b_vectors), series = make_table(), make_series()
-    images = DwiImages(
+    return DwiImages(
         original=series,
         series=series,
         b_values=b_values,
@@ -273,8 +268,22 @@ def test_all_measures_of_a_series() -> None:
         rotated=b_vectors,
         noise=np.full(SHAPE, 10.0),
     )
-    found = measure_dwi(images, (2.0, 2.0, 2.0), coils=1)
+
+
+def test_all_measures_of_a_series() -> None:
+    pytest.importorskip("dipy")
+    found = measure_dwi(make_images(), (2.0, 2.0, 2.0), coils=1)
     assert sorted(found) == sorted(NAMES)
     assert [name for name, value in found.items() if math.isnan(value)] == []
     assert found["sigma_piesno"] == pytest.approx(10, rel=0.05)
     assert found["snr_cc_shell1_worst"] < found["snr_cc_shell1_best"] < found["snr_cc_shell0"]
+
+
+def test_series_without_a_brain_has_measures_of_the_image_only() -> None:
+    pytest.importorskip("dipy")
+    nothing = np.zeros(SHAPE, dtype=bool)
+    images = replace(make_images(), mask=nothing, wm=nothing, cc=nothing, rotated=None, noise=None)
+    found = measure_dwi(images, (2.0, 2.0, 2.0), coils=1)
+    known = {name for name, value in found.items() if not math.isnan(value)}
+    kept = {name for name in NAMES if name.startswith(("efc", "fd", "sigma_piesno", "size", "spacing", "summary_bg"))}
+    assert known == kept | {"summary_fg_n", "summary_wm_n"}

@@ -11,7 +11,6 @@ def test_fd_counts_translations_and_arcs() -> None:
     assert fd(motion) == pytest.approx([0.6, 1.5])
 
 
-@pytest.mark.filterwarnings("ignore")  # of nipype's own imports
 def test_fd_agrees_with_nipype(tmp_path: Path) -> None:
     confounds = pytest.importorskip("nipype.algorithms.confounds")
     motion = np.random.default_rng(0).normal(scale=0.01, size=(40, 6))
