@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -58,24 +59,20 @@ def test_folder_that_is_not_there(tmp_path: Path, cli: Cli) -> None:
 
 @needs_root
 @pytest.mark.parametrize("closed", ["export", "target"])
-def test_folder_that_may_not_be_read(closed: str, two_people: Path, tmp_path: Path) -> None:
-    base = tmp_path / "base"
-    base.mkdir()
-    shutil.copytree(two_people, base / "export")
-    (base / "target").mkdir()
-    for folder in (base, *base.parents[: len(base.parents) - 1]):
-        folder.chmod(folder.stat().st_mode | 0o755)
-    subprocess.run(["chown", "-R", "65534:65534", base], check=True)
-    (base / closed).chmod(0)
-    code = "from bidsflow.cli.main import main; main()"
-    other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable]
-    if subprocess.run([*other, "-c", "pass"], capture_output=True, check=False).returncode:
-        pytest.skip("this Python does not start for another user")
-    command = [*other, "-c", code, "convert"]
-    done = subprocess.run([*command, base / "export", base / "target"], capture_output=True, text=True, check=False)
-    for folder in base.parents[:-1]:
-        if "pytest" in folder.name:
-            folder.chmod(0o700)
+def test_folder_that_may_not_be_read(closed: str, two_people: Path) -> None:
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to others
+        base = Path(name)
+        shutil.copytree(two_people, base / "export")
+        (base / "target").mkdir()
+        base.chmod(0o755)
+        subprocess.run(["chown", "-R", "65534:65534", base], check=True)
+        (base / closed).chmod(0)
+        code = "from bidsflow.cli.main import main; main()"
+        other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable]
+        if subprocess.run([*other, "-c", "pass"], capture_output=True, check=False).returncode:
+            pytest.skip("this Python does not start for another user")
+        command = [*other, "-c", code, "convert"]
+        done = subprocess.run([*command, base / "export", base / "target"], capture_output=True, text=True, check=False)
     check(Ran(done.returncode, done.stdout, done.stderr), {"export": 65, "target": 73}[closed], "Check its permissions")
 
 
