@@ -32,7 +32,9 @@ HELP_END = end_help(
 
 
 def dump(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A DICOM file, plain or in gzip.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A DICOM file, plain or in gzip.", show_default=False, readable=False)
+    ],
     as_json: Annotated[
         bool, typer.Option("--json", help="DICOM JSON with every value, nested as in the file.")
     ] = False,

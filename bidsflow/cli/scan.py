@@ -41,7 +41,10 @@ HELP_END = end_help(
 
 def scan(
     exports: Annotated[
-        list[Path], typer.Argument(metavar="EXPORT...", help="Folders or files from the scanner.", show_default=False)
+        list[Path],
+        typer.Argument(
+            metavar="EXPORT...", help="Folders or files from the scanner.", show_default=False, readable=False
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with the files that are not used.")] = False,
     as_tsv: Annotated[bool, typer.Option("--tsv", help="Print tab-separated values.")] = False,

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from pydicom import dcmread
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEG2000Lossless
 from typer.testing import CliRunner
 
 from bidsflow.cli.main import app
@@ -88,6 +90,20 @@ def test_export_without_images_does_not_name_the_person(export: Path, tmp_path: 
     result = CliRunner().invoke(app, ["scan", str(tmp_path / "in")])
     assert "1 x its pixel data is truncated" in str(result.exception)
     assert WORDS.findall(str(result.exception)) == []
+
+
+def test_failure_does_not_name_the_person(export: Path, tmp_path: Path) -> None:
+    shutil.copytree(export / "Kanarie_Zeldzaam", tmp_path / "in" / "Kanarie_Zeldzaam")
+    for path in (tmp_path / "in").rglob("2024*.dcm"):
+        ds = dcmread(path)
+        ds.PixelData = encapsulate([b"no picture"])
+        ds["PixelData"].VR = "OB"
+        ds.file_meta.TransferSyntaxUID = JPEG2000Lossless
+        ds.save_as(path)
+    result = CliRunner().invoke(app, ["-vv", "convert", str(tmp_path / "in"), str(tmp_path / "bids")])
+    assert result.exit_code == 1
+    assert "failed" in result.output
+    assert WORDS.findall(result.output) == []
 
 
 def test_page_does_not_name_the_person(export: Path) -> None:
