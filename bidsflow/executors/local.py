@@ -18,6 +18,8 @@ from bidsflow.executors.base import Ended, Job, Watcher
 EVENTS = "BIDSFLOW_EVENTS"
 #: Seconds that a job has to end by itself when everything is stopped.
 GRACE = 10.0
+#: Seconds after which it is looked whether a job has ended that did not close its event pipe.
+MOMENT = 0.2
 
 
 @dataclass(slots=True)
@@ -31,19 +33,22 @@ class _Running:
         *whole, self.pending = (self.pending + data).split(b"\n")
         return [line.decode(errors="replace") for line in whole]
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process and to all that it has started."""
+        with suppress(ProcessLookupError, PermissionError):  # macOS: where only ended processes are left
+            os.killpg(self.process.pid, number)
+
 
 @dataclass(slots=True)
 class _Pool:
     environment: Mapping[str, str]
     watcher: Watcher
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
-
-    @property
-    def n_running(self) -> int:
-        return len(self.selector.get_map())
+    running: list[_Running] = field(default_factory=list)
 
     def start(self, job: Job) -> None:
         read, write = os.pipe()
+        os.set_blocking(read, False)
         job.log.parent.mkdir(parents=True, exist_ok=True)
         try:
             with job.log.open("ab") as log:
@@ -61,39 +66,62 @@ class _Pool:
             raise
         finally:
             os.close(write)
-        self.selector.register(read, selectors.EVENT_READ, _Running(job, process, read))
+        running = _Running(job, process, read)
+        self.running.append(running)
+        self.selector.register(read, selectors.EVENT_READ, running)
         self.watcher.began(job)
 
     def wait(self) -> list[Ended]:
-        """Pass on what jobs say until some have ended, and return how."""
-        ended = []
-        for key, _ in self.selector.select(timeout=1.0):
-            running: _Running = key.data
-            data = os.read(running.pipe, 65536)
-            for line in running.lines(data):
-                self.watcher.said(running.job, line)
-            if not data:
-                ended.append(self._finish(running))
-        return ended
+        """Pass on what jobs say for a moment, and return those that have ended."""
+        for key, _ in self.selector.select(timeout=MOMENT):
+            self._listen(key.data)
+        return [self._finish(one) for one in tuple(self.running) if one.process.poll() is not None]
+
+    def _listen(self, running: _Running) -> bool:
+        """Pass on what a job has said since; return whether there may be more."""
+        try:
+            data = os.read(running.pipe, 1 << 16)
+        except BlockingIOError:
+            return False
+        for line in running.lines(data):
+            self.watcher.said(running.job, line)
+        if not data:
+            self.selector.unregister(running.pipe)
+            with suppress(subprocess.TimeoutExpired):  # it is about to end
+                running.process.wait(MOMENT)
+        return bool(data)
 
     def _finish(self, running: _Running) -> Ended:
-        self.selector.unregister(running.pipe)
-        os.close(running.pipe)
+        """Hear the last words of a process that has ended, and end what it has left behind."""
+        running.signal(signal.SIGKILL)  # a child that lives on would hold the pipe open
+        while running.pipe in self.selector.get_map() and self._listen(running):
+            pass
+        self._forget(running)
         return Ended(running.job, running.process.wait())
 
+    def _forget(self, running: _Running) -> None:
+        self.running.remove(running)
+        if running.pipe in self.selector.get_map():
+            self.selector.unregister(running.pipe)
+        os.close(running.pipe)
+
     def stop(self) -> None:
-        """End all that runs, and wait for it: first asked, then forced."""
-        left = [key.data for key in self.selector.get_map().values()]
-        for number, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, GRACE)):
-            for running in left:
-                with suppress(ProcessLookupError):
-                    os.killpg(running.process.pid, number)
-            until = time.monotonic() + patience
-            for running in left:
-                with suppress(subprocess.TimeoutExpired):
-                    running.process.wait(max(0.0, until - time.monotonic()))
-        for running in left:
-            self._finish(running)
+        """End all that runs, and wait for it: first asked, then forced; forced at once if interrupted meanwhile."""
+        try:
+            self._end_all(signal.SIGTERM)
+        finally:
+            self._end_all(signal.SIGKILL)
+            for running in tuple(self.running):
+                self._forget(running)
+            self.selector.close()
+
+    def _end_all(self, number: signal.Signals) -> None:
+        for running in self.running:
+            running.signal(number)
+        until = time.monotonic() + GRACE
+        for running in self.running:
+            with suppress(subprocess.TimeoutExpired):
+                running.process.wait(max(0.0, until - time.monotonic()))
 
 
 def run_jobs(
@@ -124,8 +152,8 @@ def run_jobs(
     pool = _Pool(environment or {}, watcher)
     waiting, ended = deque(jobs), list[Ended]()
     try:
-        while waiting or pool.n_running:
-            while waiting and pool.n_running < max(1, n_parallel):
+        while waiting or pool.running:
+            while waiting and len(pool.running) < max(1, n_parallel):
                 pool.start(waiting.popleft())
             for one in pool.wait():
                 ended.append(one)
@@ -133,5 +161,4 @@ def run_jobs(
                     return tuple(ended)
     finally:
         pool.stop()
-        pool.selector.close()
     return tuple(ended)
