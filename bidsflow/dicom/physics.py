@@ -176,7 +176,7 @@ def _labelled(series: Series, image: Image, header: Header) -> Finding | None:
         return Finding(Kind.ASL, CERTAIN, "ImageType says ASL")
     if header.text("ArterialSpinLabelingContrast"):
         return Finding(Kind.ASL, CERTAIN, "ArterialSpinLabelingContrast is set")
-    if name := _named(header, r"p?c?asl(?![a-z])"):
+    if name := sequence_named(header, r"p?c?asl(?![a-z])"):
         return Finding(Kind.ASL, CERTAIN, f"its sequence is {name}")
     return None
 
@@ -187,7 +187,7 @@ def _perfusion(_series: Series, image: Image, header: Header) -> Finding | None:
         return Finding(Kind.PERFUSION, CERTAIN, "ImageType says PERFUSION")
     if header.text("AcquisitionContrast") == "PERFUSION":
         return Finding(Kind.PERFUSION, CERTAIN, "AcquisitionContrast is PERFUSION")
-    if name := _named(header, r"perf(?!orm)|(?<![a-z])dsc(?![a-z])"):
+    if name := sequence_named(header, r"perf(?!orm)|(?<![a-z])dsc(?![a-z])"):
         return Finding(Kind.PERFUSION, CERTAIN, f"its sequence is {name}")
     return None
 
@@ -238,7 +238,7 @@ def _diffusion(image: Image, header: Header) -> str:
         return f"b-values reach {highest:g} s/mm²"
     if "DIFFUSION" in _image_words(header):
         return "ImageType says DIFFUSION"
-    if name := _named(header, r"diff|dwi|dti"):
+    if name := sequence_named(header, r"diff|dwi|dti"):
         return f"its sequence is {name}"
     if re.match(r"ep_?b\d", _short_name(header)):
         return f"SequenceName is {_shown_name(header)}"
@@ -308,7 +308,7 @@ def _marked(_series: Series, image: Image, header: Header) -> Finding | None:
     Angiography comes before magnetization transfer, which most of it uses.
     """
     words = set(_image_words(image.header))
-    if name := _named(header, r"mp2rage"):
+    if name := sequence_named(header, r"mp2rage"):
         return Finding(Kind.MP2RAGE, CERTAIN, f"its sequence is {name}")
     if found := sorted({"UNI", "INV1", "INV2"} & words):
         return Finding(Kind.MP2RAGE, CERTAIN, f"ImageType says {found[0]}")
@@ -348,7 +348,7 @@ def _shows_inflow(words: set[str], header: Header) -> str:
         return "ImageType says TOF"
     if any("VASCTOF" in word for word in header.words("ScanOptions")):
         return "ScanOptions has VASCTOF"
-    name = _named(header, r"(?<![a-z])tof|\dd_?tof")
+    name = sequence_named(header, r"(?<![a-z])tof|\dd_?tof")
     return f"its sequence is {name}" if name else ""
 
 
@@ -419,7 +419,7 @@ def _is_steady(header: Header) -> bool:
     """Return whether a gradient echo keeps a steady state that is not spoiled (CISS, FIESTA): it weights by T2/T1."""
     if not _is_gradient(header):
         return False
-    if _named(header, _STEADY_NAMES):
+    if sequence_named(header, _STEADY_NAMES):
         return True
     if _is_prepared(header):
         return False
@@ -455,7 +455,7 @@ def _spin_contrast(te: float, tr: float, header: Header) -> Finding | None:
     if te >= 60 and tr >= 1500:
         return Finding(Kind.T2W, STRONG, said)
     if 0 < te < 45 and tr >= 1800:
-        if header.integer("PhilipsEpiFactor") > 1 or _named(header, r"tgse|grase"):
+        if header.integer("PhilipsEpiFactor") > 1 or sequence_named(header, r"tgse|grase"):
             return Finding(Kind.PDW, WEAK, f"{said}, read out by GRASE as labelled blood is")
         return Finding(Kind.PDW, STRONG, said)
     if 0 < te < 35 and 0 < tr <= 1200:
@@ -520,7 +520,7 @@ def _short_name(header: Header) -> str:
     return _shown_name(header).lower().lstrip("*#%\\ ")
 
 
-def _named(header: Header, pattern: str) -> str:
+def sequence_named(header: Header, pattern: str) -> str:
     """Return the first name of the sequence that a pattern is found in, as the header writes it; ``""`` for none.
 
     Siemens has its file, GE and Philips a name of their own, UIH and Canon say it in SequenceName, enhanced objects in

@@ -17,7 +17,7 @@ from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.physics import FEW_VOLUMES
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.header import Header
-from bidsflow.dicom.physics import Kind
+from bidsflow.dicom.physics import Kind, sequence_named
 
 Drafts = list[Draft]
 
@@ -38,6 +38,8 @@ _CHANGED = frozenset({"T1w", "FLAIR", "angio"})
 _MANY = 5
 #: A first passage is watched for 1 to 2 minutes (ASFNR recommendations, doi:10.3174/ajnr.A4341); seconds.
 _PASSAGE = (45.0, 150.0)
+#: Sequences that are called after functional imaging (Siemens, UIH).
+_FUNCTIONAL = r"bold|fmri"
 #: No first passage is sampled faster than this (ms): without multiband, a brain takes a second.
 _SHORTEST_TR = 1000.0
 
@@ -186,6 +188,8 @@ def _doubt_passage(draft: Draft) -> Draft:
         return draft.decided(
             Decision.REVIEW, f"the header names a contrast agent, and {silent}: perhaps perfusion (DSC)"
         )
+    if sequence_named(header, _FUNCTIONAL):
+        return draft
     seconds = draft.image.volumes * header.number("RepetitionTime") / 1000
     if _PASSAGE[0] <= seconds <= _PASSAGE[1] and header.number("RepetitionTime") >= _SHORTEST_TR:
         said = f"it lasts {seconds:.0f} s, as the first passage of a contrast agent (DSC) does, and {silent}"

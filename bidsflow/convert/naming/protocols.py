@@ -135,15 +135,18 @@ def _voxels(members: Sequence[Measurement]) -> list[str]:
     ]
 
 
-def _values(mark: str, read: Callable[[Measurement], float], *, after: str = "") -> Callable[..., list[str]]:
+def _values(mark: str, read: Callable[[Measurement], float]) -> Callable[[Sequence[Measurement]], list[str]]:
     """Return a criterion: numbers with a mark, those that are nearly equal under one number."""
 
     def tokens(members: Sequence[Measurement]) -> list[str]:
-        return [
-            f"{mark}{_number(value)}{after}" if value > 0 else "" for value in _merge([read(one) for one in members])
-        ]
+        return [f"{mark}{_number(value)}" if value > 0 else "" for value in _merge([read(one) for one in members])]
 
     return tokens
+
+
+def _volumes(members: Sequence[Measurement]) -> list[str]:
+    """Return the volumes of diffusion, counted exactly: other tables of directions have few more or less."""
+    return [f"{one[0].image.volumes}vol" if one[0].datatype == "dwi" else "" for one in members]
 
 
 def _merge(values: Sequence[float]) -> list[float]:
@@ -193,6 +196,6 @@ _CRITERIA: tuple[tuple[str, Callable[[Sequence[Measurement]], list[str]]], ...] 
     ("TE", _values("TE", lambda one: min(draft.image.echo_time for draft in one))),
     ("TR", _values("TR", lambda one: _header(one).number("RepetitionTime"))),
     ("flip angle", _values("FA", lambda one: _header(one).number("FlipAngle"))),
-    ("volumes", _values("", lambda one: one[0].image.volumes * (one[0].datatype == "dwi"), after="vol")),
+    ("volumes", _volumes),
     ("words", _own_words),
 )

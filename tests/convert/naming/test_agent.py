@@ -102,6 +102,14 @@ SESSIONS: dict[str, list[Row]] = {
         (make(1, "localizer", s.LOC, *s.THREE), "skip"),
         (make(2, "t1_se", s.SE_T1, ContrastBolusAgent="Dotarem"), "review:from_the_first"),
     ],
+    "short runs, by the name of the sequence": [
+        (s.bold(1, "FINGER_L", 60, SequenceFile="ep2d_bold", RepetitionTime=2000), "func/task-FINGERL_bold"),
+        (s.bold(2, "VERBGEN", 60, SequenceFile="ep2d_fid", RepetitionTime=2000), "review:first_passage"),
+    ],
+    "words of another intervention": [
+        (s.bold(1, "bold_rest_pre"), "func/task-rest_run-1_bold"),
+        (s.bold(2, "bold_rest_post"), "func/task-rest_run-2_bold"),
+    ],
     "a name that the protocol gives": [
         (make(1, "anat-T1w_ce-gd", s.MPRAGE, ContrastBolusAgent="Dotarem"), "anat/ce-gd_T1w"),
         (make(2, "anat-T1w_acq-post", s.MPRAGE), "anat/acq-post_T1w"),

@@ -62,6 +62,10 @@ SESSIONS: dict[str, list[Row]] = {
         (s.sbref(1, "bold_a_SBRef"), "func/task-a_acq-TE37_sbref"), (s.bold(2, "bold_a"), "func/task-a_acq-TE37_bold"),
         (s.bold(3, "bold_a", EchoTime=20), "func/task-a_acq-TE20_bold"),
     ],
+    "tables of directions": [
+        (make(1, "dMRI_dir98", s.DWI, volumes=99, b=s.SHELL), "dwi/acq-99vol_dir-AP_dwi:volumes"),
+        (make(2, "dMRI_dir99", s.DWI, volumes=100, b=s.SHELL), "dwi/acq-100vol_dir-AP_dwi"),
+    ],
     "given names stay": [
         (make(1, "anat-T2w", s.SPACE), "anat/T2w"), (t2(2), "anat/acq-ax_T2w"),
         (make(3, "anat-T2w_acq-x", s.SPACE), "anat/acq-x_T2w"),
