@@ -17,7 +17,9 @@ PERSON, OTHER = Patient("AB-12345", "JOHNSON LI", "19800102", "F"), Patient("777
         ("t1 li", "t1 ***"),
         ("slice_list", "slice_list"),
         ("rest_AB-12345", "rest_***"),
+        ("rest 12345", "rest ***"),
         ("born 19800102", "born ***"),
+        ("born19800102", "born19800102"),
     ],
 )
 def test_person_is_found_in_a_text(text: str, hidden: str) -> None:
