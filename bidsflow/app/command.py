@@ -25,8 +25,8 @@ from bidsflow.app.invocation import (
     parse_memory,
     to_participant,
 )
-from bidsflow.app.spec import Level, Parameter, Pipeline, parameters
-from bidsflow.errors import RunError
+from bidsflow.app.spec import TYPES, Level, Parameter, Pipeline, fits, parameters
+from bidsflow.errors import PipelineError, RunError
 
 USAGE = 2
 _EXIT_CODES = """\
@@ -82,10 +82,9 @@ def _path(metavar: str) -> dict[str, Any]:
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
 
 
 _WHICH, _MACHINE, _HOW = "which data", "how much of the machine", "how to run"
@@ -180,33 +179,41 @@ def make_parser(pipeline: Pipeline, prog: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "analysis_level", nargs="+", choices=levels, metavar="analysis_level", help=f"{' and/or '.join(levels)}."
     )
+    parser.add_argument("--version", action="version", version=_version(pipeline, prog))
     groups: dict[str, Any] = {}
     for option in OPTIONS:
         group = groups.setdefault(option.group, parser.add_argument_group(option.group))
         settings = {key: value for key, value in option.settings.items() if key != "default"}
         group.add_argument(*option.flags, dest=option.dest, help=option.help, **settings)
-    own = parser.add_argument_group(f"{pipeline.name}")
-    for parameter in parameters(pipeline):
-        _add_parameter(own, parameter)
     groups[_HOW].add_argument("-v", "--verbose", action="count", help="Say more; -vv says why.")
     groups[_HOW].add_argument("-q", "--quiet", action="store_true", help="Say nothing but errors.")
-    version = f"{prog.rsplit(maxsplit=1)[-1]} {pipeline.version} (bidsflow {__version__})"
-    parser.add_argument("--version", action="version", version=version)
+    taken = {name for action in parser._actions for name in (action.dest, *map(_plain, action.option_strings))}
+    own = parser.add_argument_group(f"{pipeline.name}")
+    for parameter in parameters(pipeline):
+        if parameter.name in taken:
+            raise PipelineError(pipeline.name, f"parameter {parameter.name}: every pipeline has an option of this name")
+        _add_parameter(own, parameter)
     return parser
+
+
+def _plain(flag: str) -> str:
+    return flag.lstrip("-").replace("-", "_")
+
+
+def _version(pipeline: Pipeline, prog: str) -> str:
+    return f"{prog.rsplit(maxsplit=1)[-1]} {pipeline.version} (bidsflow {__version__})".replace("%", "%%")
 
 
 def _add_parameter(group: Any, parameter: Parameter) -> None:
     unit = f" in {parameter.unit}" if parameter.unit else ""
     help_ = parameter.help.replace("%", "%%")
-    if parameter.kind is bool:
-        action = "store_false" if parameter.default else "store_true"
-        group.add_argument(parameter.flag, dest=parameter.name, action=action, help=help_)
+    flags = _both(parameter.name.replace("_", "-"))
+    if parameter.kind is bool:  # both ways, so that the command line wins over a configuration file
+        group.add_argument(*flags, dest=parameter.name, action=argparse.BooleanOptionalAction, help=help_)
         return
     settings: dict[str, Any] = {"choices": list(parameter.choices)} if parameter.choices else {}
     if not parameter.choices:
         settings["metavar"] = {int: "N", float: "X", str: "TEXT"}[parameter.kind]
-    scored = f"--{parameter.name}"
-    flags = dict.fromkeys((parameter.flag, scored))
     default = f" (default: {parameter.default})" if parameter.default != "" else ""
     shown = f"{help_.rstrip('.')}{unit}{default}."
     group.add_argument(*flags, dest=parameter.name, type=parameter.kind, help=shown, **settings)
@@ -219,6 +226,8 @@ def parse(pipeline: Pipeline, arguments: Sequence[str], prog: str) -> Invocation
     ------
     RunError
         If an option is wrong; nothing has been done then.
+    PipelineError
+        If a parameter has the name of an option that every pipeline has.
     """
     given = vars(make_parser(pipeline, prog).parse_args(list(arguments)))
     if (config := given.pop("config", None)) is not None:
@@ -240,18 +249,18 @@ def read_config(path: Path, pipeline: Pipeline) -> dict[str, Any]:
         raise RunError(f"{path}: the configuration cannot be read ({error})", code=USAGE) from error
     checks = {option.dest: _check_of(option) for option in OPTIONS if option.dest != "config"}
     checks |= {one.name: _kind_check(one) for one in parameters(pipeline)}
-    checks["verbosity"] = lambda value: value
+    checks["bids_filters"] = _check_filters
     read: dict[str, Any] = {}
     for section, entries in content.items():
         for name, value in entries.items() if isinstance(entries, dict) else [(section, entries)]:
-            if section in ("run", "written_by"):  # what a run noted about itself
+            if section == "run":  # what a run noted about itself
                 continue
             key = name.replace("-", "_")
             if key not in checks:
                 raise RunError(f"{path}: {name} is no option of {pipeline.name}", code=USAGE)
             try:
                 read[key] = checks[key](value)
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, argparse.ArgumentTypeError) as error:
                 raise RunError(f"{path}: {name} = {value!r} does not fit ({error})", code=USAGE) from error
     return read
 
@@ -267,18 +276,30 @@ def _check_of(option: Option) -> Callable[[Any], Any]:
                 raise TypeError("expected true or false")
             return value
         if settings.get("nargs") == "+":
-            return [kind(str(one)) for one in (value if isinstance(value, list) else [value])]
+            return [kind(_text_of(one)) for one in (value if isinstance(value, list) else [value])]
         if settings.get("choices") and value not in settings["choices"]:
             raise ValueError(f"choose from {', '.join(settings['choices'])}")
-        return kind(str(value))
+        return kind(value if settings.get("metavar") in ("FILE", "DIR") else _text_of(value))
 
     return check
 
 
+def _text_of(value: object) -> str:
+    """Return what would stand on the command line."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise TypeError("expected a text or a number")
+    return str(value)
+
+
+def _check_filters(value: object) -> dict[str, dict[str, object]]:
+    """Return filters that a run has written down as JSON, since TOML has no word for nothing."""
+    return _to_filters(json.loads(_text_of(value)))
+
+
 def _kind_check(parameter: Parameter) -> Callable[[Any], Value]:
     def check(value: Any) -> Value:
-        if isinstance(value, bool) is not (parameter.kind is bool):
-            raise TypeError(f"expected {parameter.kind.__name__}")
+        if not fits(value, parameter.kind):
+            raise TypeError(f"expected {'an' if parameter.kind is int else 'a'} {TYPES[parameter.kind]}")
         kept: Value = parameter.kind(value)
         if parameter.choices and kept not in parameter.choices:
             raise ValueError(f"choose from {', '.join(parameter.choices)}")
@@ -303,7 +324,7 @@ def _to_invocation(pipeline: Pipeline, given: Mapping[str, Any]) -> Invocation:
         params={one.name: given.get(one.name, one.default) for one in parameters(pipeline)},
         layout=layout,
         derivatives=_derivatives(given.get("derivatives", ())),
-        database_dir=given.get("bids_database_dir"),
+        database_dir=given["bids_database_dir"].absolute() if "bids_database_dir" in given else None,
         skip_validation=given.get("skip_bids_validation", False),
         reports_only=given.get("reports_only", False),
         stop_on_first_crash=given.get("stop_on_first_crash", False),
@@ -328,19 +349,20 @@ def _selection(given: Mapping[str, Any]) -> Selection:
         sessions=labels["session_label"],
         tasks=labels["task_id"],
         runs=labels["run_id"],
-        filters=_read_filters(given.get("bids_filter_file")),
+        filters=_read_filters(file) if (file := given.get("bids_filter_file")) else given.get("bids_filters", {}),
     )
 
 
-def _read_filters(path: Path | None) -> dict[str, dict[str, object]]:
-    if path is None:
-        return {}
+def _read_filters(path: Path) -> dict[str, dict[str, object]]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return _to_filters(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: the filter file cannot be read ({error})", code=USAGE) from error
+
+
+def _to_filters(content: object) -> dict[str, dict[str, object]]:
     if not isinstance(content, dict) or not all(isinstance(one, dict) for one in content.values()):
-        raise RunError(f"{path}: expected {{suffix: {{entity: value}}}}", code=USAGE)
+        raise ValueError("expected {suffix: {entity: value}}")
     return {str(key).lower(): value for key, value in content.items()}
 
 

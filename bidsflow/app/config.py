@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping
 
 from bidsflow import __version__
-from bidsflow.app.invocation import Invocation
+from bidsflow.app.invocation import Invocation, format_memory
 from bidsflow.app.spec import Pipeline
 
 
@@ -22,8 +22,10 @@ def format_config(pipeline: Pipeline, call: Invocation, run_id: str) -> str:
         "run_id": list(chosen.runs),
         "n_cpus": call.resources.n_procs,
         "omp_nthreads": call.resources.omp_threads,
-        "mem": f"{call.resources.memory_gb:.3f}G",
+        "mem": format_memory(call.resources.memory_gb),
         "work_dir": str(call.work_dir),
+        "bids_filters": json.dumps(chosen.filters, sort_keys=True) if chosen.filters else [],
+        "bids_database_dir": str(call.database_dir) if call.database_dir else [],
         "output_layout": call.layout.value,
         "skip_bids_validation": call.skip_validation,
         "stop_on_first_crash": call.stop_on_first_crash,
@@ -32,7 +34,7 @@ def format_config(pipeline: Pipeline, call: Invocation, run_id: str) -> str:
         "clean_workdir": call.clean_work,
         "derivatives": [f"{name}={path}" for name, path in call.derivatives.items()],
     }
-    options = {key: value for key, value in options.items() if value not in ([], 0) or value is False}
+    options = {key: value for key, value in options.items() if value not in ([], 0) or value is False}  # said at all
     about: dict[str, object] = {
         "id": run_id,
         "pipeline": pipeline.name,
@@ -41,7 +43,6 @@ def format_config(pipeline: Pipeline, call: Invocation, run_id: str) -> str:
         "bids_dir": str(call.bids_dir),
         "output_dir": str(call.output_dir),
         "analysis_level": [level.value for level in call.levels],
-        "filters": json.dumps(chosen.filters, sort_keys=True) if chosen.filters else "",
         "command": shlex.join((*call.prog.split(), *call.arguments)),
     }
     tables = (("run", about), ("options", options), ("parameters", call.params))
@@ -53,7 +54,7 @@ def _table(name: str, values: Mapping[str, object]) -> str:
 
 
 def _value(value: object) -> str:
-    """Return a TOML value; JSON writes strings, numbers, booleans and lists as TOML does."""
+    """Return a TOML value; JSON writes strings, numbers, booleans and lists as TOML does, but for DEL and infinity."""
     if isinstance(value, float):
         return repr(value)
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeAlias
@@ -15,7 +16,7 @@ from bidsflow.app.spec import Level
 Value: TypeAlias = bool | int | float | str
 
 _UNITS = {"k": 1e-6, "m": 1e-3, "g": 1.0, "t": 1e3}
-_MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt])(?:i?b)?", re.IGNORECASE)
+_MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt])i?b?", re.IGNORECASE)
 
 
 class OutputLayout(StrEnum):
@@ -145,6 +146,17 @@ def parse_memory(text: str) -> float:
     if not amount:
         raise ValueError("no memory at all is too little: write 8G or 8000M")
     return amount
+
+
+def format_memory(amount: float) -> str:
+    """Return gigabytes as `parse_memory` reads them, to the last digit.
+
+    Examples
+    --------
+    >>> format_memory(8.0), format_memory(2.5e-05)
+    ('8.0G', '0.000025G')
+    """
+    return f"{Decimal(repr(amount)):f}G"
 
 
 def to_participant(text: str) -> str:

@@ -53,7 +53,7 @@ def find_pipelines() -> Found:
             if place.startswith(f"{HOME}.") and not _declares(place):
                 continue  # what pipelines share: engines
             pipeline = _read(place)
-        except Exception as error:  # noqa: BLE001  a stranger's module may do anything; the others must be found
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a stranger's module may do anything
             broken.append((place, f"{type(error).__name__}: {error}"))
             continue
         if pipeline.name in pipelines:
@@ -92,21 +92,21 @@ def load(reference: str) -> Callable[..., Any]:
     Raises
     ------
     PipelineError
-        If there is none.
+        If there is none, or its module cannot be imported.
     """
     module, _, name = reference.partition(":")
     try:
         found = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
+    except (Exception, SystemExit) as error:  # see find_pipelines
         hint = "; install what pipelines need: pip install 'bidsflow[pipelines]'" if _is_foreign(error, module) else ""
-        raise PipelineError(reference, f"it cannot be loaded ({error}){hint}") from error
+        raise PipelineError(reference, f"it cannot be loaded ({type(error).__name__}: {error}){hint}") from error
     if not callable(found):
         raise PipelineError(reference, "this is no function")
     function: Callable[..., Any] = found
     return function
 
 
-def _is_foreign(error: Exception, module: str) -> bool:
+def _is_foreign(error: BaseException, module: str) -> bool:
     """Return whether what is missing is another package than the one that was asked for."""
     missing = getattr(error, "name", None) or ""
     return isinstance(error, ModuleNotFoundError) and missing.partition(".")[0] != module.partition(".")[0]
@@ -139,13 +139,14 @@ def _read(place: str) -> Pipeline:
 
 def _read_folder(folder: Path) -> Pipeline:
     """Return the pipeline of a package that lies in a folder, installed or not."""
+    folder = folder.resolve()  # "." has no name
     packages = [one for place in ("", "*/", "src/*/") for one in sorted(folder.glob(f"{place}__init__.py"))]
     for package in (one.parent for one in packages if ATTRIBUTE in one.read_text(encoding="utf-8", errors="replace")):
-        top = str(package.parent.resolve())
+        top = str(package.parent)
         if top not in sys.path:
             sys.path.insert(0, top)
         try:
             return _read(f"{package.name}:{ATTRIBUTE}")
-        except Exception as error:  # see find_pipelines
+        except (Exception, SystemExit) as error:  # see find_pipelines
             raise PipelineError(str(folder), f"its declaration cannot be read ({error})") from error
     raise PipelineError(str(folder), f"no package in this folder declares a {ATTRIBUTE}")

@@ -187,10 +187,10 @@ def parameters(pipeline: Pipeline) -> tuple[Parameter, ...]:
     Raises
     ------
     PipelineError
-        If one has no help, no default or a type that a command line cannot have.
+        If they are no frozen dataclass, or one has no help, no default or a type that a command line cannot have.
     """
-    if not (dataclasses.is_dataclass(pipeline.params) and isinstance(pipeline.params, type)):
-        raise PipelineError(pipeline.name, "its parameters are no dataclass")
+    if not _is_frozen(pipeline.params):
+        raise PipelineError(pipeline.name, "its parameters are no frozen dataclass")
     kinds = typing.get_type_hints(pipeline.params)
     return tuple(_parameter(pipeline.name, one, kinds[one.name]) for one in dataclasses.fields(pipeline.params))
 
@@ -199,7 +199,29 @@ def _parameter(pipeline: str, one: dataclasses.Field[Any], kind: type) -> Parame
     if kind not in TYPES:
         names = ", ".join(known.__name__ for known in TYPES)
         raise PipelineError(pipeline, f"parameter {one.name} must be one of {names}")
-    if not one.metadata.get("help") or not isinstance(one.default, (kind, int)):
+    if not one.metadata.get("help") or not fits(one.default, kind):
         raise PipelineError(pipeline, f"parameter {one.name} needs a default of its own type, and a help: use param()")
-    default: Any = one.default
-    return Parameter(one.name, kind, default, one.metadata["help"], one.metadata["unit"], one.metadata["choices"])
+    found = Parameter(
+        one.name, kind, kind(one.default), one.metadata["help"], one.metadata["unit"], one.metadata["choices"]
+    )
+    if found.choices and found.default not in found.choices:
+        raise PipelineError(pipeline, f"the default of parameter {one.name} is not among its choices")
+    return found
+
+
+def fits(value: object, kind: type) -> bool:
+    """Return whether a parameter of some type may have a value: a whole number is a number, a flag is none.
+
+    Examples
+    --------
+    >>> fits(1, float), fits(1.0, int), fits(True, int), fits("1", int)
+    (True, False, False, False)
+    """
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, (float, int) if kind is float else kind)
+
+
+def _is_frozen(kind: object) -> bool:
+    settings = getattr(kind, "__dataclass_params__", None)
+    return isinstance(kind, type) and settings is not None and bool(settings.frozen)
