@@ -77,7 +77,16 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
     A second run does only what is missing or changed, and leaves alone what you edited. Images that are up for review
     are listed and not converted; they do not count as planned.
     """
-    from bidsflow.cli.steps import cache_file, consoles, default_jobs, print_plan, print_set_aside, progress_bar, take
+    from bidsflow.cli.steps import (
+        cache_file,
+        consoles,
+        default_jobs,
+        print_notes,
+        print_plan,
+        print_set_aside,
+        progress_bar,
+        take,
+    )
     from bidsflow.convert.plan import to_json
     from bidsflow.convert.run import convert as carry_out
     from bidsflow.dataset.tree import Dataset, check_target
@@ -101,6 +110,7 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
             typer.echo(to_json(made), nl=False)
             return
         print_plan(made, out)
+        print_notes(made, inventory, err)
         print_set_aside(inventory, exports, err)
         return
     inventory = _open_both(exports, bids_dir, err)
@@ -109,9 +119,10 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
         result = carry_out(planned.plan, inventory, dataset, planned.key, jobs=workers, force=force, progress=update)
     unplanned = () if edited is None else find_unplanned(edited, inventory)
     if as_json:
-        _report_json(result, left, unplanned, show_aside(inventory, exports))
+        _report_json(result, planned.plan.notes, left, unplanned, show_aside(inventory, exports))
     else:
         _report_problems(result, left, unplanned, err)
+        print_notes(planned.plan, inventory, err)
         print_set_aside(inventory, exports, err)
         _report_counts(result, dataset, out, err)
     if not result.complete:
@@ -197,20 +208,17 @@ def read_plan(path: Path) -> Plan:
     SourceError
         If the file cannot be read.
     PlanError
-        If rows cannot be read, or have names that BIDS does not know.
+        If it is no text, or rows cannot be read, or have names that BIDS does not know.
     """
-    from bidsflow.convert.plan import from_tsv
+    from bidsflow.convert.plan import from_bytes
     from bidsflow.errors import SourceError
 
-    hint = "Write one with: bidsflow plan EXPORT -o plan.tsv"
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        data = path.read_bytes()
     except OSError as error:
+        hint = "Write one with: bidsflow plan EXPORT -o plan.tsv"
         raise SourceError(str(path), f"the plan cannot be read ({error.strerror})", hint) from error
-    except UnicodeDecodeError as error:
-        hint = "Save it as text (tab delimited) in UTF-8"
-        raise SourceError(str(path), "the plan is not UTF-8", hint) from error
-    return from_tsv(text, str(path))
+    return from_bytes(data, str(path))
 
 
 def ask_opinions(inventory: Inventory, dataset: Dataset, jobs: int, folder: Path | None = None) -> dict[str, Guess]:
@@ -363,7 +371,9 @@ def _report_counts(result: Result, dataset: Dataset, out: Console, err: Console)
         err.print("To see why nothing is converted: bidsflow plan EXPORT", soft_wrap=True)
 
 
-def _report_json(result: Result, left: Sequence[str], unplanned: Sequence[str], aside: Sequence[Aside]) -> None:
+def _report_json(
+    result: Result, notes: Sequence[str], left: Sequence[str], unplanned: Sequence[str], aside: Sequence[Aside]
+) -> None:
     import json
     from dataclasses import asdict
 
@@ -377,6 +387,6 @@ def _report_json(result: Result, left: Sequence[str], unplanned: Sequence[str], 
     ]
     content = {
         "complete": result.complete, "images": images, "left": list(left), "not_in_plan": list(unplanned),
-        "review": reviews, "set_aside": [asdict(one) for one in aside if not one.harmless],
+        "review": reviews, "notes": list(notes), "set_aside": [asdict(one) for one in aside if not one.harmless],
     }  # fmt: skip
     typer.echo(json.dumps(content, indent=2))

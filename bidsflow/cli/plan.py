@@ -53,6 +53,7 @@ def plan(
         count_decisions,
         default_jobs,
         plan_inventory,
+        print_notes,
         print_plan,
         print_reviews,
         print_set_aside,
@@ -90,6 +91,7 @@ def plan(
     else:
         print_reviews(made.decided(Decision.REVIEW), err)
     (err if output is None or as_json or as_tsv else out).print(count_decisions(made))
+    print_notes(made, inventory, err)
     print_set_aside(inventory, exports, err)
     if output is not None:
         err.print(f"plan written to {printable(str(output))}", soft_wrap=True)

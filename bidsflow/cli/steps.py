@@ -215,6 +215,14 @@ def print_reviews(rows: Sequence[PlanRow], err: Console) -> None:
         err.print(f"[yellow]review[/] {len(rows) - SHOWN} more; `bidsflow plan` lists all")
 
 
+def print_notes(plan: Plan, inventory: Inventory, err: Console) -> None:
+    """Say what a person should know of a plan; patients in doubt are told by `print_set_aside`."""
+    told = {str(collision) for collision in inventory.collisions}
+    for note in plan.notes:
+        if note not in told:
+            err.print(f"[yellow]note[/] {printable(note)}", soft_wrap=True)
+
+
 def print_set_aside(
     inventory: Inventory, exports: Sequence[Path], err: Console, *, everything: bool = False, identified: bool = False
 ) -> None:
