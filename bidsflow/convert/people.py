@@ -4,50 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 from bidsflow.convert.subjects import parse_date
 from bidsflow.dicom.header import Header
-from bidsflow.dicom.series import Patient, Series
+from bidsflow.dicom.series import Series
 
 #: Ages above this identify (45 CFR 164.514).
 OLDEST = 89
 #: Years from here on are taken for true ones (BIDS, "Scans file").
 _TRUE_YEARS = 1925
 _UNITS = {"Y": 1.0, "M": 12.0, "W": 52.1775, "D": 365.25}
-
-
-def person_pattern(patient: Patient) -> re.Pattern[str] | None:
-    """Return what finds a person's name, ID and birth date in a text; None where the header names no one.
-
-    Names are found as words, long ones within words too (``BOLDJohnson``). Of an ID its parts count as well, but for
-    those that every other text holds (``01``, ``MR``).
-
-    Examples
-    --------
-    >>> person_pattern(Patient("AB-12345", "Doe John", "19800102", "M")).sub("***", "rest_doe_12345, a done deal")
-    'rest_***_***, a done deal'
-    """
-    parts = [patient.id, patient.birth_date, *re.findall(r"[^\W_]+", patient.id)]
-    words = {word for word in re.findall(r"[^\W_]+", patient.name) if len(word) > 1}
-    words |= {part for part in parts if (len(part) > 2 and not part.isdigit()) or len(part) > 4}
-    if not words:
-        return None
-    pieces = [
-        re.escape(word) if len(word) > 4 and word.isalpha() else rf"(?<![^\W_]){re.escape(word)}(?![^\W_])"
-        for word in sorted(words, key=lambda word: (-len(word), word))
-    ]
-    return re.compile("|".join(pieces), re.IGNORECASE)
-
-
-def hide_person(series: Series) -> Series:
-    """Return a series whose description and protocol do not name the person, though someone typed it there."""
-    pattern = person_pattern(series.patient)
-    if pattern is None:
-        return series
-    description, protocol = (pattern.sub("***", text) for text in (series.description, series.protocol_name))
-    return replace(series, description=description, protocol_name=protocol)
 
 
 def age_in_years(header: Header) -> str:

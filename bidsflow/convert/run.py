@@ -25,7 +25,6 @@ from bidsflow.convert.dcm2niix import (
 )
 from bidsflow.convert.fit import check_fit
 from bidsflow.convert.ledger import read_ledger, stamp, write_key
-from bidsflow.convert.people import person_pattern
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.sidecar import clean_sidecar, scrub_nifti
 from bidsflow.convert.subjects import Key
@@ -34,6 +33,7 @@ from bidsflow.convert.survey import Outcome, Status, Work, find_obstacle, planne
 from bidsflow.convert.tables import check_tables
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import Staging, commit, locked, staging, storage_errors
+from bidsflow.dicom.person import person_pattern
 from bidsflow.dicom.series import Inventory, Series
 from bidsflow.errors import ConversionError, DatasetError, StorageError, ToolError, describe_error
 from bidsflow.names import parse_name

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from bidsflow.convert.people import age_in_years, hide_person, participant_row, person_pattern, shifted_time
+from bidsflow.convert.people import age_in_years, participant_row, shifted_time
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.series import Patient, Series
 
@@ -63,34 +63,6 @@ def test_row_leaves_out_a_sex_that_is_contradicted() -> None:
 def test_age_is_that_of_the_first_scan() -> None:
     late, early = make_series({"PatientAge": "036Y"}, started="20260101"), make_series({"PatientAge": "034Y"})
     assert participant_row("01", [late, early])["age"] == "34"
-
-
-@pytest.mark.parametrize(
-    ("text", "hidden"),
-    [
-        ("BOLD_Johnson_rest", "BOLD_***_rest"),
-        ("BOLDJohnsonRest", "BOLD***Rest"),
-        ("t1 li", "t1 ***"),
-        ("slice_list", "slice_list"),
-        ("rest_AB-12345", "rest_***"),
-        ("rest 12345", "rest ***"),
-        ("born19800102", "born19800102"),
-        ("born 19800102", "born ***"),
-    ],
-)
-def test_description_does_not_name_the_person(text: str, hidden: str) -> None:
-    assert hide_person(make_series({"SeriesDescription": text})).description == hidden
-
-
-def test_nothing_is_hidden_where_no_one_is_named() -> None:
-    series = make_series({"SeriesDescription": "rest"}, Patient("", "", "", ""))
-    assert person_pattern(series.patient) is None
-    assert hide_person(series) is series
-
-
-def test_short_numbers_of_an_id_do_not_count() -> None:
-    pattern = person_pattern(Patient("01", "", "", ""))
-    assert pattern is None
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bidsflow.convert.people import person_pattern
 from bidsflow.convert.sidecar import clean_sidecar, complete_sidecar, scrub_nifti
+from bidsflow.dicom.person import person_pattern
 from bidsflow.dicom.series import Patient
 
 
