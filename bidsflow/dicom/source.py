@@ -140,7 +140,9 @@ def _read_start(fd: int, first: int) -> Source:
         return source
     if len(data) < first:
         return Source(fd, len(data), data, whole=True)
-    return Source(fd, os.lseek(fd, 0, os.SEEK_END), data)
+    size = os.lseek(fd, 0, os.SEEK_END)  # cheaper than fstat
+    os.lseek(fd, 0, os.SEEK_SET)  # pydicom reads from here
+    return Source(fd, size, data)
 
 
 def inflated(path: str) -> Iterator[bytes]:

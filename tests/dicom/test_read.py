@@ -383,6 +383,13 @@ def test_a_layout_notices_a_length_that_reads_like_a_representation(kit: Any, fo
         assert Reader().read(str(path)).text("Modality") == ("PT" if inner in value else "MR")
 
 
+@pytest.mark.parametrize("syntax", ["explicit", "implicit", "big", "deflated"])
+def test_a_file_longer_than_what_is_read_at_once_reads_alike(kit: Any, folder: Path, syntax: str) -> None:
+    filler = kit.node(0x7FE00010, "OW", random.Random(1).randbytes(100_000))
+    raw = kit.encode_file(kit.image_nodes(pixels=filler), kit.syntaxes[syntax])
+    assert_agrees(kit, raw, read_bytes(folder, raw))
+
+
 def test_headers_of_any_length_follow_each_other(kit: Any, folder: Path) -> None:
     """What is read at once grows with the headers; what lies beyond it is still read."""
     warm = Reader()
