@@ -22,6 +22,7 @@ ENTITY_ORDER: tuple[str, ...] = (
 _RANK = {key: rank for rank, key in enumerate(ENTITY_ORDER)}
 _LABEL = re.compile(r"[0-9a-zA-Z+]+")
 _EXTENSION = re.compile(r"(?:\.[0-9a-zA-Z]+)*/?")
+_INDEX = re.compile(r"_(run|echo|flip|inv|split)-0+(?=[0-9])([0-9]+)(?=_)")
 _NOT_LABEL = re.compile(r"[^0-9a-zA-Z]+")
 
 
@@ -160,6 +161,20 @@ def _split_entity(path: str, piece: str) -> tuple[str, str]:
     if not dash or not value:
         raise PathNameError(path, f"{piece!r} is not <key>-<label>")
     return key, value
+
+
+def slot_of(path: str) -> str:
+    """Return what two paths share that no one can tell apart: case is set aside, and so are zeros before an index.
+
+    ``run-1`` and ``run-01`` are one run (BIDS, entity definitions: an index), and many disks do not tell cases apart
+    (BIDS, "Case collision").
+
+    Examples
+    --------
+    >>> slot_of("sub-01/func/sub-01_task-rest_run-01_bold") == slot_of("sub-01/func/sub-01_task-Rest_run-1_bold")
+    True
+    """
+    return _INDEX.sub(r"_\1-\2", path).lower()
 
 
 def to_label(text: str) -> str:

@@ -34,7 +34,7 @@ _NOT_IN_HEADERS = {
     ("pet", "pet"): "the tracer, its injection and the reconstruction in the sidecar",
 }
 _SERIES_SUFFIXES = frozenset({"bold", "cbv"})
-_RUN_KINDS = frozenset({Kind.GRADIENT_EPI, Kind.SPIN_EPI, Kind.EPI, Kind.UNKNOWN})
+_RUN_KINDS = frozenset({Kind.GRADIENT_EPI, Kind.SPIN_EPI, Kind.EPI, Kind.PERFUSION, Kind.UNKNOWN})
 #: Kinds that are usual for what EPI reads out.
 _PLANAR = {
     ("func", "bold"): _RUN_KINDS,
@@ -52,6 +52,7 @@ _USUALLY_ONE = frozenset({
 _CONTRASTS = {
     Kind.T1W: {"T1w", "inplaneT1"},
     Kind.T2W: {"T2w", "inplaneT2"},
+    Kind.STIR: {"T2w"},
     Kind.FLAIR: {"FLAIR", "T2w"},
     Kind.PDW: {"PDw"},
     Kind.T2STARW: {"T2starw"},

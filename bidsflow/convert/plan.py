@@ -296,10 +296,12 @@ def check_rows(rows: list[PlanRow]) -> list[str]:
                 )
         except BidsflowError as error:
             problems.append(f"{row.title}: {error}")
-    for path, count in Counter(row.path for row in converted).items():
+    for slot, count in Counter(names.slot_of(row.path) for row in converted).items():
         if count > 1:
-            titles = ", ".join(row.title for row in converted if row.path == path)
-            problems.append(f"{count} rows claim the path {path}: {titles}; give each its own run or skip one")
+            rivals = [row for row in converted if names.slot_of(row.path) == slot]
+            paths = " and ".join(dict.fromkeys(row.path for row in rivals))
+            titles = ", ".join(row.title for row in rivals)
+            problems.append(f"{count} rows claim the path {paths}: {titles}; give each its own run or skip one")
     for (uid, image), count in Counter((row.series_uid, row.image) for row in rows).items():
         if count > 1:
             problems.append(f"image {image} of series {uid} has {count} rows; keep one")

@@ -21,7 +21,7 @@ from bidsflow.convert.visits import Visit, find_neighbours, join_studies
 from bidsflow.convert.wiring import drop_broken_fields
 from bidsflow.dicom.series import Conflict, Inventory, Series
 from bidsflow.errors import BidsflowError
-from bidsflow.names import BidsName, parse_name
+from bidsflow.names import BidsName, parse_name, slot_of
 
 _log = logging.getLogger(__name__)
 
@@ -264,8 +264,8 @@ def _find_runs(rows: Sequence[PlanRow], taken: Mapping[_RowKey, str], shared: Ma
     for row in rows:
         if row.decision is Decision.CONVERT:
             groups[shared[_key(row)]].append(row)
-    held = set(taken.values())
-    used = held | {row.path for row in rows if row.decision is Decision.CONVERT}
+    held = set(map(slot_of, taken.values()))
+    used = held | {slot_of(row.path) for row in rows if row.decision is Decision.CONVERT}
     moved: dict[_RowKey, PlanRow] = {}
     for members in groups.values():
         new = [row for row in members if _key(row) not in taken]
@@ -274,11 +274,11 @@ def _find_runs(rows: Sequence[PlanRow], taken: Mapping[_RowKey, str], shared: Ma
             run = parse_name(kept.path).entity("run")
             said = f"It was measured with series {kept.series_number}, which was converted before, and has its run."
             moved |= {_key(row): _set_run(row, run, said) for row in new}
-        elif any(row.path in held for row in new):
+        elif any(slot_of(row.path) in held for row in new):
             run = _next_run(new, used)
             said = f"Its name is taken by an image converted before, so it is run {run}."
             moved |= {_key(row): _set_run(row, run, said) for row in new}
-            used |= {moved[_key(row)].path for row in new}
+            used |= {slot_of(moved[_key(row)].path) for row in new}
     return [moved.get(_key(row), row) for row in rows]
 
 
@@ -293,23 +293,24 @@ def _set_run(row: PlanRow, run: str, said: str) -> PlanRow:
 
 def _next_run(rows: Sequence[PlanRow], used: set[str]) -> str:
     names, run = [parse_name(row.path) for row in rows], 2
-    while any(str(name.with_entity("run", str(run))) in used for name in names):
+    width = max(len(name.entity("run")) for name in names)
+    while any(slot_of(str(name.with_entity("run", str(run)))) in used for name in names):
         run += 1
-    return str(run)
+    return str(run).zfill(width)
 
 
 def _refuse_conflicts(rows: Sequence[PlanRow], taken: Mapping[_RowKey, str]) -> list[PlanRow]:
     """Return the rows so that no two claim one path: new images under one name are all set before a person.
 
-    Names that differ in case only are one file on many disks (BIDS, "Case collision").
+    Names that no one can tell apart count as one (`names.slot_of`).
     """
-    claims = Counter(row.path.lower() for row in rows if row.decision is Decision.CONVERT)
-    held = {path.lower(): key for key, path in taken.items()}
+    claims = Counter(slot_of(row.path) for row in rows if row.decision is Decision.CONVERT)
+    held = {slot_of(path): key for key, path in taken.items()}
     return [
         _contest(row)
         if row.decision is Decision.CONVERT
-        and held.get(row.path.lower()) != _key(row)
-        and (claims[row.path.lower()] > 1 or row.path.lower() in held)
+        and held.get(slot_of(row.path)) != _key(row)
+        and (claims[slot_of(row.path)] > 1 or slot_of(row.path) in held)
         else row
         for row in rows
     ]

@@ -209,6 +209,17 @@ BAD = {
     "no task": CaseBad(_edit("path", "sub-01/func/sub-01_bold"), ("series 4", "BIDS has no")),
     "run that is no number": CaseBad(_edit("path", "sub-01/anat/sub-01_run-a_T1w"), ("series 4", "BIDS has no")),
     "not an image": CaseBad(_edit("path", "sub-01/func/sub-01_task-rest_events"), ("series 4", "BIDS has no")),
+    "one run written twice": CaseBad(
+        to_tsv(
+            Plan(
+                (
+                    replace(ROW, path="sub-01/anat/sub-01_run-1_T1w"),
+                    replace(ROW, series_uid="1.2.5", path="sub-01/anat/sub-01_run-01_T1w"),
+                )
+            )
+        ),
+        ("2 rows claim the path sub-01/anat/sub-01_run-1_T1w and sub-01/anat/sub-01_run-01_T1w",),
+    ),
     "row twice": CaseBad(TEXT + TEXT.splitlines()[1] + "\n", ("has 2 rows", "2 rows claim the path")),
     "path twice": CaseBad(
         to_tsv(Plan((ROW, replace(OTHER, decision=Decision.CONVERT, path=ROW.path)))),

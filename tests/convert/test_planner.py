@@ -18,7 +18,7 @@ from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan, PlanRow, from_
 from bidsflow.convert.planner import make_plan
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.series import Image, Inventory, Patient, Series
-from bidsflow.names import parse_name
+from bidsflow.names import parse_name, slot_of
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 ANNA, BERND = Patient("P1", "ANNA", "19800101", "F"), Patient("P2", "BERND", "19810101", "M")
@@ -175,6 +175,15 @@ def test_a_second_plan_of_the_same_export_changes_nothing(series: tuple[Series, 
     planned = make_plan(Inventory(series, ()))
     taken = {(row.series_uid, row.image): row.path for row in converted(planned.plan.rows)}
     assert make_plan(Inventory(series, ()), key=planned.key, taken=taken).plan == planned.plan
+
+
+def test_a_later_run_does_not_take_the_number_of_one_that_the_dataset_writes_with_a_zero() -> None:
+    rest = next(scan for scan in SCANS if "rest" in scan.description)
+    first, second = build(rest, 1, ANNA, 0), replace(build(rest, 2, ANNA, 0), uid="9.9")
+    (name,) = (parse_name(row.path) for row in converted(plan_rows([first])))
+    taken = {(first.uid, 1): str(name.with_entity("run", "01")), ("8.8", 1): str(name.with_entity("run", "02"))}
+    late = {row.path for row in converted(plan_rows([first, second], taken)) if row.series_uid == second.uid}
+    assert not {slot_of(path) for path in late} & {slot_of(path) for path in taken.values()}
 
 
 class CaseReview(NamedTuple):
