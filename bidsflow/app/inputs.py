@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
+import shutil
+import sqlite3
+import tempfile
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +26,19 @@ from bidsflow.app.spec import Pipeline, Query
 from bidsflow.errors import BidsflowError, RunError
 from bidsflow.names import BidsName, parse_name
 
+_log = logging.getLogger(__name__)
 _IMAGES = (".nii", ".nii.gz")
 #: Folders of a dataset that hold no raw data.
 _ASIDE = ("derivatives", "sourcedata", "code", "stimuli", "phenotype")
 #: What pybids calls the entities that users know by their short names.
 _LONG = {
     "sub": "subject", "ses": "session", "acq": "acquisition", "ce": "ceagent", "rec": "reconstruction",
-    "dir": "direction", "inv": "inv", "mod": "modality", "trc": "tracer",
+    "dir": "direction", "mod": "modality", "trc": "tracer", "stain": "staining",
 }  # fmt: skip
+#: What a filter cannot choose by: participants are chosen already, the rest are settings of pybids.
+_RESERVED = frozenset(
+    ("subject", "return_type", "target", "scope", "regex_search", "absolute_paths", "invalid_filters", "filters")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +126,7 @@ class Inputs:
 
 
 def list_participants(root: Path) -> tuple[str, ...]:
-    """Return the labels of all participants that have a folder, in natural order."""
+    """Return the labels of all participants that have a folder, in the order of their names."""
     return tuple(one.name.removeprefix("sub-") for one in sorted(root.glob("sub-*")) if one.is_dir())
 
 
@@ -163,10 +174,19 @@ def find_inputs(
     Raises
     ------
     RunError
-        If the selection names an entity that there is none of.
+        If the selection names an entity that there is none of, or the dataset as a whole cannot be indexed.
     """
-    layout = _open_layout(root, labels, database)
-    participants, faults, without = [], [], []
+    faults: list[Fault] = []
+    try:
+        layout = _open_layout(root, labels, database)
+    except RunError:
+        faults = [fault for label in labels for fault in check_sidecars(root, label)]
+        if not faults:
+            raise
+        broken = {fault.participant for fault in faults}
+        labels = [label for label in labels if label not in broken]
+        layout = _open_layout(root, labels, database)
+    participants, without = [], []
     for label in labels:
         images = [image for query in pipeline.reads for image in _find(layout, root, query, label, selection)]
         found = [fault for image, query in images for fault in check_image(root, image, query, label)]
@@ -183,17 +203,54 @@ def _open_layout(root: Path, labels: Sequence[str], database: Path | None) -> An
     """Return a pybids layout of some participants, from its database where nothing has changed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from bids.layout import BIDSLayout, BIDSLayoutIndexer
+        from bids.layout import BIDSLayout
 
-        only = "|".join(map(re.escape, labels))
-        others = re.compile(rf"^/sub-(?!(?:{only})(?:/|$))")
-        ignore = [others, re.compile(rf"^/(?:{'|'.join(_ASIDE)})(?:/|$)"), re.compile(r"/\.")]
-        indexer = BIDSLayoutIndexer(validate=False, ignore=ignore)
-        where = database / fingerprint(root, labels) if database is not None else None
-        try:
-            return BIDSLayout(root, validate=False, indexer=indexer, database_path=where)
-        except (ValueError, OSError) as error:
-            raise RunError(f"{root}: the dataset cannot be indexed ({type(error).__name__})", code=65) from error
+        where = database / _index_name(root, labels) if database is not None else None
+        if where is not None and where.is_dir():
+            try:
+                return BIDSLayout(root, validate=False, database_path=where)
+            except Exception:  # noqa: BLE001  damaged, or of another version; whatever sqlalchemy and pybids raise
+                shutil.rmtree(where, ignore_errors=True)
+        layout = _index(root, labels)
+        if where is not None:
+            _keep_index(layout, where)
+        return layout
+
+
+def _index(root: Path, labels: Sequence[str]) -> Any:
+    """Return a pybids layout of some participants, in memory."""
+    from bids.layout import BIDSLayout, BIDSLayoutIndexer
+
+    only = "|".join(map(re.escape, labels))
+    others = re.compile(rf"^/sub-(?!(?:{only})(?:/|$))")
+    ignore = [others, re.compile(rf"^/(?:{'|'.join(_ASIDE)})(?:/|$)"), re.compile(r"/\.")]
+    try:
+        return BIDSLayout(root, validate=False, indexer=BIDSLayoutIndexer(validate=False, ignore=ignore))
+    except (ValueError, OSError) as error:
+        raise RunError(f"{root}: the dataset cannot be indexed ({error})", code=65) from error
+
+
+def _keep_index(layout: Any, where: Path) -> None:
+    """Save an index: whole or not at all, and in the place of those of the same participants before a change."""
+    try:
+        where.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=where.parent, prefix="new-") as half:
+            layout.save(Path(half, "index"), replace_connection=False)
+            with suppress(OSError):  # another run was faster
+                Path(half, "index").rename(where)
+    except (OSError, sqlite3.Error) as error:  # it only saves time
+        _log.warning("the index of the dataset cannot be kept in %s (%s)", where.parent, error)
+        return
+    for old in where.parent.glob(f"{where.name.partition('-')[0]}-*"):
+        if old != where:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _index_name(root: Path, labels: Sequence[str]) -> str:
+    """Return the name of an index: of which participants it is, and of what state of their files."""
+    who = "\0".join((os.fspath(root), version("pybids"), *sorted(labels)))
+    digest = hashlib.blake2b(who.encode(errors="surrogateescape"), digest_size=8)
+    return f"{digest.hexdigest()}-{fingerprint(root, labels)}"
 
 
 def fingerprint(root: Path, labels: Iterable[str]) -> str:
@@ -204,8 +261,14 @@ def fingerprint(root: Path, labels: Iterable[str]) -> str:
             _count_in(digest, entry)
     for label in sorted(labels):
         folders = [root / f"sub-{label}"]
+        seen: set[tuple[int, int]] = set()  # links may lead in circles
         while folders:
-            for entry in sorted(os.scandir(folders.pop()), key=lambda one: one.name):
+            folder = folders.pop()
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            for entry in sorted(os.scandir(folder), key=lambda one: one.name):
                 if entry.is_dir():
                     folders.append(Path(entry.path))
                 else:
@@ -214,7 +277,10 @@ def fingerprint(root: Path, labels: Iterable[str]) -> str:
 
 
 def _count_in(digest: Any, entry: os.DirEntry[str]) -> None:
-    status = entry.stat(follow_symlinks=False)
+    try:
+        status = entry.stat()
+    except OSError:  # a link to content that is not here
+        status = entry.stat(follow_symlinks=False)
     digest.update(f"{entry.path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode(errors="surrogateescape"))
 
 
@@ -225,13 +291,10 @@ def _find(
     label: str,
     selection: Selection,
 ) -> list[tuple[Image, Query]]:
-    wanted: dict[str, Any] = {"suffix": query.suffix, "datatype": query.datatype}
-    for key, value in selection.filters.get(query.suffix.lower(), {}).items():
-        wanted[_LONG.get(key, key)] = value
+    wanted: dict[str, Any] = {"suffix": query.suffix, "datatype": query.datatype, "extension": list(_IMAGES)}
+    wanted |= _to_filter(query, selection.filters.get(query.suffix.lower(), {}))
     try:
-        paths = layout.get(
-            subject=label, extension=list(_IMAGES), return_type="filename", invalid_filters="error", **wanted
-        )
+        paths = layout.get(subject=label, return_type="filename", invalid_filters="error", **wanted)
     except ValueError as error:
         raise RunError(f"the filter for {query.suffix} does not fit this dataset: {error}", code=2) from None
     images = []
@@ -245,6 +308,24 @@ def _find(
     return images
 
 
+def _to_filter(query: Query, given: Mapping[str, object]) -> dict[str, Any]:
+    """Return a filter as pybids takes it.
+
+    Raises
+    ------
+    RunError
+        If it chooses participants, or is none of files.
+    """
+    from bids.layout import Query as Special
+
+    wanted = {_LONG.get(key, key): value for key, value in given.items()}
+    if taken := sorted(_RESERVED & wanted.keys()):
+        hint = "Choose participants by --participant-label" if "subject" in taken else ""
+        raise RunError(f"the filter for {query.suffix} cannot hold {', '.join(taken)}", hint, 2)
+    special = {f"Query.{one.name}": one for one in Special}
+    return {key: special.get(value, value) if isinstance(value, str) else value for key, value in wanted.items()}
+
+
 def _is_selected(name: BidsName, selection: Selection) -> bool:
     runs = {run.lstrip("0") for run in selection.runs}
     checks = (
@@ -253,6 +334,22 @@ def _is_selected(name: BidsName, selection: Selection) -> bool:
         (name.entity("run").lstrip("0"), runs),
     )
     return all(not wanted or not value or value in wanted for value, wanted in checks)
+
+
+def check_sidecars(root: Path, label: str) -> list[Fault]:
+    """Return the sidecars of a participant that cannot be read."""
+    faults = []
+    for path in sorted((root / f"sub-{label}").rglob("*.json")):
+        where = path.relative_to(root).as_posix()
+        reason = _absent(path, where)
+        try:
+            if not reason:
+                json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            reason = "it is no JSON"
+        if reason:
+            faults.append(Fault(label, where, reason))
+    return faults
 
 
 def check_image(root: Path, image: Image, query: Query, label: str) -> list[Fault]:
