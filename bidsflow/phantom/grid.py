@@ -78,7 +78,7 @@ class Grid:
         columns, rows, slices = self.shape
         k, j, i = np.meshgrid(np.arange(slices), np.arange(rows), np.arange(columns), indexing="ij")
         index = np.stack([i, j, k]).reshape(3, -1)
-        out = self.affine[:3, :3] @ index + self.affine[:3, 3:]
+        out: Array = self.affine[:3, :3] @ index + self.affine[:3, 3:]
         return out.reshape(3, slices, rows, columns).astype(np.float32)
 
     @property
