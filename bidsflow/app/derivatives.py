@@ -136,10 +136,14 @@ def place_of(name: BidsName | str) -> str:
     RunError
         If it would stand elsewhere.
     """
-    text = str(name)
-    if text.startswith("/") or ".." in Path(text).parts:
-        raise RunError(f"a derivative would stand outside of the output folder: {text}")
-    return text
+    if not is_inside(str(name)):
+        raise RunError(f"a derivative would stand outside of the output folder: {name}")
+    return str(name)
+
+
+def is_inside(name: str) -> bool:
+    """Return whether a path leads to a file below the folder that it is relative to."""
+    return bool(name) and not name.startswith("/") and ".." not in Path(name).parts
 
 
 def stage_file(tree: Path, name: BidsName | str, content: object) -> Path:

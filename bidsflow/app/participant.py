@@ -216,14 +216,16 @@ def _write(task: Task, flow: Any, values: Mapping[tuple[str, str], Any], usage: 
 
 def _stage(tree: Path, one: Any, values: Mapping[tuple[str, str], Any]) -> list[Path]:
     """Stage a derivative and its sidecar."""
+    from bidsflow.app.workflow import Output, is_file
 
     def resolve(value: Any) -> Any:
-        if not hasattr(value, "step"):
-            return value
-        found = values[value.step, value.field]
-        return Path(found) if value.kind is Path else found
+        return values[value.step, value.field] if isinstance(value, Output) else value
 
     content = resolve(one.content)
+    if is_file(one.content.kind) or isinstance(content, str):  # an interface of nipype's own has no annotations
+        if content is None:
+            return []
+        content = Path(content)
     metadata = {key: resolve(value) for key, value in one.metadata.items()}
     aside = derivatives.sidecar_of(one.name)
     if isinstance(content, Path):

@@ -20,25 +20,19 @@ import time
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
-from nipype.interfaces.base import (
-    BaseInterface,
-    DynamicTraitedSpec,
-    File,
-    InputMultiObject,
-    Undefined,
-    isdefined,
-    traits,
-)
+from nipype.interfaces.base import BaseInterface, DynamicTraitedSpec, Undefined, isdefined, traits
 from nipype.interfaces.utility import Merge
 from nipype.pipeline import engine
 
+from bidsflow.app.derivatives import is_inside
 from bidsflow.app.participant import RUN_ID
+from bidsflow.app.spec import fits
 from bidsflow.errors import FlowError
 from bidsflow.names import BidsName
 
@@ -121,15 +115,16 @@ class Call(BaseInterface):  # type: ignore[misc]  # nipype has no types
     input_spec = DynamicTraitedSpec
     output_spec = DynamicTraitedSpec
 
-    def __init__(self, function: Callable[..., Any], **inputs: Any) -> None:
-        super().__init__(**inputs)
+    def __init__(self, function: Callable[..., Any], threads: int = 1) -> None:
+        super().__init__()
+        self._threads = threads  # no input: it changes no result, so that the step need not run again
         self._reference = f"{function.__module__}:{function.__qualname__}"
         self._fields = tuple(_results(function))
         self._values: dict[str, Any] = {}
         self.inputs.add_trait("code", traits.Str())
         self.inputs.trait_set(code=f"{self._reference} {code_of(function)}")
-        for name, kind in _arguments(function).items():
-            self.inputs.add_trait(name, _trait(kind))
+        for name in _inputs(function):  # of any type: `Flow` has checked them; nipype hashes what names a file
+            self.inputs.add_trait(name, traits.Any())
             self.inputs.trait_set(trait_change_notify=False, **{name: Undefined})
 
     def _outputs(self) -> Any:
@@ -142,13 +137,13 @@ class Call(BaseInterface):  # type: ignore[misc]  # nipype has no types
     def _run_interface(self, runtime: Any) -> Any:
         module, _, name = self._reference.partition(":")
         function = getattr(import_module(module), name)
-        given = {name: getattr(self.inputs, name) for name in _arguments(function)}
-        arguments = {
-            name: _to_python(value, _arguments(function)[name]) for name, value in given.items() if isdefined(value)
-        }
+        given = {name: (getattr(self.inputs, name), kind) for name, kind in _inputs(function).items()}
+        arguments = {name: _to_python(value, kind) for name, (value, kind) in given.items() if isdefined(value)}
+        if THREADS in _arguments(function):
+            arguments[THREADS] = self._threads
         before = time.process_time() + _children_time()
         result = function(**arguments)
-        self._values = {name: _from_python(value) for name, value in zip(self._fields, result, strict=True)}
+        self._values = _check_results(function, result)
         runtime.cpu_seconds = time.process_time() + _children_time() - before
         runtime.peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
         runtime.run_id = os.environ.get(RUN_ID, "")
@@ -219,13 +214,10 @@ class Flow:
             If a name is taken, an argument is unknown or missing, or a value has the wrong type.
         """
         name = name or function.__name__
-        arguments = _arguments(function)
-        threads = self.threads if THREADS in arguments and THREADS not in inputs else 1
-        if THREADS in arguments:
-            inputs.setdefault(THREADS, threads)
+        threads = self.threads if THREADS in _arguments(function) else 1
         self._check(name, function, inputs)
-        node = engine.Node(Call(function), name=name, mem_gb=memory_gb, n_procs=threads)
-        self._insert(name, node)
+        self._check_name(name)
+        node = self._insert(engine.Node(Call(function, threads), name=name, mem_gb=memory_gb, n_procs=threads))
         for argument, value in inputs.items():
             self._supply(node, argument, value, f"{name}.{argument}")
         return Step(name, {key: Output(name, key, kind) for key, kind in _results(function).items()})
@@ -242,8 +234,8 @@ class Flow:
         for argument in inputs:
             if argument not in known:
                 raise FlowError(name, f"{type(interface).__name__} has no input {argument}; it has {', '.join(known)}")
-        node = engine.Node(interface, name=name, mem_gb=memory_gb)
-        self._insert(name, node)
+        self._check_name(name)
+        node = self._insert(engine.Node(interface, name=name, mem_gb=memory_gb))
         for argument, value in inputs.items():
             self._supply(node, argument, value, f"{name}.{argument}")
         outputs = interface.output_spec().copyable_trait_names()
@@ -262,19 +254,37 @@ class Flow:
             BIDS URIs of what it was made from.
         **metadata
             For the sidecar; values may be outputs.
+
+        Raises
+        ------
+        FlowError
+            If there is a derivative of this name, or the output is neither a file nor values for JSON.
         """
+        for output in (content, *(value for value in metadata.values() if isinstance(value, Output))):
+            self._source(output, str(name))
+        if any(str(name) == str(one.name) for one in self._derivatives):
+            raise FlowError(content.step, f"{name} is kept twice")
+        if not is_inside(str(name)):
+            raise FlowError(content.step, f"{name} would stand outside of the output folder")
+        if not (is_file(content.kind) or _is_values(content.kind)):
+            raise FlowError(content.step, f"{content.field} is {_show(content.kind)}; what is kept is a file or values")
+        if _is_values(content.kind) and content.kind is not Any and not str(name).endswith(".json"):
+            raise FlowError(content.step, f"{content.field} is {_show(content.kind)}, which is kept as .json: {name}")
         self._derivatives.append(Derivative(name, content, sources, metadata))
 
-    def _insert(self, name: str, node: Any) -> None:
+    def _check_name(self, name: str) -> None:
         if name in self._nodes:
             raise FlowError(name, "there is a step of this name already")
-        if not name.isidentifier():
+        if not (name.isidentifier() and name.isascii()):
             raise FlowError(name, "a name holds letters, digits and underscores")
-        self._nodes[name] = node
+
+    def _insert(self, node: Any) -> Any:
+        self._nodes[node.name] = node
         self._workflow.add_nodes([node])
+        return node
 
     def _check(self, name: str, function: Callable[..., Any], inputs: Mapping[str, Any]) -> None:
-        arguments = _arguments(function)
+        arguments = _inputs(function)
         for argument, value in inputs.items():
             if argument not in arguments:
                 raise FlowError(
@@ -284,8 +294,8 @@ class Flow:
                 raise FlowError(
                     name, f"{argument} of {function.__name__} is {_show(arguments[argument])}, not {_show_value(value)}"
                 )
-        signature = inspect.signature(function)
-        missing = [key for key, one in signature.parameters.items() if one.default is one.empty and key not in inputs]
+        known = inspect.signature(function).parameters
+        missing = [key for key in arguments if known[key].default is inspect.Parameter.empty and key not in inputs]
         if missing:
             raise FlowError(name, f"{function.__name__} needs {', '.join(missing)}")
 
@@ -294,12 +304,12 @@ class Flow:
         if isinstance(value, Output):
             self._workflow.connect(self._source(value, where), value.field, node, argument)
         elif isinstance(value, (list, tuple)) and any(isinstance(one, Output) for one in value):
-            merge = engine.Node(Merge(len(value)), name=f"{node.name}_{argument}")
-            self._insert(merge.name, merge)
+            self._check_name(f"{node.name}_{argument}")
+            merge = self._insert(engine.Node(Merge(len(value)), name=f"{node.name}_{argument}"))
             for rank, one in enumerate(value, start=1):
                 self._supply(merge, f"in{rank}", one, where)
             self._workflow.connect(merge, "out", node, argument)
-        elif value is not None:
+        else:
             setattr(node.inputs, argument, _from_python(value))
 
     def _source(self, output: Output, where: str) -> Any:
@@ -308,13 +318,37 @@ class Flow:
         return self._nodes[output.step]
 
 
+def _check_results(function: Callable[..., Any], result: tuple[Any, ...]) -> dict[str, Any]:
+    """Return the outputs of a function as nipype keeps them.
+
+    Raises
+    ------
+    FlowError
+        If they are not those that it declares, or a file is not there.
+    """
+    kinds = _results(function)
+    if len(result) != len(kinds):
+        raise FlowError(function.__name__, f"it returned {len(result)} values instead of {', '.join(kinds)}")
+    for (name, kind), value in zip(kinds.items(), result, strict=True):
+        if is_file(kind) and value is not None and not Path(value).exists():
+            raise FlowError(function.__name__, f"its output {name} was not written: {value}")
+    return {name: _from_python(value) for name, value in zip(kinds, result, strict=True)}
+
+
 @cache
 def _arguments(function: Callable[..., Any]) -> Mapping[str, Any]:
+    if "<" in function.__qualname__:  # <locals>, <lambda>: other processes could not find it
+        raise FlowError(function.__name__, "a step is a function at the top of a module")
     hints = typing.get_type_hints(function)
     missing = [name for name in inspect.signature(function).parameters if name not in hints]
     if missing:
         raise FlowError(function.__name__, f"say the type of {', '.join(missing)}")
     return {name: hints[name] for name in inspect.signature(function).parameters}
+
+
+def _inputs(function: Callable[..., Any]) -> Mapping[str, Any]:
+    """Return what a function has to be given: its arguments without the number of threads."""
+    return {name: kind for name, kind in _arguments(function).items() if name != THREADS}
 
 
 @cache
@@ -344,34 +378,34 @@ def _is_optional(kind: Any) -> bool:
     return get_origin(kind) in (Union, types.UnionType) and type(None) in get_args(kind)
 
 
-def _trait(kind: Any) -> Any:
-    """Return the trait of an annotation: files are files to nipype, so that it hashes and checks them."""
-    kind = _strip_optional(kind)
-    if kind is Path:
-        return File(exists=True)
-    if get_origin(kind) is tuple and get_args(kind)[:1] == (Path,):
-        return InputMultiObject(File(exists=True))
-    return traits.Any()
+def is_file(kind: Any) -> bool:
+    """Return whether an annotation says a file, or none."""
+    return _strip_optional(kind) is Path
+
+
+def _is_values(kind: Any) -> bool:
+    origin = get_origin(kind) or kind
+    return origin is Any or (isinstance(origin, type) and issubclass(origin, Mapping))
 
 
 def _fits(value: Any, kind: Any) -> bool:
     if value is None:
         return _is_optional(kind)
+    if isinstance(value, Output) and _is_optional(kind):
+        value = replace(value, kind=_strip_optional(value.kind))
     kind = _strip_optional(kind)
     if kind is Any:
         return True
     if isinstance(value, Output):
-        got = _strip_optional(value.kind)
+        got = value.kind
         return got is Any or got == kind or (got is int and kind is float)
     origin = get_origin(kind) or kind
     if isinstance(value, (list, tuple)) and origin is tuple:
         inner = get_args(kind)
         each = inner[0] if len(inner) == 2 and inner[1] is Ellipsis else Any
         return all(_fits(one, each) for one in value)
-    if origin is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    if origin is Path:
-        return isinstance(value, Path)
+    if origin in (bool, int, float, str):
+        return fits(value, origin)
     return isinstance(value, origin) if isinstance(origin, type) else True
 
 
@@ -396,6 +430,8 @@ def _from_python(value: Any) -> Any:
 
 def _to_python(value: Any, kind: Any) -> Any:
     """Return a value as a function wants it: text as path where it says so."""
+    if value is None:
+        return None
     kind = _strip_optional(kind)
     if kind is Path:
         return Path(value)
