@@ -2,7 +2,7 @@
 
 A drawing is a page's own SVG: it follows the page's light or dark colours, prints sharp, and its layers can be
 switched off. Inks are named, not coloured: the style sheet gives each a tint that keeps its contrast in both modes
-and that colour-blind readers can tell apart (after Okabe and Ito, 2008).
+and that readers without red or green sight can tell apart.
 """
 
 from __future__ import annotations
