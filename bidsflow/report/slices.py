@@ -94,7 +94,7 @@ def draw_mosaic(
     Parameters
     ----------
     img : Image
-        With three axes in space; of further ones the first volume is shown.
+        Real values with three axes in space; of further ones the first volume is shown.
     title : str
         What it shows.
     view : {'axial', 'coronal', 'sagittal'}
@@ -129,7 +129,8 @@ def draw_mosaic(
     chosen = _choose_slices(box[axis], many)
     if grid.signs[axis] < 0:
         chosen = chosen[::-1]
-    planes = [_read_plane(img, grid, axis, index, box) for index in chosen]
+    volume = _read_volume(img)  # at once: a compressed file would be read anew for every slice
+    planes = [_cut(volume, grid, axis, index, box) for index in chosen]
     if not planes or not planes[0].size:
         return Drawing(title, caption=caption, note="There is nothing to show.", plate=True)
     look = look or Look(find_window(tuple(planes)))
@@ -159,6 +160,27 @@ def draw_mosaic(
         ),
         plate=True,
     )
+
+
+def outline_labels(labels: NDArray[np.integer], names: dict[int, str]) -> tuple[Outline, ...]:
+    """Return the outlines of the parts of a segmentation.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (i, j, k)
+        On the grid of the image.
+    names : dict of int to str
+        The labels to outline and what they are called; ``{1: "CSF"}``.
+
+    Returns
+    -------
+    outlines : tuple of Outline
+        In the order of `names`, each with its own ink; a label that does not occur has none.
+    """
+    inks = (Ink.ORANGE, Ink.SKY, Ink.GREEN, Ink.YELLOW, Ink.PURPLE, Ink.BLUE)
+    masks = ((name, labels == label) for label, name in names.items())
+    found = [(name, mask) for name, mask in masks if mask.any()]
+    return tuple(Outline(name, mask, inks[k % len(inks)]) for k, (name, mask) in enumerate(found))
 
 
 def find_air_look(img: Image) -> Look | None:
@@ -282,14 +304,10 @@ def _turn(plane: NDArray[np.bool_], grid: Grid, axis: int) -> NDArray[np.bool_]:
     return np.asarray(orient_plane(plane.astype(np.float32), axis, grid).pixels > 0)
 
 
-def _read_plane(img: Image, grid: Grid, axis: int, index: int, box: Box) -> NDArray[np.float32]:
+def _cut(volume: NDArray[np.float32], grid: Grid, axis: int, index: int, box: Box) -> NDArray[np.float32]:
     import numpy as np
 
-    # Sliced from the whole, not from a slice, where it is in memory already; nibabel reads only what is asked for.
-    where = _plane_index(axis, index, box)[: len(img.shape)] + (0,) * max(0, len(img.shape) - 3)
-    plane = np.asarray(img.dataobj[where], dtype=np.float32)
-    first, second = (box[a][1] - box[a][0] for a in range(3) if a != axis)
-    return np.asarray(orient_plane(plane.reshape(first, second), axis, grid).pixels)
+    return np.asarray(orient_plane(volume[_plane_index(axis, index, box)], axis, grid).pixels)
 
 
 def _read_volume(img: Image) -> NDArray[np.float32]:
@@ -362,7 +380,7 @@ def _letter(sheet: _Sheet, chosen: list[int], axis: int, img: Image, grid: Grid)
         shapes += [
             Words(left, 5.0, h / 2, "start", Ink.TEXT, 14.0),
             Words(right, w - 5.0, h / 2, "end", Ink.TEXT, 14.0),
-            Words(top, w / 2, 15.0, "middle", Ink.TEXT, 14.0),
+            Words(top, w / 2, 20.0, "middle", Ink.TEXT, 14.0),
         ]
         middle = [(n - 1) / 2 for n in grid.shape]
         for rank, index in enumerate(chosen):

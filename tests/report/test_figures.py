@@ -208,7 +208,8 @@ def test_mosaic_accepts_a_singular_affine() -> None:
 
 def test_import_loads_no_heavy_package() -> None:
     code = (
-        "import sys, bidsflow.report.page, bidsflow.report.figures, bidsflow.report.write;"
+        "import sys, bidsflow.report.page, bidsflow.report.figures, bidsflow.report.write, bidsflow.report.slices,"
+        "bidsflow.report.timeline, bidsflow.report.histograms, bidsflow.report.gradients, bidsflow.report.outliers;"
         "print(sorted({'numpy', 'nibabel', 'jinja2', 'PIL'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from bidsflow.report.shapes import Drawing, Ink, Path, Picture, Words
-from bidsflow.report.slices import Look, Outline, draw_mosaic, encode_webp, find_air_look, find_box
+from bidsflow.report.slices import Look, Outline, draw_mosaic, encode_webp, find_air_look, find_box, outline_labels
 
 AFFINE = np.array([[2.0, 0, 0, -19], [0, 2, 0, -23], [0, 0, 3, -30], [0, 0, 0, 1]])
 
@@ -147,3 +147,12 @@ def test_webp_gets_smaller_until_it_fits() -> None:
     whole, small = encode_webp(noise, max_bytes=10**6), encode_webp(noise, max_bytes=25_000)
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(whole)).convert("L")), np.asarray(noise))
     assert len(small) < len(whole)
+
+
+def test_labels_are_outlined_in_the_order_of_their_names() -> None:
+    labels = np.zeros((4, 4, 4), int)
+    labels[1], labels[2] = 3, 1
+    first, second = outline_labels(labels, {3: "white matter", 2: "absent", 1: "CSF"})
+    assert (first.label, second.label) == ("white matter", "CSF")
+    np.testing.assert_array_equal(second.mask, labels == 1)
+    assert first.ink is not second.ink

@@ -106,7 +106,7 @@ function makeSwarms(root) {
   };
 
   lanes.forEach((lane) => {
-    lane.name = lane.box.querySelector(".lane-name").textContent.trim();
+    lane.name = lane.box.dataset.name;
     const dots = lane.svg.querySelector(".dots");
     lane.found = dots.cloneNode(false);
     lane.found.setAttribute("class", "found");

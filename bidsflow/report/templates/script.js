@@ -96,7 +96,7 @@ function makeZoomable(plates) {
   const show = (rank) => {
     current = (rank + plates.length) % plates.length;
     stage.replaceChildren(plates[current].querySelector("img, svg").cloneNode(true));
-    title.textContent = plates[current].closest("figure").querySelector(".figure-title").textContent;
+    title.textContent = plates[current].closest("figure").querySelector(".figure-title, .drawing-title").textContent;
   };
   const addTool = (label, action) => {
     const button = document.createElement("button");
