@@ -345,18 +345,30 @@ def encode_webp(picture: Raster, *, max_bytes: int) -> bytes:
     picture : PIL.Image.Image
         Grey or coloured.
     max_bytes : int
-        Quality is lowered until it fits, down to 60 of 100.
+        Quality is lowered until it fits, down to 60 of 100; then the picture is made smaller.
 
     Returns
     -------
     data : bytes
         The file.
     """
+    from PIL.Image import Resampling
+
     for options in ({"lossless": True, "quality": 50}, *({"quality": q, "method": 4} for q in _QUALITIES)):
-        stream = io.BytesIO()
-        picture.save(stream, "WEBP", **options)
-        if stream.tell() <= max_bytes:
-            break
+        data = _write_webp(picture, **options)
+        if len(data) <= max_bytes:
+            return data
+    while len(data) > max_bytes and min(picture.size) > 1:
+        shrink = 0.95 * math.sqrt(max_bytes / len(data))
+        width, height = (max(1, int(n * shrink)) for n in picture.size)
+        picture = picture.resize((width, height), Resampling.BOX)
+        data = _write_webp(picture, quality=_QUALITIES[-1], method=4)
+    return data
+
+
+def _write_webp(picture: Raster, **options: int) -> bytes:
+    stream = io.BytesIO()
+    picture.save(stream, "WEBP", **options)
     return stream.getvalue()
 
 

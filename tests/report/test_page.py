@@ -6,7 +6,10 @@ import base64
 import hashlib
 import html
 import math
+import pathlib
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 
 import pytest
@@ -296,3 +299,15 @@ def test_render_stays_small_when_there_are_a_thousand_images() -> None:
 def test_flicker_raises_when_sizes_differ() -> None:
     with pytest.raises(ValueError, match="differ"):
         Flicker("t", Drawing("a", 3, 4), Drawing("b", 3, 5))
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs a browser")
+def test_script_brings_the_page_to_life_in_a_browser(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "page.html").write_text(render(make_interactive("plain")), encoding="utf-8")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    command = ["chromium", *flags, "--dump-dom", (tmp_path / "page.html").as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    tags = Outline(done.stdout).tags
+    assert sum(attrs.get("class") == "ring" for _, attrs in tags) == 1  # the other measure has no value
+    assert any("stacked" in (attrs.get("class") or "") for _, attrs in tags)
+    assert not any("hidden" in attrs for tag, attrs in tags if tag in {"button", "input"} or "data-tools" in attrs)

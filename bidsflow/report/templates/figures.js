@@ -63,6 +63,8 @@ function makeSwarms(root) {
   const links = items.map((item) => item.querySelector("a")?.getAttribute("href") ?? "");
   const ranks = items.map((item) => Number(item.dataset.group));
   const texts = names.map((name, k) => `${name} ${notes[k]}`.toLowerCase());
+  const count = root.querySelector("[data-count]");
+  const total = count.textContent;
   const now = root.querySelector("[data-now]");
   const rest = now.textContent;
   const lanes = [...root.querySelectorAll("[data-lane]")].map((box) => readLane(box, ranks)).filter(Boolean);
@@ -153,8 +155,7 @@ function makeSwarms(root) {
       lane.found.setAttribute("d", draw(chosen, lane));
       lane.svg.querySelectorAll(".dots").forEach((path, rank) => { path.toggleAttribute("hidden", boxes.length > 0 && !boxes[rank].checked); });
     });
-    const count = root.querySelector("[data-count]");
-    count.textContent = words.length ? `${chosen.length} of ${items.length}` : items.length;
+    count.textContent = words.length ? `${chosen.length} of ${total}` : total;
   };
   const pick = () => {
     const words = root.querySelector('[data-find="measures"]').value.toLowerCase().split(/\s+/).filter(Boolean);
