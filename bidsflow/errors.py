@@ -168,7 +168,7 @@ class ToolError(BidsflowError, RuntimeError):
 class PipelineError(BidsflowError, RuntimeError):
     """A pipeline cannot be found, or its declaration is wrong."""
 
-    exit_code = 2
+    exit_code = 70
 
     def __init__(self, pipeline: str, reason: str) -> None:
         super().__init__(pipeline, reason)
@@ -197,20 +197,43 @@ class FlowError(BidsflowError, TypeError):
         return f"step {self.step}: {self.reason}"
 
 
-class RunError(BidsflowError, RuntimeError):
-    """A run of a pipeline cannot begin or go on.
+class OptionError(BidsflowError, ValueError):
+    """A command was called in a way that cannot be meant; nothing was done."""
 
-    Attributes
-    ----------
-    code : int
-        What the command returns: 2 for a wrong option, 65 for an input that cannot be used, 70 for nothing to do.
-    """
+    exit_code = 2
 
-    def __init__(self, reason: str, hint: str = "", code: int = 70) -> None:
-        super().__init__(reason, hint, code)
+    def __init__(self, reason: str, hint: str = "") -> None:
+        super().__init__(reason, hint)
         self.reason = reason
         self.hint = hint
-        self.exit_code = code
+
+    def __str__(self) -> str:
+        return self.reason + (f". {self.hint}" if self.hint else "")
+
+
+class InputError(BidsflowError, ValueError):
+    """A dataset cannot be used as input: it is invalid, or no dataset at all."""
+
+    exit_code = 65
+
+    def __init__(self, reason: str, hint: str = "") -> None:
+        super().__init__(reason, hint)
+        self.reason = reason
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.reason + (f". {self.hint}" if self.hint else "")
+
+
+class RunError(BidsflowError, RuntimeError):
+    """A run of a pipeline cannot begin or go on: there is nothing to do, or the pipeline is at fault."""
+
+    exit_code = 70
+
+    def __init__(self, reason: str, hint: str = "") -> None:
+        super().__init__(reason, hint)
+        self.reason = reason
+        self.hint = hint
 
     def __str__(self) -> str:
         return self.reason + (f". {self.hint}" if self.hint else "")

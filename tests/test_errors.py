@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 import bidsflow
-from bidsflow.errors import BidsflowError, describe_error
+from bidsflow.errors import BidsflowError, OptionError, describe_error
 
 
 def _walk(kind: type[BidsflowError]) -> Iterator[type[BidsflowError]]:
@@ -54,7 +54,8 @@ def test_an_error_tells_all_that_it_was_given(kind: type[BidsflowError]) -> None
     for value in error.args:
         for piece in value if isinstance(value, tuple) else (value,):
             assert piece in str(error)
-    assert error.exit_code not in (0, 2)  # success, and wrong use of the command line
+    assert error.exit_code != 0
+    assert (error.exit_code == 2) == isinstance(error, OptionError)  # wrong use of the command line
 
 
 def test_every_error_but_the_base_is_a_builtin_kind_as_well() -> None:

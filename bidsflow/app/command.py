@@ -26,7 +26,7 @@ from bidsflow.app.invocation import (
     to_participant,
 )
 from bidsflow.app.spec import TYPES, Level, Parameter, Pipeline, fits, parameters
-from bidsflow.errors import PipelineError, RunError
+from bidsflow.errors import OptionError, PipelineError
 
 USAGE = 2
 _EXIT_CODES = """\
@@ -151,7 +151,7 @@ class _Parser(argparse.ArgumentParser):
     """An argparse parser whose mistakes are errors of bidsflow."""
 
     def error(self, message: str) -> NoReturn:
-        raise RunError(f"{self.prog}: {message}", f"See {self.prog} --help", USAGE)
+        raise OptionError(f"{self.prog}: {message}", f"See {self.prog} --help")
 
 
 def make_parser(pipeline: Pipeline, prog: str) -> argparse.ArgumentParser:
@@ -224,7 +224,7 @@ def parse(pipeline: Pipeline, arguments: Sequence[str], prog: str) -> Invocation
 
     Raises
     ------
-    RunError
+    OptionError
         If an option is wrong; nothing has been done then.
     PipelineError
         If a parameter has the name of an option that every pipeline has.
@@ -240,13 +240,13 @@ def read_config(path: Path, pipeline: Pipeline) -> dict[str, Any]:
 
     Raises
     ------
-    RunError
+    OptionError
         If the file cannot be read, or holds what is no option, or a value of the wrong kind.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RunError(f"{path}: the configuration cannot be read ({error})", code=USAGE) from error
+        raise OptionError(f"{path}: the configuration cannot be read ({error})") from error
     checks = {option.dest: _check_of(option) for option in OPTIONS if option.dest != "config"}
     checks |= {one.name: _kind_check(one) for one in parameters(pipeline)}
     checks["bids_filters"] = _check_filters
@@ -257,11 +257,11 @@ def read_config(path: Path, pipeline: Pipeline) -> dict[str, Any]:
                 continue
             key = name.replace("-", "_")
             if key not in checks:
-                raise RunError(f"{path}: {name} is no option of {pipeline.name}", code=USAGE)
+                raise OptionError(f"{path}: {name} is no option of {pipeline.name}")
             try:
                 read[key] = checks[key](value)
             except (TypeError, ValueError, argparse.ArgumentTypeError) as error:
-                raise RunError(f"{path}: {name} = {value!r} does not fit ({error})", code=USAGE) from error
+                raise OptionError(f"{path}: {name} = {value!r} does not fit ({error})") from error
     return read
 
 
@@ -342,7 +342,7 @@ def _selection(given: Mapping[str, Any]) -> Selection:
               ("participant_label", "exclude_participant_label", "session_label", "task_id", "run_id")}  # fmt: skip
     both = set(labels["participant_label"]) & set(labels["exclude_participant_label"])
     if both:
-        raise RunError(f"{', '.join(sorted(both))}: asked for and left out at once", code=USAGE)
+        raise OptionError(f"{', '.join(sorted(both))}: asked for and left out at once")
     return Selection(
         participants=tuple(map(to_participant, labels["participant_label"])),
         without=tuple(map(to_participant, labels["exclude_participant_label"])),
@@ -357,7 +357,7 @@ def _read_filters(path: Path) -> dict[str, dict[str, object]]:
     try:
         return _to_filters(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
-        raise RunError(f"{path}: the filter file cannot be read ({error})", code=USAGE) from error
+        raise OptionError(f"{path}: the filter file cannot be read ({error})") from error
 
 
 def _to_filters(content: object) -> dict[str, dict[str, object]]:
@@ -371,9 +371,9 @@ def _derivatives(pairs: Sequence[str]) -> dict[str, Path]:
     for pair in pairs:
         name, sign, path = str(pair).partition("=")
         if not sign or not name or not path:
-            raise RunError(f"--derivatives {pair}: expected NAME=PATH", code=USAGE)
+            raise OptionError(f"--derivatives {pair}: expected NAME=PATH")
         if not Path(path).is_dir():
-            raise RunError(f"--derivatives {pair}: {path} is not a folder", code=USAGE)
+            raise OptionError(f"--derivatives {pair}: {path} is not a folder")
         found[name] = Path(path).absolute()
     return found
 
@@ -383,7 +383,7 @@ def _resources(given: Mapping[str, Any]) -> Resources:
     try:
         memory = parse_memory(given["mem"]) if given.get("mem") else 0.9 * machine_memory()
     except ValueError as error:
-        raise RunError(f"--mem {error}", code=USAGE) from None
+        raise OptionError(f"--mem {error}") from None
     return Resources(n_procs, given.get("omp_nthreads") or 0, memory)
 
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from bidsflow.app.invocation import Selection
 from bidsflow.app.spec import Pipeline, Query
-from bidsflow.errors import BidsflowError, RunError
+from bidsflow.errors import BidsflowError, InputError, OptionError
 from bidsflow.names import BidsName, parse_name
 
 _log = logging.getLogger(__name__)
@@ -135,19 +135,18 @@ def choose_participants(root: Path, selection: Selection) -> tuple[str, ...]:
 
     Raises
     ------
-    RunError
+    InputError
         If the folder is no dataset, or a participant who was asked for is not in it.
     """
     if not (root / "dataset_description.json").is_file():
-        raise RunError(f"{root}: no dataset_description.json in this folder", "Give the root of a BIDS dataset", 65)
+        raise InputError(f"{root}: no dataset_description.json in this folder", "Give the root of a BIDS dataset")
     known = list_participants(root)
     missing = [one for one in (*selection.participants, *selection.without) if one not in known]
     if missing:
         shown = ", ".join(f"sub-{one}" for one in known[:8]) + (", ..." if len(known) > 8 else "")
-        raise RunError(
+        raise OptionError(
             f"{root}: there is no {' and no '.join(f'sub-{one}' for one in missing)}",
             f"It has {shown or 'no participants'}",
-            2,
         )
     wanted = selection.participants or known
     return tuple(one for one in known if one in wanted and one not in selection.without)
@@ -173,13 +172,15 @@ def find_inputs(
 
     Raises
     ------
-    RunError
-        If the selection names an entity that there is none of, or the dataset as a whole cannot be indexed.
+    OptionError
+        If the selection names an entity that there is none of.
+    InputError
+        If the dataset as a whole cannot be indexed.
     """
     faults: list[Fault] = []
     try:
         layout = _open_layout(root, labels, database)
-    except RunError:
+    except InputError:
         faults = [fault for label in labels for fault in check_sidecars(root, label)]
         if not faults:
             raise
@@ -196,6 +197,8 @@ def find_inputs(
         elif not found:
             ordered = sorted((image for image, _ in images), key=lambda one: str(one.name))
             participants.append(Participant(label, tuple(ordered)))
+    if database is not None and participants:  # else a run that does nothing would leave folders
+        _keep_index(layout, database / _index_name(root, labels))
     return Inputs(tuple(participants), tuple(faults), tuple(without))
 
 
@@ -211,10 +214,7 @@ def _open_layout(root: Path, labels: Sequence[str], database: Path | None) -> An
                 return BIDSLayout(root, validate=False, database_path=where)
             except Exception:  # noqa: BLE001  damaged, or of another version; whatever sqlalchemy and pybids raise
                 shutil.rmtree(where, ignore_errors=True)
-        layout = _index(root, labels)
-        if where is not None:
-            _keep_index(layout, where)
-        return layout
+        return _index(root, labels)
 
 
 def _index(root: Path, labels: Sequence[str]) -> Any:
@@ -227,11 +227,13 @@ def _index(root: Path, labels: Sequence[str]) -> Any:
     try:
         return BIDSLayout(root, validate=False, indexer=BIDSLayoutIndexer(validate=False, ignore=ignore))
     except (ValueError, OSError) as error:
-        raise RunError(f"{root}: the dataset cannot be indexed ({error})", code=65) from error
+        raise InputError(f"{root}: the dataset cannot be indexed ({error})") from error
 
 
 def _keep_index(layout: Any, where: Path) -> None:
     """Save an index: whole or not at all, and in the place of those of the same participants before a change."""
+    if where.is_dir():
+        return
     try:
         where.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=where.parent, prefix="new-") as half:
@@ -296,7 +298,7 @@ def _find(
     try:
         paths = layout.get(subject=label, return_type="filename", invalid_filters="error", **wanted)
     except ValueError as error:
-        raise RunError(f"the filter for {query.suffix} does not fit this dataset: {error}", code=2) from None
+        raise OptionError(f"the filter for {query.suffix} does not fit this dataset: {error}") from None
     images = []
     for path in sorted(map(Path, paths)):
         try:
@@ -313,7 +315,7 @@ def _to_filter(query: Query, given: Mapping[str, object]) -> dict[str, Any]:
 
     Raises
     ------
-    RunError
+    InputError
         If it chooses participants, or is none of files.
     """
     from bids.layout import Query as Special
@@ -321,7 +323,7 @@ def _to_filter(query: Query, given: Mapping[str, object]) -> dict[str, Any]:
     wanted = {_LONG.get(key, key): value for key, value in given.items()}
     if taken := sorted(_RESERVED & wanted.keys()):
         hint = "Choose participants by --participant-label" if "subject" in taken else ""
-        raise RunError(f"the filter for {query.suffix} cannot hold {', '.join(taken)}", hint, 2)
+        raise OptionError(f"the filter for {query.suffix} cannot hold {', '.join(taken)}", hint)
     special = {f"Query.{one.name}": one for one in Special}
     return {key: special.get(value, value) if isinstance(value, str) else value for key, value in wanted.items()}
 

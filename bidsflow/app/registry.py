@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bidsflow.app.spec import Pipeline
-from bidsflow.errors import PipelineError
+from bidsflow.errors import OptionError, PipelineError
 
 #: The package of the pipelines that come with bidsflow, a second source root of the same wheel.
 HOME = "bidsflow_pipelines"
@@ -68,8 +68,10 @@ def find_pipeline(name: str) -> Pipeline:
 
     Raises
     ------
+    OptionError
+        If there is none of this name.
     PipelineError
-        If there is none, or its declaration cannot be read.
+        If its declaration cannot be read.
     """
     if "/" in name or name in (".", ".."):
         return _read_folder(Path(name))
@@ -81,9 +83,8 @@ def find_pipeline(name: str) -> Pipeline:
     if reasons:
         raise PipelineError(name, f"it cannot be loaded ({reasons[0]})")
     known = ", ".join(one.name for one in found.pipelines) or "none"
-    raise PipelineError(
-        name, f"there is no such pipeline; installed: {known}. A folder is given with a slash: ./{name}"
-    )
+    hint = f"Installed: {known}. A folder is given with a slash: ./{name}"
+    raise OptionError(f"there is no pipeline {name}", hint)
 
 
 def load(reference: str) -> Callable[..., Any]:

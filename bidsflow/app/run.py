@@ -11,27 +11,29 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bidsflow.app import derivatives, methods, provenance
 from bidsflow.app.config import format_config
 from bidsflow.app.crash import crash_page
 from bidsflow.app.inputs import Fault, Inputs, Participant, choose_participants, find_inputs
-from bidsflow.app.invocation import Invocation
-from bidsflow.app.participant import Failure, Task, build_flow, stage_report, write_task
+from bidsflow.app.invocation import Invocation, Resources
+from bidsflow.app.participant import KILLED, Failure, Task, build_flow, is_done, stage_report, write_task
 from bidsflow.app.registry import load
 from bidsflow.app.spec import Level, Pipeline
 from bidsflow.dataset.describe import to_json
-from bidsflow.dataset.tree import Dataset, check_target
+from bidsflow.dataset.tree import STATE, Dataset, check_target
 from bidsflow.dataset.write import commit, locked, staging, write_durably
-from bidsflow.errors import RunError
+from bidsflow.errors import InputError, OptionError, RunError
 from bidsflow.executors import Ended, Job
 from bidsflow.executors.local import run_jobs
 
 OK, SOME_FAILED, INVALID_INPUT, NOTHING_TO_DO = 0, 1, 65, 70
 #: Threads that a lone participant's steps get where nobody says how many.
 MOST_THREADS = 4
+#: Bytes at the end of a log that a crash page may show.
+END_BYTES = 1 << 15
 #: Variables that bound the threads of numerical libraries.
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
@@ -148,7 +150,7 @@ class _Watch:
 def _explain_end(ended: Ended) -> str:
     """Return why a process ended that had no time to say so."""
     if ended.code == -9:
-        return "killed: most often because the machine ran out of memory; give --mem, or fewer --n-cpus"
+        return KILLED
     if ended.code < 0:
         return f"the process was ended by signal {-ended.code}"
     return f"the process ended with exit code {ended.code}; see its log"
@@ -168,8 +170,12 @@ def run(pipeline: Pipeline, call: Invocation, tell: Tell = lambda event: None) -
 
     Raises
     ------
+    OptionError
+        If what was asked for cannot be meant.
+    InputError
+        If the dataset does not keep to BIDS, or is none.
     RunError
-        If it cannot begin: wrong options, an invalid input, nothing to do.
+        If there is nothing to do.
     DatasetError
         If the output folder is not ours.
     StorageError
@@ -189,9 +195,10 @@ def run(pipeline: Pipeline, call: Invocation, tell: Tell = lambda event: None) -
         inputs = find_inputs(call.bids_dir, pipeline, labels, call.selection, _database(call))
         if not inputs.participants and not inputs.faults:
             kinds = " or ".join(query.suffix for query in pipeline.reads)
-            raise RunError(f"{call.bids_dir}: no {kinds} image fits what was asked for", code=NOTHING_TO_DO)
+            raise RunError(f"{call.bids_dir}: no {kinds} image fits what was asked for")
         outcome = _run_level(pipeline, call, run_id, inputs, tell)
-    if Level.GROUP in call.levels and not call.dry_run:
+    stopped = outcome.failed and (call.stop_on_first_crash or not derivatives.list_finished(Dataset(call.output_dir)))
+    if Level.GROUP in call.levels and not call.dry_run and not stopped:
         outcome = _run_group(pipeline, call, outcome, tell)
     return outcome
 
@@ -201,26 +208,33 @@ def check_places(pipeline: Pipeline, call: Invocation) -> None:
 
     Raises
     ------
-    RunError
+    OptionError
         If it is the dataset itself, lies around it, or lies in it outside of ``derivatives/``.
     DatasetError
         If it holds what is not ours.
     """
     raw, out = call.bids_dir.resolve(), call.output_dir.resolve()
-    inside = raw in out.parents and (raw / "derivatives") not in out.parents
-    if raw == out or inside:
+    if _is_below(out, raw) and raw / "derivatives" not in out.parents:
         hint = f"Choose another folder, or one below {call.bids_dir / 'derivatives'}"
-        raise RunError(f"{call.output_dir}: derivatives cannot stand among the raw data", hint, 2)
+        raise OptionError(f"{call.output_dir}: derivatives cannot stand among the raw data", hint)
     if out in raw.parents:
-        raise RunError(f"{call.output_dir}: the dataset lies inside the output folder", "Choose another folder", 2)
-    if raw in call.work_dir.resolve().parents and (raw / "derivatives") not in call.work_dir.resolve().parents:
-        raise RunError(f"{call.work_dir}: the work folder lies among the raw data", "Choose another folder", 2)
+        raise OptionError(f"{call.output_dir}: the dataset lies inside the output folder", "Choose another folder")
+    work = call.work_dir.resolve()
+    if _is_below(work, raw) and not _is_below(work, raw / "derivatives"):
+        raise OptionError(f"{call.work_dir}: the work folder lies among the raw data", "Choose another folder")
+    if _is_below(work, out) and not _is_below(work, out / STATE):
+        hint = "Leave --work-dir away, or choose another folder"
+        raise OptionError(f"{call.work_dir}: the work folder lies among the derivatives", hint)
     check_target(call.output_dir)
     made = derivatives.read_json(out / "dataset_description.json")
     programs = [one.get("Name") for one in made.get("GeneratedBy", ()) if isinstance(one, dict)]
     if made and derivatives.generator_name(pipeline) not in programs:
         hint = "Choose another folder: each pipeline has one of its own"
-        raise RunError(f"{call.output_dir}: this is a dataset, and not one of {pipeline.name}", hint, 2)
+        raise OptionError(f"{call.output_dir}: this is a dataset, and not one of {pipeline.name}", hint)
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    return path == folder or folder in path.parents
 
 
 def _validate(call: Invocation, tell: Tell) -> None:
@@ -233,7 +247,7 @@ def _validate(call: Invocation, tell: Tell) -> None:
     if not report.ok:
         shown = "\n".join(f"  - {group.code}: {group.count} x, {', '.join(group.examples)}" for group in report.groups)
         hint = f"See bidsflow validate {call.bids_dir}; --skip-bids-validation goes on all the same"
-        raise RunError(f"{call.bids_dir}: the dataset does not keep to BIDS\n{shown}\n", hint, INVALID_INPUT)
+        raise InputError(f"{call.bids_dir}: the dataset does not keep to BIDS\n{shown}\n", hint)
 
 
 def _database(call: Invocation) -> Path | None:
@@ -246,31 +260,31 @@ def _run_level(pipeline: Pipeline, call: Invocation, run_id: str, inputs: Inputs
     broken = tuple(dict.fromkeys(fault.participant for fault in inputs.faults))
     for fault in inputs.faults:
         tell(Event("failed", fault.participant, f"{fault.path}: {fault.reason}"))
+    if (call.output_dir / STATE).is_dir() and not call.dry_run:
+        with locked(Dataset(call.output_dir)):
+            pass  # finishes what a killed run began to bring in
     tasks = [_task(pipeline, call, run_id, one) for one in inputs.participants]
-    done = [task for task in tasks if not call.force and _is_done(task)]
-    todo = share_machine([task for task in tasks if task not in done], call, pipeline)
+    done = [task for task in tasks if not call.force and is_done(task)]
+    todo = [task for task in tasks if task not in done]
     unchanged = tuple(task.participant.label for task in done)
     start = Outcome(run_id, unchanged=unchanged, failed=broken, without=inputs.without, faults=inputs.faults)
     tell(Event("begin", value=len(todo), text=", ".join(unchanged)))
     if call.dry_run:
-        return _replace(start, planned=tuple(map(_describe_task, todo)))
+        return replace(start, planned=tuple(map(_describe_task, todo)))
     if not todo:
         return start
     dataset = derivatives.open_derivatives(call.output_dir)
     _write_top(dataset, pipeline, call, run_id)
-    watch = _run_tasks(todo, dataset, call, tell)
+    share = share_machine(len(todo), call.resources, pipeline.memory_gb)
+    watch = _run_tasks(todo, share, dataset, call, tell)
+    for task in todo:
+        _keep_log(dataset, task)
     pages = tuple(
         _write_crash(dataset, task, watch.failures[task.participant.label])
         for task in todo
         if task.participant.label in watch.failures
     )
-    return _replace(start, done=tuple(watch.done), failed=broken + tuple(watch.failed), pages=pages)
-
-
-def _replace(outcome: Outcome, **changes: object) -> Outcome:
-    from dataclasses import replace
-
-    return replace(outcome, **changes)  # type: ignore[arg-type]  # mypy cannot see through **
+    return replace(start, done=tuple(watch.done), failed=broken + tuple(watch.failed), pages=pages)
 
 
 def _task(pipeline: Pipeline, call: Invocation, run_id: str, participant: Participant) -> Task:
@@ -279,48 +293,61 @@ def _task(pipeline: Pipeline, call: Invocation, run_id: str, participant: Partic
     )
 
 
-def _is_done(task: Task) -> bool:
-    """Return whether a participant is done, from the same inputs with the same parameters, and nothing is missing."""
-    dataset = Dataset(task.invocation.output_dir)
-    marker = derivatives.read_marker(dataset, task.participant.label)
-    return marker.get("digest") == task.digest and all((dataset.root / name).exists() for name in marker["files"])
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How participants share a machine.
+
+    Attributes
+    ----------
+    at_once : int
+        Participants that run at the same time.
+    n_procs, threads : int
+        Steps of each at once, and threads of a step.
+    memory_gb : float
+        Memory of each.
+    """
+
+    at_once: int
+    n_procs: int
+    threads: int
+    memory_gb: float
 
 
-def share_machine(tasks: Sequence[Task], call: Invocation, pipeline: Pipeline) -> list[Task]:
-    """Return the tasks with their share of the machine: as many at once as processors and memory allow."""
-    from dataclasses import replace
+def share_machine(participants: int, resources: Resources, memory_gb: float) -> Share:
+    """Return how participants share a machine: as many at once as processors and memory allow.
 
-    if not tasks:
-        return []
-    resources = call.resources
-    threads = resources.omp_threads or (1 if len(tasks) > 1 else min(MOST_THREADS, resources.n_procs))
-    fit = max(1, int(resources.memory_gb // pipeline.memory_gb))
-    at_once = max(1, min(len(tasks), resources.n_procs // threads, fit))
-    procs = max(1, resources.n_procs // at_once)
-    return [
-        replace(task, n_procs=procs, threads=min(threads, procs), memory_gb=resources.memory_gb / at_once)
-        for task in tasks
-    ]
+    Parameters
+    ----------
+    participants : int
+        How many are to run.
+    resources : Resources
+        What may be used.
+    memory_gb : float
+        What each needs.
+    """
+    most = min(MOST_THREADS, resources.n_procs) if participants == 1 else 1
+    threads = resources.omp_threads or most
+    fit = int(resources.memory_gb // memory_gb)
+    at_once = max(1, min(participants, resources.n_procs // threads, fit))
+    n_procs = max(1, resources.n_procs // at_once)
+    return Share(at_once, n_procs, min(threads, n_procs), resources.memory_gb / at_once)
 
 
-def _run_tasks(tasks: Sequence[Task], dataset: Dataset, call: Invocation, tell: Tell) -> _Watch:
+def _run_tasks(tasks: Sequence[Task], share: Share, dataset: Dataset, call: Invocation, tell: Tell) -> _Watch:
     watch = _Watch(tell, call.stop_on_first_crash)
     jobs = []
     for task in tasks:
-        log = task.work / "log.txt"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_bytes(b"")
-        jobs.append(Job(task.participant.label, (sys.executable, "-m", "bidsflow.app", str(write_task(task))), log))
-    at_once = max(1, call.resources.n_procs // tasks[0].n_procs)
-    threads = dict.fromkeys(THREAD_VARIABLES, str(tasks[0].threads))
+        mine = replace(task, n_procs=share.n_procs, threads=share.threads, memory_gb=share.memory_gb)
+        command = (sys.executable, "-m", "bidsflow.app", str(write_task(mine)))
+        jobs.append(Job(task.participant.label, command, task.log))
+    threads = dict.fromkeys(THREAD_VARIABLES, str(share.threads))
     if call.write_graph:
         write_graph(tasks[0], dataset)
-    run_jobs(jobs, watch, n_parallel=min(at_once, len(jobs)), environment={**threads, "PYTHONHASHSEED": "0"})
-    for job in jobs:
-        if job.log.is_file() and job.name in (*watch.done, *watch.failed):
-            target = dataset.root / "logs" / tasks[0].run_id / f"sub-{job.name}.log"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(job.log, target)
+    try:
+        run_jobs(jobs, watch, n_parallel=share.at_once, environment={**threads, "PYTHONHASHSEED": "0"})
+    finally:
+        for job in jobs:
+            job.log.with_suffix(".task").unlink(missing_ok=True)  # of those that never began
     return watch
 
 
@@ -349,7 +376,9 @@ def _write_top(dataset: Dataset, pipeline: Pipeline, call: Invocation, run_id: s
     """Write what describes the derivatives as a whole, and how this run was called."""
     text = methods.methods_text(pipeline, methods.body_of(pipeline, pipeline.params(**call.params)))
     files = {
-        "dataset_description.json": to_json(derivatives.describe_dataset(pipeline, call.bids_dir, dataset.root)),
+        "dataset_description.json": to_json(
+            derivatives.describe_dataset(pipeline, call.bids_dir, dataset.root, call.derivatives)
+        ),
         "README.md": derivatives.readme(pipeline),
         "logs/CITATION.md": text,
         ".bidsignore": derivatives.bidsignore(pipeline),
@@ -367,10 +396,30 @@ def _write_top(dataset: Dataset, pipeline: Pipeline, call: Invocation, run_id: s
             commit(staged, tree)
 
 
+def _log_of(dataset: Dataset, task: Task) -> Path:
+    return dataset.root / "logs" / task.run_id / f"sub-{task.participant.label}.log"
+
+
+def _keep_log(dataset: Dataset, task: Task) -> None:
+    """Move what the process of a participant printed to the logs; there is none where it never began."""
+    target = _log_of(dataset, task)
+    if task.log.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(task.log, target)
+
+
+def _read_end(log: Path) -> str:
+    """Return the last lines of a log: a process may print without end, and without lines."""
+    if not log.is_file():
+        return ""
+    with log.open("rb") as stream:
+        stream.seek(max(0, log.stat().st_size - END_BYTES))
+        text = stream.read().decode(errors="replace")
+    return "\n".join(text.splitlines()[-60:])
+
+
 def _write_crash(dataset: Dataset, task: Task, failures: Sequence[Failure]) -> Path:
-    log = task.work / "log.txt"
-    tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-60:] if log.is_file() else []
-    html = crash_page(task, failures, "\n".join(tail))
+    html = crash_page(task, failures, _read_end(_log_of(dataset, task)))
     path = dataset.root / "logs" / task.run_id / f"sub-{task.participant.label}_crash.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_durably(path, html.encode())
@@ -381,12 +430,12 @@ def _run_group(pipeline: Pipeline, call: Invocation, outcome: Outcome, tell: Tel
     """Run the group level over all participants that are done."""
     labels = derivatives.list_finished(Dataset(call.output_dir))
     if not labels:
-        raise RunError(f"{call.output_dir}: no participant is done", "Run the participant level first", NOTHING_TO_DO)
+        raise RunError(f"{call.output_dir}: no participant is done", "Run the participant level first")
     tell(Event("group", value=len(labels)))
     dataset = derivatives.open_derivatives(call.output_dir)
     cohort = derivatives.Cohort(dataset.root, labels, pipeline.params(**call.params), call.bids_dir)
     _commit_files(dataset, load(pipeline.group)(cohort))
-    return _replace(outcome, group=True)
+    return replace(outcome, group=True)
 
 
 def _commit_files(dataset: Dataset, files: Mapping[str, bytes]) -> None:
@@ -402,11 +451,12 @@ def _commit_files(dataset: Dataset, files: Mapping[str, bytes]) -> None:
 
 def _report_again(pipeline: Pipeline, call: Invocation, run_id: str, tell: Tell) -> Outcome:
     """Make the reports of participants that are done again, and the group's."""
-    dataset = derivatives.open_derivatives(call.output_dir)
+    dataset = Dataset(call.output_dir.resolve())
     chosen = set(choose_participants(call.bids_dir, call.selection))
     labels = tuple(label for label in derivatives.list_finished(dataset) if label in chosen)
     if not labels:
-        raise RunError(f"{call.output_dir}: no participant is done", "Run without --reports-only first", NOTHING_TO_DO)
+        raise RunError(f"{call.output_dir}: no participant is done", "Run without --reports-only first")
+    dataset = derivatives.open_derivatives(call.output_dir)
     params = pipeline.params(**call.params)
     for label in labels:
         tell(Event("started", label))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bidsflow.errors import DatasetError, RunError
+from bidsflow.errors import DatasetError, OptionError
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 #: What is made of which template; the name of the package is filled in.
@@ -34,13 +34,13 @@ def new_pipeline(name: str, into: Path, summary: str = "") -> tuple[Path, ...]:
 
     Raises
     ------
-    RunError
+    OptionError
         If the name is none.
     DatasetError
         If the folder holds something.
     """
     if not _NAME.fullmatch(name):
-        raise RunError(f"{name!r} is no name for a pipeline", "Use small letters, digits and dashes: my-pipeline", 2)
+        raise OptionError(f"{name!r} is no name for a pipeline", "Use small letters, digits and dashes: my-pipeline")
     if into.exists() and (not into.is_dir() or any(into.iterdir())):
         raise DatasetError(str(into), "there is something of this name already", "Choose another name or folder")
     from jinja2 import Environment, PackageLoader, StrictUndefined

@@ -11,7 +11,7 @@ from bidsflow.app.derivatives import read_json
 from bidsflow.app.provenance import digest_file
 from bidsflow.convert.ledger import read_ledger
 from bidsflow.dataset.tree import STATE, Dataset
-from bidsflow.errors import BidsflowError, RunError
+from bidsflow.errors import BidsflowError, InputError, OptionError
 from bidsflow.names import parse_name
 
 _URI = "bids:"
@@ -49,15 +49,15 @@ def trace_file(path: Path) -> Origin:
 
     Raises
     ------
-    RunError
+    OptionError
         If it is no file, or lies in no dataset.
     """
     path = path.absolute()
     if not path.is_file():
-        raise RunError(f"{path}: there is no such file", code=2)
+        raise OptionError(f"{path}: there is no such file")
     root = next((up for up in path.parents if (up / "dataset_description.json").is_file()), None)
     if root is None:
-        raise RunError(f"{path}: it lies in no BIDS dataset", "No dataset_description.json above it", 65)
+        raise InputError(f"{path}: it lies in no BIDS dataset", "No dataset_description.json above it")
     description = read_json(root / "dataset_description.json")
     if description.get("DatasetType") == "derivative":
         return _trace_derivative(root, path, description)
