@@ -153,7 +153,7 @@ def _read_volume(img: Image, volume: int, cuts: tuple[Cut, ...]) -> tuple[list[N
     for start in range(0, nz, depth):
         stop = min(start + depth, nz)
         index = (slice(None), slice(None), slice(start, stop))[: len(img.shape)] + rest
-        slab = _to_real(np.asarray(img.dataobj[index])).reshape(nx, ny, stop - start)
+        slab = to_real(np.asarray(img.dataobj[index])).reshape(nx, ny, stop - start)
         finite = np.isfinite(slab)
         total += float(slab.sum(where=finite))
         count += int(finite.sum())
@@ -165,7 +165,8 @@ def _read_volume(img: Image, volume: int, cuts: tuple[Cut, ...]) -> tuple[list[N
     return planes, total / count if count else math.nan, nx * ny * nz - count
 
 
-def _to_real(values: NDArray[Any]) -> NDArray[np.float64]:
+def to_real(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return complex values as magnitudes, colours as luminance, and all others as they are."""
     import numpy as np
 
     if values.dtype.names:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from bidsflow.report.contours import trace_outline
 from bidsflow.report.panels import Grid, find_window, orient_plane
-from bidsflow.report.scan import Image, grid_of
+from bidsflow.report.scan import Image, grid_of, to_real
 from bidsflow.report.shapes import Drawing, Ink, Path, Picture, Shape, Words, place_box
 from bidsflow.report.values import format_number
 
@@ -94,7 +94,8 @@ def draw_mosaic(
     Parameters
     ----------
     img : Image
-        Real values with three axes in space; of further ones the first volume is shown.
+        With three axes in space; of further ones the first volume is shown. Complex values are shown as magnitudes,
+        colours as luminance.
     title : str
         What it shows.
     view : {'axial', 'coronal', 'sagittal'}
@@ -314,7 +315,10 @@ def _read_volume(img: Image) -> NDArray[np.float32]:
     import numpy as np
 
     where = (slice(None),) * min(3, len(img.shape)) + (0,) * max(0, len(img.shape) - 3)
-    return np.asarray(img.dataobj[where], dtype=np.float32).reshape((*img.shape[:3], 1, 1)[:3])
+    values = np.asarray(img.dataobj[where])
+    if values.dtype.names or np.iscomplexobj(values):
+        values = to_real(values)
+    return np.asarray(values, dtype=np.float32).reshape((*img.shape[:3], 1, 1)[:3])
 
 
 def _paint(planes: list[NDArray[np.float32]], sheet: _Sheet, look: Look) -> Picture:

@@ -212,7 +212,7 @@ def find_fences(values: Sequence[float]) -> Fences:
 
 
 def robust_z(value: float, fences: Fences) -> float:
-    """Return how far a value is from the median, in robust standard deviations; NaN where there is no spread."""
+    """Return how far a value is from the median, in robust standard deviations; NaN where there are no fences."""
     return _LIMIT * (value - fences.median) / (fences.high - fences.median)
 
 

@@ -149,12 +149,15 @@ def draw_timeline(
     Raises
     ------
     ValueError
-        If lengths differ.
+        If lengths differ, or a flagged volume does not exist.
     """
     lengths = {len(c.values) for c in courses} | ({carpet.z.shape[1]} if carpet else set())
     if len(lengths) != 1:
         raise ValueError(f"timeline {title!r}: lengths differ or there is nothing to draw: {sorted(lengths)}")
     n = lengths.pop()
+    for volume in flagged:
+        if not 0 <= volume < n:
+            raise ValueError(f"timeline {title!r}: flagged volume {volume} of {n}, counted from 0")
     across = Scale(0.0, n * seconds_per_volume, _LEFT, _RIGHT)
     shapes: list[Shape] = []
     top = _TOP

@@ -97,6 +97,14 @@ def test_mosaic_shows_the_first_of_several_volumes_and_flat_images() -> None:
     assert draw_mosaic(make_image(make_halves()[:, :, 5]), title="t").shapes
 
 
+def test_mosaic_shows_magnitudes_and_colours_as_grey() -> None:
+    colours = np.zeros((20, 24, 12), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
+    colours["G"] = make_halves()
+    for data in (colours, (make_halves() * 1j).astype(np.complex64)):
+        pixels = read_picture(draw_mosaic(nib.Nifti1Image(data, AFFINE), title="t", many=1))
+        assert pixels[12, 5, 0] > 250 > 5 > pixels[12, 15, 0]
+
+
 def test_mosaic_tells_nothing_of_sides_when_the_header_does_not() -> None:
     drawing = draw_mosaic(nib.Nifti1Image(make_halves().astype(np.int16), None), title="t")
     assert "L" not in read_words(drawing)

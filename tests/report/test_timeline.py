@@ -96,6 +96,11 @@ def test_timeline_says_when_a_line_has_no_value() -> None:
     assert "no finite value" in [s.text for s in drawing.shapes if isinstance(s, Words)]
 
 
+def test_timeline_raises_when_a_flagged_volume_does_not_exist() -> None:
+    with pytest.raises(ValueError, match="flagged volume 2 of 2"):
+        draw_timeline((Course("x", (1.0, 2.0)),), title="t", seconds_per_volume=2.0, flagged=(2,))
+
+
 def test_timeline_raises_when_lengths_differ() -> None:
     with pytest.raises(ValueError, match=r"\[1, 2\]"):
         draw_timeline((Course("x", (1.0,)), Course("y", (1.0, 2.0))), title="t", seconds_per_volume=2.0)
