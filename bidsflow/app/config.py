@@ -43,7 +43,7 @@ def format_config(pipeline: Pipeline, call: Invocation, run_id: str) -> str:
         "bids_dir": str(call.bids_dir),
         "output_dir": str(call.output_dir),
         "analysis_level": [level.value for level in call.levels],
-        "command": shlex.join((*call.prog.split(), *call.arguments)),
+        "command": shlex.join((*shlex.split(call.prog), *call.arguments)),
     }
     tables = (("run", about), ("options", options), ("parameters", call.params))
     return "\n".join(_table(name, values) for name, values in tables)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from bidsflow.app.invocation import OutputLayout
 from bidsflow.app.participant import Failure, Task
 from bidsflow.report.page import render
 from bidsflow.report.values import Fact, Listing, Note, Page, Pairs, Section, Tone
 
 
 def rerun_command(task: Task) -> str:
-    """Return the command that runs one participant again; it goes on from the steps that are done."""
+    """Return the command that runs one participant again as it was run; it goes on from the steps that are done."""
     call = task.invocation
-    prog = call.prog.split() or ["bidsflow", "run", task.pipeline.name]
-    short = (*prog, str(call.bids_dir), str(call.output_dir), "participant")
-    work = ("--work-dir", str(call.work_dir))
-    return shlex.join((*short, "--participant-label", task.participant.label, *work))
+    prog = shlex.split(call.prog) or ["bidsflow", "run", task.pipeline.name]
+    nested = call.layout is OutputLayout.NESTED
+    output = call.output_dir.parent if nested else call.output_dir
+    short = (*prog, str(call.bids_dir), str(output), "participant")
+    config = ("--config", str(call.output_dir / "logs" / task.run_id / "config.toml"))
+    return shlex.join((*short, "--participant-label", task.participant.label, *config))
 
 
 def crash_page(task: Task, failures: Sequence[Failure], log: str) -> str:

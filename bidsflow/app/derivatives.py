@@ -182,7 +182,9 @@ def generator_name(pipeline: Pipeline) -> str:
     return f"bidsflow {pipeline.name}"
 
 
-def describe_dataset(pipeline: Pipeline, raw: Path, root: Path) -> dict[str, Any]:
+def describe_dataset(
+    pipeline: Pipeline, raw: Path, root: Path, others: Mapping[str, Path] | None = None
+) -> dict[str, Any]:
     """Return ``dataset_description.json`` of a derivative dataset.
 
     Parameters
@@ -192,20 +194,22 @@ def describe_dataset(pipeline: Pipeline, raw: Path, root: Path) -> dict[str, Any
     raw : Path
         The raw dataset.
     root : Path
-        The derivative dataset, from which the link to the raw one leads.
+        The derivative dataset, from which the links to the others lead.
+    others : mapping of str to Path, optional
+        Other derivatives that were used, by name.
     """
     source = read_json(raw / "dataset_description.json")
     generator: dict[str, Any] = {"Name": generator_name(pipeline), "Version": pipeline.version}
     generator["Description"] = f"{pipeline.summary} Run by bidsflow {__version__}."
     if container := os.environ.get(CONTAINER):
-        kind = "apptainer" if container.endswith(".sif") else "docker"
-        generator["Container"] = {"Type": kind, "Tag": container}
+        generator["Container"] = _describe_container(container)
+    links = {"raw": raw, **(others or {})}
     description: dict[str, Any] = {
         "Name": f"{source.get('Name') or raw.name}: {pipeline.name}",
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
         "GeneratedBy": [generator, {"Name": "bidsflow", "Version": __version__}],
-        "DatasetLinks": {"raw": os.path.relpath(raw, root)},
+        "DatasetLinks": {name: os.path.relpath(path.resolve(), root.resolve()) for name, path in links.items()},
         "HowToAcknowledge": "See logs/CITATION.md.",
     }
     if authors := source.get("Authors"):
@@ -213,6 +217,14 @@ def describe_dataset(pipeline: Pipeline, raw: Path, root: Path) -> dict[str, Any
     if doi := source.get("DatasetDOI"):
         description["SourceDatasets"] = [{"DOI": doi}]
     return description
+
+
+def _describe_container(image: str) -> dict[str, str]:
+    """Return a container image as ``GeneratedBy`` names it: ``docker://x/qc:1``, ``x/qc:1``, ``/images/qc.sif``."""
+    if image.endswith(".sif"):
+        return {"Type": "apptainer", "Tag": image.rpartition("/")[2]}
+    scheme, mark, tag = image.rpartition("://")
+    return {"Type": scheme or "docker", "Tag": tag, **({"URI": image} if mark else {})}
 
 
 def readme(pipeline: Pipeline) -> str:

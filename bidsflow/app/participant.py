@@ -6,14 +6,18 @@ the pipe that `executors.local.EVENTS` names, and brings its derivatives into th
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pickle
+import select
 import shutil
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,14 +28,18 @@ from bidsflow.app.invocation import Invocation
 from bidsflow.app.provenance import Usage
 from bidsflow.app.registry import load
 from bidsflow.app.spec import Pipeline
+from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import commit, locked, staging
-from bidsflow.errors import BidsflowError
 from bidsflow.executors.local import EVENTS
 
 #: Tells what happens, as a JSON object.
 Tell = Callable[[Mapping[str, object]], None]
 #: Environment variable with the id of the run, by which steps know whether their result is of this one.
 RUN_ID = "BIDSFLOW_RUN"
+#: Said of a process that had no time to say anything.
+KILLED = "killed: most often because the machine ran out of memory; give --mem, or fewer --n-cpus"
+#: Characters of an input that are shown.
+LONGEST = 1000
 #: The job ran, and a step of it failed.
 EXIT_FAILED = 1
 
@@ -81,6 +89,11 @@ class Task:
         return self.invocation.work_dir / f"bidsflow-{self.pipeline.name}" / f"sub-{self.participant.label}"
 
     @property
+    def log(self) -> Path:
+        """What its process prints; two runs may be at work."""
+        return self.work.parent / f"{self.run_id}_sub-{self.participant.label}.log"
+
+    @property
     def digest(self) -> str:
         """What changes where it has to be done again."""
         return provenance.digest_task(self.pipeline, self.invocation.params, self.inputs)
@@ -107,8 +120,8 @@ class Failure:
     @property
     def reason(self) -> str:
         """The last line of the traceback."""
-        lines = [line for line in self.trace.strip().splitlines() if line and not line.startswith(" ")]
-        return lines[-1] if lines else "unknown"
+        lines = [line for line in self.trace.strip().splitlines() if line and not line[0].isspace()]
+        return lines[-1].removeprefix("bidsflow.errors.") if lines else "unknown"
 
 
 def run_participant(task: Task, tell: Tell) -> tuple[Failure, ...]:
@@ -127,6 +140,7 @@ def run_participant(task: Task, tell: Tell) -> tuple[Failure, ...]:
 
 def build_flow(task: Task) -> Any:
     """Return the workflow of a participant; nothing has run yet."""
+    os.environ["NIPYPE_NO_ET"] = os.environ["NO_ET"] = "1"  # else nipype asks the network for a newer version
     from bidsflow.app.workflow import Flow
 
     flow = Flow(task.pipeline.name.replace("-", "_"), task.work, task.params, task.threads)
@@ -137,17 +151,29 @@ def build_flow(task: Task) -> Any:
 def _execute(task: Task, flow: Any, tell: Tell) -> tuple[list[Any], tuple[Failure, ...]]:
     """Run the steps; return the nodes that ran, and what failed."""
     crashed: list[Any] = []
+    started: set[str] = set()
 
     def report(node: Any, status: str) -> None:
+        if status == "start":
+            started.add(node.name)
         if status == "exception":
             crashed.append(node)
+        if status == "end" and task.n_procs == 1 and node.name not in started:
+            return  # nipype's Linear says this of what a failure has kept from running
         tell({"event": "step", "step": node.name, "status": status})
 
+    from bidsflow.app.workflow import Pool
+
     flow.workflow.config["execution"] = settings(task)
-    plugin = "MultiProc" if task.n_procs > 1 else "Linear"
-    arguments = {"n_procs": task.n_procs, "memory_gb": task.memory_gb, "raise_insufficient": False}
+    arguments = {
+        "n_procs": task.n_procs,
+        "memory_gb": task.memory_gb,
+        "raise_insufficient": False,
+        "status_callback": report,
+    }
     try:
-        graph = flow.workflow.run(plugin=plugin, plugin_args={**arguments, "status_callback": report})
+        plugin = Pool(plugin_args=arguments) if task.n_procs > 1 else "Linear"
+        graph = flow.workflow.run(plugin=plugin, plugin_args=arguments)
     except Exception:  # nipype raises what it likes
         if not crashed:
             raise
@@ -173,8 +199,9 @@ def settings(task: Task) -> dict[str, str]:
 def _failure_of(node: Any) -> Failure:
     result = node.result
     trace = getattr(result.runtime, "traceback", None) if result is not None else None
-    text = "".join(trace) if isinstance(trace, (list, tuple)) else str(trace or "the step ended without a word")
-    given = {key: str(value) for key, value in sorted(node.inputs.get().items()) if key != "code"}
+    trace = trace or getattr(node, "_traceback", None) or "the step ended without a word"
+    text = "".join(trace) if isinstance(trace, (list, tuple)) else str(trace)
+    given = {key: str(value)[:LONGEST] for key, value in sorted(node.inputs.get().items()) if key != "code"}
     shown = tuple((key, value) for key, value in given.items() if value != "<undefined>")
     return Failure(node.name, shown, text)
 
@@ -206,10 +233,11 @@ def _write(task: Task, flow: Any, values: Mapping[tuple[str, str], Any], usage: 
         label = task.participant.label
         derivatives.stage_file(tree, f"logs/{task.run_id}/sub-{label}.json", record)
         stage_report(tree, task.pipeline, label, task.params)
-        marker = {"digest": task.digest, "run": task.run_id, "files": sorted(outputs)}
+        files = sorted([*outputs, *(path.name for path in tree.glob("sub-*.html"))])
+        marker = {"digest": task.digest, "run": task.run_id, "files": files}
         derivatives.stage_file(tree, str(derivatives.marker_file(dataset, label).relative_to(dataset.root)), marker)
         before = derivatives.read_marker(dataset, label).get("files", [])
-        gone = [name for name in before if name not in outputs and (dataset.root / name).exists()]
+        gone = [name for name in before if name not in files and (dataset.root / name).exists()]
         with locked(dataset):
             commit(staged, tree, gone)
 
@@ -253,6 +281,7 @@ def _open_pipe() -> Tell:
     if not number:
         return lambda event: None
     stream = os.fdopen(int(number), "w", encoding="utf-8", closefd=False)
+    threading.Thread(target=_end_with_reader, args=(int(number),), daemon=True).start()
 
     def tell(event: Mapping[str, object]) -> None:
         stream.write(json.dumps(event) + "\n")
@@ -261,24 +290,51 @@ def _open_pipe() -> Tell:
     return tell
 
 
+def _end_with_reader(pipe: int) -> None:
+    """End this process and all of its children when nobody listens any more: the run was killed.
+
+    Its work would be in the way of the run that goes on from there.
+    """
+    poll = select.poll()
+    poll.register(pipe, 0)  # errors and hang-ups are told in any case
+    poll.poll()
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+@contextmanager
+def _alone(task: Task) -> Iterator[None]:
+    """Wait until no other run works on this participant, and keep others out."""
+    with (task.work.parent / f"sub-{task.participant.label}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        task.work.mkdir(parents=True, exist_ok=True)  # the other run may have removed it
+        yield
+
+
+def is_done(task: Task) -> bool:
+    """Return whether a participant is done, from the same inputs with the same parameters, and nothing is missing."""
+    dataset = Dataset(task.invocation.output_dir)
+    marker = derivatives.read_marker(dataset, task.participant.label)
+    files = marker.get("files", [])
+    return marker.get("digest") == task.digest and bool(files) and all((dataset.root / name).exists() for name in files)
+
+
 def _clean(task: Task) -> None:
     if task.invocation.clean_work:
         shutil.rmtree(task.work, ignore_errors=True)
-        with suppress(OSError):
-            task.work.parent.rmdir()
 
 
 def write_task(task: Task) -> Path:
     """Write down what a process has to do, and return where."""
-    task.work.mkdir(parents=True, exist_ok=True)
-    path = task.work / "task.pickle"
+    path = task.log.with_suffix(".task")
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(pickle.dumps((task.search, pickle.dumps(task))))
     return path
 
 
 def read_task(path: Path) -> Task:
-    """Return what a process has to do."""
+    """Return what a process has to do; its file is removed."""
     search, data = pickle.loads(path.read_bytes())
+    path.unlink()
     sys.path[:0] = [one for one in search if one not in sys.path]
     task: Task = pickle.loads(data)
     return task
@@ -291,16 +347,17 @@ def main() -> int:
     began = time.monotonic()
     _quiet_nipype(task)
     try:
-        failures = run_participant(task, tell)
-    except BidsflowError as error:
-        failures = (Failure("", (), f"{type(error).__name__}: {error}"),)
+        with _alone(task):
+            if not task.invocation.force and is_done(task):  # another run has just done it
+                return 0
+            failures = run_participant(task, tell)
+            if not failures:
+                _clean(task)
     except Exception as error:  # noqa: BLE001  a pipeline may raise anything; the other participants go on
         failures = (Failure("", (), _format(error)),)
     for failure in failures:
         print(f"failed: {failure.step}\n{failure.trace}", file=sys.stderr)  # noqa: T201  the log of this process
         tell({"event": "failed", "step": failure.step, "inputs": list(failure.inputs), "trace": failure.trace})
-    if not failures:
-        _clean(task)
     tell({"event": "ended", "seconds": round(time.monotonic() - began, 2)})
     return EXIT_FAILED if failures else 0
 

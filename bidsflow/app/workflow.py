@@ -29,9 +29,10 @@ from typing import Any, Union, get_args, get_origin
 from nipype.interfaces.base import BaseInterface, DynamicTraitedSpec, Undefined, isdefined, traits
 from nipype.interfaces.utility import Merge
 from nipype.pipeline import engine
+from nipype.pipeline.plugins.multiproc import MultiProcPlugin
 
 from bidsflow.app.derivatives import is_inside
-from bidsflow.app.participant import RUN_ID
+from bidsflow.app.participant import KILLED, RUN_ID
 from bidsflow.app.spec import fits
 from bidsflow.errors import FlowError
 from bidsflow.names import BidsName
@@ -152,6 +153,20 @@ class Call(BaseInterface):  # type: ignore[misc]  # nipype has no types
     def _list_outputs(self) -> dict[str, Any]:
         outputs: dict[str, Any] = self._outputs().get()
         return outputs | self._values
+
+
+class Pool(MultiProcPlugin):  # type: ignore[misc]
+    """Runs steps at once. Nipype's own plugin waits for ever for a step whose process was killed (its issue 2700)."""
+
+    def _async_callback(self, args: Any) -> None:
+        if args.exception() is None:
+            super()._async_callback(args)
+
+    def _get_result(self, taskid: int) -> Any:
+        future = self._task_obj[taskid]
+        if future.done() and (error := future.exception()) is not None:
+            return {"result": None, "traceback": [f"{type(error).__name__}: {KILLED}"]}
+        return super()._get_result(taskid)
 
 
 def _children_time() -> float:

@@ -131,7 +131,8 @@ def build(flow, participant):
             steps.measure, f"measure_{rank}", images=[scaled["image"], image.path], method=params.method
         )
         name = image.name.with_ext(".nii.gz").with_entity("desc", "scaled")
-        flow.keep(name, scaled["image"], sources=(image.uri,), Factor=params.factor, Measures=found["values"])
+        more = {"SkullStripped": False, "Factor": params.factor, "Measures": found["values"]}
+        flow.keep(name, scaled["image"], sources=(image.uri,), **more)
         flow.keep(image.name.with_ext(".json"), found["values"], sources=(image.uri,))
 """
 _REPORT = """

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bidsflow.app.command import make_parser, parse
 from bidsflow.app.invocation import Invocation, OutputLayout, format_memory, parse_memory
 from bidsflow.app.spec import Level, Pipeline
-from bidsflow.errors import RunError
+from bidsflow.errors import OptionError
 
 
 def read(toy: Pipeline, *arguments: object) -> Invocation:
@@ -21,7 +21,7 @@ def read(toy: Pipeline, *arguments: object) -> Invocation:
 
 
 def refuse(toy: Pipeline, *arguments: object) -> str:
-    with pytest.raises(RunError) as refused:
+    with pytest.raises(OptionError) as refused:
         read(toy, *arguments)
     assert refused.value.exit_code == 2
     return str(refused.value)
@@ -147,7 +147,7 @@ def test_mistake_is_said_with_exit_code_2(case: Mistake, toy: Pipeline) -> None:
 
 @pytest.mark.parametrize("arguments", [(), ("bids",), ("bids", "out"), ("bids", "out", "session")])
 def test_positionals_are_needed(arguments: tuple[str, ...], toy: Pipeline) -> None:
-    with pytest.raises(RunError) as refused:
+    with pytest.raises(OptionError) as refused:
         parse(toy, arguments, "bidsflow run toy")
     assert refused.value.exit_code == 2
 
@@ -191,11 +191,11 @@ def test_memory_is_an_amount_or_refused(text: str) -> None:
 
 
 @given(st.lists(st.text(max_size=6), max_size=5))
-def test_any_arguments_are_an_invocation_or_a_run_error(toy: Pipeline, arguments: list[str]) -> None:
+def test_any_arguments_are_an_invocation_or_refused(toy: Pipeline, arguments: list[str]) -> None:
     try:
         parse(toy, ("bids", "out", "participant", *arguments), "toy")
         code = 0
-    except RunError as error:
+    except OptionError as error:
         code = error.exit_code
     except SystemExit as end:  # --help, --version
         code = int(end.code or 0)

@@ -15,7 +15,7 @@ from bidsflow.app.command import parse
 from bidsflow.app.config import format_config
 from bidsflow.app.invocation import Invocation, OutputLayout, Resources, Selection
 from bidsflow.app.spec import Level, Pipeline
-from bidsflow.errors import RunError
+from bidsflow.errors import OptionError
 
 LABELS = st.lists(st.from_regex(r"[a-zA-Z0-9]{1,4}", fullmatch=True), max_size=3, unique=True).map(tuple)
 #: What a file system and a terminal can hand over, undecodable bytes included.
@@ -125,7 +125,7 @@ WRONG = [
 
 @pytest.mark.parametrize("case", WRONG, ids=lambda case: case.text)
 def test_configuration_is_refused_when_a_value_does_not_fit(case: Wrong, toy: Pipeline, tmp_path: Path) -> None:
-    with pytest.raises(RunError) as refused:
+    with pytest.raises(OptionError) as refused:
         configure(toy, tmp_path, case.text)
     assert refused.value.exit_code == 2
     assert case.said in str(refused.value)
@@ -133,5 +133,5 @@ def test_configuration_is_refused_when_a_value_does_not_fit(case: Wrong, toy: Pi
 
 def test_configuration_that_is_no_text_is_refused(toy: Pipeline, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(RunError, match="cannot be read"):
+    with pytest.raises(OptionError, match="cannot be read"):
         parse(toy, ("bids", "out", "participant", "--config", str(tmp_path / "config.toml")), "toy")

@@ -14,7 +14,7 @@ import pytest
 from bidsflow.app.inputs import Inputs, choose_participants, find_inputs, fingerprint, list_participants
 from bidsflow.app.invocation import Selection
 from bidsflow.app.spec import Pipeline, Query
-from bidsflow.errors import RunError
+from bidsflow.errors import InputError, OptionError
 
 from .conftest import make_dataset, write_image
 
@@ -158,7 +158,7 @@ def test_selection_leaves_what_was_asked_for(
     [{"t1w": {"colour": "red"}}, {"t1w": {"return_type": "object"}}, {"t1w": {"scope": "raw"}}, {"t1w": {"sub": 3.5}}],
 )
 def test_filter_with_an_unknown_entity_is_refused(filters: dict[str, object], toy: Pipeline, dataset: Path) -> None:
-    with pytest.raises(RunError) as refused:
+    with pytest.raises(OptionError) as refused:
         find(toy, dataset, filters=filters)
     assert refused.value.exit_code == 2
 
@@ -185,7 +185,7 @@ def test_broken_sidecar_is_a_fault_of_its_participant_only(text: str, toy: Pipel
 
 def test_broken_sidecar_of_all_ends_with_its_name(toy: Pipeline, dataset: Path) -> None:
     (dataset / "T1w.json").write_text("{")
-    with pytest.raises(RunError, match=r"T1w\.json") as refused:
+    with pytest.raises(InputError, match=r"T1w\.json") as refused:
         find(toy, dataset)
     assert refused.value.exit_code == 65
 
@@ -296,14 +296,14 @@ def test_participants_are_chosen(dataset: Path) -> None:
 
 @pytest.mark.parametrize("selection", [Selection(participants=("01", "99")), Selection(without=("99",))])
 def test_participant_who_is_not_there_is_told(selection: Selection, dataset: Path) -> None:
-    with pytest.raises(RunError, match=r"no sub-99.*sub-01, sub-02") as refused:
+    with pytest.raises(OptionError, match=r"no sub-99.*sub-01, sub-02") as refused:
         choose_participants(dataset, selection)
     assert refused.value.exit_code == 2
 
 
 def test_folder_that_is_no_dataset_is_refused(tmp_path: Path) -> None:
     for place in (tmp_path, tmp_path / "nothing"):
-        with pytest.raises(RunError) as refused:
+        with pytest.raises(InputError) as refused:
             choose_participants(place, Selection())
         assert refused.value.exit_code == 65
 

@@ -10,7 +10,7 @@ import pytest
 
 from bidsflow.app.registry import find_pipeline, find_pipelines, load
 from bidsflow.app.spec import Pipeline
-from bidsflow.errors import PipelineError
+from bidsflow.errors import OptionError, PipelineError
 
 _DECLARATION = """
 from dataclasses import dataclass
@@ -87,7 +87,7 @@ def test_reason_is_given_when_a_broken_pipeline_is_asked_for(install: Install) -
 
 def test_unknown_name_says_what_there_is(install: Install) -> None:
     install("stranger_good", _DECLARATION.format(name="good"))
-    with pytest.raises(PipelineError, match=r"installed: .*good.*\./nothing"):
+    with pytest.raises(OptionError, match=r"Installed: .*good.*\./nothing"):
         find_pipeline("nothing")
 
 
