@@ -168,7 +168,7 @@ def make_parser(pipeline: Pipeline, prog: str) -> argparse.ArgumentParser:
         prog=prog,
         description=pipeline.summary,
         epilog=_EXIT_CODES,
-        usage=f"{prog} BIDS_DIR OUTPUT_DIR {' '.join(level.value for level in pipeline.levels)} [options]",
+        usage=f"{prog.replace('%', '%%')} BIDS_DIR OUTPUT_DIR {' '.join(level.value for level in pipeline.levels)} [options]",
         formatter_class=_Formatter,
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
@@ -179,7 +179,7 @@ def make_parser(pipeline: Pipeline, prog: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "analysis_level", nargs="+", choices=levels, metavar="analysis_level", help=f"{' and/or '.join(levels)}."
     )
-    parser.add_argument("--version", action="version", version=_version(pipeline, prog))
+    parser.add_argument("--version", action="version", version=_version(pipeline))
     groups: dict[str, Any] = {}
     for option in OPTIONS:
         group = groups.setdefault(option.group, parser.add_argument_group(option.group))
@@ -200,8 +200,8 @@ def _plain(flag: str) -> str:
     return flag.lstrip("-").replace("-", "_")
 
 
-def _version(pipeline: Pipeline, prog: str) -> str:
-    return f"{prog.rsplit(maxsplit=1)[-1]} {pipeline.version} (bidsflow {__version__})".replace("%", "%%")
+def _version(pipeline: Pipeline) -> str:
+    return f"{pipeline.name} {pipeline.version} (bidsflow {__version__})".replace("%", "%%")
 
 
 def _add_parameter(group: Any, parameter: Parameter) -> None:

@@ -6,6 +6,7 @@ Nothing here writes into the output folder: files are staged in a tree that `dat
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -147,14 +148,40 @@ def is_inside(name: str) -> bool:
 
 
 def stage_file(tree: Path, name: BidsName | str, content: object) -> Path:
-    """Stage one derivative: a file of the work folder, or values as JSON; return where."""
+    """Stage one derivative: a file of the work folder, or values as JSON; return where.
+
+    Raises
+    ------
+    RunError
+        If it would stand elsewhere, or JSON has no word for a value.
+    """
     target = tree / place_of(name)
     target.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(content, Path):
         shutil.copyfile(content, target)
     else:
-        target.write_text(to_json(content), encoding="utf-8")
+        try:
+            target.write_text(to_json(to_plain(content)), encoding="utf-8")
+        except TypeError as error:
+            raise RunError(f"{name}: it cannot be written as JSON ({error})") from error
     return target
+
+
+def to_plain(value: Any) -> Any:
+    """Return values as JSON knows them: arrays as lists, NaN and infinity as null (RFC 8259, section 6).
+
+    Examples
+    --------
+    >>> to_plain({"fd": (0.1, float("nan")), "n": 3})
+    {'fd': [0.1, None], 'n': 3}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_plain(one) for one in value]
+    if hasattr(value, "tolist"):  # an array of numpy, or one number of it
+        return to_plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def sidecar_of(name: BidsName | str) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 from bidsflow import __version__
 from bidsflow.app.provenance import list_versions
 from bidsflow.app.spec import Citation, Pipeline
+from bidsflow.errors import PipelineError
 
-_REFERENCE = re.compile(r"\[@([A-Za-z0-9]+)\]")
+_REFERENCE = re.compile(r"\[@([^\]\s;,]+)\]")
 
 #: What every run of every pipeline stands on.
 COMMON = (
@@ -34,7 +35,7 @@ def methods_text(pipeline: Pipeline, body: str) -> str:
 
     Raises
     ------
-    KeyError
+    PipelineError
         If the text refers to what the pipeline does not list.
     """
     versions = ", ".join(f"{name} {text}" for name, text in list_versions().items() if name != "bidsflow")
@@ -44,7 +45,10 @@ def methods_text(pipeline: Pipeline, body: str) -> str:
     )
     text = "\n\n".join(part for part in (opening, body.strip(), f"Versions: {versions}.") if part)
     known: dict[str, Citation] = {one.key: one for one in (*COMMON, *pipeline.citations)}
-    cited = [known[key] for key in dict.fromkeys(_REFERENCE.findall(text))]
+    keys = tuple(dict.fromkeys(_REFERENCE.findall(text)))
+    if unknown := [key for key in keys if key not in known]:
+        raise PipelineError(pipeline.name, f"its methods text refers to {', '.join(unknown)}, which it does not list")
+    cited = [known[key] for key in keys]
     numbers = {one.key: rank for rank, one in enumerate(cited, start=1)}
     numbered = _REFERENCE.sub(lambda found: f"[{numbers[found[1]]}]", text)
     return numbered + "\n\n" + "\n".join(f"{rank}. {_line(one)}" for rank, one in enumerate(cited, start=1)) + "\n"

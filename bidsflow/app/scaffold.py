@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import keyword
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 from bidsflow.errors import DatasetError, OptionError
@@ -35,7 +38,7 @@ def new_pipeline(name: str, into: Path, summary: str = "") -> tuple[Path, ...]:
     Raises
     ------
     OptionError
-        If the name is none.
+        If the name is none, or Python has a module of this name.
     DatasetError
         If the folder holds something.
     """
@@ -43,14 +46,17 @@ def new_pipeline(name: str, into: Path, summary: str = "") -> tuple[Path, ...]:
         raise OptionError(f"{name!r} is no name for a pipeline", "Use small letters, digits and dashes: my-pipeline")
     if into.exists() and (not into.is_dir() or any(into.iterdir())):
         raise DatasetError(str(into), "there is something of this name already", "Choose another name or folder")
+    package = name.replace("-", "_")
+    if keyword.iskeyword(package) or find_spec(package) is not None:
+        raise OptionError(f"Python has something called {package} already", "Choose another name")
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    package = name.replace("-", "_")
     environment = Environment(
         loader=PackageLoader("bidsflow.app"), undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False
     )
-    said = summary.strip().rstrip(".").replace('"', "'") or "Measure the tissue of anatomical images"
-    values = {"name": name, "package": package, "folder": into.name, "summary": said + "."}
+    said = (" ".join(summary.split()).rstrip(".") or "Measure the tissue of anatomical images") + "."
+    quoted = json.dumps(said, ensure_ascii=False)  # a string of Python and of TOML as well
+    values = {"name": name, "package": package, "folder": into.name, "summary": said, "quoted": quoted}
     written = []
     for target, template in FILES.items():
         path = into / target.format(package=package)

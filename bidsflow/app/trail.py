@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bidsflow.app.derivatives import read_json
+from bidsflow.app.derivatives import is_inside, read_json
 from bidsflow.app.provenance import digest_file
 from bidsflow.convert.ledger import read_ledger
 from bidsflow.dataset.tree import STATE, Dataset
@@ -52,7 +52,11 @@ def trace_file(path: Path) -> Origin:
     OptionError
         If it is no file, or lies in no dataset.
     """
-    path = path.absolute()
+    return _trace(path.absolute(), ())
+
+
+def _trace(path: Path, seen: tuple[Path, ...]) -> Origin:
+    """Return where a file came from; `seen` are the files that were made from it, which end a circle."""
     if not path.is_file():
         raise OptionError(f"{path}: there is no such file")
     root = next((up for up in path.parents if (up / "dataset_description.json").is_file()), None)
@@ -60,11 +64,11 @@ def trace_file(path: Path) -> Origin:
         raise InputError(f"{path}: it lies in no BIDS dataset", "No dataset_description.json above it")
     description = read_json(root / "dataset_description.json")
     if description.get("DatasetType") == "derivative":
-        return _trace_derivative(root, path, description)
+        return _trace_derivative(root, path, description, (*seen, path))
     return _trace_raw(root, path)
 
 
-def _trace_derivative(root: Path, path: Path, description: dict[str, Any]) -> Origin:
+def _trace_derivative(root: Path, path: Path, description: dict[str, Any], seen: tuple[Path, ...]) -> Origin:
     name = path.relative_to(root).as_posix()
     facts = {}
     record = _find_record(root, name)
@@ -78,7 +82,7 @@ def _trace_derivative(root: Path, path: Path, description: dict[str, Any]) -> Or
             "content": "as it was written" if same else "CHANGED since it was written",
         }
     links = {str(key): str(value) for key, value in description.get("DatasetLinks", {}).items()}
-    sources = tuple(_follow(root, links, uri, record) for uri in _sources(path))
+    sources = () if path in seen[:-1] else tuple(_follow(root, links, uri, record, seen) for uri in _sources(path))
     return Origin(str(path), "derivative", facts, sources)
 
 
@@ -101,17 +105,19 @@ def _sources(path: Path) -> Iterator[str]:
             return
 
 
-def _follow(root: Path, links: dict[str, str], uri: str, record: dict[str, Any]) -> Origin:
+def _follow(root: Path, links: dict[str, str], uri: str, record: dict[str, Any], seen: tuple[Path, ...]) -> Origin:
     """Return the origin that a BIDS URI leads to (BIDS, common principles: ``bids:<dataset>:<path>``)."""
     dataset, _, name = uri.removeprefix(_URI).partition(":")
     target = root if not dataset else (root / links.get(dataset, "?")).resolve()
-    path = target / name
-    if not path.is_file():
-        return Origin(str(path), "raw", {"content": "cannot be found from here"})
-    origin = trace_file(path)
+    lost = Origin(str(target / name), "raw", {"content": "cannot be found from here"})
+    if not uri.startswith(_URI) or not is_inside(name):
+        return replace(lost, path=uri)
+    try:
+        origin = _trace(target / name, seen)
+    except BidsflowError:
+        return lost
     digest = record.get("Inputs", {}).get(uri)
-    return Origin(origin.path, origin.kind, {**origin.facts, **({"digest then": digest} if digest else {})},
-                  origin.sources)  # fmt: skip
+    return replace(origin, facts={**origin.facts, **({"digest then": digest} if digest else {})})
 
 
 def _trace_raw(root: Path, path: Path) -> Origin:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -32,5 +33,6 @@ def new_pipeline(
     target = into or Path(name)
     for path in write_folder(name, target, summary):
         typer.echo(path)
-    typer.echo(f"\nrun it:   bidsflow run ./{target} BIDS_DIR OUTPUT_DIR participant group")
-    typer.echo(f"test it:  pytest {target}")
+    folder = shlex.quote(str(target) if "/" in str(target) else f"./{target}")
+    typer.echo(f"\nrun it:   bidsflow run {folder} BIDS_DIR OUTPUT_DIR participant group")
+    typer.echo(f"test it:  pytest {folder}")

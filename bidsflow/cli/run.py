@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -49,7 +50,7 @@ def run(
     if pipeline in ("", "-h", "--help"):
         _explain()
         raise typer.Exit(0 if pipeline or context.args else USAGE)
-    raise typer.Exit(call(pipeline, context.args, f"bidsflow run {pipeline}"))
+    raise typer.Exit(call(pipeline, context.args, f"bidsflow run {shlex.quote(pipeline)}"))
 
 
 def _explain() -> None:

@@ -1,0 +1,70 @@
+"""What is kept of a run, and what makes it run again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bidsflow.app.inputs import Participant, find_inputs
+from bidsflow.app.invocation import Selection
+from bidsflow.app.provenance import digest_file, digest_inputs, digest_task
+from bidsflow.app.spec import Pipeline, Query
+
+from .conftest import write_image
+
+
+def take(toy: Pipeline, dataset: Path) -> Participant:
+    pipeline = replace(toy, reads=(*toy.reads, Query("dwi", "dwi")))
+    return find_inputs(dataset, pipeline, ("01",), Selection()).participants[0]
+
+
+def test_record_holds_what_was_run(finished: Path) -> None:
+    (log,) = (finished / "out").glob("logs/*/sub-01.json")
+    record = json.loads(log.read_text())
+    assert (record["Pipeline"], record["Version"], record["Run"]) == ("toy", "1.2.0", log.parent.name)
+    assert record["Parameters"]["factor"] == 2.0
+    assert {"bidsflow", "nipype", "nibabel", "numpy"} <= record["Versions"].keys()
+    assert list(record["Inputs"]) == ["bids:raw:sub-01/anat/sub-01_T1w.nii.gz"]
+    image = "sub-01/anat/sub-01_desc-scaled_T1w.nii.gz"
+    assert record["Outputs"][image] == digest_file(finished / "out" / image)
+    steps = {step["step"]: step for step in record["Steps"]}
+    assert steps.keys() == {"scale_1", "measure_1_images", "measure_1"}
+    assert steps["scale_1"]["seconds"] > 0
+    assert steps["scale_1"]["cpu_seconds"] > 0
+    assert 0.01 < steps["scale_1"]["peak_gb"] < 4
+    assert not steps["scale_1"]["reused"]
+
+
+def test_digest_is_the_same_for_the_same_inputs(toy: Pipeline, dataset: Path) -> None:
+    assert digest_inputs(take(toy, dataset)) == digest_inputs(take(toy, dataset))
+
+
+@pytest.mark.parametrize("ext", [".bval", ".bvec", ".nii.gz", ".json"])
+def test_digest_changes_with_every_file_of_an_image(ext: str, toy: Pipeline, dataset: Path) -> None:
+    image = write_image(dataset / "sub-01/dwi/sub-01_dwi.nii.gz", metadata={"A": 1})
+    for one, text in ((".bval", "0 1000"), (".bvec", "0 1\n0 0\n0 0")):
+        image.with_name(f"sub-01_dwi{one}").write_text(text)
+    before = digest_inputs(take(toy, dataset))
+    changed = image.with_name(f"sub-01_dwi{ext}")
+    if ext == ".nii.gz":
+        write_image(changed, value=9)
+    else:
+        changed.write_text('{"A": 2}' if ext == ".json" else "0 2000")
+    after = digest_inputs(take(toy, dataset))
+    assert [uri for uri in before if before[uri] != after[uri]] == ["bids:raw:sub-01/dwi/sub-01_dwi.nii.gz"]
+
+
+def test_digest_of_a_task_changes_with_all_that_matters(toy: Pipeline) -> None:
+    first = digest_task(toy, {"a": 1}, {"x": "1"})
+    others = [
+        digest_task(replace(toy, version="2"), {"a": 1}, {"x": "1"}),
+        digest_task(replace(toy, name="other"), {"a": 1}, {"x": "1"}),
+        digest_task(toy, {"a": 2}, {"x": "1"}),
+        digest_task(toy, {"a": 1}, {"x": "2"}),
+        digest_task(toy, {"a": 1}, {"x": "1", "y": "1"}),
+    ]
+    assert len({first, *others}) == 6
+    assert digest_task(toy, {"a": 1}, {"x": "1"}) == first
