@@ -29,7 +29,7 @@ from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.sidecar import clean_sidecar, scrub_nifti
 from bidsflow.convert.subjects import Key
 from bidsflow.convert.supply import agree_on_repetition, supply_fields
-from bidsflow.convert.survey import Outcome, Status, Work, find_obstacle, planned_paths, survey
+from bidsflow.convert.survey import Outcome, Status, Work, find_blocked, planned_paths, survey
 from bidsflow.convert.tables import check_tables
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import Staging, commit, locked, staging, storage_errors
@@ -126,7 +126,7 @@ def convert(
         check_tables(dataset, [one.session.folder for one in work])
         own = find_own_folders(inventory) if any(one.todo for one in work) else {}
         tool = tool or Dcm2niix(find_program())
-        crew = _Crew(staged, key, planned_paths(rows), own, tool, jobs=jobs, force=force, progress=progress)
+        crew = _Crew(staged, key, own, tool, jobs=jobs, force=force, progress=progress)
         outcomes = crew.carry_out(work)
     found = {(one.row.series_uid, one.row.image): one for one in outcomes}
     ordered = tuple(found[(row.series_uid, row.image)] for row in rows)
@@ -140,7 +140,6 @@ class _Crew:
         self,
         staged: Staging,
         key: Key,
-        planned: Mapping[tuple[str, int], str],
         own_folders: Mapping[str, tuple[Path, int]],
         tool: Dcm2niix,
         *,
@@ -150,16 +149,18 @@ class _Crew:
     ) -> None:
         self._staged = staged
         self._key = key
-        self._planned = planned
         self._own_folders = own_folders
         self._jobs = jobs
         self._force = force
         self._progress = progress
         self._tool = tool
+        #: Images that are still to be written, by folder.
+        self._pending: dict[str, set[tuple[str, int]]] = {}
 
     def carry_out(self, work: Sequence[Work]) -> list[Outcome]:
         """Convert and commit everything, and return the outcomes in no order."""
         outcomes = [outcome for one in work for outcome in one.done]
+        self._pending = {one.session.folder: set(planned_paths(one.planned)) for one in work}
         pool = ThreadPoolExecutor(self._jobs, thread_name_prefix="convert")
         try:
             jobs = {
@@ -189,6 +190,7 @@ class _Crew:
             if isinstance(converted, str):
                 _log.warning("%s: %s", one.session.series[uid].title, converted)
                 outcomes += [Outcome(row, Status.FAILED, converted) for row in one.todo[uid]]
+                self._pending[folder] -= planned_paths(one.todo[uid]).keys()
             else:
                 made[folder] += converted
             open_series[folder].discard(uid)
@@ -248,17 +250,14 @@ class _Crew:
     def _commit(self, work: Work, converted: Sequence[Converted]) -> list[Outcome]:
         """Commit a session, and return what became of the images that were converted for it."""
         dataset, session = self._staged.dataset, work.session
-        failed: list[Outcome] = []
+        self._pending.pop(session.folder)
+        leaving = set().union(*self._pending.values())
+        rows = [one.row for one in converted]
         try:
             with locked(dataset), storage_errors(dataset.root):
                 ledger = read_ledger(dataset, session.folder)  # another run may have committed meanwhile
-                free = []
-                for one in converted:
-                    obstacle = find_obstacle(dataset, ledger, one.row, self._planned, force=self._force)
-                    if obstacle:
-                        failed.append(Outcome(one.row, Status.FAILED, obstacle))
-                    else:
-                        free.append(one)
+                blocked = find_blocked(dataset, {session.folder: ledger}, rows, force=self._force, leaving=leaving)
+                free = [one for one in converted if (one.row.series_uid, one.row.image) not in blocked]
                 tree = self._staged.tree()
                 remove = assemble(dataset, tree, session, free, self._key)
                 commit(self._staged, tree, remove)
@@ -267,9 +266,13 @@ class _Crew:
             if not converted:
                 raise
             _log.warning("%s: %s", session.folder, error)
-            return [Outcome(one.row, Status.FAILED, str(error)) for one in converted]
+            return [Outcome(row, Status.FAILED, str(error)) for row in rows]
         _log.info("%s: %d images written", session.folder, len(free))
-        return [*failed, *(Outcome(one.row, Status.WRITTEN) for one in free)]
+        reasons = [blocked.get((row.series_uid, row.image), "") for row in rows]
+        return [
+            Outcome(row, Status.FAILED if reason else Status.WRITTEN, reason)
+            for row, reason in zip(rows, reasons, strict=True)
+        ]
 
 
 def _bytes(series: Series) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -54,12 +54,17 @@ class Work:
     todo : mapping of str to tuple of PlanRow
         Rows to convert, by SeriesInstanceUID.
     done : tuple of Outcome
-        The rows that need nothing.
+        What became of the other rows.
     """
 
     session: Session
     todo: Mapping[str, tuple[PlanRow, ...]]
     done: tuple[Outcome, ...]
+
+    @property
+    def planned(self) -> tuple[PlanRow, ...]:
+        """The rows to convert."""
+        return tuple(row for rows in self.todo.values() for row in rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,6 @@ class _View:
     dataset: Dataset
     ledgers: Mapping[str, Ledger]
     former: Mapping[tuple[str, int], str]
-    planned: Mapping[tuple[str, int], str]
     force: bool
 
 
@@ -101,17 +105,18 @@ def survey(dataset: Dataset, rows: Sequence[PlanRow], by_uid: Mapping[str, Serie
     ledgers |= {
         folder: read_ledger(dataset, folder) for folder in {parse_name(path).folder for path in former.values()}
     }
-    view = _View(dataset, ledgers, former, planned, force)
+    view = _View(dataset, ledgers, former, force)
     subjects: dict[str, dict[str, Series]] = defaultdict(dict)
     for row in rows:
         subjects[parse_name(row.path).sub][row.series_uid] = by_uid[row.series_uid]
-    work = []
+    sessions = []
     for folder, members in folders.items():
         subject = tuple(subjects[parse_name(members[0].path).sub].values())
         series = {row.series_uid: by_uid[row.series_uid] for row in members}
         moved = {_image(row): former[_image(row)] for row in members if _image(row) in former}
-        work.append(_sort(view, Session(folder, tuple(members), series, subject, moved)))
-    return work
+        sessions.append(_sort(view, Session(folder, tuple(members), series, subject, moved)))
+    blocked = find_blocked(dataset, ledgers, [row for one in sessions for row in one.planned], force=force)
+    return [_block(one, blocked) for one in sessions]
 
 
 def _sort(view: _View, session: Session) -> Work:
@@ -119,20 +124,23 @@ def _sort(view: _View, session: Session) -> Work:
     todo: dict[str, list[PlanRow]] = defaultdict(list)
     done: list[Outcome] = []
     seen: dict[str, Stamp] = {}
-    ledger = view.ledgers[session.folder]
     for row in session.rows:
         entry = None if view.force else _find_entry(view, row)
         stamps = {} if entry is None else _verify_files(view.dataset, entry)
         outcome = None if entry is None else _look(view, row, entry, stamps, session.series[row.series_uid])
         seen |= {name: now for name, now in stamps.items() if now is not None}
-        obstacle = find_obstacle(view.dataset, ledger, row, view.planned, force=view.force)
         if outcome is not None:
             done.append(outcome)
-        elif obstacle:
-            done.append(Outcome(row, Status.FAILED, obstacle))
         else:
             todo[row.series_uid].append(row)
     return Work(replace(session, seen=seen), {uid: tuple(some) for uid, some in todo.items()}, tuple(done))
+
+
+def _block(work: Work, blocked: Mapping[tuple[str, int], str]) -> Work:
+    """Return work without the rows that have something in their way."""
+    failed = [Outcome(row, Status.FAILED, blocked[_image(row)]) for row in work.planned if _image(row) in blocked]
+    free = {uid: tuple(row for row in rows if _image(row) not in blocked) for uid, rows in work.todo.items()}
+    return replace(work, todo={uid: rows for uid, rows in free.items() if rows}, done=(*work.done, *failed))
 
 
 def _image(row: PlanRow) -> tuple[str, int]:
@@ -144,22 +152,63 @@ def planned_paths(rows: Sequence[PlanRow]) -> dict[tuple[str, int], str]:
     return {_image(row): row.path for row in rows}
 
 
-def find_obstacle(
-    dataset: Dataset, ledger: Ledger, row: PlanRow, planned: Mapping[tuple[str, int], str], *, force: bool
-) -> str:
-    """Return why an image cannot be written where it is to stand; ``""`` where it can.
+def find_blocked(
+    dataset: Dataset,
+    ledgers: Mapping[str, Ledger],
+    rows: Sequence[PlanRow],
+    *,
+    force: bool,
+    leaving: Collection[tuple[str, int]] = (),
+) -> dict[tuple[str, int], str]:
+    """Return why images cannot be written where they are to stand, by SeriesInstanceUID and rank; none for the others.
 
-    An image of another series goes only where the plan moves it elsewhere; a file that bidsflow did not write goes
-    only by force.
+    An image goes where another stands only if that one leaves; what is blocked stays where it is, and so may block the
+    next. A file that bidsflow did not write goes only by force.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        What is there.
+    ledgers : mapping of str to Ledger
+        What bidsflow wrote, by folder.
+    rows : sequence of PlanRow
+        The images that are to be written together.
+    force : bool
+        Whether files that bidsflow did not write may go.
+    leaving : collection of (str, int)
+        Images that will leave their places besides.
     """
-    entry = ledger.get(row.path)
+    blocked: dict[tuple[str, int], str] = {}
+    while True:
+        places = {image: path for image, path in planned_paths(rows).items() if image not in blocked}
+        found = {
+            _image(row): obstacle
+            for row in rows
+            if _image(row) not in blocked
+            and (obstacle := _find_obstacle(dataset, ledgers, row, places, leaving, force=force))
+        }
+        if not found:
+            return blocked
+        blocked |= found
+
+
+def _find_obstacle(
+    dataset: Dataset,
+    ledgers: Mapping[str, Ledger],
+    row: PlanRow,
+    places: Mapping[tuple[str, int], str],
+    leaving: Collection[tuple[str, int]],
+    *,
+    force: bool,
+) -> str:
+    entry = ledgers[parse_name(row.path).folder].get(row.path)
     if entry is None:
         names = (f"{row.path}{ext}" for ext in (".nii.gz", ".json", ".bval", ".bvec", ".nii"))
         found = next((name for name in names if not force and (dataset.root / name).exists()), "")
-    elif _owns(entry, row) or planned.get((entry.series_uid, entry.image), row.path) != row.path:
-        found = ""
     else:
-        found = next(iter(entry.files), row.path)
+        owner = entry.series_uid, entry.image
+        stays = owner not in leaving and places.get(owner, row.path) == row.path
+        found = next(iter(entry.files), row.path) if stays and not _owns(entry, row) else ""
     return f"{found} is in the way; move it, or give the image another name" if found else ""
 
 

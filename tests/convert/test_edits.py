@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from pydicom import dcmread
+from pydicom.encaps import encapsulate
 from pydicom.uid import UID
 
 from bidsflow.phantom import make_sessions, write
@@ -139,3 +140,61 @@ def test_first_visit_can_be_moved_into_a_session_by_the_plan(
     images = {name for name in reference if name.endswith(".nii.gz")}
     assert {name: found[name] for name in images} == {name: reference[name] for name in images}
     assert cli("convert", my_export, target).out == f"{target}: 8 unchanged\n"
+
+
+def swap_directions(row: dict[str, str]) -> None:
+    head, tail = row["path"].split("dir-")
+    row["path"] = f"{head}dir-{ {'AP': 'PA', 'PA': 'AP'}[tail[:2]] }{tail[2:]}"
+
+
+@pytest.fixture
+def pair(tmp_path: Path, cli: Cli) -> tuple[Path, Path]:
+    """An export with a pair of blips, and the dataset made of it."""
+    write(tmp_path / "scan", series=("topup",))
+    export, target = tmp_path / "scan" / "dicom", tmp_path / "bids"
+    assert cli("convert", export, target).code == 0
+    return export, target
+
+
+def test_edited_image_that_stays_keeps_its_place_where_names_are_swapped(pair: tuple[Path, Path], cli: Cli) -> None:
+    export, target = pair
+    sidecar = target / "sub-01/fmap/sub-01_dir-AP_epi.json"
+    sidecar.write_text(sidecar.read_text() + " ")
+    before = read_tree(target)
+    ran = cli("convert", export, target, "--plan", make_plan(export, target, cli, swap_directions))
+    assert ran.code == 1
+    assert "it stands under sub-01/fmap/sub-01_dir-AP_epi, but" in ran.err
+    assert "sub-01_dir-AP_epi.nii.gz is in the way" in ran.err
+    assert read_tree(target) == before
+
+
+def test_image_that_cannot_leave_keeps_its_place(pair: tuple[Path, Path], cli: Cli) -> None:
+    export, target = pair
+    (target / "sub-01/fmap/sub-01_dir-LR_epi.nii.gz").write_bytes(b"mine")
+    before = read_tree(target)
+    onwards = {"AP": "LR", "PA": "AP"}  # the file of a person stops the first, and so the second
+
+    def change(row: dict[str, str]) -> None:
+        head, tail = row["path"].split("dir-")
+        row["path"] = f"{head}dir-{onwards[tail[:2]]}{tail[2:]}"
+
+    ran = cli("convert", export, target, "--plan", make_plan(export, target, cli, change))
+    assert ran.code == 1
+    assert (ran.err.count("is in the way"), ran.out) == (2, f"{target}: 2 failed\n")
+    assert read_tree(target) == before
+
+
+def test_image_that_fails_keeps_its_place(pair: tuple[Path, Path], cli: Cli) -> None:
+    export, target = pair
+    plan, before = make_plan(export, target, cli, swap_directions), read_tree(target)
+    for path in sorted(export.rglob("*_AP/*.dcm")):
+        ds = dcmread(path)
+        ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.70"  # JPEG, which these bytes are not
+        ds.PixelData = encapsulate([bytes(ds.PixelData[:1000])])
+        ds["PixelData"].is_undefined_length = True
+        ds["PixelData"].VR = "OB"
+        ds.save_as(path)
+    ran = cli("convert", export, target, "--plan", plan)
+    assert ran.code == 1
+    assert ran.out == f"{target}: 2 failed\n"
+    assert read_tree(target) == before
