@@ -164,18 +164,18 @@ def make_parser(pipeline: Pipeline, prog: str) -> argparse.ArgumentParser:
     prog : str
         How the command was called: ``bidsflow run qc`` or ``bidsflow-qc``.
     """
+    levels = [level.value for level in pipeline.levels]
     parser = _Parser(
         prog=prog,
         description=pipeline.summary,
         epilog=_EXIT_CODES,
-        usage=f"{prog.replace('%', '%%')} BIDS_DIR OUTPUT_DIR {' '.join(level.value for level in pipeline.levels)} [options]",
+        usage=f"{prog} BIDS_DIR OUTPUT_DIR {' '.join(levels)} [options]".replace("%", "%%"),
         formatter_class=_Formatter,
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
     parser.add_argument("bids_dir", type=Path, help="The folder with dataset_description.json; only read.")
     parser.add_argument("output_dir", type=Path, help="Where derivatives and reports go.")
-    levels = [level.value for level in pipeline.levels]
     parser.add_argument(
         "analysis_level", nargs="+", choices=levels, metavar="analysis_level", help=f"{' and/or '.join(levels)}."
     )

@@ -33,7 +33,7 @@ work/      intermediate files, unless --work-dir says another place; may be dele
 """
 #: Names the container image that this runs in, if any; images set it (``docker://...``, ``qc_0.1.sif``).
 CONTAINER = "BIDSFLOW_CONTAINER"
-_IGNORED = ("*.html", "group_*", "logs/", "figures/", "sub-*/figures/", "sub-*/ses-*/figures/")
+_IGNORED = ("*.html", "group_*", "logs/", "figures/", "**/figures")
 
 
 def open_derivatives(root: Path) -> Dataset:

@@ -28,7 +28,7 @@ HELP_END = end_help(
     {
         0: "everything that was asked for is there",
         1: "it failed for someone; the others are there",
-        65: "it failed for everyone, or the dataset does not keep to BIDS",
+        65: "the dataset does not keep to BIDS, or nothing in it can be used",
         70: "there is nothing that it could run on",
     },
     USAGE, INTERRUPTED,
