@@ -1,0 +1,431 @@
+"""Diffusion: volumes without weighting, the brain, motion, the tensor, the noise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsflow_pipelines.engines.bold import find_epi_brain
+from bidsflow_pipelines.engines.images import Image, Mask, Volume, crop_box, dilate, load_mask, save_volume, shrink
+from bidsflow_pipelines.engines.itk import SEED
+from bidsflow_pipelines.engines.motion import centre_of_grid, move_back, save_motion, to_matrix, to_row
+from bidsflow_pipelines.engines.series import Series, create_series, open_series
+
+#: s/mm²: up to here a volume counts as not diffusion-weighted.
+B0_LIMIT = 50.0
+#: s/mm²: b-values are rounded to multiples of this; scanners jitter by a few tens.
+SHELL_STEP = 100.0
+#: s/mm²: beyond, the signal of white matter is no longer Gaussian, and biases a tensor (Jones and Basser 2004).
+TENSOR_LIMIT = 1500.0
+#: mm²/s: dipy lifts diffusivities that are zero or negative to 1e-9; those of tissue are a hundred thousand times that.
+LEAST_DIFFUSIVITY = 1e-8
+#: Voxels along the edge of a cube whose volumes are analysed together (Veraart et al. 2016).
+PATCH = 5
+#: Voxels from one cube to the next.
+STRIDE = 3
+#: Voxels at a time in the tensor fit, so that memory stays bounded.
+BLOCK = 20_000
+#: Millimetres of the images that are realigned.
+MOTION_SIZE = 4.0
+
+
+class Gradients(NamedTuple):
+    """b-values (n,) in s/mm², b-vectors (n, 3) in the axes of the image, as FSL has them."""
+
+    b_values: NDArray[np.float64]
+    b_vectors: NDArray[np.float64]
+
+
+class DwiReference(NamedTuple):
+    """The mean of the volumes without weighting, the brain in it, and whether that is plausible."""
+
+    b0: Path
+    brain: Path
+    volume_ml: float
+    plausible: bool
+    why: str
+
+
+class DwiMotion(NamedTuple):
+    """A table of motion, the realigned series (not compressed), and the turned b-vectors."""
+
+    parameters: Path
+    realigned: Path
+    rotated: Path
+
+
+class TensorFiles(NamedTuple):
+    """Fractional anisotropy, mean diffusivity (mm²/s), directions times FA, and what could not be fitted."""
+
+    fa: Path
+    md: Path
+    color_fa: Path
+    nans: int
+    degenerate: int
+
+
+class NoiseFiles(NamedTuple):
+    """The deviation of the noise, and its median over the brain."""
+
+    noise: Path
+    sigma: float
+
+
+def load_gradients(bval: Path, bvec: Path) -> Gradients:
+    """Return the b-values and b-vectors of two files as BIDS has them.
+
+    Raises
+    ------
+    ValueError
+        If they do not belong together.
+    """
+    values = np.loadtxt(bval, ndmin=1).ravel()
+    vectors = np.loadtxt(bvec, ndmin=2)
+    vectors = vectors.T if vectors.shape[0] == 3 and vectors.shape[1] == values.size else vectors
+    if vectors.shape != (values.size, 3):
+        raise ValueError(f"{values.size} b-values do not fit to b-vectors of shape {vectors.shape}")
+    return Gradients(values, np.nan_to_num(vectors))
+
+
+def round_shells(b_values: NDArray[np.floating]) -> NDArray[np.int_]:
+    """Return each b-value rounded to its shell; 0 without weighting.
+
+    Examples
+    --------
+    >>> round_shells(np.array([0.0, 5, 995, 1005, 2000])).tolist()
+    [0, 0, 1000, 1000, 2000]
+    """
+    rounded = np.rint(b_values / SHELL_STEP) * SHELL_STEP
+    return np.where(b_values <= B0_LIMIT, 0, rounded).astype(int)
+
+
+def mean_b0(series: Series, b_values: NDArray[np.floating]) -> Image:
+    """Return the mean of the volumes with the least weighting."""
+    lowest = max(B0_LIMIT, float(b_values.min()))
+    chosen = np.flatnonzero(b_values <= lowest)
+    return np.asarray(sum(series[index] for index in chosen) / chosen.size, dtype=np.float32)
+
+
+def extract_b0(series: Path, bval: Path, bvec: Path) -> DwiReference:
+    """Write the mean of the volumes without weighting, and the mask of the brain in it.
+
+    Parameters
+    ----------
+    series, bval, bvec : Path
+        A diffusion series and its gradients.
+    """
+    gradients = load_gradients(bval, bvec)
+    with open_series(series) as opened:
+        mean = Volume(mean_b0(opened, gradients.b_values), opened.affine)
+    brain = find_epi_brain(mean)
+    millilitres = float(brain.sum() * np.prod(mean.zooms) / 1000)
+    why = "" if 700 <= millilitres <= 2200 else f"the brain mask holds {millilitres:.0f} ml; 700 to 2200 are plausible"
+    return DwiReference(
+        save_volume("b0.nii.gz", mean.data, mean.affine),
+        save_volume("brain_mask.nii.gz", brain, mean.affine),
+        millilitres,
+        not why,
+        why,
+    )
+
+
+def find_dwi_motion(series: Series, b_values: NDArray[np.floating], brain: Mask) -> NDArray[np.float64]:
+    """Return how the head lies in each volume relative to the mean b=0 volume, shape (n, 6).
+
+    The convention is that of `motion`. Volumes are compared with the mean of their shell, and that with the b=0 mean:
+    by mutual information, because the contrast differs with the direction (Maes et al. 1997, doi:10.1109/42.563664).
+
+    Parameters
+    ----------
+    series : Series
+        The volumes.
+    b_values : ndarray, shape (n,)
+        Their weighting, s/mm².
+    brain : ndarray of bool
+        In the b=0 volumes.
+    """
+    shells = round_shells(b_values)
+    zooms = Volume(brain, series.affine).zooms
+    rim = dilate(brain, float(2 * zooms.max()), zooms)
+    centre = centre_of_grid(brain.shape, series.affine)
+    base = Volume(mean_b0(series, b_values), series.affine)
+    motion = np.zeros((len(series), 6))
+    for shell in np.unique(shells):
+        members = np.flatnonzero(shells == shell)
+        mean = Volume(np.asarray(sum(series[i] for i in members) / members.size, dtype=np.float32), series.affine)
+        offset = np.zeros(6) if shell == 0 else align_rigid(base, mean, rim, centre)
+        for index in members:
+            moved = align_rigid(mean, Volume(series[index], series.affine), rim, centre)
+            whole = to_matrix(moved, centre) @ to_matrix(offset, centre)
+            motion[index] = to_row(whole, centre)
+    return motion
+
+
+def align_rigid(fixed: Volume, moving: Volume, mask: Mask, centre: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the six parameters that take points of an image to those of another, by mutual information.
+
+    Parameters
+    ----------
+    fixed, moving : Volume
+        On the same grid; compared at `MOTION_SIZE` millimetres.
+    mask : ndarray of bool
+        Where to compare, in the fixed image.
+    centre : ndarray, shape (3,)
+        About which the parameters turn, RAS millimetres.
+    """
+    import SimpleITK as sitk  # noqa: N813  # its documented short name
+
+    first = _to_sitk(shrink(fixed, MOTION_SIZE))
+    second = _to_sitk(shrink(moving, MOTION_SIZE))
+    small = shrink(Volume(mask.astype(np.float32), fixed.affine), MOTION_SIZE)
+    where = sitk.Cast(_to_sitk(small) > 0.5, sitk.sitkUInt8)
+    lps = (np.diag([-1.0, -1, 1]) @ centre).tolist()
+    search = sitk.ImageRegistrationMethod()
+    search.SetNumberOfThreads(1)  # sums in the same order, whatever the machine
+    search.SetMetricAsMattesMutualInformation(32)
+    search.SetMetricSamplingStrategy(search.NONE)
+    search.SetMetricFixedMask(where)
+    search.SetInterpolator(sitk.sitkBSpline)
+    search.SetOptimizerAsRegularStepGradientDescent(1.0, 1e-3, 200, 0.7, 1e-8)
+    search.SetOptimizerScalesFromPhysicalShift()
+    start = sitk.Euler3DTransform()
+    start.SetCenter(lps)
+    search.SetInitialTransform(start, inPlace=True)
+    search.SetMetricSamplingPercentage(1.0, SEED)
+    search.Execute(first, second)
+    turn = np.diag([-1.0, -1, 1]) @ np.reshape(start.GetMatrix(), (3, 3)) @ np.diag([-1.0, -1, 1])
+    matrix = np.eye(4)
+    matrix[:3, :3] = turn
+    matrix[:3, 3] = np.diag([-1.0, -1, 1]) @ np.array(start.GetTranslation()) + centre - turn @ centre
+    return to_row(matrix, centre)
+
+
+def _to_sitk(volume: Volume) -> Any:
+    import SimpleITK as sitk  # noqa: N813  # its documented short name
+
+    image = sitk.GetImageFromArray(np.ascontiguousarray(volume.data.transpose(2, 1, 0), dtype=np.float32))
+    flip = np.diag([-1.0, -1, 1])
+    image.SetSpacing(volume.zooms.tolist())
+    image.SetOrigin((flip @ volume.affine[:3, 3]).tolist())
+    image.SetDirection((flip @ volume.affine[:3, :3] / volume.zooms).ravel().tolist())
+    return image
+
+
+def realign_dwi(series: Path, bval: Path, bvec: Path, brain: Path, repetition_time: float = 1.0) -> DwiMotion:
+    """Write the motion of a diffusion series, the series without it, and the b-vectors turned with the head.
+
+    Parameters
+    ----------
+    series, bval, bvec : Path
+        A diffusion series and its gradients.
+    brain : Path
+        Mask of the brain.
+    repetition_time : float
+        Seconds, for the header.
+    """
+    gradients = load_gradients(bval, bvec)
+    with open_series(series) as opened:
+        motion = find_dwi_motion(opened, gradients.b_values, load_mask(brain))
+        path, realigned = create_series("realigned.nii", opened.shape, opened.affine, repetition_time)
+        for index in range(len(opened)):
+            realigned[..., index] = move_back(opened[index], motion[index], opened.affine)
+        rotated = rotate_vectors(gradients.b_vectors, motion, opened.affine)
+    table = Path.cwd() / "rotated.bvec"
+    np.savetxt(table, rotated.T, fmt="%.6f")
+    return DwiMotion(save_motion("motion.tsv", motion), path, table)
+
+
+def rotate_vectors(
+    vectors: NDArray[np.float64], motion: NDArray[np.float64], affine: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return b-vectors as the head saw them (Leemans and Jones 2009, doi:10.1002/mrm.21890).
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n, 3)
+        In the axes of the image; as FSL defines them, the first component is turned round where the axes of the image
+        are right-handed.
+    motion : ndarray, shape (n, 6)
+        In RAS.
+    affine : ndarray, shape (4, 4)
+        Of the image.
+    """
+    axes = affine[:3, :3] / np.sqrt(np.square(affine[:3, :3]).sum(axis=0))
+    flip = np.diag([-1.0 if np.linalg.det(axes) > 0 else 1.0, 1, 1])
+    to_world = axes @ flip
+    turned = [
+        np.linalg.inv(to_world) @ to_matrix(row, np.zeros(3))[:3, :3].T @ to_world @ vector
+        for row, vector in zip(motion, vectors, strict=True)
+    ]
+    return np.array(turned)
+
+
+def find_tensor(series: Series, gradients: Gradients, brain: Mask) -> tuple[Image, Image, Image, NDArray[np.float64]]:
+    """Return FA, MD, colour FA and the number of voxels without a fit and with a diffusivity below zero.
+
+    Weighted least squares (dipy), on the volumes up to `TENSOR_LIMIT` where they suffice.
+
+    Parameters
+    ----------
+    series : Series
+        Realigned.
+    gradients : Gradients
+        Turned with the head.
+    brain : ndarray of bool
+        Where to fit.
+    """
+    from dipy.core.gradients import gradient_table
+    from dipy.reconst.dti import TensorModel, color_fa
+
+    chosen = choose_volumes(gradients.b_values)
+    weighted = gradients.b_values[chosen] > B0_LIMIT
+    vectors = np.where(weighted[:, None], gradients.b_vectors[chosen], 0.0)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    table = gradient_table(
+        np.where(weighted, gradients.b_values[chosen], 0.0), bvecs=vectors, b0_threshold=B0_LIMIT, atol=0.1
+    )
+    model = TensorModel(table, fit_method="WLS", return_S0_hat=False)
+    signal = np.stack([series[index][brain] for index in chosen], axis=-1)
+    fa, md = np.zeros(len(signal), np.float32), np.zeros(len(signal), np.float32)
+    colors = np.zeros((len(signal), 3), np.float32)
+    nans = degenerate = 0
+    for start in range(0, len(signal), BLOCK):
+        part = slice(start, start + BLOCK)
+        fit = model.fit(signal[part])
+        values = fit.evals
+        fa[part], md[part] = fit.fa, fit.md
+        colors[part] = color_fa(np.nan_to_num(fit.fa), np.nan_to_num(fit.evecs))
+        nans += int(np.count_nonzero(~np.isfinite(values).all(axis=1)))
+        degenerate += int(np.count_nonzero((values <= LEAST_DIFFUSIVITY).any(axis=1)))
+    maps = []
+    for flat in (fa, md, colors):
+        whole = np.zeros((*brain.shape, *flat.shape[1:]), np.float32)
+        whole[brain] = flat
+        maps.append(whole)
+    return maps[0], maps[1], maps[2], np.array([nans, degenerate], dtype=float)
+
+
+def choose_volumes(b_values: NDArray[np.floating]) -> NDArray[np.int_]:
+    """Return the volumes for a tensor: up to `TENSOR_LIMIT`, unless fewer than six directions remain.
+
+    Examples
+    --------
+    >>> choose_volumes(np.array([0.0] + [1000.0] * 6 + [3000.0] * 6)).tolist()
+    [0, 1, 2, 3, 4, 5, 6]
+    """
+    low = np.flatnonzero(b_values <= TENSOR_LIMIT)
+    enough = np.count_nonzero(b_values[low] > B0_LIMIT) >= 6
+    return low if enough else np.arange(b_values.size)
+
+
+def fit_tensor(series: Path, bval: Path, bvec: Path, brain: Path) -> TensorFiles:
+    """Write maps of the diffusion tensor.
+
+    Voxels without a fit are NaN in the map of FA, so that they can be counted.
+
+    Parameters
+    ----------
+    series, bval, bvec : Path
+        Realigned, with the turned b-vectors.
+    brain : Path
+        Mask of the brain.
+    """
+    gradients = load_gradients(bval, bvec)
+    with open_series(series) as opened:
+        affine = opened.affine
+        fa, md, colors, counts = find_tensor(opened, gradients, load_mask(brain))
+    return TensorFiles(
+        save_volume("fa.nii.gz", fa, affine),
+        save_volume("md.nii.gz", md, affine),
+        save_volume("color_fa.nii.gz", colors, affine),
+        int(counts[0]),
+        int(counts[1]),
+    )
+
+
+def find_noise(series: Image, brain: Mask) -> Image:
+    """Return the deviation of the noise, by a PCA of patches.
+
+    Veraart et al. 2016 (doi:10.1016/j.neuroimage.2016.08.016). The eigenvalues of noise alone follow the distribution
+    of Marchenko and Pastur; what lies above is signal. Patches stand `STRIDE` voxels apart, the map is made of the
+    nearest: noise varies slowly, and the median over the brain needs no more.
+
+    Parameters
+    ----------
+    series : ndarray, shape (i, j, k, n)
+        As acquired: interpolation smooths noise.
+    brain : ndarray of bool
+        Where to look.
+
+    Returns
+    -------
+    noise : ndarray, shape (i, j, k)
+        0 outside of the brain.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    half = PATCH // 2
+    lattice = np.zeros(brain.shape, dtype=bool)
+    lattice[half:-half:STRIDE, half:-half:STRIDE, half:-half:STRIDE] = True
+    sigma = np.zeros(brain.shape, dtype=np.float32)
+    centres = np.argwhere(lattice & brain)
+    for i, j, k in centres:
+        patch = series[i - half : i + half + 1, j - half : j + half + 1, k - half : k + half + 1]
+        sigma[i, j, k] = marchenko_pastur(patch.reshape(-1, series.shape[3]).astype(np.float64))
+    if not len(centres):
+        return sigma
+    nearest = distance_transform_edt(sigma == 0, return_distances=False, return_indices=True)
+    return np.where(brain, sigma[tuple(nearest)], 0).astype(np.float32)
+
+
+def marchenko_pastur(patch: NDArray[np.float64]) -> float:
+    """Return the deviation of the noise of a patch.
+
+    Parameters
+    ----------
+    patch : ndarray, shape (voxels, volumes)
+        Signal of few components, and noise.
+    """
+    patch = patch - patch.mean(axis=0)
+    small = patch if patch.shape[0] >= patch.shape[1] else patch.T
+    rows, columns = small.shape
+    values = np.clip(np.linalg.eigvalsh(small.T @ small / rows), 0, None)  # ascending
+    # For p signal components: the rest must be as wide as noise of its mean would be.
+    counts = np.arange(1, columns + 1)
+    means = np.cumsum(values) / counts
+    ratio = counts / (rows - (columns - counts))
+    width = 4 * np.sqrt(ratio) * means
+    fits = np.flatnonzero(values - values[0] <= width)
+    return float(np.sqrt(means[fits[-1]]))
+
+
+def estimate_noise(series: Path, brain: Path) -> NoiseFiles:
+    """Write the deviation of the noise of a diffusion series.
+
+    Parameters
+    ----------
+    series : Path
+        As acquired.
+    brain : Path
+        Mask of the brain.
+    """
+    with open_series(series) as opened:
+        mask = load_mask(brain)
+        box = _pad_box(mask)
+        data = np.stack([opened[index][box] for index in range(len(opened))], axis=-1)
+        noise = np.zeros(mask.shape, dtype=np.float32)
+        noise[box] = find_noise(data, mask[box])
+        found = noise[mask & (noise > 0)]
+        sigma = float(np.median(found)) if found.size else float("nan")
+        return NoiseFiles(save_volume("noise.nii.gz", noise, opened.affine), sigma)
+
+
+def _pad_box(mask: Mask) -> tuple[slice, ...]:
+    """Return the box around a mask with room for half a patch."""
+    half = PATCH // 2
+    box, _ = crop_box(mask)
+    return tuple(slice(max(one.start - half, 0), one.stop + half) for one in box)

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from bidsflow_pipelines.engines.images import save_volume
+from bidsflow_pipelines.engines.tissue import find_tissues, segment
+
+from tests.pipelines.engines.build import BRAIN, T1W, dice, paint, part_of
+
+SIZE = 3.0
+WHITE = ("white", "callosum", "corticospinal")
+
+
+def truth() -> np.ndarray:
+    parts = [part_of(names, SIZE) for names in (("csf",), ("gray", "deep-gray"), WHITE)]
+    brain = part_of(BRAIN, SIZE) > 0.5
+    return np.where(brain, np.argmax(parts, axis=0) + 1, 0)
+
+
+@pytest.mark.parametrize("contrast", ["T1w", "T2w"])
+def test_tissues_are_found_when_the_image_is_noisy(contrast: str) -> None:
+    labels = truth()
+    image = paint(T1W, SIZE, noise=25.0).data
+    image = image if contrast == "T1w" else 1000 - image
+    found = find_tissues(image, labels > 0, contrast=contrast)
+    scores = [dice(found.labels == label, labels == label) for label in (1, 2, 3)]
+    assert min(scores) > 0.9
+    assert sum(found.probabilities)[labels > 0] == pytest.approx(1, abs=1e-4)
+
+
+def test_bright_vessels_take_no_class() -> None:
+    labels = truth()
+    image = paint(T1W, SIZE, noise=25.0).data
+    rng = np.random.default_rng(1)
+    vessels = np.flatnonzero(labels)[rng.choice((labels > 0).sum(), 100, replace=False)]
+    image.ravel()[vessels] = 20_000
+    found = find_tissues(image, labels > 0)
+    assert dice(found.labels == 3, labels == 3) > 0.9
+
+
+def test_segment_doubts_itself_when_nothing_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    labels = truth()
+    rng = np.random.default_rng(0)
+    image = save_volume("noise.nii.gz", rng.normal(100, 5, labels.shape), np.diag([3.0, 3, 3, 1]))
+    brain = save_volume("brain.nii.gz", labels > 0, np.diag([3.0, 3, 3, 1]))
+    files = segment(image, brain)
+    assert files.plausible is (files.why == "")
+    sound = segment(save_volume("head.nii.gz", paint(T1W, SIZE, noise=25.0).data, np.diag([3.0, 3, 3, 1])), brain)
+    assert sound.plausible
+    assert set(np.unique(nib.load(sound.labels).dataobj)) == {0, 1, 2, 3}
+
+
+def test_empty_brain_is_refused() -> None:
+    with pytest.raises(ValueError, match="empty"):
+        find_tissues(np.zeros((4, 4, 4), np.float32), np.zeros((4, 4, 4), bool))
