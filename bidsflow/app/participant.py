@@ -143,7 +143,8 @@ def build_flow(task: Task) -> Any:
     os.environ["NIPYPE_NO_ET"] = os.environ["NO_ET"] = "1"  # else nipype asks the network for a newer version
     from bidsflow.app.workflow import Flow
 
-    flow = Flow(task.pipeline.name.replace("-", "_"), task.work, task.params, task.threads)
+    name = task.pipeline.name.replace("-", "_")
+    flow = Flow(name, task.work, task.params, task.threads, task.invocation.derivatives)
     load(task.pipeline.workflow)(flow, task.participant)
     return flow
 

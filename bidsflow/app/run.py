@@ -123,7 +123,7 @@ class _Watch:
             said = json.loads(line)
         except ValueError:
             return
-        match said.get("event"):
+        match said.get("event") if isinstance(said, dict) else None:
             case "steps":
                 self.tell(Event("steps", job.name, value=said["total"]))
             case "step" if said["status"] != "start":

@@ -183,13 +183,23 @@ class Flow:
         The parameters of the pipeline: an instance of its dataclass.
     threads : int
         Threads that one step may use at most.
+    others : mapping of str to Path
+        Other derivative datasets that the user named (``--derivatives``).
     derivatives : tuple of Derivative
         What was asked to be kept.
     """
 
-    def __init__(self, name: str, folder: Path, params: Any = None, threads: int = 1) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        params: Any = None,
+        threads: int = 1,
+        others: Mapping[str, Path] = types.MappingProxyType({}),
+    ) -> None:
         self.params = params
         self.threads = threads
+        self.others = others
         self._workflow = engine.Workflow(name, base_dir=str(folder))
         self._nodes: dict[str, engine.Node] = {}
         self._derivatives: list[Derivative] = []
