@@ -1,0 +1,22 @@
+"""What qc says of itself in a methods section."""
+
+from __future__ import annotations
+
+from bidsflow_pipelines.qc import QcParams
+
+
+def describe(params: QcParams) -> str:
+    """Return the methods text; what it says is what the workflow does."""
+    return f"""\
+Quality was measured as MRIQC defines its measures [@Esteban2017], by implementations of our own.
+
+Anatomical images were corrected for non-uniformity by N4 [@Tustison2010]. The brain was found by bending a template
+(MNI152NLin2009aSym [@Fonov2011]) onto the head with ANTs [@Avants2008]; tissues were classified by Atropos
+[@Avants2011]. Noise was measured in the air above a plane through glabella and inion.
+
+Functional series were realigned rigidly with SimpleITK [@Lowekamp2013], without slice timing or distortion
+correction. Framewise displacement is that of Power and colleagues [@Power2012] with a radius of 50 mm; volumes above
+{params.fd_threshold:g} mm count as moved.
+
+Diffusion series were realigned to their unweighted volumes; tensors and noise were estimated with DIPY
+[@Garyfallidis2014]."""

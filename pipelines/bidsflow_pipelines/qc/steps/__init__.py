@@ -1,0 +1,1 @@
+"""The steps of qc beside the engines: measure, and draw. Files in, values and drawings out."""

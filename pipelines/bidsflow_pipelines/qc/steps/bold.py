@@ -1,0 +1,199 @@
+"""Measure and draw a functional series."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bidsflow_pipelines.engines.images import load_mask, load_volume
+from bidsflow_pipelines.engines.motion import COLUMNS, load_motion
+from bidsflow_pipelines.engines.series import open_series
+from bidsflow_pipelines.qc.files import clean_doubts, to_values, zooms_of
+
+
+class Counted(NamedTuple):
+    """Leading volumes that are not in a steady state."""
+
+    dummies: int
+
+
+class Measured(NamedTuple):
+    """Values for the file of measures, and the table of what changes over volumes."""
+
+    values: dict[str, Any]
+    timeseries: Path
+
+
+class Drawn(NamedTuple):
+    """Drawings, as `bidsflow.report.store` keeps them."""
+
+    figures: Path
+
+
+def count_dummies(series: Path) -> Counted:
+    """Return how many volumes at the beginning are not in a steady state."""
+    from bidsflow_pipelines.qc.measures.bold import dummy_trs
+
+    with open_series(series) as volumes:
+        count = min(50, volumes.shape[3])  # dummy_trs looks at no more
+        early = np.stack([volumes[index] for index in range(count)], axis=3)
+    return Counted(int(dummy_trs(early)))
+
+
+def measure(
+    *,
+    realigned: Path,
+    brain: Path,
+    parameters: Path,
+    dummies: int,
+    repetition_time: float,
+    fd_threshold: float,
+    doubts: tuple[str, ...],
+    scanner: str,
+) -> Measured:
+    """Return all measures of a functional series.
+
+    Parameters
+    ----------
+    realigned : Path
+        The series without the motion; the volumes that are not in a steady state are left out here.
+    brain : Path
+        Mask.
+    parameters : Path
+        Motion, a row per volume.
+    dummies : int
+        Leading volumes to leave out.
+    repetition_time : float
+        Seconds.
+    fd_threshold : float
+        Millimetres above which a volume counts as moved.
+    doubts : tuple of str
+        What the engines found implausible; empty ones are left out.
+    scanner : str
+        For the tables of the group.
+    """
+    import nibabel as nib
+
+    from bidsflow_pipelines.qc.measures.bold import measure_bold, time_courses, trace_bold
+    from bidsflow_pipelines.qc.measures.motion import summarize_fd
+
+    img = nib.load(realigned)
+    series = np.asanyarray(img.dataobj)[..., dummies:]
+    mask = load_mask(brain)
+    motion = load_motion(parameters)
+    courses = time_courses(series, mask)
+    traces = trace_bold(courses, motion[dummies:], repetition_time)
+    found = measure_bold(series, mask, courses, traces, zooms=zooms_of(img), tr=repetition_time, dummies=dummies)
+    moved = summarize_fd(traces.fd, fd_threshold)
+    found |= {f"fd_{key}": value for key, value in moved.items()}
+    columns = {
+        **{name: motion[:, rank] for rank, name in enumerate(COLUMNS)},
+        "framewise_displacement": _pad(traces.fd, dummies, len(motion)),
+        "dvars": _pad(traces.dvars.nstd, dummies, len(motion)),
+        "std_dvars": _pad(traces.dvars.std, dummies, len(motion)),
+        "outliers": _pad(traces.aor, dummies, len(motion)),
+        "global_signal": _pad(courses.mean(axis=0), dummies, len(motion)),
+    }
+    table = Path("timeseries.tsv").absolute()
+    table.write_text(_format_table(columns), encoding="utf-8")
+    return Measured(to_values(found, clean_doubts(doubts), scanner), table)
+
+
+def _pad(values: np.ndarray[Any, Any], dummies: int, count: int) -> np.ndarray[Any, Any]:
+    """Return values at the volumes that they belong to: what has none is NaN (the dummies, the first difference)."""
+    padded = np.full(count, np.nan)
+    padded[count - len(values) :] = values
+    padded[:dummies] = np.nan
+    return padded
+
+
+def _format_table(columns: dict[str, Any]) -> str:
+    def cell(value: float) -> str:
+        return f"{value:.6g}" if math.isfinite(value) else "n/a"
+
+    rows: Iterable[tuple[float, ...]] = zip(*columns.values(), strict=True)
+    lines = ["\t".join(columns), *("\t".join(map(cell, row)) for row in rows)]
+    return "\n".join(lines) + "\n"
+
+
+def draw(
+    *,
+    realigned: Path,
+    brain: Path,
+    mean: Path,
+    std: Path,
+    tsnr: Path,
+    timeseries: Path,
+    dummies: int,
+    repetition_time: float,
+    fd_threshold: float,
+) -> Drawn:
+    """Draw what a person looks at to judge a functional series.
+
+    Parameters
+    ----------
+    realigned, brain, mean, std, tsnr : Path
+        The series without the motion, the mask, and maps over time.
+    timeseries : Path
+        As `measure` wrote it.
+    dummies : int
+        Leading volumes that are not in a steady state.
+    repetition_time, fd_threshold : float
+        Seconds, and millimetres.
+    """
+    import nibabel as nib
+
+    from bidsflow.report.shapes import Ink
+    from bidsflow.report.slices import Look, Outline, draw_mosaic, find_air_look, find_box
+    from bidsflow.report.store import dump_figures
+    from bidsflow.report.timeline import Course, draw_timeline, sample_carpet
+
+    img = nib.load(realigned)
+    average = nib.load(mean)
+    mask = load_mask(brain)
+    box = find_box(mask)
+    outline = (Outline("brain mask", mask, Ink.ORANGE),)
+    table = _read_table(timeseries)
+    carpet = sample_carpet(np.asanyarray(img.dataobj), mask.astype(np.uint8), {1: "brain"})
+    fd = table["framewise_displacement"]
+    courses = (
+        Course("displacement", fd, "mm", fd_threshold),
+        Course("std. DVARS", table["std_dvars"]),
+        Course("outliers", table["outliers"]),
+        Course("global signal", table["global_signal"]),
+    )
+    flagged = tuple(rank for rank, value in enumerate(fd) if value > fd_threshold)
+    spread, ratio = load_volume(std).data, load_volume(tsnr).data
+    figures = (
+        draw_timeline(
+            courses, title="Motion, signal and carpet", seconds_per_volume=repetition_time, carpet=carpet,
+            flagged=flagged, caption="Bands across the carpet are what a global signal or motion does to all voxels.",
+        ),
+        draw_mosaic(average, title="Mean", many=24, outlines=outline, caption="Look for dropouts and the mask's edge."),
+        draw_mosaic(
+            nib.load(std), title="Standard deviation", many=18, box=box,
+            look=Look((0.0, float(np.percentile(spread[mask], 99.5))), "cividis", "signal"),
+            caption="Vessels are bright; rims are motion.",
+        ),
+        draw_mosaic(
+            nib.load(tsnr), title="Temporal signal-to-noise ratio", many=18, box=box,
+            look=Look((0.0, float(np.percentile(ratio[mask], 99))), "cividis", "tSNR"),
+        ),
+        draw_mosaic(
+            average, title="Background of the mean", many=12, look=find_air_look(average),
+            caption="The air, made bright: ghosts along the phase encoding show here.",
+        ),
+    )  # fmt: skip
+    path = Path("figures.json").absolute()
+    path.write_text(dump_figures(figures), encoding="utf-8")
+    return Drawn(path)
+
+
+def _read_table(path: Path) -> dict[str, tuple[float, ...]]:
+    header, *rows = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines())
+    cells = ([math.nan if cell == "n/a" else float(cell) for cell in row] for row in rows)
+    return dict(zip(header, zip(*cells, strict=True), strict=True))
