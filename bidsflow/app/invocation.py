@@ -47,6 +47,11 @@ class Selection:
     runs: tuple[str, ...] = ()
     filters: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
+    @property
+    def leaves_images_out(self) -> bool:
+        """Whether images of a participant may be left out, whose derivatives are to stay."""
+        return bool(self.sessions or self.tasks or self.runs or self.filters)
+
 
 @dataclass(frozen=True, slots=True)
 class Resources:

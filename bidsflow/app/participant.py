@@ -234,11 +234,13 @@ def _write(task: Task, flow: Any, values: Mapping[tuple[str, str], Any], usage: 
         label = task.participant.label
         derivatives.stage_file(tree, f"logs/{task.run_id}/sub-{label}.json", record)
         stage_report(tree, task.pipeline, label, task.params)
-        files = sorted([*outputs, *(path.name for path in tree.glob("sub-*.html"))])
-        marker = {"digest": task.digest, "run": task.run_id, "files": files}
-        derivatives.stage_file(tree, str(derivatives.marker_file(dataset, label).relative_to(dataset.root)), marker)
         before = derivatives.read_marker(dataset, label).get("files", [])
+        files = {*outputs, *(path.name for path in tree.glob("sub-*.html"))}
         gone = [name for name in before if name not in files and (dataset.root / name).exists()]
+        if task.invocation.selection.leaves_images_out:
+            files, gone = {*files, *gone}, []
+        marker = {"digest": task.digest, "run": task.run_id, "files": sorted(files)}
+        derivatives.stage_file(tree, str(derivatives.marker_file(dataset, label).relative_to(dataset.root)), marker)
         with locked(dataset):
             commit(staged, tree, gone)
 

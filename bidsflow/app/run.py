@@ -276,14 +276,11 @@ def _run_level(pipeline: Pipeline, call: Invocation, run_id: str, inputs: Inputs
     dataset = derivatives.open_derivatives(call.output_dir)
     _write_top(dataset, pipeline, call, run_id)
     share = share_machine(len(todo), call.resources, pipeline.memory_gb)
-    watch = _run_tasks(todo, share, dataset, call, tell)
-    for task in todo:
-        _keep_log(dataset, task)
-    pages = tuple(
-        _write_crash(dataset, task, watch.failures[task.participant.label])
-        for task in todo
-        if task.participant.label in watch.failures
-    )
+    watch = _Watch(tell, call.stop_on_first_crash)
+    try:
+        _run_tasks(todo, share, dataset, call, watch)
+    finally:  # what was said is kept, also of a run that is stopped
+        pages = _keep_words(dataset, todo, watch)
     return replace(start, done=tuple(watch.done), failed=broken + tuple(watch.failed), pages=pages)
 
 
@@ -333,8 +330,7 @@ def share_machine(participants: int, resources: Resources, memory_gb: float) -> 
     return Share(at_once, n_procs, min(threads, n_procs), resources.memory_gb / at_once)
 
 
-def _run_tasks(tasks: Sequence[Task], share: Share, dataset: Dataset, call: Invocation, tell: Tell) -> _Watch:
-    watch = _Watch(tell, call.stop_on_first_crash)
+def _run_tasks(tasks: Sequence[Task], share: Share, dataset: Dataset, call: Invocation, watch: _Watch) -> None:
     jobs = []
     for task in tasks:
         mine = replace(task, n_procs=share.n_procs, threads=share.threads, memory_gb=share.memory_gb)
@@ -348,7 +344,14 @@ def _run_tasks(tasks: Sequence[Task], share: Share, dataset: Dataset, call: Invo
     finally:
         for job in jobs:
             job.log.with_suffix(".task").unlink(missing_ok=True)  # of those that never began
-    return watch
+
+
+def _keep_words(dataset: Dataset, tasks: Sequence[Task], watch: _Watch) -> tuple[Path, ...]:
+    """Keep the logs of participants in the output folder, and write the pages of those that failed; return these."""
+    for task in tasks:
+        _keep_log(dataset, task)
+    labels = {task.participant.label: task for task in tasks}
+    return tuple(_write_crash(dataset, labels[label], failures) for label, failures in watch.failures.items())
 
 
 def _describe_task(task: Task) -> str:

@@ -76,6 +76,21 @@ def test_signal_stops_every_process_and_the_same_command_goes_on(
     assert not list((out / ".bidsflow" / "staging").iterdir())
 
 
+def test_page_of_a_failure_is_there_when_the_run_is_stopped_later(
+    toy_folder: Path, finished: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    (tmp_path / "bids").symlink_to(finished / "bids")
+    running = spawn(toy_folder, tmp_path / "bids", out, *OPTIONS, "--trouble", "fail-or-wait")
+    assert running.stderr is not None
+    said = iter(running.stderr.readline, "")
+    assert any("sub-01: FAILED" in line for line in said)
+    running.send_signal(signal.SIGINT)
+    assert finish(running)[0] == 130
+    assert [path.name for path in out.glob("logs/*/*.html")] == ["sub-01_crash.html"]
+    assert [path.name for path in out.glob("logs/*/sub-01.log")] == ["sub-01.log"]
+
+
 def test_killed_run_takes_its_processes_along_and_the_same_command_goes_on(
     toy_folder: Path, finished: Path, tmp_path: Path
 ) -> None:

@@ -129,6 +129,21 @@ def test_derivatives_of_images_that_are_gone_go_away(toy: Pipeline, copy: Path) 
     assert not list(out.rglob("*run-2*T1w*"))
 
 
+def test_derivatives_of_other_sessions_stay_when_only_some_are_run(toy: Pipeline, tmp_path: Path) -> None:
+    """Clusters often run a job for each session."""
+    bids, out = make_dataset(tmp_path / "bids", ()), tmp_path / "out"
+    images = [
+        write_image(bids / f"sub-01/ses-{ses}/anat/sub-01_ses-{ses}_T1w.nii.gz", metadata={}) for ses in ("a", "b")
+    ]
+    for ses in ("a", "b"):
+        assert start(toy, bids, out, "--session-label", ses).done == ("01",)
+    made = {path.name for path in out.rglob("*_desc-scaled_T1w.nii.gz") if ".bidsflow" not in path.parts}
+    assert made == {"sub-01_ses-a_desc-scaled_T1w.nii.gz", "sub-01_ses-b_desc-scaled_T1w.nii.gz"}
+    images[0].unlink()
+    assert start(toy, bids, out, "--force").done == ("01",)
+    assert not (out / "sub-01/ses-a").exists()
+
+
 def test_uncompressed_image_is_processed(run_toy: Run, dataset: Path, tmp_path: Path) -> None:
     write_image(dataset / "sub-03/anat/sub-03_T1w.nii")
     outcome, _ = run_toy("--participant-label", "03")
