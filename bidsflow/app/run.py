@@ -10,6 +10,7 @@ import secrets
 import shutil
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from bidsflow.app.spec import Level, Pipeline
 from bidsflow.dataset.describe import to_json
 from bidsflow.dataset.tree import STATE, Dataset, check_target
 from bidsflow.dataset.write import commit, locked, staging, write_durably
-from bidsflow.errors import InputError, OptionError, RunError
+from bidsflow.errors import InputError, OptionError, PipelineError, RunError
 from bidsflow.executors import Ended, Job
 from bidsflow.executors.local import run_jobs
 
@@ -437,8 +438,22 @@ def _run_group(pipeline: Pipeline, call: Invocation, outcome: Outcome, tell: Tel
     tell(Event("group", value=len(labels)))
     dataset = derivatives.open_derivatives(call.output_dir)
     cohort = derivatives.Cohort(dataset.root, labels, pipeline.params(**call.params), call.bids_dir)
-    _commit_files(dataset, load(pipeline.group)(cohort))
+    try:
+        files = load(pipeline.group)(cohort)
+    except Exception as error:  # a pipeline may raise anything
+        log = _note_error(dataset, f"logs/{outcome.run_id}/group.log", error)
+        reason = f"the group level failed ({type(error).__name__}: {error}); see {log}"
+        raise PipelineError(pipeline.name, reason) from error
+    _commit_files(dataset, files)
     return replace(outcome, group=True)
+
+
+def _note_error(dataset: Dataset, name: str, error: Exception) -> Path:
+    """Write the traceback of an error into a log, and return where."""
+    path = dataset.root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(path, "".join(traceback.format_exception(error)).encode())
+    return path
 
 
 def _commit_files(dataset: Dataset, files: Mapping[str, bytes]) -> None:
@@ -461,15 +476,22 @@ def _report_again(pipeline: Pipeline, call: Invocation, run_id: str, tell: Tell)
         raise RunError(f"{call.output_dir}: no participant is done", "Run without --reports-only first")
     dataset = derivatives.open_derivatives(call.output_dir)
     params = pipeline.params(**call.params)
+    logs: dict[str, Path] = {}
     for label in labels:
         tell(Event("started", label))
         with staging(dataset) as staged:
             tree = staged.tree()
             (tree / f"sub-{label}").symlink_to(dataset.root / f"sub-{label}")
-            stage_report(tree, pipeline, label, params)
+            try:
+                stage_report(tree, pipeline, label, params)
+            except Exception as error:  # noqa: BLE001  a pipeline may raise anything; the other participants go on
+                logs[label] = _note_error(dataset, f"logs/{run_id}/sub-{label}_report.log", error)
+                tell(Event("failed", label, f"{type(error).__name__}: {error}"))
+                continue
             (tree / f"sub-{label}").unlink()
             with locked(dataset):
                 commit(staged, tree)
         tell(Event("done", label))
-    outcome = Outcome(run_id, done=labels)
+    done = tuple(label for label in labels if label not in logs)
+    outcome = Outcome(run_id, done=done, failed=tuple(logs), pages=tuple(logs.values()))
     return _run_group(pipeline, call, outcome, tell) if Level.GROUP in call.levels else outcome

@@ -15,7 +15,7 @@ from bidsflow.app.invocation import Resources
 from bidsflow.app.registry import find_pipeline
 from bidsflow.app.run import Event, Outcome, run, share_machine
 from bidsflow.app.spec import Pipeline
-from bidsflow.errors import DatasetError, InputError, OptionError, RunError
+from bidsflow.errors import DatasetError, InputError, OptionError, PipelineError, RunError
 
 from .conftest import Call, make_dataset, read_derivatives, write_image
 
@@ -420,6 +420,28 @@ def test_broken_workflow_ends_each_participant_with_a_page(toy_folder: Path, dat
     (package / "workflow.py").write_text("def build(:")
     outcome = start(pipeline, dataset, tmp_path / "out", "--participant-label", "01")
     assert "SyntaxError" in outcome.pages[0].read_text()
+
+
+def test_group_level_that_fails_is_told_with_a_log(toy: Pipeline, copy: Path) -> None:
+    (copy / "out/sub-01/anat/sub-01_desc-scaled_T1w.json").write_text("{}")
+    line = (copy / "bids", copy / "out", "group", "--skip-bids-validation")
+    with pytest.raises(PipelineError, match=r"group level failed \(KeyError: 'Factor'\).*group\.log") as failed:
+        run(toy, parse(toy, tuple(map(str, line)), "toy"))
+    assert failed.value.exit_code == 70
+    (log,) = (copy / "out").glob("logs/*/group.log")
+    assert "in gather" in log.read_text()
+
+
+def test_report_that_fails_leaves_the_others(toy_folder: Path, copy: Path, tmp_path: Path) -> None:
+    package = tmp_path / "project" / "toy_reports"
+    shutil.copytree(toy_folder / "toy_pipeline", package, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in package.glob("*.py"):
+        path.write_text(path.read_text().replace("toy_pipeline", "toy_reports"))
+    report = package / "report.py"
+    report.write_text(report.read_text().replace("    names = ", "    1 / (results.label != '01')\n    names = "))
+    outcome = start(find_pipeline(f"{tmp_path}/project/"), copy / "bids", copy / "out", "--reports-only")
+    assert (outcome.done, outcome.failed, outcome.exit_code) == (("02",), ("01",), 1)
+    assert "ZeroDivisionError" in outcome.pages[0].read_text()
 
 
 MACHINES = [
