@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from bidsflow.convert.sidecar import Json, complete_sidecar
 from bidsflow.convert.subjects import Key
 from bidsflow.convert.supply import supply_echo_times
 from bidsflow.convert.tables import Place, holds_files, leave_place, stage_participant, stage_scans, stage_session
-from bidsflow.convert.wiring import drop_broken_fields, sources
+from bidsflow.convert.wiring import Links, drop_broken_fields, keep_links, read_links, sources
 from bidsflow.dataset import describe
 from bidsflow.dataset.draft import Draft
 from bidsflow.dataset.tree import Dataset
@@ -72,6 +72,8 @@ class Session:
         Relative to the dataset.
     rows : tuple of PlanRow
         Every row that is to be converted into it.
+    named : frozenset of (str, int)
+        All images that the plan speaks of, whatever it says of them, by SeriesInstanceUID and rank.
     series : mapping of str to Series
         The series of the rows, by SeriesInstanceUID.
     subject : tuple of Series
@@ -84,6 +86,7 @@ class Session:
 
     folder: str
     rows: tuple[PlanRow, ...]
+    named: frozenset[tuple[str, int]]
     series: Mapping[str, Series]
     subject: tuple[Series, ...] = ()
     former: Mapping[tuple[str, int], str] = field(default_factory=dict)
@@ -111,16 +114,20 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
     draft = Draft(dataset, tree)
     fresh = {one.row.path: one for one in converted}
     ledgers = _open_ledgers(dataset, session, fresh)
+    before, others = _read_wiring(dataset, ledgers, session)
     left = _take_out(ledgers, fresh)
     remove = _list_outdated(dataset, left, fresh)
     ledger = ledgers[session.folder]
     there = [row for row in session.rows if row.path in fresh or _owner(ledger.get(row.path)) == _image(row)]
     there = list(drop_broken_fields(there, session.series).rows)  # a series may have failed
+    there = keep_links(there, before, list(others.values())) if others else there
     for row in there:
+        kept = [uri for uri in before.get(row.path, Links()).targets if uri in map(_uri, others)]
+        complete = partial(_complete, row=row, there=there, series=session.series, kept=kept)
         if row.path in fresh:
-            ledger[row.path] = _stage_image(draft, fresh[row.path], row, there, session)
+            ledger[row.path] = _stage_image(draft, fresh[row.path], session, complete)
         else:
-            ledger[row.path] = _rewire(draft, row, there, session, _restamp(ledger[row.path], session.seen))
+            ledger[row.path] = _rewire(draft, row.path, _restamp(ledger[row.path], session.seen), complete)
     remove += _stage_ledgers(draft, ledgers)
     if there:
         place = Place.of(session.folder)
@@ -148,6 +155,35 @@ def _open_ledgers(dataset: Dataset, session: Session, fresh: Mapping[str, Conver
     former = [session.former[_image(one.row)] for one in fresh.values() if _image(one.row) in session.former]
     folders = {session.folder, *(parse_name(path).folder for path in former)}
     return {folder: read_ledger(dataset, folder) for folder in sorted(folders)}
+
+
+def _read_wiring(
+    dataset: Dataset, ledgers: Mapping[str, Ledger], session: Session
+) -> tuple[dict[str, Links], dict[str, Links]]:
+    """Return how the images of a session are wired that the plan converts, and those that it does not name, by path.
+
+    Nothing is read where there are none of the latter, and most often there are none.
+    """
+    strangers = [path for path, entry in ledgers[session.folder].items() if _owner(entry) not in session.named]
+    if not strangers:
+        return {}, {}
+    planned = {_image(row): row.path for row in session.rows}
+    stand = {
+        planned[owner]: path
+        for ledger in ledgers.values()
+        for path, entry in ledger.items()
+        if (owner := (entry.series_uid, entry.image)) in planned
+    }
+    before = {path: _read_links(dataset, old) for path, old in stand.items()}
+    return before, {path: _read_links(dataset, path) for path in strangers}
+
+
+def _read_links(dataset: Dataset, path: str) -> Links:
+    try:
+        sidecar = json.loads((dataset.root / f"{path}.json").read_bytes())
+    except (FileNotFoundError, ValueError):  # a person's doing
+        return Links()
+    return read_links(sidecar) if isinstance(sidecar, dict) else Links()
 
 
 def _take_out(ledgers: Mapping[str, Ledger], fresh: Mapping[str, Converted]) -> dict[str, Entry]:
@@ -193,11 +229,11 @@ def _stage_ledgers(draft: Draft, ledgers: Mapping[str, Ledger]) -> list[str]:
     return empty
 
 
-def _stage_image(draft: Draft, one: Converted, row: PlanRow, there: Sequence[PlanRow], session: Session) -> Entry:
+def _stage_image(draft: Draft, one: Converted, session: Session, complete: Callable[[Json], Json]) -> Entry:
     path = one.row.path
     for ext, source in one.files.items():
         source.replace(draft.place(f"{path}{ext}"))
-    text = describe.to_json(_complete(one.sidecar, row, there, session))
+    text = describe.to_json(complete(one.sidecar))
     files = {f"{path}{ext}": known for ext, known in one.stamps.items()}
     files[f"{path}.json"] = stamp(draft.write(f"{path}.json", text.encode()))
     return Entry(one.row.series_uid, one.row.image, source_digest(session.series[one.row.series_uid]), files)
@@ -211,29 +247,36 @@ def _restamp(entry: Entry, seen: Mapping[str, Stamp]) -> Entry:
     return replace(entry, files={**entry.files, **fresh}) if fresh else entry
 
 
-def _rewire(draft: Draft, row: PlanRow, there: Sequence[PlanRow], session: Session, entry: Entry) -> Entry:
+def _rewire(draft: Draft, path: str, entry: Entry, complete: Callable[[Json], Json]) -> Entry:
     """Stage the sidecar of an image that stays, where the session around it has changed its wiring."""
-    name = f"{row.path}.json"
+    name = f"{path}.json"
     present = draft.dataset.root / name
     if name not in entry.files or not present.exists() or not is_same(present, entry.files[name]):
         return entry
     old = present.read_bytes()
-    new = describe.to_json(_complete(json.loads(old), row, there, session)).encode()
+    new = describe.to_json(complete(json.loads(old))).encode()
     if new == old:
         return entry
     return replace(entry, files={**entry.files, name: stamp(draft.write(name, new))})
 
 
-def _complete(sidecar: Mapping[str, object], row: PlanRow, there: Sequence[PlanRow], session: Session) -> Json:
+def _uri(path: str) -> str:
+    return f"bids::{path}.nii.gz"
+
+
+def _complete(
+    sidecar: Json, *, row: PlanRow, there: Sequence[PlanRow], series: Mapping[str, Series], kept: Sequence[str]
+) -> Json:
+    """Return a sidecar with what only the session knows; `kept` are images that it is intended for besides."""
     name = parse_name(row.path)
     times = {
-        parse_name(other.path).suffix: session.series[other.series_uid].images[other.image - 1].echo_time
+        parse_name(other.path).suffix: series[other.series_uid].images[other.image - 1].echo_time
         for other in there
         if row.b0_identifier and other.b0_identifier == row.b0_identifier
     }
     # A run may be one half of a field map; it then measures the field, but is intended for nothing but itself.
     carries = row.b0_identifier and name.datatype == "fmap" and not name.suffix.startswith("magnitude")
-    targets = [f"bids::{other.path}.nii.gz" for other in there if carries and row.b0_identifier in sources(other)]
+    targets = [*kept, *(_uri(other.path) for other in there if row.b0_identifier in sources(other))] if carries else []
     return complete_sidecar(
         supply_echo_times(sidecar, name, times),
         suffix=name.suffix,

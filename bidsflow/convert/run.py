@@ -122,7 +122,7 @@ def convert(
     with staging(dataset) as staged, storage_errors(dataset.root):
         with locked(dataset):
             write_key(dataset, key)
-        work = survey(dataset, rows, by_uid, force=force)
+        work = survey(dataset, plan, by_uid, force=force)
         check_tables(dataset, [one.session.folder for one in work])
         own = find_own_folders(inventory) if any(one.todo for one in work) else {}
         tool = tool or Dcm2niix(find_program())

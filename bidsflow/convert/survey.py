@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from bidsflow.convert.assemble import Session, group_by_folder
 from bidsflow.convert.ledger import Entry, Ledger, Stamp, read_ledger, read_taken, source_digest, verify
-from bidsflow.convert.plan import PlanRow
+from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dicom.series import Series
 from bidsflow.names import parse_name
@@ -77,15 +77,15 @@ class _View:
     force: bool
 
 
-def survey(dataset: Dataset, rows: Sequence[PlanRow], by_uid: Mapping[str, Series], *, force: bool) -> list[Work]:
+def survey(dataset: Dataset, plan: Plan, by_uid: Mapping[str, Series], *, force: bool) -> list[Work]:
     """Return what there is to do, folder by folder.
 
     Parameters
     ----------
     dataset : Dataset
         What is there.
-    rows : sequence of PlanRow
-        Everything that is to be converted.
+    plan : Plan
+        What is to be there.
     by_uid : mapping of str to Series
         The series of the export.
     force : bool
@@ -96,6 +96,7 @@ def survey(dataset: Dataset, rows: Sequence[PlanRow], by_uid: Mapping[str, Serie
     DatasetError
         If a ledger is damaged.
     """
+    rows, named = plan.decided(Decision.CONVERT), frozenset(map(_image, plan.rows))
     folders = group_by_folder(rows)
     ledgers = {folder: read_ledger(dataset, folder) for folder in folders}
     planned = planned_paths(rows)
@@ -114,7 +115,7 @@ def survey(dataset: Dataset, rows: Sequence[PlanRow], by_uid: Mapping[str, Serie
         subject = tuple(subjects[parse_name(members[0].path).sub].values())
         series = {row.series_uid: by_uid[row.series_uid] for row in members}
         moved = {_image(row): former[_image(row)] for row in members if _image(row) in former}
-        sessions.append(_sort(view, Session(folder, tuple(members), series, subject, moved)))
+        sessions.append(_sort(view, Session(folder, tuple(members), named, series, subject, moved)))
     blocked = find_blocked(dataset, ledgers, [row for one in sessions for row in one.planned], force=force)
     return [_block(one, blocked) for one in sessions]
 

@@ -6,6 +6,7 @@ Source: BIDS, ``B0FieldIdentifier`` and ``B0FieldSource`` ("Fieldmap data").
 from __future__ import annotations
 
 import difflib
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +30,99 @@ class Wired:
 
     rows: tuple[PlanRow, ...]
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """How an image of a dataset is wired.
+
+    Attributes
+    ----------
+    identifier : str
+        Label of the field that it measures, ``""`` for none.
+    sources : tuple of str
+        Labels of the fields that correct it.
+    targets : tuple of str
+        URIs of the images that it is intended for.
+    """
+
+    identifier: str = ""
+    sources: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+
+
+def read_links(sidecar: Mapping[str, object]) -> Links:
+    """Return the wiring in a sidecar; what a person wrote there in another form counts as none."""
+    identifier = sidecar.get("B0FieldIdentifier")
+    return Links(
+        identifier if isinstance(identifier, str) else "",
+        _texts(sidecar.get("B0FieldSource")),
+        _texts(sidecar.get("IntendedFor")),
+    )
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    several = value if isinstance(value, list) else [value]
+    return tuple(one for one in several if isinstance(one, str))
+
+
+def keep_links(rows: Sequence[PlanRow], before: Mapping[str, Links], others: Sequence[Links]) -> list[PlanRow]:
+    """Return the rows of one session so that they stay wired to images that their plan knows nothing of.
+
+    An export may hold a part of a session, of which others were converted before. What those images measure still
+    corrects what it has corrected, and no field gets a label that they have.
+
+    Parameters
+    ----------
+    rows : sequence of PlanRow
+        Of one session, to be converted or there already.
+    before : mapping of str to Links
+        How these images are wired in the dataset, by path; none for new ones.
+    others : sequence of Links
+        The images of the session that the plan does not name.
+    """
+    measured = {one.identifier for one in others} - {""}
+    linked = measured.union(*(one.sources for one in others))
+    names = _name_apart(rows, before, measured, linked)
+    result = []
+    for row in rows:
+        old = before.get(row.path, Links())
+        own = names.get(row.b0_identifier, "") or (old.identifier if old.identifier in linked else "")
+        kept = tuple(label for label in old.sources if label in measured)
+        planned = tuple(names.get(label, label) for label in sources(row))
+        result.append(replace(row, b0_identifier=own, b0_source=",".join(kept or planned)))
+    return result
+
+
+def _name_apart(
+    rows: Sequence[PlanRow], before: Mapping[str, Links], measured: set[str], linked: set[str]
+) -> dict[str, str]:
+    """Return a label for each field of a plan: the one that it had, where others know that or have the planned one."""
+    had: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        if row.b0_identifier:
+            had[row.b0_identifier] += filter(None, [before.get(row.path, Links()).identifier])
+    names: dict[str, str] = {}
+    for label, olds in had.items():
+        free = [old for old in olds if old not in names.values()]
+        wanted = next((old for old in free if old in linked or label in measured), label)
+        known = measured - {*olds} | {*names.values()}
+        while wanted in known:
+            wanted = _count_up(wanted)
+        names[label] = wanted
+    return names
+
+
+def _count_up(label: str) -> str:
+    """Return a label with its first number one higher.
+
+    Examples
+    --------
+    >>> _count_up("pepolar9ses01"), _count_up("mine")
+    ('pepolar10ses01', 'mine2')
+    """
+    head, number, tail = re.fullmatch(r"(\D*)(\d*)(.*)", label).groups()  # type: ignore[union-attr]
+    return f"{head}{int(number or 1) + 1}{tail}"
 
 
 def sources(row: PlanRow) -> tuple[str, ...]:

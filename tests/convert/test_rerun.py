@@ -279,6 +279,54 @@ def test_series_that_is_gone_from_the_export_stays_and_is_said(done: Path, my_ex
     assert f"left alone {REST}" in ran.err
     after = read_tree(done)
     assert {name for name in after if not name.endswith(".json")} == {n for n in before if not n.endswith(".json")}
+    field = json.loads(after["sub-01/ses-01/fmap/sub-01_ses-01_dir-AP_epi.json"])
+    assert field["IntendedFor"] == [f"bids::{REST}.nii.gz"]
+    assert field["B0FieldIdentifier"] == json.loads(after[f"{REST}.json"])["B0FieldSource"]
+
+
+@pytest.mark.parametrize("options", [(), ("--force",)], ids=["again", "forced"])
+def test_part_of_a_session_keeps_the_wiring_of_the_whole(
+    options: tuple[str, ...], small_export: Path, tmp_path: Path, cli: Cli
+) -> None:
+    visit, target = sorted(small_export.glob("*/*"))[0], tmp_path / "bids"
+    assert cli("convert", visit, target).code == 0
+    before = read_tree(target)
+    for part in ("*SpinEcho*", "*SpinEcho*_AP", "*BOLD*"):
+        export = tmp_path / f"part {part[1:-1]}"
+        for folder in visit.glob(part):
+            shutil.copytree(folder, export / folder.name)
+        ran = cli("convert", export, target, *options)
+        assert ran.code == 0, ran.said
+        assert read_tree(target) == before
+
+
+def copy_later(source: Path, target: Path, hour: str) -> None:
+    """Write the series of a study again, as if they were measured once more at another hour."""
+    for path in sorted(source.rglob("*.dcm")):
+        ds = dcmread(path)
+        ds.SeriesInstanceUID, ds.SOPInstanceUID = f"{ds.SeriesInstanceUID}.{hour}", f"{ds.SOPInstanceUID}.{hour}"
+        ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+        ds.SeriesNumber = int(ds.SeriesNumber) + int(hour)
+        for keyword in ("SeriesTime", "AcquisitionTime", "ContentTime"):
+            setattr(ds, keyword, hour + str(getattr(ds, keyword))[2:])
+        copy = target / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        ds.save_as(copy)
+
+
+def test_fields_of_two_exports_of_one_session_stay_two(small_export: Path, tmp_path: Path, cli: Cli) -> None:
+    first, second, target = sorted(small_export.glob("*/*"))[0], tmp_path / "later", tmp_path / "bids"
+    copy_later(first, second, "23")
+    for export in (first, second):
+        assert cli("convert", export, target).code == 0
+    before = read_tree(target)
+    for export in (first, second, first):
+        assert cli("convert", export, target).out == f"{target}: 4 unchanged\n"
+        assert read_tree(target) == before
+    found = {name: json.loads(data) for name, data in before.items() if name.endswith("_epi.json")}
+    labels = {name: sidecar["B0FieldIdentifier"] for name, sidecar in found.items()}
+    assert len(labels) == 4
+    assert len(set(labels.values())) == 2
 
 
 def test_one_subject_or_session_can_be_chosen(two_people: Path, small_export: Path, tmp_path: Path, cli: Cli) -> None:

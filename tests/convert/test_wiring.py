@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from bidsflow.convert.plan import Decision, Plan, PlanRow
-from bidsflow.convert.wiring import check_labels, drop_broken_fields
+from bidsflow.convert.wiring import Links, check_labels, drop_broken_fields, keep_links
 
 SKIP = Decision.SKIP
 BASE = PlanRow("", 1, 0, "", "", 1, 1, Decision.CONVERT, "", 0.9, "")
@@ -124,3 +124,20 @@ def test_a_field_that_lacks_what_a_person_skipped_is_no_slip() -> None:
     others = (replace(AP, b0_identifier="pepolar2"), replace(PA, b0_identifier="pepolar3"))
     assert check_labels(Plan((AP, skip(PA), *others[:1], skip(others[0]))), {}) == []
     assert len(check_labels(Plan((AP, skip(PA), *others)), {})) == 2
+
+
+def test_new_field_gets_no_label_that_other_images_have() -> None:
+    others = [Links("pepolar1"), Links("pepolar2")]
+    assert [one.b0_identifier for one in keep_links([AP, PA], {}, others)] == ["pepolar3", "pepolar3"]
+    assert keep_links([REST, AP, PA], {}, others)[0].b0_source == "pepolar3"
+
+
+def test_field_that_others_know_keeps_its_label() -> None:
+    before = {AP.path: Links("mine"), REST.path: Links("", ("mine",))}
+    found = keep_links([AP, PA, REST], before, [Links("", ("mine",))])
+    assert [(one.b0_identifier, one.b0_source) for one in found] == [("mine", ""), ("mine", ""), ("", "mine")]
+
+
+def test_label_that_a_person_changes_is_changed_where_no_other_image_knows_it() -> None:
+    before = {AP.path: Links("mine"), PA.path: Links("mine")}
+    assert keep_links([AP, PA], before, [Links("theirs")]) == [AP, PA]
