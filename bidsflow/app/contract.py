@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -85,18 +85,29 @@ class Case:
         return place
 
     def _environment(self) -> dict[str, str]:
-        home = self._place("home")
-        return {**os.environ, "HOME": str(home), "XDG_CACHE_HOME": str(home), "XDG_CONFIG_HOME": str(home)}
+        home = str(self._place("home"))
+        places = {"HOME": home, "XDG_CACHE_HOME": home, "XDG_CONFIG_HOME": home, "TMPDIR": str(self._place("tmp"))}
+        return {**os.environ, **places}
 
 
 Check: TypeAlias = Callable[[Case], None]
 
 
-def make_dataset(folder: Path, subjects: int = 2) -> Path:
-    """Return a small BIDS dataset, scanned by the pretend scanner and converted like any other."""
+def make_dataset(folder: Path, subjects: int = 2, series: Sequence[str] | None = None) -> Path:
+    """Return a small BIDS dataset, scanned by the pretend scanner and converted like any other.
+
+    Parameters
+    ----------
+    folder : Path
+        Gets the export (``scan``) and the dataset (``bids``).
+    subjects : int
+        Participants, each with one session.
+    series : sequence of str, optional
+        Kinds of series, as `bidsflow.phantom.write` knows them; by default all. Fewer take less time.
+    """
     from bidsflow.phantom import make_sessions, write
 
-    truth = write(folder / "scan", sessions=make_sessions(subjects, 1))
+    truth = write(folder / "scan", sessions=make_sessions(subjects, 1), series=series)
     dataset = folder / "bids"
     subprocess.run(
         [sys.executable, "-m", "bidsflow", "convert", str(folder / "scan" / truth.export), str(dataset)],
@@ -169,8 +180,11 @@ def check_run(case: Case) -> None:
     levels = tuple(level.value for level in case.pipeline.levels)
     _succeed(case.run(out, levels=levels))
     assert digest_tree(case.dataset) == before, "the input was changed"
-    assert not list((case.folder / "here").iterdir()), "something was written into the current folder"
-    assert not list((case.folder / "home").iterdir()), "something was written into the home folder"
+    for place in ("here", "home", "tmp"):
+        left = sorted(path.name for path in (case.folder / place).iterdir())
+        assert not left, (
+            f"the current folder (here), the home or the temporary folder has something new: {place}/{left}"
+        )
     assert (out / "dataset_description.json").is_file()
     assert (out / "logs" / "CITATION.md").is_file()
     if case.pipeline.report:
@@ -251,11 +265,18 @@ def check_read_only(case: Case) -> None:
     """A dataset that cannot be written to is enough."""
     closed = case.folder / "closed"
     shutil.copytree(case.dataset, closed, ignore=shutil.ignore_patterns(".bidsflow"))
+    before = _list_tree(closed)
     _set_writable(closed, False)
     try:
         _succeed(case.run(case.folder / "out", dataset=closed))
     finally:
         _set_writable(closed, True)
+    assert _list_tree(closed) == before, "the administrator can write anywhere, and the pipeline did"
+
+
+def _list_tree(root: Path) -> list[tuple[str, int]]:
+    """Return all paths of a tree, hidden ones too, with the time of their last change."""
+    return sorted((path.relative_to(root).as_posix(), path.stat().st_mtime_ns) for path in root.rglob("*"))
 
 
 def _set_writable(root: Path, writable: bool) -> None:
