@@ -169,8 +169,10 @@ def from_tsv(text: str, where: str = "plan") -> Plan:
         If a column is missing, or a row cannot be read; every faulty row is named.
     """
     text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    lines = _split_lines(text)
-    header = next(lines)
+    try:
+        header, *lines = _split_lines(text)
+    except ValueError as error:
+        raise PlanError(where, (str(error),)) from error
     if problems := _check_header(header):
         raise PlanError(where, tuple(problems))
     rows: list[PlanRow] = []
@@ -191,6 +193,11 @@ def _split_lines(text: str) -> Iterator[list[str]]:
     """Yield the cells of each line, the header first.
 
     Tabs part cells as they stand. With commas and semicolons, which evidence is full of, quotes count (RFC 4180).
+
+    Raises
+    ------
+    ValueError
+        If a quote does not end.
     """
     first = text.split("\n", 1)[0]
     tabs, *others = ((delimiter, sum(name in COLUMNS for name in _bare(first, delimiter))) for delimiter in "\t,;")
@@ -200,8 +207,14 @@ def _split_lines(text: str) -> Iterator[list[str]]:
             yield [_unquote(cell.strip()) for cell in line.split("\t")]
         return
     yield _bare(first, delimiter)
-    for cells in csv.reader(io.StringIO(text.partition("\n")[2], newline=""), delimiter=delimiter):
-        yield [" ".join(cell.split()) for cell in cells]
+    reader = csv.reader(io.StringIO(text.partition("\n")[2], newline=""), delimiter=delimiter, strict=True)
+    at = 2
+    try:
+        for cells in reader:
+            yield [" ".join(cell.split()) for cell in cells]
+            at = reader.line_num + 2
+    except csv.Error as error:  # read on, it would swallow the rows behind it
+        raise ValueError(f"line {at}: a quote that begins there does not end; {_SAVE_AS}") from error
 
 
 def _bare(header: str, delimiter: str) -> list[str]:
@@ -266,7 +279,10 @@ def _read_row(cells: dict[str, str]) -> PlanRow:
 
 
 def _whole(text: dict[str, str], name: str) -> int:
-    return int(_number(text, name))
+    value = _number(text, name)
+    if not value.is_integer():
+        raise ValueError(f"{name} is {text[name]!r}, not a whole number")
+    return int(value)
 
 
 def _number(text: dict[str, str], name: str) -> float:

@@ -195,6 +195,10 @@ BAD = {
     "no decision": CaseBad(_edit("decision", ""), ("line 2", "convert, skip, review")),
     "no series": CaseBad(_edit("series_uid", "n/a"), ("line 2", "series_uid is empty")),
     "not a number": CaseBad(_edit("image", "one"), ("line 2", "image is 'one'")),
+    "part of an image": CaseBad(_edit("image", "1.5"), ("line 2", "image is '1.5', not a whole number")),
+    "a quote that nothing ends": CaseBad(
+        TEXT.replace("\t", ";").replace("A 3D", '"A 3D'), ("line 2", "a quote that begins there does not end")
+    ),
     "endless number": CaseBad(_edit("n_files", "1e999"), ("line 2", "n_files is '1e999'")),
     "confidence in words": CaseBad(_edit("confidence", "high"), ("line 2", "confidence is 'high'")),
     "confidence that is none": CaseBad(_edit("confidence", "nan"), ("line 2", "confidence is 'nan'")),
