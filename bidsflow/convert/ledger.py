@@ -137,7 +137,7 @@ def read_skipped(dataset: Dataset) -> frozenset[tuple[str, int]]:
 
 
 def note_skipped(dataset: Dataset, plan: Plan) -> None:
-    """Remember what a person's plan says to skip, and forget what it says to convert. The caller holds the lock."""
+    """Remember what a person's plan says to skip, and forget what it decides otherwise. The caller holds the lock."""
     before = read_skipped(dataset)
     said = {(row.series_uid, row.image): row.decision for row in plan.rows}
     now = {image for image in before if said.get(image, Decision.SKIP) is Decision.SKIP}

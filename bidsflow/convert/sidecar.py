@@ -38,7 +38,7 @@ def clean_sidecar(raw: Mapping[str, object], person: re.Pattern[str] | None = No
     raw : mapping
         As dcm2niix wrote it.
     person : re.Pattern, optional
-        Finds the person in a text (see `people.person_pattern`); a field whose text names the person goes, whatever it
+        Finds the person in a text (see `dicom.person`); a field whose text names the person goes, whatever it
         is called.
     """
     return {

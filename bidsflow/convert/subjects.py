@@ -1,4 +1,4 @@
-"""Who becomes which subject, and which study which session. Pure; the key itself is kept by `dataset.state`."""
+"""Who becomes which subject, and which study which session. Pure; the key itself is kept by `ledger`."""
 
 from __future__ import annotations
 
@@ -52,6 +52,13 @@ def person_of(series: Series) -> str:
     """Return a text that is equal for the same person; each study is a person of its own where no one is named."""
     patient = series.patient
     return patient.key if patient.id or patient.name else f"study\x1f{series.study_uid}"
+
+
+def is_someone_else(person: str, other: str) -> bool:
+    """Return whether two people as `person_of` writes them share neither ID nor name, which is no slip of the pen."""
+    ours, theirs = person.split("\x1f"), other.split("\x1f")
+    named = min(len(ours), len(theirs)) > 2
+    return named and not any(one and one == two for one, two in zip(ours[:2], theirs[:2], strict=True))
 
 
 def assign(

@@ -198,3 +198,49 @@ def test_image_that_fails_keeps_its_place(pair: tuple[Path, Path], cli: Cli) -> 
     assert ran.code == 1
     assert ran.out == f"{target}: 2 failed\n"
     assert read_tree(target) == before
+
+
+def test_plan_that_gives_someone_the_place_of_another_is_refused(two_people: Path, tmp_path: Path, cli: Cli) -> None:
+    target, plan = tmp_path / "bids", tmp_path / "plan.tsv"
+    assert cli("convert", two_people / "P001", target).code == 0
+    before = read_tree(target)
+    assert cli("plan", two_people / "P002", "-o", plan).code == 0  # without --bids-dir it begins with sub-01 again
+    plan.write_text(plan.read_text().replace("task-rest", "task-other"))
+    ran = cli("convert", two_people / "P002", target, "--plan", plan)
+    assert ran.code == 65
+    assert "sub-01 of this dataset is someone else" in ran.err
+    assert read_tree(target) == before
+    text = plan.read_text().replace("sub-01/func/sub-01", "sub-01/ses-02/func/sub-01_ses-02")
+    plan.write_text(text)  # if they are one after all
+    ran = cli("convert", two_people / "P002", target, "--plan", plan)
+    assert (ran.code, ran.err.count("joins sub-01, who is someone else")) == (0, 1), ran.said
+    assert "someone else" not in cli("convert", two_people / "P002", target, "--plan", plan).err
+
+
+def test_two_people_may_swap_labels(two_people: Path, tmp_path: Path, cli: Cli) -> None:
+    target = tmp_path / "bids"
+    assert cli("convert", two_people, target).code == 0
+    before = read_tree(target)
+
+    def change(row: dict[str, str]) -> None:
+        here = row["path"][4:6]
+        row["path"] = row["path"].replace(f"sub-{here}", {"01": "sub-02", "02": "sub-01"}[here])
+
+    assert cli("convert", two_people, target, "--plan", make_plan(two_people, target, cli, change)).code == 0
+    bold = "sub-{0}/func/sub-{0}_task-rest_bold.nii.gz"
+    assert read_tree(target)[bold.format("02")] == before[bold.format("01")]
+
+
+def test_people_that_a_plan_joins_or_parts_are_told(two_people: Path, tmp_path: Path, cli: Cli) -> None:
+    def join(row: dict[str, str]) -> None:
+        row["path"] = row["path"].replace("sub-02/func/sub-02_task-rest", "sub-01/func/sub-01_task-other")
+
+    def part(row: dict[str, str]) -> None:
+        if row["path"] == "sub-01/func/sub-01_task-rest_bold":
+            row["path"] = row["path"].replace("01", "03")
+
+    for change, says in (join, "sub-01 is 2 people by their headers"), (part, "person is sub-01 and sub-03"):
+        target = tmp_path / change.__name__ / "bids"
+        target.parent.mkdir()
+        ran = cli("convert", two_people, target, "--plan", make_plan(two_people, target, cli, change))
+        assert (ran.code, ran.err.count(says)) == (0, 1), ran.said
