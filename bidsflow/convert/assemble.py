@@ -39,6 +39,9 @@ from bidsflow.dataset.tree import Dataset
 from bidsflow.dicom.series import Series
 from bidsflow.names import parse_name
 
+#: Files that make an image, in the order in which they are looked for.
+EXTENSIONS = (".nii.gz", ".json", ".bval", ".bvec", ".nii")
+
 
 @dataclass(frozen=True, slots=True)
 class Converted:
@@ -197,10 +200,11 @@ def _take_out(ledgers: Mapping[str, Ledger], fresh: Mapping[str, Converted]) -> 
 
 
 def _list_outdated(dataset: Dataset, left: Mapping[str, Entry], fresh: Mapping[str, Converted]) -> list[str]:
-    """Return the files of replaced images that no new file takes the place of."""
+    """Return the files of replaced images, and those of their names, that no new file takes the place of."""
     kept = {f"{path}{ext}" for path, one in fresh.items() for ext in (".json", *one.files)}
-    names = [name for entry in left.values() for name in entry.files if name not in kept]
-    return [name for name in names if os.path.lexists(dataset.root / name)]
+    names = [name for entry in left.values() for name in entry.files]
+    names += [f"{path}{ext}" for path in fresh for ext in EXTENSIONS]  # not bidsflow's: here by force only
+    return [name for name in dict.fromkeys(names) if name not in kept and os.path.lexists(dataset.root / name)]
 
 
 def _leave(draft: Draft, place: Place, images: Sequence[str], remove: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from bidsflow.convert.assemble import Session, group_by_folder
+from bidsflow.convert.assemble import EXTENSIONS, Session, group_by_folder
 from bidsflow.convert.ledger import Entry, Ledger, Stamp, read_ledger, read_taken, source_digest, verify
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.dataset.tree import Dataset
@@ -204,7 +204,7 @@ def _find_obstacle(
 ) -> str:
     entry = ledgers[parse_name(row.path).folder].get(row.path)
     if entry is None:
-        names = (f"{row.path}{ext}" for ext in (".nii.gz", ".json", ".bval", ".bvec", ".nii"))
+        names = (f"{row.path}{ext}" for ext in EXTENSIONS)
         found = next((name for name in names if not force and (dataset.root / name).exists()), "")
     else:
         owner = entry.series_uid, entry.image

@@ -184,6 +184,16 @@ def test_image_that_cannot_leave_keeps_its_place(pair: tuple[Path, Path], cli: C
     assert read_tree(target) == before
 
 
+def test_force_leaves_no_second_image_of_one_name(pair: tuple[Path, Path], cli: Cli) -> None:
+    export, target = pair
+    before = set(read_tree(target))
+    for ext in (".nii", ".bval"):
+        (target / f"sub-01/fmap/sub-01_dir-AP_epi{ext}").write_bytes(b"mine")
+    (target / "sub-01/fmap/sub-01_dir-AP_epi.nii.gz").unlink()
+    assert cli("convert", export, target, "--force").code == 0
+    assert set(read_tree(target)) == before
+
+
 def test_image_that_fails_keeps_its_place(pair: tuple[Path, Path], cli: Cli) -> None:
     export, target = pair
     plan, before = make_plan(export, target, cli, swap_directions), read_tree(target)
