@@ -72,6 +72,22 @@ _MEANINGS = (
     Meaning("wm2max", "White matter over the brightest voxels.", "near 0.7"),
 )
 
+#: Columns of the table that a functional series gets, a row per volume.
+TIMESERIES = {
+    **{
+        f"trans_{axis}": {"Description": f"Where the head was, along {way}.", "Units": "mm"}
+        for axis, way in (("x", "left to right"), ("y", "back to front"), ("z", "foot to head"))
+    },
+    **{f"rot_{axis}": {"Description": f"How the head was turned, about {axis}.", "Units": "rad"} for axis in "xyz"},
+    "framewise_displacement": {
+        "Description": "How far the head moved since the volume before (Power 2012, radius 50 mm).", "Units": "mm",
+    },
+    "dvars": {"Description": "Change from the volume before, in 0.1 % of the median intensity."},
+    "std_dvars": {"Description": "Change from the volume before, over what noise would give."},
+    "outliers": {"Description": "Part of the brain that is an outlier."},
+    "global_signal": {"Description": "Mean intensity of the brain."},
+}  # fmt: skip
+
 
 def describe_measure(name: str) -> dict[str, str]:
     """Return what a data dictionary says of a measure.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from bidsflow_pipelines.engines.dwi import estimate_noise, extract_b0, fit_tenso
 from bidsflow_pipelines.engines.head import mask_hat, mask_head
 from bidsflow_pipelines.engines.motion import realign
 from bidsflow_pipelines.engines.tissue import segment
+from bidsflow_pipelines.qc.dictionary import TIMESERIES
 from bidsflow_pipelines.qc.files import derived, figures_file, measures_file, name_scanner, timeseries_file
 from bidsflow_pipelines.qc.steps import anat, bold, dwi
 
@@ -23,6 +25,8 @@ ROI = "Brain"
 
 def build(flow: Flow, participant: Participant) -> None:
     """Add the steps of one participant."""
+    # antspyx imports matplotlib, which otherwise makes folders in the home of the user.
+    os.environ.setdefault("MPLCONFIGDIR", str(Path(flow.workflow.base_dir).parent / "matplotlib"))
     for image in participant.images:
         stem = re.sub(r"[^0-9a-zA-Z]+", "_", image.name.stem.removeprefix(f"sub-{participant.label}_"))
         if image.suffix in ("T1w", "T2w"):
@@ -89,7 +93,8 @@ def add_bold(flow: Flow, image: Image, stem: str) -> None:
     sources = (image.uri,)
     flow.keep(measures_file(image.name), found["values"], sources=sources)
     flow.keep(figures_file(image.name), drawn["figures"])
-    flow.keep(timeseries_file(image.name), found["timeseries"], sources=sources, RepetitionTime=seconds)
+    table = timeseries_file(image.name)
+    flow.keep(table, found["timeseries"], sources=sources, RepetitionTime=seconds, **TIMESERIES)
     flow.keep(derived(image.name, "mask", desc="brain"), brain["brain"], sources=sources, Type=ROI)
 
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bidsflow_pipelines.engines.images import load_mask, load_volume, save_volume
 from bidsflow_pipelines.qc.files import clean_doubts, to_values
+
+if TYPE_CHECKING:
+    from bidsflow.report.slices import Box
+
+
+#: Said of an image that was masked, defaced or filled with zeros.
+NO_AIR = "The air was set to zero, so that ghosts and spikes do not show, and what is measured in it is missing."
 
 
 class Measured(NamedTuple):
@@ -115,6 +123,7 @@ def draw(*, image: Path, corrected: Path, brain: Path, head: Path, labels: Path,
     tissue = load_volume(labels).data
     noise, ghost = load_mask(air), load_mask(artifact)
     box = find_box(inside)
+    look = find_air_look(raw)
     background = (Outline("head", skin, Ink.SKY), Outline("artifacts", ghost, Ink.ORANGE))
     contours = (
         Outline("brain", inside, Ink.ORANGE),
@@ -131,10 +140,13 @@ def draw(*, image: Path, corrected: Path, brain: Path, head: Path, labels: Path,
     )  # fmt: skip
     figures = (
         draw_mosaic(raw, title="Brain, from below to above", box=box, many=24, caption="Look for rings and blur."),
-        draw_mosaic(raw, title="Whole image", view="sagittal", many=12, caption="Look for wrapping and cut-offs."),
         draw_mosaic(
-            raw, title="Background", many=18, look=find_air_look(raw), outlines=background,
-            caption="The air, made bright: ghosts and spikes show here.",
+            raw, title="Whole image", view="sagittal", many=12, box=_find_slab(skin, raw.affine, 0),
+            caption="Look for wrapping and cut-offs.",
+        ),
+        draw_mosaic(
+            raw, title="Background", many=18, look=look, outlines=background, box=_find_slab(skin, raw.affine, 2),
+            caption="The air, made bright: ghosts and spikes show here." if look else NO_AIR,
         ),
         draw_mosaic(
             flat, title="Brain and tissues", many=18, box=box, outlines=contours,
@@ -146,3 +158,25 @@ def draw(*, image: Path, corrected: Path, brain: Path, head: Path, labels: Path,
     path = Path("figures.json").absolute()
     path.write_text(dump_figures(figures), encoding="utf-8")
     return Drawn(path)
+
+
+def _find_slab(head: NDArray[np.bool_], affine: NDArray[np.float64], direction: int) -> Box:
+    """Return the box of all slices that hold some of the head, in full: air at the ends has nothing to show.
+
+    Parameters
+    ----------
+    head : ndarray of bool, shape (i, j, k)
+        Mask.
+    affine : ndarray, shape (4, 4)
+        Of the image.
+    direction : int
+        What the slices are stacked along: 0 left to right, 1 back to front, 2 foot to head.
+    """
+    import nibabel as nib
+
+    from bidsflow.report.slices import find_box
+
+    axis = nib.io_orientation(affine)[:, 0].tolist().index(direction)
+    ends = find_box(head)[axis]
+    first, second, third = (ends if rank == axis else (0, size) for rank, size in enumerate(head.shape))
+    return first, second, third

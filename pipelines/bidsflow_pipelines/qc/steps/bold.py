@@ -13,6 +13,7 @@ from bidsflow_pipelines.engines.images import load_mask, load_volume
 from bidsflow_pipelines.engines.motion import COLUMNS, load_motion
 from bidsflow_pipelines.engines.series import open_series
 from bidsflow_pipelines.qc.files import clean_doubts, to_values, zooms_of
+from bidsflow_pipelines.qc.steps.coverage import keep_covered
 
 
 class Counted(NamedTuple):
@@ -83,7 +84,7 @@ def measure(
 
     img = nib.load(realigned)
     series = np.asanyarray(img.dataobj)[..., dummies:]
-    mask = load_mask(brain)
+    mask = keep_covered(series, load_mask(brain))
     motion = load_motion(parameters)
     courses = time_courses(series, mask)
     traces = trace_bold(courses, motion[dummies:], repetition_time)
@@ -158,7 +159,9 @@ def draw(
     box = find_box(mask)
     outline = (Outline("brain mask", mask, Ink.ORANGE),)
     table = _read_table(timeseries)
-    carpet = sample_carpet(np.asanyarray(img.dataobj), mask.astype(np.uint8), {1: "brain"})
+    series = np.asanyarray(img.dataobj)
+    covered = keep_covered(series, mask)
+    carpet = sample_carpet(series, covered.astype(np.uint8), {1: "brain"})
     fd = table["framewise_displacement"]
     courses = (
         Course("displacement", fd, "mm", fd_threshold),
@@ -176,12 +179,12 @@ def draw(
         draw_mosaic(average, title="Mean", many=24, outlines=outline, caption="Look for dropouts and the mask's edge."),
         draw_mosaic(
             nib.load(std), title="Standard deviation", many=18, box=box,
-            look=Look((0.0, float(np.percentile(spread[mask], 99.5))), "cividis", "signal"),
+            look=Look((0.0, float(np.percentile(spread[covered], 99.5))), "cividis", "signal"),
             caption="Vessels are bright; rims are motion.",
         ),
         draw_mosaic(
             nib.load(tsnr), title="Temporal signal-to-noise ratio", many=18, box=box,
-            look=Look((0.0, float(np.percentile(ratio[mask], 99))), "cividis", "tSNR"),
+            look=Look((0.0, float(np.percentile(ratio[covered], 99))), "cividis", "tSNR"),
         ),
         draw_mosaic(
             average, title="Background of the mean", many=12, look=find_air_look(average),

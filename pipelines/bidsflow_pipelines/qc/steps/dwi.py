@@ -11,6 +11,7 @@ from bidsflow_pipelines.engines.dwi import load_gradients
 from bidsflow_pipelines.engines.images import load_mask, load_volume
 from bidsflow_pipelines.engines.motion import load_motion
 from bidsflow_pipelines.qc.files import clean_doubts, to_values, zooms_of
+from bidsflow_pipelines.qc.steps.coverage import keep_covered
 
 
 class Measured(NamedTuple):
@@ -75,12 +76,13 @@ def measure(
     anisotropy = np.asarray(nib.load(fa).dataobj, dtype=np.float32)
     wm = white_matter(np.nan_to_num(anisotropy))
     motion = load_motion(parameters)
+    series = np.asanyarray(nib.load(realigned).dataobj)
     images = DwiImages(
         original=np.asarray(original.dataobj, dtype=np.float32),
-        series=np.asanyarray(nib.load(realigned).dataobj),
+        series=series,
         b_values=gradients.b_values,
         b_vectors=gradients.b_vectors,
-        mask=load_mask(brain),
+        mask=keep_covered(series, load_mask(brain)),
         motion=motion,
         fa=anisotropy,
         wm=wm,
