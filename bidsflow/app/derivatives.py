@@ -10,11 +10,12 @@ import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bidsflow import __version__
+from bidsflow.app.provenance import Input
 from bidsflow.app.spec import Pipeline
 from bidsflow.dataset.describe import BIDS_VERSION, to_json
 from bidsflow.dataset.tree import Dataset, open_dataset
@@ -54,9 +55,45 @@ def marker_file(dataset: Dataset, label: str) -> Path:
     return dataset.state / "finished" / f"sub-{label}.json"
 
 
-def read_marker(dataset: Dataset, label: str) -> dict[str, Any]:
-    """Return what is noted of a participant that is done; empty where it is not."""
-    return read_json(marker_file(dataset, label))
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """What is noted of a participant that is done.
+
+    Attributes
+    ----------
+    task : str
+        Digest of the pipeline and its parameters.
+    inputs : mapping of str to Input
+        The images that its derivatives were made of, by BIDS URI.
+    run : str
+        The run that was the last to write.
+    files : tuple of str
+        Its derivatives.
+    """
+
+    task: str = ""
+    inputs: Mapping[str, Input] = field(default_factory=dict)
+    run: str = ""
+    files: tuple[str, ...] = ()
+
+    def add_to(self, before: Marker, kept: Sequence[str]) -> Marker:
+        """Return the note of a run on some of the images, after an earlier run on others."""
+        same = before.inputs if before.task == self.task else {}
+        return Marker(self.task, {**same, **self.inputs}, self.run, tuple(sorted({*self.files, *kept})))
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return it as it is stored."""
+        return asdict(self)
+
+
+def read_marker(dataset: Dataset, label: str) -> Marker:
+    """Return what is noted of a participant that is done; an empty note where it is not, or where it is damaged."""
+    stored = read_json(marker_file(dataset, label))
+    try:
+        inputs = {str(uri): Input(**one) for uri, one in stored["inputs"].items()}
+        return Marker(str(stored["task"]), inputs, str(stored["run"]), tuple(map(str, stored["files"])))
+    except (KeyError, TypeError, AttributeError):
+        return Marker()
 
 
 def list_finished(dataset: Dataset) -> tuple[str, ...]:

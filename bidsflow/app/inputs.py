@@ -53,11 +53,14 @@ class Image:
         What it is.
     metadata : mapping
         Its sidecars, inherited ones included.
+    companions : tuple of str
+        Files beside it that belong to it, by extension: ``.bval``.
     """
 
     path: Path
     name: BidsName
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    companions: tuple[str, ...] = ()
 
     @property
     def suffix(self) -> str:
@@ -306,7 +309,8 @@ def _find(
         except BidsflowError:  # a name that BIDS does not know is for the validator to report
             continue
         if _is_selected(name, selection):
-            images.append((Image(path, name, to_plain(layout.get_metadata(str(path)))), query))
+            metadata = to_plain(layout.get_metadata(str(path)))
+            images.append((Image(path, name, metadata, query.companions), query))
     return images
 
 

@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from typing import Any
 from bidsflow.app import derivatives, methods, provenance
 from bidsflow.app.inputs import Participant
 from bidsflow.app.invocation import Invocation
-from bidsflow.app.provenance import Usage
+from bidsflow.app.provenance import Input, Usage
 from bidsflow.app.registry import load
 from bidsflow.app.spec import Pipeline
 from bidsflow.dataset.tree import Dataset
@@ -57,7 +57,7 @@ class Task:
     invocation : Invocation
         How.
     inputs : mapping of str to str
-        Digests of the images by BIDS URI.
+        What the images hold, by BIDS URI.
     run_id : str
         Of the call.
     n_procs, threads : int
@@ -71,7 +71,7 @@ class Task:
     pipeline: Pipeline
     participant: Participant
     invocation: Invocation
-    inputs: Mapping[str, str]
+    inputs: Mapping[str, Input]
     run_id: str
     n_procs: int = 1
     threads: int = 1
@@ -95,8 +95,8 @@ class Task:
 
     @property
     def digest(self) -> str:
-        """What changes where it has to be done again."""
-        return provenance.digest_task(self.pipeline, self.invocation.params, self.inputs)
+        """What changes where everybody has to be done again."""
+        return provenance.digest_task(self.pipeline, self.invocation.params)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,19 +228,23 @@ def _write(task: Task, flow: Any, values: Mapping[tuple[str, str], Any], usage: 
             for path in _stage(tree, one, values):
                 outputs[path.relative_to(tree).as_posix()] = provenance.digest_file(path)
         container = os.environ.get(derivatives.CONTAINER, "")
+        digests = {uri: one.digest for uri, one in task.inputs.items()}
         record = provenance.record(
-            task.pipeline, task.run_id, task.invocation.params, task.inputs, usage, outputs, container
+            task.pipeline, task.run_id, task.invocation.params, digests, usage, outputs, container
         )
         label = task.participant.label
         derivatives.stage_file(tree, f"logs/{task.run_id}/sub-{label}.json", record)
-        stage_report(tree, task.pipeline, label, task.params)
-        before = derivatives.read_marker(dataset, label).get("files", [])
-        files = {*outputs, *(path.name for path in tree.glob("sub-*.html"))}
-        gone = [name for name in before if name not in files and (dataset.root / name).exists()]
-        if task.invocation.selection.leaves_images_out:
-            files, gone = {*files, *gone}, []
-        marker = {"digest": task.digest, "run": task.run_id, "files": sorted(files)}
-        derivatives.stage_file(tree, str(derivatives.marker_file(dataset, label).relative_to(dataset.root)), marker)
+        before = derivatives.read_marker(dataset, label)
+        kept = [name for name in before.files if name not in outputs and (dataset.root / name).is_file()]
+        marker = derivatives.Marker(task.digest, task.inputs, task.run_id, tuple(sorted(outputs)))
+        if task.invocation.selection.leaves_images_out:  # what was made of the others stays, and the report shows it
+            marker, gone = marker.add_to(before, kept), []
+            view = _look_through(staged.work("view"), tree, [dataset.root / name for name in kept], dataset.root)
+        else:
+            view, gone = tree, kept
+        stage_report(view, task.pipeline, label, task.params, into=tree)
+        name = str(derivatives.marker_file(dataset, label).relative_to(dataset.root))
+        derivatives.stage_file(tree, name, marker.to_plain())
         with locked(dataset):
             commit(staged, tree, gone)
 
@@ -267,15 +271,24 @@ def _stage(tree: Path, one: Any, values: Mapping[tuple[str, str], Any]) -> list[
     return [derivatives.stage_file(tree, one.name, derivatives.sidecar(one.sources, {**content, **metadata}))]
 
 
-def stage_report(tree: Path, pipeline: Pipeline, label: str, params: Any) -> None:
-    """Stage the report of a participant, made from the derivatives in a tree."""
+def _look_through(view: Path, tree: Path, kept: Sequence[Path], root: Path) -> Path:
+    """Return a folder that shows the derivatives in a tree and those that the dataset keeps, by links."""
+    staged = [(path, path.relative_to(tree)) for path in tree.rglob("*") if path.is_file()]
+    for path, name in (*staged, *((path, path.relative_to(root)) for path in kept)):
+        (view / name).parent.mkdir(parents=True, exist_ok=True)
+        (view / name).symlink_to(path)
+    return view
+
+
+def stage_report(source: Path, pipeline: Pipeline, label: str, params: Any, *, into: Path) -> None:
+    """Stage the report of a participant, made from the derivatives in a folder."""
     if not pipeline.report:
         return
     from bidsflow.report.page import render
 
     text = methods.methods_text(pipeline, methods.body_of(pipeline, params))
-    page = load(pipeline.report)(derivatives.Results(tree, label, params, text))
-    (tree / f"sub-{label}.html").write_text(render(page), encoding="utf-8")
+    page = load(pipeline.report)(derivatives.Results(source, label, params, text))
+    (into / f"sub-{label}.html").write_text(render(page), encoding="utf-8")
 
 
 def _open_pipe() -> Tell:
@@ -317,8 +330,14 @@ def is_done(task: Task) -> bool:
     """Return whether a participant is done, from the same inputs with the same parameters, and nothing is missing."""
     dataset = Dataset(task.invocation.output_dir)
     marker = derivatives.read_marker(dataset, task.participant.label)
-    files = marker.get("files", [])
-    return marker.get("digest") == task.digest and bool(files) and all((dataset.root / name).exists() for name in files)
+    if marker.task != task.digest or not marker.files:
+        return False
+    report = (f"sub-{task.participant.label}.html",) if task.pipeline.report else ()
+    if not all((dataset.root / name).exists() for name in (*marker.files, *report)):
+        return False
+    known = {uri: one.digest for uri, one in marker.inputs.items()}
+    asked = {uri: one.digest for uri, one in task.inputs.items()}
+    return asked.items() <= known.items() if task.invocation.selection.leaves_images_out else asked == known
 
 
 def _clean(task: Task) -> None:

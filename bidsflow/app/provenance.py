@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bidsflow import __version__
-from bidsflow.app.inputs import Participant
+from bidsflow.app.inputs import Image, Participant
 from bidsflow.app.invocation import Value
 from bidsflow.app.spec import Pipeline
 
@@ -52,26 +52,47 @@ def digest_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def digest_inputs(participant: Participant) -> dict[str, str]:
-    """Return the digests of a participant's images, their metadata included, by BIDS URI."""
-    found: dict[str, str] = {}
-    for image in participant.images:
-        digest = hashlib.blake2b(digest_file(image.path).encode(), digest_size=16)
-        digest.update(json.dumps(image.metadata, sort_keys=True).encode())
-        for ext in (".bval", ".bvec"):
-            if (beside := image.beside(ext)).is_file():
-                digest.update(beside.read_bytes())
-        found[image.uri] = digest.hexdigest()
-    return found
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An image as it was when it was looked at.
+
+    Attributes
+    ----------
+    stamp : str
+        Sizes and times of the image and its companions: where they are the same, the content is not read again.
+    content : str
+        Digest of what these files hold.
+    digest : str
+        Of the content and of the metadata, inherited ones included.
+    """
+
+    stamp: str
+    content: str
+    digest: str
 
 
-def digest_task(pipeline: Pipeline, params: Mapping[str, Value], inputs: Mapping[str, str]) -> str:
-    """Return what changes where a participant has to be done again: inputs, parameters, the pipeline itself."""
+def look_at(image: Image, known: Input | None = None) -> Input:
+    """Return what an image holds; it is read only if it is not as it was when it was last looked at."""
+    files = [image.path, *(path for path in map(image.beside, image.companions) if path.is_file())]
+    states = [path.stat() for path in files]
+    stamp = " ".join(f"{state.st_size}:{state.st_mtime_ns}" for state in states)
+    content = known.content if known is not None and known.stamp == stamp else " ".join(map(digest_file, files))
+    metadata = json.dumps(image.metadata, sort_keys=True)
+    digest = hashlib.blake2b(f"{content}\n{metadata}".encode(), digest_size=16).hexdigest()
+    return Input(stamp, content, digest)
+
+
+def look_at_all(participant: Participant, known: Mapping[str, Input]) -> dict[str, Input]:
+    """Return what a participant's images hold, by BIDS URI."""
+    return {image.uri: look_at(image, known.get(image.uri)) for image in participant.images}
+
+
+def digest_task(pipeline: Pipeline, params: Mapping[str, Value]) -> str:
+    """Return what changes where everybody has to be done again: parameters, the pipeline itself."""
     content = {
         "pipeline": pipeline.name,
         "version": pipeline.version,
         "params": dict(params),
-        "inputs": dict(inputs),
         "bidsflow": __version__,
     }
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()

@@ -286,9 +286,9 @@ def _run_level(pipeline: Pipeline, call: Invocation, run_id: str, inputs: Inputs
 
 
 def _task(pipeline: Pipeline, call: Invocation, run_id: str, participant: Participant) -> Task:
-    return Task(
-        pipeline, participant, call, provenance.digest_inputs(participant), run_id, search=tuple(filter(None, sys.path))
-    )
+    known = derivatives.read_marker(Dataset(call.output_dir), participant.label).inputs
+    inputs = provenance.look_at_all(participant, known)
+    return Task(pipeline, participant, call, inputs, run_id, search=tuple(filter(None, sys.path)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -481,14 +481,12 @@ def _report_again(pipeline: Pipeline, call: Invocation, run_id: str, tell: Tell)
         tell(Event("started", label))
         with staging(dataset) as staged:
             tree = staged.tree()
-            (tree / f"sub-{label}").symlink_to(dataset.root / f"sub-{label}")
             try:
-                stage_report(tree, pipeline, label, params)
+                stage_report(dataset.root, pipeline, label, params, into=tree)
             except Exception as error:  # noqa: BLE001  a pipeline may raise anything; the other participants go on
                 logs[label] = _note_error(dataset, f"logs/{run_id}/sub-{label}_report.log", error)
                 tell(Event("failed", label, f"{type(error).__name__}: {error}"))
                 continue
-            (tree / f"sub-{label}").unlink()
             with locked(dataset):
                 commit(staged, tree)
         tell(Event("done", label))

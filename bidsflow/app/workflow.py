@@ -16,6 +16,7 @@ import hashlib
 import inspect
 import os
 import resource
+import sys
 import time
 import types
 import typing
@@ -37,6 +38,8 @@ from bidsflow.app.spec import fits
 from bidsflow.errors import FlowError
 from bidsflow.names import BidsName
 
+#: Gigabytes per unit of `getrusage`: bytes on macOS, kilobytes elsewhere.
+_RSS_UNIT = 1e-9 if sys.platform == "darwin" else 1e-6
 #: An argument of this name gets the number of threads that a step may use.
 THREADS = "threads"
 
@@ -146,7 +149,7 @@ class Call(BaseInterface):  # type: ignore[misc]  # nipype has no types
         result = function(**arguments)
         self._values = _check_results(function, result)
         runtime.cpu_seconds = time.process_time() + _children_time() - before
-        runtime.peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        runtime.peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
         runtime.run_id = os.environ.get(RUN_ID, "")
         return runtime
 

@@ -13,7 +13,7 @@ import pytest
 
 from bidsflow.app.inputs import find_inputs
 from bidsflow.app.participant import Task, build_flow, is_done, read_task, settings, write_task
-from bidsflow.app.provenance import digest_inputs
+from bidsflow.app.provenance import Input, look_at_all
 from bidsflow.app.spec import Pipeline
 from bidsflow.executors.local import EVENTS
 
@@ -23,7 +23,7 @@ from .conftest import Call
 @pytest.fixture
 def task(toy: Pipeline, call: Call, dataset: Path) -> Task:
     participant = find_inputs(dataset, toy, ("01",), call().selection).participants[0]
-    return Task(toy, participant, call(), digest_inputs(participant), "the-run", search=tuple(filter(None, sys.path)))
+    return Task(toy, participant, call(), look_at_all(participant, {}), "the-run", search=tuple(filter(None, sys.path)))
 
 
 def start(task: Task, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -48,7 +48,7 @@ def test_participant_is_done_without_anyone_who_listens(task: Task) -> None:
     done = start(task)
     assert done.returncode == 0, done.stderr
     assert is_done(task)
-    assert not is_done(replace(task, inputs={**task.inputs, "bids:raw:new": "1"}))
+    assert not is_done(replace(task, inputs={**task.inputs, "bids:raw:new": Input("", "", "1")}))
 
 
 def test_failure_is_printed_and_is_the_exit_code(task: Task) -> None:

@@ -96,7 +96,7 @@ def lose_marker(copy: Path) -> None:
 
 def spoil_marker(copy: Path) -> None:
     marker = copy / "out/.bidsflow/finished/sub-02.json"
-    marker.write_text(json.dumps({"digest": json.loads(marker.read_text())["digest"]}))
+    marker.write_text(json.dumps({"task": json.loads(marker.read_text())["task"]}))
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,13 @@ def test_derivatives_of_other_sessions_stay_when_only_some_are_run(toy: Pipeline
         assert start(toy, bids, out, "--session-label", ses).done == ("01",)
     made = {path.name for path in out.rglob("*_desc-scaled_T1w.nii.gz") if ".bidsflow" not in path.parts}
     assert made == {"sub-01_ses-a_desc-scaled_T1w.nii.gz", "sub-01_ses-b_desc-scaled_T1w.nii.gz"}
+    for arguments in (("--session-label", "a"), ("--session-label", "b"), ()):
+        assert start(toy, bids, out, *arguments).unchanged == ("01",)
+    page = (out / "sub-01.html").read_text()
+    assert "ses-a" in page
+    assert "ses-b" in page
     images[0].unlink()
-    assert start(toy, bids, out, "--force").done == ("01",)
+    assert start(toy, bids, out).done == ("01",)
     assert not (out / "sub-01/ses-a").exists()
 
 
