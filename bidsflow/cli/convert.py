@@ -250,7 +250,7 @@ def _make_plan(request: _Request, inventory: Inventory, dataset: Dataset, opinio
     key = read_key(dataset)
     if request.plan is not None:
         check_fit(request.plan, inventory, request.where)
-        planned = follow_plan(request.plan, inventory, key)
+        planned = follow_plan(request.plan, inventory, key, request.where)
     else:
         planned = make_plan(
             inventory,
@@ -345,8 +345,7 @@ def _report_problems(result: Result, left: Sequence[str], unplanned: Sequence[st
             colour = "red" if one.status is Status.FAILED else "yellow"
             err.print(f"[{colour}]{one.status}[/] {printable(one.row.title)}: {printable(one.reason)}", soft_wrap=True)
     for path in left[:SHOWN]:
-        err.print(f"[yellow]left alone[/] {path}: converted before, not in this plan; delete it if it is not wanted",
-                  soft_wrap=True)  # fmt: skip
+        err.print(f"[yellow]left alone[/] {path}: converted before, not in this plan", soft_wrap=True)
     if len(left) > SHOWN:
         err.print(f"[yellow]left alone[/] {len(left) - SHOWN} more images that were converted before")
     for title in unplanned:
