@@ -317,16 +317,17 @@ def _choose(plan: Plan, subjects: Sequence[str], sessions: Sequence[str]) -> Pla
     wanted = {label.removeprefix("sub-") for label in subjects}, {label.removeprefix("ses-") for label in sessions}
     rows, folders = [], set()
     for row in plan.rows:
-        if row.path == NOT_APPLICABLE or row.decision is Decision.SKIP:
+        if row.path == NOT_APPLICABLE:
             continue
         try:
             name = parse_name(row.path)
         except BidsflowError:  # what stands on a row for review need not be a name yet
             continue
-        folders.add(name.folder)
+        if row.decision is not Decision.SKIP:
+            folders.add(name.folder)
         if (not subjects or name.sub in wanted[0]) and (not sessions or name.ses in wanted[1]):
             rows.append(row)
-    if not rows:
+    if all(row.decision is Decision.SKIP for row in rows):
         asked = [f"--subject {label}" for label in subjects] + [f"--session {label}" for label in sessions]
         known = sorted(folders)
         there = f"There are: {', '.join(known[:_FOLDERS])}{', ...' if len(known) > _FOLDERS else ''}" if known else ""
