@@ -1,0 +1,141 @@
+"""What qc measures, against what the phantom knows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import nibabel as nib
+import numpy as np
+import pytest
+from bidsflow_pipelines.engines.bold import mask_epi
+from bidsflow_pipelines.engines.motion import centre_of_grid, realign, to_row
+from bidsflow_pipelines.qc.steps import anat, bold
+from numpy.typing import NDArray
+from scipy.ndimage import binary_erosion
+from scipy.stats import chi2
+
+from bidsflow.phantom import Pose, SessionTruth, Truth, write
+from bidsflow.phantom.render import NOISE
+from tests.pipelines.qc.build import Finished, bidsflow
+
+#: What the measures may be off.
+CLOSE = 0.05
+
+
+class Scan(NamedTuple):
+    """A dataset of one person, and its answer key."""
+
+    bids: Path
+    truth: Truth
+    maps: Path
+
+    def image(self, suffix: str) -> Path:
+        return next(self.bids.rglob(f"*_{suffix}.nii.gz"))
+
+
+def scan(folder: Path, series: str, size: str, *, moves: bool = True) -> Scan:
+    truth = write(folder / "scan", series=[series], size=size, edit=lambda one: replace(one, moves=one.moves and moves))
+    bidsflow("convert", folder / "scan" / truth.export, folder / "bids")
+    return Scan(folder / "bids", truth, folder / "scan" / "truth")
+
+
+def expected_displacement(truth: Truth, image: Path) -> float:
+    """Return the mean framewise displacement of the phantom, turned about the centre of the image as it is measured."""
+    img = nib.load(image)
+    centre = centre_of_grid(img.shape, img.affine)
+    rows = np.array([to_row(Pose(*one).matrix, centre) for one in truth.find_series("rest").motion])
+    steps = np.abs(np.diff(rows, axis=0))
+    return float((steps[:, :3].sum(axis=1) + 50 * steps[:, 3:].sum(axis=1)).mean())
+
+
+@pytest.mark.parametrize("label", ["01", "02"])
+def test_displacement_is_that_of_the_phantom(finished: Finished, label: str) -> None:
+    image = finished.bids / f"sub-{label}" / "func" / f"sub-{label}_task-rest_bold.nii.gz"
+    found = json.loads((finished.qc / f"sub-{label}" / "func" / f"sub-{label}_task-rest_bold.json").read_text())
+    assert found["fd_mean"] == pytest.approx(expected_displacement(finished.truths[label], image), rel=CLOSE)
+
+
+@pytest.mark.parametrize("label", ["01", "02"])
+@pytest.mark.parametrize("measure", ["sigma_pca", "sigma_piesno"])
+def test_noise_of_diffusion_images_is_that_of_the_phantom(finished: Finished, label: str, measure: str) -> None:
+    found = json.loads((finished.qc / f"sub-{label}" / "dwi" / f"sub-{label}_dir-AP_dwi.json").read_text())
+    assert found[measure] == pytest.approx(NOISE, rel=CLOSE)
+
+
+def measure_bold(scan: Scan, folder: Path) -> tuple[dict[str, float], NDArray[np.bool_]]:
+    image = scan.image("bold")
+    still = realign(image, repetition_time=2.0)
+    brain = mask_epi(still.reference).brain
+    found = bold.measure(
+        realigned=still.realigned, brain=brain, parameters=still.parameters, dummies=0, repetition_time=2.0,
+        fd_threshold=0.2, doubts=(), scanner="",
+    )  # fmt: skip
+    return found.values, np.asarray(nib.load(brain).dataobj) > 0
+
+
+@pytest.mark.parametrize("size", ["small", pytest.param("medium", marks=pytest.mark.slow)])
+def test_tsnr_of_a_head_that_lies_still_is_signal_over_noise(
+    size: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    still = scan(tmp_path, "rest", size, moves=False)
+    found, brain = measure_bold(still, tmp_path)
+    signal = nib.load(still.image("bold")).get_fdata()[brain].mean(axis=1)
+    count = nib.load(still.image("bold")).shape[3]
+    deviation = NOISE * np.sqrt(chi2.median(count - 1) / count)  # what half of all voxels exceed, with few volumes
+    assert found["tsnr"] == pytest.approx(float(np.median(signal)) / deviation, rel=CLOSE)
+    assert found["fd_mean"] < 0.01 * max(nib.load(still.image("bold")).header.get_zooms()[:3])
+
+
+@pytest.mark.slow
+def test_motion_is_found_and_costs_little_tsnr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    moved = scan(tmp_path, "rest", "medium")
+    found, brain = measure_bold(moved, tmp_path)
+    assert found["fd_mean"] == pytest.approx(expected_displacement(moved.truth, moved.image("bold")), rel=CLOSE)
+    signal = nib.load(moved.image("bold")).get_fdata()[brain].mean(axis=1)
+    # Motion within a distorted image cannot be undone in full: what is left is no fault of the measure.
+    assert 0.9 < found["tsnr"] / (float(np.median(signal)) / NOISE) < 1 + CLOSE
+
+
+def sample_labels(maps: Path, session: SessionTruth, image: nib.Nifti1Image) -> NDArray[np.int8]:
+    """Return the phantom's label map on the grid of an image."""
+    labels = np.load(maps / session.label_map)
+    index = np.indices(image.shape).reshape(3, -1)
+    to_labels = np.linalg.inv(np.array(session.label_affine)) @ image.affine
+    i, j, k = np.rint(to_labels[:3, :3] @ index + to_labels[:3, 3:]).astype(int)
+    sampled: NDArray[np.int8] = labels[i, j, k].reshape(image.shape)
+    return sampled
+
+
+def test_signal_to_noise_of_tissues_is_that_of_the_phantom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given the phantom's own tissues: its ellipsoids are no brain that a template would find."""
+    monkeypatch.chdir(tmp_path)
+    scanned = scan(tmp_path, "t1w", "medium")
+    image = nib.load(scanned.image("T1w"))
+    names = [tissue.name for tissue in scanned.truth.tissues]
+    truth = sample_labels(scanned.maps, scanned.truth.sessions[0], image)
+    data = image.get_fdata(dtype=np.float32)
+
+    def save(name: str, values: NDArray[np.generic]) -> Path:
+        path = tmp_path / f"{name}.nii.gz"
+        nib.save(nib.Nifti1Image(values.astype(np.float32), image.affine), path)
+        return path
+
+    pure = {name: binary_erosion(truth == names.index(name), iterations=2) for name in ("csf", "gray", "white")}
+    assert min(int(mask.sum()) for mask in pure.values()) > 1000
+    tissues = tuple(save(name, mask) for name, mask in pure.items())
+    labels = sum((rank * mask for rank, mask in enumerate(pure.values(), start=1)), np.zeros(image.shape))
+    # Scanners store whole numbers, of which the air has few: its median absolute deviation would be 4 or 5.
+    unrounded = save("unrounded", data + np.random.default_rng(0).uniform(-0.5, 0.5, data.shape))
+    found = anat.measure(
+        image=scanned.image("T1w"), corrected=unrounded, field=save("field", np.ones(image.shape)),
+        head=save("head", truth >= 0), below=save("below", np.zeros(image.shape)), labels=save("labels", labels),
+        tissues=tissues, templates=tissues, doubts=(), scanner="",
+    ).values  # fmt: skip
+    for key, mask in zip(("csf", "gm", "wm"), pure.values(), strict=True):
+        assert found[f"snr_{key}"] == pytest.approx(float(np.median(data[mask])) / NOISE, rel=CLOSE), key
+        assert found[f"snrd_{key}"] == pytest.approx(float(np.median(data[mask])) / NOISE, rel=CLOSE), key
