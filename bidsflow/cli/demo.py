@@ -34,10 +34,11 @@ HELP_END = end_help(
     {
         "bidsflow demo DIR": "work in a new folder, and leave DIR/report.html",
         "bidsflow demo DIR --open": "look at the page at once",
+        "bidsflow demo DIR --no-qc": "end with the dataset, in half the time",
     },
     {
         0: "every planned image is on disk, and the dataset is valid or no validator is installed",
-        1: "a series failed",
+        1: "a series failed, or the quality of a participant could not be measured",
         16: "the dataset has errors",
     },
     TARGET, STORAGE, INTERRUPTED,
@@ -53,15 +54,17 @@ def demo(
         ),
     ] = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    quality: Annotated[bool, typer.Option("--qc/--no-qc", help="Measure the quality of the first visits.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print what came out as JSON instead of a story.")] = False,
 ) -> None:
-    """Show the whole way on a made-up export: scan, plan, convert, validate, and a page to look at.
+    """Show the whole way on a made-up export: scan, plan, convert, validate, measure, and a page to look at.
 
-    Takes a minute or two. The page is DIR/report.html, one file that needs nothing else.
+    Takes two or three minutes. The page is DIR/report.html, one file that needs nothing else.
     """
     import json
 
     from bidsflow.cli.pages import build_page
+    from bidsflow.cli.quality import add_quality
     from bidsflow.cli.steps import consoles
     from bidsflow.cli.story import Teller, summarize
     from bidsflow.cli.validate import EXIT_INVALID
@@ -71,21 +74,23 @@ def demo(
     out, err = consoles()
     teller = Teller(None if as_json else out)
     try:
-        way = travel(folder, (dialect,) if dialect else ("classic", "enhanced"), teller, err)
-        page = save(build_page(way), folder / "report.html")
+        way = travel(folder, (dialect,) if dialect else ("classic", "enhanced"), teller, err, quality=quality)
+        page = save(add_quality(build_page(way), way.quality), folder / "report.html")
     except KeyboardInterrupt:
         clear(folder)  # the same command then begins again
         raise
     if as_json:
         typer.echo(json.dumps(summarize(way, page), indent=2))
+    measured = way.quality is not None and bool(way.quality.done)
     teller.end({
         "Page": f"{page} ({page.stat().st_size / 1e6:.1f} MB, one file)",
         "Dataset": f"{folder / 'bids'}",
         "Plan": f"{folder / 'plan.tsv'} (edit it, then convert with --plan)",
+        **({"Quality": f"{folder / 'qc' / 'group_qc.html'}"} if measured else {}),
     })  # fmt: skip
     if open_page and not show(page):
         err.print(f"no browser was found; open {page} in yours", soft_wrap=True, markup=False)
-    if not way.result.complete:
+    if not way.result.complete or (way.quality is not None and way.quality.failed):
         raise typer.Exit(1)
     if way.report is not None and not way.report.ok:
         raise typer.Exit(EXIT_INVALID)
@@ -118,7 +123,7 @@ def clear(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def travel(folder: Path, dialects: Sequence[str], teller: Teller, err: Console) -> Way:
+def travel(folder: Path, dialects: Sequence[str], teller: Teller, err: Console, *, quality: bool = True) -> Way:
     """Go the whole way in an empty folder, with the functions that the commands use.
 
     Parameters
@@ -131,14 +136,18 @@ def travel(folder: Path, dialects: Sequence[str], teller: Teller, err: Console) 
         Told what is done and what comes out.
     err : Console
         For progress bars.
+    quality : bool
+        Whether to measure the quality of the images.
     """
+    from bidsflow.app.registry import find_pipeline
     from bidsflow.cli import story
     from bidsflow.cli.answers import compare_content, compare_names
+    from bidsflow.cli.quality import measure_quality, tell_quality
     from bidsflow.dataset.tree import open_dataset
     from bidsflow.sources import show_aside
 
     exports = [folder / dialect / "dicom" for dialect in dialects]
-    commands = list_commands(folder, dialects, exports)
+    commands = list_commands(folder, dialects, exports, quality=quality)
     told = iter(commands)
     teller.begin(*next(told))
     truths = write_exports(folder, dialects, err)
@@ -157,6 +166,11 @@ def travel(folder: Path, dialects: Sequence[str], teller: Teller, err: Console) 
     teller.begin(*next(told))
     report, complaint = validate_dataset(dataset.root)
     teller.add(story.tell_validation(report, complaint))
+    measured = None
+    if quality:
+        teller.begin(*next(told))
+        measured = measure_quality(find_pipeline("qc"), dataset.root, err)
+        teller.add(tell_quality(measured))
     teller.begin("compare with the truth, which the conversion has not seen", "")
     answers, tallies = compare_names(planned.plan, truths), compare_content(images, truths)
     teller.add(story.tell_truth(answers, tallies))
@@ -177,21 +191,28 @@ def travel(folder: Path, dialects: Sequence[str], teller: Teller, err: Console) 
         kinds=kinds,
         sessions=sessions,
         versions=list_versions(truths, report),
+        quality=measured,
     )
 
 
-def list_commands(folder: Path, dialects: Sequence[str], exports: Sequence[Path]) -> tuple[tuple[str, str], ...]:
+def list_commands(
+    folder: Path, dialects: Sequence[str], exports: Sequence[Path], *, quality: bool = True
+) -> tuple[tuple[str, str], ...]:
     """Return what is done in each step, and what a user would type for it."""
+    from bidsflow.cli.quality import CHOICE, FOLDER
+
     people = "" if len(dialects) > 1 else f" --subjects {_PEOPLE}"
     option = "" if dialects[0] == "classic" else f" --dialect {dialects[0]}"
     sources = " ".join(shlex.quote(str(export)) for export in exports)
-    made, plan, bids = (shlex.quote(str(folder / name)) for name in (dialects[0], "plan.tsv", "bids"))
+    made, plan, bids, qc = (shlex.quote(str(folder / name)) for name in (dialects[0], "plan.tsv", "bids", FOLDER))
+    last = (("measure the quality of its first visits", f"bidsflow run qc {bids} {qc} {' '.join(CHOICE)}"),)
     return (
         ("make an export with a known content", f"bidsflow phantom {made}{people} --sessions {_VISITS}{option}"),
         ("scan it: what does it hold?", f"bidsflow scan {sources}"),
         ("plan: a name for every image, and why", f"bidsflow plan {sources} -o {plan}"),
         ("convert what the plan says", f"bidsflow convert {sources} {bids}"),
         ("validate the dataset", f"bidsflow validate {bids}"),
+        *(last if quality else ()),
     )
 
 

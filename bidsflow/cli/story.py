@@ -17,6 +17,7 @@ from bidsflow.names import parse_name
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bidsflow.cli.quality import Quality
     from bidsflow.dicom.series import Inventory
     from bidsflow.phantom import Truth
     from bidsflow.report.values import Figure
@@ -52,6 +53,8 @@ class Way:
         One image of each kind; one of each session.
     versions : tuple of (str, str)
         Of the programs that took part.
+    quality : Quality or None
+        What came of qc; None where it was not wanted.
     """
 
     commands: tuple[tuple[str, str], ...]
@@ -69,6 +72,7 @@ class Way:
     kinds: tuple[Figure, ...]
     sessions: tuple[Figure, ...]
     versions: tuple[tuple[str, str], ...]
+    quality: Quality | None = None
 
 
 def first_clause(row: PlanRow) -> str:
@@ -228,6 +232,7 @@ def summarize(way: Way, page: Path) -> dict[str, object]:
         "written": way.result.count(Status.WRITTEN),
         "failed": way.result.count(Status.FAILED),
         "validation": _summarize_report(way.report),
+        "quality": asdict(way.quality) if way.quality else None,
         "names": {str(verdict): count for verdict, count in count_verdicts(way.answers).items()},
         "differences": [
             {"planned": one.planned, "expected": one.expected, "verdict": str(one.verdict), "remark": one.remark}

@@ -15,10 +15,12 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
+from bidsflow.app.registry import find_pipeline
 from bidsflow.cli.answers import Verdict, count_verdicts
 from bidsflow.cli.demo import clear, demo, list_commands, travel, validate_dataset
 from bidsflow.cli.main import app
 from bidsflow.cli.pages import build_page
+from bidsflow.cli.quality import add_quality, measure_quality, tell_quality
 from bidsflow.cli.story import Teller, Way, first_clause, summarize
 from bidsflow.convert.plan import Decision, PlanRow, from_tsv
 from bidsflow.errors import DatasetError
@@ -39,7 +41,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     folder = tmp_path_factory.mktemp("ran") / "it is"  # a path with a blank, for the commands
     said = io.StringIO()
     teller = Teller(Console(file=said, width=80, highlight=False))
-    way = travel(folder, ("classic", "enhanced"), teller, Console(stderr=True))
+    way = travel(folder, ("classic", "enhanced"), teller, Console(stderr=True), quality=False)
     return Ran(folder, way, said.getvalue())
 
 
@@ -148,6 +150,29 @@ def test_page_shows_what_is_wrong(ran: Ran) -> None:
 
 
 @pytest.mark.slow
+def test_quality_is_measured_and_the_page_leads_there(ran: Ran) -> None:
+    dataset = ran.folder / "bids"
+    quality = measure_quality(find_pipeline("qc"), dataset, Console(file=io.StringIO()))
+    assert (quality.done, quality.failed, quality.complaint) == (("01", "02"), (), "")
+    assert tell_quality(quality) == ["a page for each of sub-01, sub-02, and one for the group, with tables beside it"]
+    html = render(add_quality(build_page(ran.way), quality))
+    for page in ("qc/sub-01.html", "qc/sub-02.html", "qc/group_qc.html"):
+        assert f'href="{page}"' in html
+        assert (ran.folder / page).is_file()
+    assert not list(ran.folder.glob("qc/sub-*/ses-02"))
+
+
+@pytest.mark.slow
+def test_page_says_how_to_get_what_qc_needs(ran: Ran) -> None:
+    lacking = replace(find_pipeline("qc"), workflow="no_such_engine.workflow:build")
+    quality = measure_quality(lacking, ran.folder / "bids", Console(file=io.StringIO()))
+    assert "it cannot be loaded" in quality.complaint
+    html = render(add_quality(build_page(ran.way), quality))
+    assert "Not measured" in html
+    assert "qc/sub-01.html" not in html
+
+
+@pytest.mark.slow
 def test_summary_is_json_with_the_counts(ran: Ran) -> None:
     summary = json.loads(json.dumps(summarize(ran.way, ran.folder / "report.html")))
     assert summary["written"] == summary["images"]["convert"] == len(ran.way.images)
@@ -193,6 +218,9 @@ def test_one_dialect_is_one_export(dialect: str) -> None:
         f"bidsflow phantom d/{dialect} --subjects 2 --sessions 2{option}"
     )
     assert commands["convert what the plan says"] == f"bidsflow convert d/{dialect}/dicom d/bids"
+    assert commands["measure the quality of its first visits"] == (
+        "bidsflow run qc d/bids d/qc participant group --session-label 01"
+    )
 
 
 @pytest.mark.parametrize(
