@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bidsflow import phantom
+from tests.pipelines.qc.build import finish_once
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -33,6 +35,7 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_example_is_tested() -> None:
     assert {path.name for path in EXAMPLES.iterdir() if path.suffix in (".py", ".ipynb")} == {
         "convert_export.py",
+        "explore_outputs.ipynb",
         "plan_review.py",
     }
 
@@ -61,3 +64,34 @@ def test_plan_review_decides_and_renames(export: Path, tmp_path: Path) -> None:
     bidsflow("convert", export, tmp_path / "bids", "--plan", reviewed)
     names = {path.name for path in (tmp_path / "bids").rglob("*_bold.nii.gz")}
     assert names == {"sub-01_task-fingertapping_bold.nii.gz", "sub-01_task-nback_bold.nii.gz"}
+
+
+#: Runs a notebook from start to end, and says what its cells printed and drew.
+_EXECUTE = """
+import sys
+import nbformat
+from nbclient import NotebookClient
+book = nbformat.read(sys.argv[1], as_version=4)
+NotebookClient(book, timeout=300, resources={"metadata": {"path": sys.argv[2]}}).execute()
+for output in (output for cell in book.cells for output in cell.get("outputs", ())):
+    print("; ".join(sorted(output.get("data", {}))), output.get("data", {}).get("text/plain", ""))
+"""
+
+
+def test_explore_outputs_runs_from_start_to_end(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("nbclient")
+    finished = finish_once(tmp_path_factory)
+    for name, value in {"BIDS_DIR": finished.bids, "QC_DIR": finished.qc, "IPYTHONDIR": tmp_path / "i"}.items():
+        monkeypatch.setitem(os.environ, name, str(value))
+    said = run(sys.executable, "-c", _EXECUTE, EXAMPLES / "explore_outputs.ipynb", tmp_path)
+    assert "sub-02_task-rest_bold" in said
+    assert said.count("image/png") == 3
+    assert "sub-01.html" in said
+
+
+def test_notebook_is_kept_without_outputs() -> None:
+    text = (EXAMPLES / "explore_outputs.ipynb").read_text(encoding="utf-8")
+    assert '"output_type"' not in text
+    assert '"execution_count": null' in text
