@@ -54,7 +54,7 @@ def demo(
         ),
     ] = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
-    quality: Annotated[bool, typer.Option("--qc/--no-qc", help="Measure the quality of the first visits.")] = True,
+    no_quality: Annotated[bool, typer.Option("--no-qc", help="End with the dataset: measure no quality.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what came out as JSON instead of a story.")] = False,
 ) -> None:
     """Show the whole way on a made-up export: scan, plan, convert, validate, measure, and a page to look at.
@@ -74,7 +74,7 @@ def demo(
     out, err = consoles()
     teller = Teller(None if as_json else out)
     try:
-        way = travel(folder, (dialect,) if dialect else ("classic", "enhanced"), teller, err, quality=quality)
+        way = travel(folder, (dialect,) if dialect else ("classic", "enhanced"), teller, err, quality=not no_quality)
         page = save(add_quality(build_page(way), way.quality), folder / "report.html")
     except KeyboardInterrupt:
         clear(folder)  # the same command then begins again
