@@ -79,4 +79,4 @@ def _tabulate(measures: dict[str, float]) -> Table:
 
 def _row(name: str, value: float) -> tuple[Cell, ...]:
     meaning: dict[str, Any] = describe_measure(name)
-    return name, value if math.isfinite(value) else None, meaning.get("Units", ""), meaning["Description"]
+    return name, value if math.isfinite(value) else None, meaning.get("Units"), meaning["Description"]

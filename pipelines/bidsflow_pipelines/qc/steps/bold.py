@@ -160,7 +160,8 @@ def draw(
     outline = (Outline("brain mask", mask, Ink.ORANGE),)
     table = _read_table(timeseries)
     series = np.asanyarray(img.dataobj)
-    covered = keep_covered(series, mask)
+    seen = keep_covered(series, np.ones_like(mask))
+    covered = mask & seen if (mask & seen).any() else mask
     carpet = sample_carpet(series, covered.astype(np.uint8), {1: "brain"})
     fd = table["framewise_displacement"]
     courses = (
@@ -170,7 +171,7 @@ def draw(
         Course("global signal", table["global_signal"]),
     )
     flagged = tuple(rank for rank, value in enumerate(fd) if value > fd_threshold)
-    spread, ratio = load_volume(std).data, load_volume(tsnr).data
+    spread, ratio = (np.where(seen, load_volume(one).data, 0) for one in (std, tsnr))
     figures = (
         draw_timeline(
             courses, title="Motion, signal and carpet", seconds_per_volume=repetition_time, carpet=carpet,
@@ -178,13 +179,13 @@ def draw(
         ),
         draw_mosaic(average, title="Mean", many=24, outlines=outline, caption="Look for dropouts and the mask's edge."),
         draw_mosaic(
-            nib.load(std), title="Standard deviation", many=18, box=box,
+            nib.Nifti1Image(spread, img.affine), title="Standard deviation", many=18, box=box,
             look=Look((0.0, float(np.percentile(spread[covered], 99.5))), "cividis", "signal"),
-            caption="Vessels are bright; rims are motion.",
+            caption="Vessels are bright; rims are motion. What left the image for a while is blank.",
         ),
         draw_mosaic(
-            nib.load(tsnr), title="Temporal signal-to-noise ratio", many=18, box=box,
-            look=Look((0.0, float(np.percentile(ratio[covered], 99))), "cividis", "tSNR"),
+            nib.Nifti1Image(ratio, img.affine), title="Temporal signal-to-noise ratio", many=18, box=box,
+            look=Look((0.0, float(np.percentile(ratio[covered], 95))), "cividis", "tSNR"),
         ),
         draw_mosaic(
             average, title="Background of the mean", many=12, look=find_air_look(average),
