@@ -24,6 +24,8 @@ STEP = 6.0
 SCALP = (8.0, 14.0)
 #: Millimetres below the skin: a brain is deeper than the first, what is next to it is not deeper than the second.
 DEPTHS = (8.0, 16.0)
+#: Millimetres from the skin to the surface of the brain, with half of the template's surface layer.
+SURFACE_DEPTH = 16.0
 #: Millimetres below the top of the head where there is neither face nor neck.
 VAULT = 80.0
 #: Sizes of a brain relative to the template, and turns (radian) about the left-right axis, to begin with.
@@ -196,6 +198,50 @@ def align_template(template: Template, head: Volume, skin: Mask) -> tuple[Affine
     back[:3, 3] = -model.centre
     matrix = build(last.x)
     return matrix @ back, explain(model, head, matrix)
+
+
+def fit_skull(template: Template, head: Volume, skin: Mask) -> Affine:
+    """Return the matrix that lays a template's brain at the usual depth below the skin, whatever the image shows.
+
+    The other opinion: where it and `align_template` end in one surface, that surface follows from the image.
+
+    Parameters
+    ----------
+    template : Template
+        Coarse.
+    head : Volume
+        Coarse.
+    skin : ndarray of bool
+        The head with its skin, on the same grid.
+    """
+    from scipy.ndimage import distance_transform_edt, map_coordinates
+    from scipy.optimize import minimize
+
+    model = make_model(template)
+    depth = distance_transform_edt(skin, sampling=head.zooms).astype(np.float32)
+    points = model.points[:, model.surface & (model.points[2] + model.centre[2] > -10)]
+    to_voxels = np.linalg.inv(head.affine)
+
+    def cost(seven: NDArray[np.float64]) -> float:
+        matrix = to_voxels @ build(np.array([*seven, seven[6], seven[6]]))
+        below = map_coordinates(depth, matrix[:3, :3] @ points + matrix[:3, 3:], order=1, mode="nearest")
+        turns = np.abs(seven[3:6]).sum() / ARM
+        return float(np.clip(np.abs(below / SURFACE_DEPTH - 1), 0, 1).mean() + 0.1 * turns)
+
+    starts = [
+        np.array([*start[:6], ARM * scale])
+        for start in list_starts(skin, head.affine, template, model)
+        for scale in (0.9, 1.0, 1.08)
+    ]
+    found = minimize(
+        cost,
+        min(starts, key=cost),
+        method="Powell",
+        options={"xtol": 0.1, "ftol": 1e-4, "maxiter": 20, "direc": np.diag([4.0, 4, 4, 6, 4, 4, 4])},
+    ).x
+    back = np.eye(4)
+    back[:3, 3] = -model.centre
+    return np.asarray(build(np.array([*found, found[6], found[6]])) @ back)
 
 
 def clip_head(head: Volume, skin: Mask, depth: float = 25.0) -> Volume:

@@ -1,27 +1,39 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from bidsflow_pipelines.engines.align import align_template, clip_head
-from bidsflow_pipelines.engines.brain import add_scalp, doubt_volume
+from bidsflow_pipelines.engines.align import SCALP, align_template, clip_head
+from bidsflow_pipelines.engines.brain import doubt_agreement, doubt_volume, mask_brain
 from bidsflow_pipelines.engines.head import find_head
-from bidsflow_pipelines.engines.images import Volume, resample
+from bidsflow_pipelines.engines.images import Image, Volume, dilate, load_mask, resample, save_volume
 from bidsflow_pipelines.engines.motion import to_matrix
-from bidsflow_pipelines.engines.templates import load_template
+from bidsflow_pipelines.engines.surface import refine
+from bidsflow_pipelines.engines.templates import Template, load_template
 
-from tests.pipelines.engines.build import dice, grid
+from tests.pipelines.engines.build import BRAIN, dice, grid, paint, part_of
+
+T2W = {"scalp": 250.0, "skull": 30, "csf": 900, "gray": 450, "white": 330, "muscle": 120, "capsule": 300}
+
+
+def add_scalp(template: Template) -> Image:
+    """Return the template's intensities with a dark skull and a bright scalp around them."""
+    brain = template.mask.data > 0.5
+    zooms = template.mask.zooms
+    scalp = dilate(brain, SCALP[1], zooms) & ~dilate(brain, SCALP[0], zooms)
+    return np.where(scalp, np.percentile(template.t1w.data[brain], 99), template.t1w.data)
 
 
 @pytest.mark.parametrize("inverted", [False, True], ids=["bright-white-matter", "dark-white-matter"])
 def test_template_is_found_when_it_lies_elsewhere(inverted: bool) -> None:
     template = load_template(4.0)
-    dressed, _ = add_scalp(template)
-    data = dressed.data
+    data = add_scalp(template)
     if inverted:
         data = np.where(data > 0, data.max() * 1.2 - data, 0)
     truth = to_matrix(np.array([6.0, -15, 10, 0.15, 0.05, -0.1]), np.zeros(3)) @ np.diag([0.88, 0.93, 0.9, 1])
     shape, affine = grid(4.0, (200.0, 240.0, 220.0))
-    head = Volume(resample(Volume(data, truth @ dressed.affine), shape, affine), affine)
+    head = Volume(resample(Volume(data, truth @ template.t1w.affine), shape, affine), affine)
     brain = resample(Volume(template.mask.data, truth @ template.mask.affine), shape, affine) > 0.5
     skin = find_head(head)
     found, explained = align_template(template, clip_head(head, skin), skin)
@@ -33,3 +45,30 @@ def test_template_is_found_when_it_lies_elsewhere(inverted: bool) -> None:
 def test_volume_is_doubted_when_no_brain_has_it() -> None:
     assert doubt_volume(1500) == ""
     assert "2500 ml" in doubt_volume(2500)
+
+
+def test_masks_are_doubted_when_two_starts_disagree() -> None:
+    assert doubt_agreement(0.95) == ""
+    assert "0.80" in doubt_agreement(0.8)
+
+
+def test_surface_moves_to_the_skull_when_it_starts_elsewhere() -> None:
+    shape, affine = grid(3.0, (200.0, 200.0, 200.0))
+    points = (np.indices(shape).reshape(3, -1).T * 3.0 + affine[:3, 3]).reshape(*shape, 3)
+    radius = np.linalg.norm(points, axis=-1)
+    brain = radius < 60
+    data = np.where(brain, 100, np.where((radius > 68) & (radius < 78), 110, 0)).astype(np.float32)
+    start = np.linalg.norm(points - [4, -3, 2], axis=-1) < 53
+    depth = np.clip(78 - radius, 0, None)
+    found, sharpness = refine(start, Volume(data, affine), depth)
+    assert dice(start, brain) < 0.85
+    assert dice(found, brain) > 0.96
+    assert sharpness > 0.3
+
+
+def test_brain_is_found_when_the_head_is_a_phantom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    head = paint(T2W, 4.0, noise=15)
+    files = mask_brain(save_volume("head.nii.gz", head.data, head.affine))
+    brain = part_of(BRAIN, 4.0) > 0.5
+    assert dice(load_mask(files.brain), brain) > 0.85  # no template fits this brain well (docs/engines.md)
