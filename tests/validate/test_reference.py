@@ -174,7 +174,7 @@ def test_run_refuses_what_is_no_folder(tmp_path: Path) -> None:
 def test_interrupt_takes_the_program_down(tmp_path: Path) -> None:
     program = tmp_path / "slow"
     program.write_text(
-        f"#!/bin/sh\ntrap '' INT\necho $$ > {tmp_path}/pid.part; mv {tmp_path}/pid.part {tmp_path}/pid\n"
+        f"#!/bin/sh\ntrap '' INT\nsleep 0.5\necho $$ > {tmp_path}/pid.part; mv {tmp_path}/pid.part {tmp_path}/pid\n"
         "while :; do sleep 0.05; done\n"
     )
     program.chmod(0o755)
