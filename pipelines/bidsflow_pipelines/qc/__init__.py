@@ -50,12 +50,6 @@ PIPELINE = Pipeline(
             "10.1016/j.media.2007.06.004",
         ),
         Citation(
-            "Avants2011",
-            "Avants BB, Tustison NJ, Wu J, Cook PA, Gee JC. An open source multivariate framework for n-tissue "
-            "segmentation with evaluation on public data. Neuroinformatics 9:381-400, 2011.",
-            "10.1007/s12021-011-9109-y",
-        ),
-        Citation(
             "Fonov2011",
             "Fonov V, Evans AC, Botteron K, et al. Unbiased average age-appropriate atlases for pediatric studies. "
             "NeuroImage 54:313-327, 2011.",

@@ -10,13 +10,14 @@ def describe(params: QcParams) -> str:
     return f"""\
 Quality was measured as MRIQC defines its measures [@Esteban2017], by implementations of our own.
 
-Anatomical images were corrected for non-uniformity by N4 [@Tustison2010]. The brain was found by bending a template
-(MNI152NLin2009aSym [@Fonov2011]) onto the head with ANTs [@Avants2008]; tissues were classified by Atropos
-[@Avants2011]. Noise was measured in the air above a plane through glabella and inion.
+Anatomical images were corrected for non-uniformity by N4 [@Tustison2010]. A template (MNI152NLin2009aSym
+[@Fonov2011]) was laid on the head, and the surface of its brain moved to the edge in the image; the template's tissues
+were bent onto the brain with ANTs [@Avants2008]. Tissues were classified by a mixture of Gaussians in which neighbours
+agree, without priors. Noise was measured in the air above a plane through glabella and inion.
 
-Functional series were realigned rigidly with SimpleITK [@Lowekamp2013], without slice timing or distortion
+Functional series were realigned rigidly by least squares (Gauss-Newton), without slice timing or distortion
 correction. Framewise displacement is that of Power and colleagues [@Power2012] with a radius of 50 mm; volumes above
 {params.fd_threshold:g} mm count as moved.
 
-Diffusion series were realigned to their unweighted volumes; tensors and noise were estimated with DIPY
+Diffusion series were realigned to their unweighted volumes with SimpleITK [@Lowekamp2013]; tensors and noise were estimated with DIPY
 [@Garyfallidis2014]."""
