@@ -46,6 +46,7 @@ package: $(STAMP)  ## Build the wheel, install it into an empty environment outs
 bench: $(STAMP)  ## Measure scan and convert on exports that it makes (see benchmarks/README.md).
 	$(BIN)/python benchmarks/scan.py
 	$(BIN)/python benchmarks/convert.py
+	$(BIN)/python benchmarks/qc.py
 
 format: $(STAMP)  ## Put the code in order.
 	$(BIN)/ruff check --fix .

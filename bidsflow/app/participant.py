@@ -367,7 +367,7 @@ def main() -> int:
     task = read_task(Path(sys.argv[1]))
     tell = _open_pipe()
     began = time.monotonic()
-    _quiet_nipype(task)
+    _quiet_libraries(task)
     try:
         with _alone(task):
             if not task.invocation.force and is_done(task):  # another run has just done it
@@ -390,8 +390,9 @@ def _format(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
 
-def _quiet_nipype(task: Task) -> None:
-    """Keep nipype from asking the network for a newer version, and from writing logs of its own."""
+def _quiet_libraries(task: Task) -> None:
+    """Keep libraries from asking the network for newer versions, and from writing into the home of the user."""
+    os.environ.setdefault("MPLCONFIGDIR", str(task.work.parent / "matplotlib"))
     os.environ["NIPYPE_NO_ET"] = os.environ["NO_ET"] = "1"
     os.environ[RUN_ID] = task.run_id
     from nipype import config

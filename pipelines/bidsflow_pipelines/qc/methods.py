@@ -19,5 +19,5 @@ Functional series were realigned rigidly by least squares (Gauss-Newton), withou
 correction. Framewise displacement is that of Power and colleagues [@Power2012] with a radius of 50 mm; volumes above
 {params.fd_threshold:g} mm count as moved.
 
-Diffusion series were realigned to their unweighted volumes with SimpleITK [@Lowekamp2013]; tensors and noise were estimated with DIPY
-[@Garyfallidis2014]."""
+Diffusion series were realigned to their unweighted volumes with SimpleITK [@Lowekamp2013]; tensors and noise were
+estimated with DIPY [@Garyfallidis2014]."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -25,8 +24,6 @@ ROI = "Brain"
 
 def build(flow: Flow, participant: Participant) -> None:
     """Add the steps of one participant."""
-    # antspyx imports matplotlib, which otherwise makes folders in the home of the user.
-    os.environ.setdefault("MPLCONFIGDIR", str(Path(flow.workflow.base_dir).parent / "matplotlib"))
     for image in participant.images:
         stem = re.sub(r"[^0-9a-zA-Z]+", "_", image.name.stem.removeprefix(f"sub-{participant.label}_"))
         if image.suffix in ("T1w", "T2w"):
