@@ -6,6 +6,7 @@ Comes in: a path relative to the dataset, or its parts. Goes out: `BidsName`, or
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -23,6 +24,8 @@ _RANK = {key: rank for rank, key in enumerate(ENTITY_ORDER)}
 _LABEL = re.compile(r"[0-9a-zA-Z+]+")
 _EXTENSION = re.compile(r"(?:\.[0-9a-zA-Z]+)*/?")
 _INDEX = re.compile(r"_(run|echo|flip|inv|split)-0+(?=[0-9])([0-9]+)(?=_)")
+_PLAIN = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "œ": "oe", "Œ": "Oe", "ł": "l", "Ł": "L",
+                        "đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "ı": "i"})  # fmt: skip
 _NOT_LABEL = re.compile(r"[^0-9a-zA-Z]+")
 
 
@@ -177,13 +180,25 @@ def slot_of(path: str) -> str:
     return _INDEX.sub(r"_\1-\2", path).lower()
 
 
+def to_plain_letters(text: str) -> str:
+    """Return a text without accents, and letters that ASCII does not have as those that stand nearest.
+
+    Examples
+    --------
+    >>> to_plain_letters("Gedächtnis, mémoire, Ørsted")
+    'Gedachtnis, memoire, Orsted'
+    """
+    parts = unicodedata.normalize("NFKD", text.translate(_PLAIN))
+    return "".join(letter for letter in parts if not unicodedata.combining(letter))
+
+
 def to_label(text: str) -> str:
     """Return the letters and digits of a text, as BIDS labels allow them; words are joined in camelCase.
 
     Examples
     --------
-    >>> to_label("finger tapping_2")
-    'fingerTapping2'
+    >>> to_label("finger tapping_2"), to_label("mémoire")
+    ('fingerTapping2', 'memoire')
     """
-    words = [word for word in _NOT_LABEL.split(text) if word]
+    words = [word for word in _NOT_LABEL.split(to_plain_letters(text)) if word]
     return "".join(words[:1] + [word[0].upper() + word[1:] for word in words[1:]])

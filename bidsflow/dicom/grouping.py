@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.images import split_images
-from bidsflow.dicom.person import MASK, person_pattern
+from bidsflow.dicom.person import hide_people, person_pattern
 from bidsflow.dicom.series import Collision, Conflict, Instance, Patient, Series, SetAside
 from bidsflow.dicom.tags import find_maker
 
@@ -153,8 +153,7 @@ def _make_series(uid: str, members: Sequence[Instance], protocols: Mapping[str, 
     patient = patient_of(header)
     person = person_pattern(patient)
     description, protocol_name = (
-        clean(text if person is None else person.sub(MASK, text))
-        for text in (header.text("SeriesDescription"), header.text("ProtocolName"))
+        clean(hide_people(text, person)) for text in (header.text("SeriesDescription"), header.text("ProtocolName"))
     )
     return Series(
         uid=uid,

@@ -6,11 +6,16 @@ People type names into descriptions, and scanners and archives make folder names
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from bidsflow.dicom.series import Patient
+from bidsflow.names import to_plain_letters
 
 #: What stands for a part of a text that names someone.
 MASK = "***"
+
+#: Letters that are written as two where a keyboard or a scanner does not have them.
+_PAIRS = (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("å", "aa"), ("ø", "oe"), ("æ", "ae"), ("ß", "ss"))
 
 #: A day of this or the last century, as folders are called after it (``20240304``, ``2024-03-04_09-15``).
 _DAY = r"(?<!\d)(?:19|20)\d\d([-._]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?!\d)"
@@ -38,9 +43,37 @@ def person_pattern(*patients: Patient) -> re.Pattern[str] | None:
 
 
 def _words(patient: Patient) -> set[str]:
-    names = {word for word in re.findall(r"[^\W_]+", patient.name) if len(word) > 1}
-    parts = [patient.id, patient.birth_date, *re.findall(r"[^\W_]+", patient.id)]
-    return names | {part for part in parts if (len(part) > 2 and not part.isdigit()) or len(part) > 4}
+    names = {word for word in name_spellings(patient.name) if len(word) > 1}
+    parts = [patient.birth_date, *re.findall(r"[^\W_]+", patient.id)]
+    found = names | {part for part in parts if (len(part) > 2 and not part.isdigit()) or len(part) > 4}
+    # Of four digits or three letters on, an ID as a whole is no number of a run, and no b-value of any use.
+    return found | ({patient.id} if len(patient.id) > (3 if patient.id.isdigit() else 2) else set())
+
+
+def name_spellings(name: str) -> set[str]:
+    """Return how people write a name, in small letters: its words, neighbours joined, with and without accents.
+
+    Examples
+    --------
+    >>> sorted(name_spellings("MÜLLER"))
+    ['mueller', 'muller', 'müller']
+    >>> "vanderberg" in name_spellings("VAN DER BERG"), "müller" in name_spellings("MUELLER")
+    (True, True)
+    """
+    words = re.findall(r"[^\W_]+", name.lower())
+    runs = {"".join(words[first : first + count]) for first in range(len(words)) for count in (1, 2, 3)}
+    return {spelling for run in runs for spelling in _spell(run)}
+
+
+def _spell(word: str) -> set[str]:
+    """Return a word as it is, without accents, with two letters for an umlaut, and the other way round."""
+    composed = unicodedata.normalize("NFC", word)
+    spread, drawn, dropped = composed, composed, composed
+    for letter, pair in _PAIRS:
+        spread = spread.replace(letter, pair)
+        drawn = drawn.replace(pair, letter)
+        dropped = dropped.replace(pair, to_plain_letters(letter))
+    return {word, composed, to_plain_letters(composed), spread, drawn, to_plain_letters(dropped)}
 
 
 def hide_people(path: str, people: re.Pattern[str] | None) -> str:

@@ -28,6 +28,29 @@ def test_person_is_found_in_a_text(text: str, hidden: str) -> None:
     assert pattern.sub("***", text) == hidden
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "hidden"),
+    [
+        ("MÜLLER JÖRG", "fMRI_Mueller_run1", "fMRI_***_run1"),
+        ("MÜLLER JÖRG", "muller fmri", "*** fmri"),
+        ("MUELLER EVA", "task müller", "task ***"),
+        ("SØREN", "soeren_rest", "***_rest"),
+        ("VAN DER BERG", "fmri_vanderBerg", "fmri_***"),
+        ("O'NEIL SEAN", "fmri ONeil", "fmri ***"),
+    ],
+)
+def test_person_is_found_in_every_spelling(name: str, text: str, hidden: str) -> None:
+    pattern = person_pattern(Patient("7", name, "", ""))
+    assert pattern is not None
+    assert pattern.sub("***", text) == hidden
+
+
+def test_id_of_four_digits_is_found_as_a_word() -> None:
+    pattern = person_pattern(Patient("4711", "", "", ""))
+    assert pattern is not None
+    assert pattern.sub("***", "ep2d_4711_bold b4711") == "ep2d_***_bold b4711"
+
+
 @pytest.mark.parametrize("patients", [(), (Patient("", "", "", ""),), (Patient("01", "", "", ""),)])
 def test_no_one_is_found_where_headers_name_no_one(patients: tuple[Patient, ...]) -> None:
     assert person_pattern(*patients) is None

@@ -8,11 +8,11 @@ Source of the grammar: the ReproIn convention (doi:10.5281/zenodo.1218250), as i
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bidsflow.dicom.person import name_spellings
 from bidsflow.dicom.series import Patient, Series
 from bidsflow.names import ENTITY_ORDER, to_label
 
@@ -268,16 +268,12 @@ def _without_person(text: str, patient: Patient) -> str:
 def _telling_parts(patient: Patient) -> set[str]:
     """Return what names a patient, in small letters: names from two letters on, IDs from three, numbers from five.
 
-    Shorter ones are initials, runs and b-values. Names count as they are, and as they read without accents.
+    Shorter ones are initials, runs and b-values. Names count in every spelling (`person.name_spellings`).
     """
-    names = set(re.findall(r"[^\W_]+", patient.name.lower()))
-    names |= {_plain(name) for name in names} | {to_label(name).lower() for name in names}
+    names = name_spellings(patient.name)
+    names |= {to_label(name).lower() for name in names}
     parts = [(name, 2) for name in names] + [(part, 3) for part in re.findall(r"[0-9a-z]+", patient.id.lower())]
     return {part for part, shortest in parts if len(part) >= (5 if part.isdecimal() else shortest)}
-
-
-def _plain(text: str) -> str:
-    return "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
 
 
 def names_person(labels: Iterable[str], patient: Patient) -> bool:

@@ -94,7 +94,7 @@ KIM = Patient("AB-77", "KIM NG LI MÜLLER SØREN", "", "")
 
 @pytest.mark.parametrize(
     "label",
-    ["kim", "li", "ng", "kimRest", "restLi", "liRest", "KIMRest", "REST2Ng", "preMuller", "mullersrest", "Mller",
+    ["kim", "li", "ng", "kimRest", "restLi", "liRest", "KIMRest", "REST2Ng", "preMuller", "mullersrest", "Mueller",
      "ab77x", "restKIM", "LIrest"],
 )  # fmt: skip
 def test_a_label_that_names_a_person_is_seen(label: str) -> None:
