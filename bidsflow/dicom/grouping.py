@@ -19,6 +19,8 @@ from bidsflow.dicom.tags import find_maker
 _UID = re.compile(r"[0-9.]{1,64}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _DICOMDIR = "1.2.840.10008.1.3.10"
+#: CT, MR and PET image storage, classic and enhanced (PS3.4 annex B.5).
+_IMAGES = frozenset(f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("2", "2.1", "4", "4.1", "4.3", "4.4", "128", "130"))
 
 
 def patient_of(header: Header) -> Patient:
@@ -47,6 +49,8 @@ def _find_fault(header: Header) -> tuple[str, bool] | None:
         name = _not_an_image(header.text("SOPClassUID"))
         if "Rows" in header and not name:
             return "its pixel data is missing", False
+        if header.text("SOPClassUID") in _IMAGES:
+            return "its image is missing: it has neither Rows nor pixel data", False
         return f"not an image ({name or _class_name(header)})", True
     for keyword in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"):
         if not _UID.fullmatch(header.text(keyword)):

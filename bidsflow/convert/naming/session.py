@@ -156,8 +156,10 @@ def _name_filter(draft: Draft, members: Sequence[Draft]) -> Draft:
     label = "".join(word.lower() for word in telling if word in own) or "no" + "".join(telling).lower()
     shown = " and ".join(word for word in telling if word in own)
     said = f"says {shown}" if shown else f"does not say {' or '.join(telling)}"
+    standard = any({*one.image.header.words("ImageType")} & set(telling) for one in members)
+    tag = "ImageType" if standard else "Siemens' own image type (0021,1175)"
     return draft.with_entity("rec", label).noted(
-        f"one of {len(members)} reconstructions of one measurement: ImageType {said}"
+        f"one of {len(members)} reconstructions of one measurement: {tag} {said}"
     )
 
 
