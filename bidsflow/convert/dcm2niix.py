@@ -135,6 +135,10 @@ def lay_out(instances: Sequence[Instance], folder: Path) -> None:
                 os.symlink(path, target)  # noqa: PTH211
 
 
+#: Bytes of a folder's path that dcm2niix takes (it has 512 for the path of a file, v1.0.20260724); others are linked.
+LONGEST_PATH = 400
+
+
 def find_own_folders(inventory: Inventory) -> dict[str, tuple[Path, int]]:
     """Return the folders that dcm2niix may read as they are, and the files known in them, by SeriesInstanceUID.
 
@@ -164,13 +168,15 @@ def find_own_folders(inventory: Inventory) -> dict[str, tuple[Path, int]]:
 
 
 def reads_in_place(instances: Sequence[Instance], folder: Path, known: int) -> bool:
-    """Return whether all files of a folder are those that the inventory knows, and none needs a copy.
+    """Return whether all files of a folder are those that the inventory knows, none needs a copy, and its path fits.
 
     Raises
     ------
     OSError
         If the folder or a file cannot be read.
     """
+    if len(os.fsencode(folder.absolute())) > LONGEST_PATH:
+        return False
     with os.scandir(folder) as entries:
         present = sum(not entry.is_dir() for entry in entries)
     return present == known and not any(
@@ -323,7 +329,8 @@ def _complaint(text: bytes, source: Path) -> str:
     telling = [
         line.strip() for line in lines if re.match(r"\s*(error|warning|unsupported|unable)", line, re.IGNORECASE)
     ]
-    return "; ".join(dict.fromkeys(telling))[:300] or "it gives no reason"
+    known = (re.sub(r"(?<!\w)/.*", "(a path)", line) for line in telling)  # dcm2niix cuts long ones, so they differ
+    return "; ".join(dict.fromkeys(known))[:300] or "it gives no reason"
 
 
 def collect(folder: Path, *, sidecars_only: bool = False) -> tuple[Output, ...]:

@@ -288,3 +288,11 @@ def test_defaults_of_the_user_change_nothing(
         found.append(output.nifti.read_bytes())
         (tmp_path / ".dcm2nii.ini").write_text("isGZ=0\nisMaximize16BitRange=1\nisBIDS=1\nfilename=%s\n")
     assert found[0] == found[1]
+
+
+def test_folder_whose_path_dcm2niix_would_cut_is_not_read_in_place(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 200) / ("e" * 200)
+    deep.mkdir(parents=True)
+    assert not reads_in_place((), deep, 0)
+    (tmp_path / "short").mkdir()
+    assert reads_in_place((), tmp_path / "short", 0)
