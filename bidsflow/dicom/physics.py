@@ -119,7 +119,7 @@ def classify(series: Series, image: Image) -> Finding:
     """
     header = series.header
     rules = (
-        _not_mr, _localizer, _derived, _labelled, _perfusion, _echo_planar, _weighted, _marked, _field_map, _contrast,
+        _not_mr, _derived, _localizer, _labelled, _perfusion, _echo_planar, _weighted, _marked, _field_map, _contrast,
     )  # fmt: skip
     for rule in rules:
         finding = rule(series, image, header)

@@ -134,6 +134,13 @@ CASES = {
         Kind.FIELD_GRE, tuple(siemens(SequenceName="*fl2d2", **GRE, **times(te, 400, flip=60)) for te in (4.92, 7.38))
     ),
     "ve-t2star": Case(Kind.T2STARW, (siemens(SequenceName="*fl2d1", **GRE, **times(20, 650, flip=20)),)),
+    "projections-in-all-directions-are-no-localizer": Case(
+        Kind.DERIVED,
+        tuple(
+            siemens(ImageType="DERIVED\\SECONDARY\\PROJECTION IMAGE", ImageOrientationPatient=o, **GRE, **times(4, 8))
+            for o in (AXIAL, SAGITTAL)
+        ),
+    ),
     "ve-localizer": Case(
         Kind.LOCALIZER,
         tuple(
