@@ -197,36 +197,8 @@ class FlowError(BidsflowError, TypeError):
         return f"step {self.step}: {self.reason}"
 
 
-class OptionError(BidsflowError, ValueError):
-    """A command was called in a way that cannot be meant; nothing was done."""
-
-    exit_code = 2
-
-    def __init__(self, reason: str, hint: str = "") -> None:
-        super().__init__(reason, hint)
-        self.reason = reason
-        self.hint = hint
-
-    def __str__(self) -> str:
-        return self.reason + (f". {self.hint}" if self.hint else "")
-
-
-class InputError(BidsflowError, ValueError):
-    """A dataset cannot be used as input: it is invalid, or no dataset at all."""
-
-    exit_code = 65
-
-    def __init__(self, reason: str, hint: str = "") -> None:
-        super().__init__(reason, hint)
-        self.reason = reason
-        self.hint = hint
-
-    def __str__(self) -> str:
-        return self.reason + (f". {self.hint}" if self.hint else "")
-
-
 class RunError(BidsflowError, RuntimeError):
-    """A run of a pipeline cannot begin or go on: there is nothing to do, or the pipeline is at fault."""
+    """A command cannot begin or go on: there is nothing to do, or a pipeline is at fault."""
 
     exit_code = 70
 
@@ -237,6 +209,18 @@ class RunError(BidsflowError, RuntimeError):
 
     def __str__(self) -> str:
         return self.reason + (f". {self.hint}" if self.hint else "")
+
+
+class OptionError(RunError, ValueError):
+    """A command was called in a way that cannot be meant; nothing was done."""
+
+    exit_code = 2
+
+
+class InputError(RunError, ValueError):
+    """A dataset cannot be used as input: it is invalid, or no dataset at all."""
+
+    exit_code = 65
 
 
 def describe_error(error: BaseException) -> str:
