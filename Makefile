@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO ?= .demo
 
-.PHONY: help install demo test lint types layers pytest slow format package bench clean
+.PHONY: help install demo test lint types layers pytest slow fuzz format package bench clean
 
 help:  ## Say what can be made.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/' | expand -t 12
@@ -39,6 +39,9 @@ pytest: $(STAMP)
 
 slow: $(STAMP)  ## The tests that take longer: many kills, all sizes, real exports where they are there.
 	$(BIN)/pytest -n auto -m slow
+
+fuzz: $(STAMP)  ## The tests that draw their own examples, with a hundred times as many and others each time.
+	$(BIN)/pytest -n auto -m hypothesis --hypothesis-profile=fuzz
 
 package: $(STAMP)  ## Build the wheel, install it into an empty environment outside the checkout, run the demo from it.
 	$(BIN)/python tests/packaging/check_wheel.py

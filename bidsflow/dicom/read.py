@@ -126,7 +126,8 @@ class Reader:
             if not start and not texts:
                 raise HeaderError("not DICOM")
             texts |= {"TransferSyntaxUID": encoding.syntax, "MediaClass": encoding.media_class}
-            if not problems and _is_plain(encoding, source.data):
+            # What follows the meta information tells how it is encoded; a layout without it would not compare that.
+            if tokens and not problems and _is_plain(encoding, source.data):
                 charset = texts.get("SpecificCharacterSet", "")
                 _remember(layouts, source.data, (*encoding.meta, *tokens), texts, implicit=implicit, charset=charset)
             self.reach = max(self.reach, min(end + 8, FIRST_BYTES))

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bidsflow import schema
@@ -112,21 +112,18 @@ def visits(draw: st.DrawFn) -> tuple[Series, ...]:
     return tuple(series)
 
 
-@settings(deadline=None)
 @given(visits())
 def test_no_two_images_have_one_name(series: tuple[Series, ...]) -> None:
     counts = Counter(row.path.lower() for row in converted(plan_rows(series)))
     assert all(count == 1 for count in counts.values())
 
 
-@settings(deadline=None)
 @given(visits())
 def test_every_name_is_one_that_the_standard_knows(series: tuple[Series, ...]) -> None:
     for row in converted(plan_rows(series)):
         assert schema.allows(parse_name(row.path).with_ext(".nii.gz")), row.path
 
 
-@settings(deadline=None)
 @given(visits())
 def test_a_field_is_only_used_where_it_is_measured(series: tuple[Series, ...]) -> None:
     rows = plan_rows(series)
@@ -137,13 +134,11 @@ def test_a_field_is_only_used_where_it_is_measured(series: tuple[Series, ...]) -
             assert (parse_name(row.path).folder, row.b0_source) in fields
 
 
-@settings(deadline=None)
 @given(visits(), st.randoms(use_true_random=False))
 def test_the_order_of_the_export_changes_nothing(series: tuple[Series, ...], dice: random.Random) -> None:
     assert plan_rows(dice.sample(series, len(series))) == plan_rows(series)
 
 
-@settings(deadline=None)
 @given(visits())
 def test_every_image_has_one_row_and_a_plan_can_be_given_back(series: tuple[Series, ...]) -> None:
     rows = plan_rows(series)
@@ -155,7 +150,6 @@ def test_every_image_has_one_row_and_a_plan_can_be_given_back(series: tuple[Seri
     assert all(row.path == NOT_APPLICABLE for row in rows if row.decision is Decision.SKIP)
 
 
-@settings(deadline=None)
 @given(visits(), st.sampled_from(SCANS), st.integers(1, 20))
 def test_a_series_that_comes_later_renames_nothing(series: tuple[Series, ...], scan: Scan, number: int) -> None:
     planned = make_plan(Inventory(series, ()))
@@ -169,7 +163,6 @@ def test_a_series_that_comes_later_renames_nothing(series: tuple[Series, ...], s
     assert len(set(again.values())) == len(again)
 
 
-@settings(deadline=None)
 @given(visits())
 def test_a_second_plan_of_the_same_export_changes_nothing(series: tuple[Series, ...]) -> None:
     planned = make_plan(Inventory(series, ()))

@@ -24,7 +24,7 @@ from bidsflow.dicom.read import Reader, read_blobs, read_header
 from bidsflow.dicom.text import decode_texts, decode_values
 from bidsflow.errors import HeaderError
 
-_FAST = settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=100)
+_FAST = settings(suppress_health_check=list(HealthCheck))
 _NUMERIC = frozenset({"US", "SS", "UL", "SL", "FL", "FD"})
 _ADDED = frozenset({"TransferSyntaxUID"})
 
@@ -270,7 +270,7 @@ def test_every_encoding_reads_alike(kit: Any, folder: Path, seed: int) -> None:
 
 
 @given(seed=_SEEDS)
-@settings(_FAST, max_examples=200)
+@_FAST
 def test_layouts_change_nothing_when_files_resemble_each_other(kit: Any, folder: Path, seed: int) -> None:
     pen = Pen(kit, seed)
     tree = pen.nodes()
@@ -284,7 +284,7 @@ def test_layouts_change_nothing_when_files_resemble_each_other(kit: Any, folder:
 
 
 @given(seed=_SEEDS)
-@settings(_FAST, max_examples=150)
+@_FAST
 def test_layouts_change_nothing_when_bytes_are_flipped(kit: Any, folder: Path, seed: int) -> None:
     pen = Pen(kit, seed)
     raw = kit.encode_file(pen.nodes())
@@ -295,6 +295,17 @@ def test_layouts_change_nothing_when_bytes_are_flipped(kit: Any, folder: Path, s
             broken[pen.chance.randrange(128, len(raw))] = pen.chance.randrange(256)
         path = folder / "flipped.dcm"
         path.write_bytes(bytes(broken))
+        assert outcome(warm, path) == outcome(Reader(), path)
+
+
+def test_a_file_without_elements_to_read_leaves_no_layout(kit: Any, folder: Path) -> None:
+    """It would tell of the meta information alone, and not how the elements behind that are written."""
+    meta = kit.encode_nodes([kit.node(0x00020002, "UI", b"1.2.840.10008.5.1.4.1.1.4\0")])
+    warm = Reader()
+    for implicit in (True, False, True):
+        body = kit.encode_nodes([kit.node(0x6F080005, "CS", b"ISO_IR 100")], implicit=implicit)
+        path = folder / "beyond.dcm"
+        path.write_bytes(b"\0" * 128 + b"DICM" + meta + body)
         assert outcome(warm, path) == outcome(Reader(), path)
 
 
@@ -516,7 +527,7 @@ def test_protocol_dumps_are_read_from_any_encoding(kit: Any, folder: Path) -> No
 
 
 @given(seed=_SEEDS)
-@settings(_FAST, max_examples=200)
+@_FAST
 def test_broken_headers_raise_nothing_else(kit: Any, folder: Path, seed: int) -> None:
     pen = Pen(kit, seed)
     raw = bytearray(kit.encode_file(pen.nodes(), pen.chance.choice(sorted(kit.syntaxes.values()))))

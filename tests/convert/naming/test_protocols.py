@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bidsflow.convert.plan import Decision
@@ -96,7 +96,6 @@ POOL = (
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(range(len(POOL))), min_size=1, max_size=6), st.randoms(use_true_random=False))
 def test_labels_do_not_depend_on_the_order_of_scans(picks: list[int], dice: random.Random) -> None:
     def names(order: list[int]) -> list[str]:
@@ -106,7 +105,6 @@ def test_labels_do_not_depend_on_the_order_of_scans(picks: list[int], dice: rand
     assert names(picks) == names(dice.sample(picks, len(picks)))
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(range(len(POOL))), min_size=1, max_size=6))
 def test_equal_scans_share_a_label_and_others_do_not(picks: list[int]) -> None:
     rows = plan_of([t2(number, **{**mm(1, 3), **POOL[pick]}) for number, pick in enumerate(picks, start=1)])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bidsflow import schema
@@ -610,7 +610,6 @@ READ = (
 JUNK = ("", "0", "-5", "1e-9", "1e30", "nan", "\\", "NO\\YES", "999999", "3D", "\N{GREEK SMALL LETTER MU}", "a" * 200)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(READ), st.sampled_from(JUNK)), max_size=12), st.sampled_from(sorted(ALL)))
 def test_no_header_breaks_a_plan(junk: list[tuple[str, str]], name: str) -> None:
     session = [series for series, _ in ALL[name]]

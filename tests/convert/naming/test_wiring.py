@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bidsflow.convert.plan import Decision, PlanRow
@@ -185,7 +185,6 @@ PROTOCOL = (
 KINDS = {row.series_uid: {row.path.split("/")[1]} for row in plan_of(PROTOCOL)}
 
 
-@settings(deadline=None)
 @given(st.sets(st.sampled_from(range(len(PROTOCOL)))))
 def test_what_is_missing_makes_nothing_else_wrong(lost: set[int]) -> None:
     rows = plan_of([one for rank, one in enumerate(PROTOCOL) if rank not in lost])
