@@ -1,6 +1,7 @@
 """Keep the wiring of field maps true to what is converted: a label means a whole field, or it goes. Pure.
 
-Source: BIDS, ``B0FieldIdentifier`` and ``B0FieldSource`` ("Fieldmap data").
+Source: BIDS, ``B0FieldIdentifier`` and ``B0FieldSource`` ("Fieldmap data"); schema, ``rules.checks.fmap`` (which
+magnitude a phase or a map in Hz needs: ``MISSING_MAGNITUDE1_FILE``, ``FIELDMAP_WITHOUT_MAGNITUDE_FILE``).
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ def sources(row: PlanRow) -> tuple[str, ...]:
 def drop_broken_fields(rows: Sequence[PlanRow], by_uid: Mapping[str, Series]) -> Wired:
     """Return rows without the labels of fields that the converted images do not measure.
 
-    A gradient echo measures a field by its phases and a magnitude, an EPI by two directions. A label that other
+    A gradient echo measures a field by its phases and its first magnitude, an EPI by two directions. A label that other
     images carry as well (an anatomy, for a correction without a field map) is left to the person who wrote it.
 
     Parameters
@@ -187,7 +188,6 @@ def _find_lack(members: Sequence[PlanRow], by_uid: Mapping[str, Series]) -> str:
     """Return what images lack to measure a field, ``""`` where they measure one."""
     names = [parse_name(row.path) for row in members]
     suffixes = {name.suffix for name in names}
-    magnitude = any(suffix.startswith("magnitude") for suffix in suffixes)
     if not all(suffix in _EPI | _PHASES or suffix.startswith("magnitude") for suffix in suffixes):
         return ""
     if suffixes & _EPI:
@@ -196,7 +196,8 @@ def _find_lack(members: Sequence[PlanRow], by_uid: Mapping[str, Series]) -> str:
         if len(known) > 1 or ("" in found and len(found) > 1):
             return ""
     if suffixes & {"phasediff", "fieldmap"} or suffixes >= {"phase1", "phase2"}:
-        return "" if magnitude else "its magnitude image"
+        needed = "magnitude" if "fieldmap" in suffixes else "magnitude1"
+        return "" if needed in suffixes else f"its {needed} image"
     if suffixes & {"phase1", "phase2"}:
         return "one of its two phase images"
     return "an image of the opposite direction" if suffixes & _EPI else "its phase image"

@@ -50,7 +50,17 @@ BROKEN = {
         (*gre()[:2], skip(gre()[2], "n/a"), BOLD), ("lacks its phase image (series 2 (phasediff): not",)
     ),
     "the magnitudes are skipped": Case(
-        (*map(skip, gre()[:2]), gre()[2], BOLD), ("lacks its magnitude image (series 1 (magnitude1), series 1",)
+        (*map(skip, gre()[:2]), gre()[2], BOLD), ("lacks its magnitude1 image (series 1 (magnitude1), series 1",)
+    ),
+    "only the second magnitude is kept": Case(
+        (skip(gre()[0]), *gre()[1:], BOLD),
+        ("lacks its magnitude1 image (series 1 (magnitude1): not converted); its label is taken from series 1",),
+    ),
+    "two phases have the second magnitude only": Case(
+        (gre()[1], row(2, "fmap/phase1", "gre1"), row(2, "fmap/phase2", "gre1")), ("lacks its magnitude1 image",)
+    ),
+    "a map in Hz has the magnitude of another kind": Case(
+        (row(1, "fmap/magnitude2", "map1"), row(1, "fmap/fieldmap", "map1")), ("lacks its magnitude image",)
     ),
     "one of two phases is skipped": Case(
         (gre()[0], row(2, "fmap/phase1", "gre1"), skip(row(2, "fmap/phase2", "gre1"))), ("one of its two phase",)
