@@ -10,17 +10,18 @@ from dataclasses import dataclass, replace
 from bidsflow import schema
 from bidsflow.convert.fieldmaps import note_foreign_shims, wire_fields
 from bidsflow.convert.fit import note_oddities
+from bidsflow.convert.identity import check_people
 from bidsflow.convert.naming.decide import draft_image, wants_opinion
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.guess import Guess
 from bidsflow.convert.naming.session import name_session
 from bidsflow.convert.naming.words import given_sessions
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan, PlanRow
-from bidsflow.convert.subjects import Key, Sessions, assign, group_people, is_someone_else, person_of
+from bidsflow.convert.subjects import Key, Sessions, assign, group_people, person_of
 from bidsflow.convert.visits import Visit, find_neighbours, join_studies
 from bidsflow.convert.wiring import drop_broken_fields
 from bidsflow.dicom.series import Conflict, Inventory, Series
-from bidsflow.errors import BidsflowError, PlanError
+from bidsflow.errors import BidsflowError
 from bidsflow.names import BidsName, parse_name, slot_of
 
 _log = logging.getLogger(__name__)
@@ -338,13 +339,10 @@ def follow_plan(plan: Plan, inventory: Inventory, key: Key, where: str = "plan")
     Raises
     ------
     PlanError
-        If a row puts someone into a visit of someone else whom the dataset has.
+        As `identity.check_people`.
     """
     by_uid = {series.uid: series for series in inventory.series}
-    people = _find_people(plan, by_uid)
-    intruders = _find_intruders(people, key)
-    if problems := _refuse_intruders(intruders, key):
-        raise PlanError(where, problems)
+    people = check_people(plan, by_uid, key, where)
     subjects, places = dict(key.subjects), dict(key.sessions)
     for row in plan.decided(Decision.CONVERT):
         series = by_uid.get(row.series_uid)
@@ -354,66 +352,5 @@ def follow_plan(plan: Plan, inventory: Inventory, key: Key, where: str = "plan")
             places[series.study_uid] = (name.sub, name.ses)
     kept = tuple(series for series in inventory.series if series.study_uid in places)
     wired = drop_broken_fields(plan.rows, by_uid)
-    notes = _tell(inventory, (*_note_people(people, intruders, key), *note_oddities(plan, inventory), *wired.notes))
+    notes = _tell(inventory, (*people, *note_oddities(plan, inventory), *wired.notes))
     return Planned(Plan(wired.rows, notes), assign(kept, Key(subjects, places, key.shifts)))
-
-
-def _find_people(plan: Plan, by_uid: Mapping[str, Series]) -> dict[str, dict[tuple[str, str], str]]:
-    """Return where a plan puts each person (subject and session), each place with the title of one of its rows."""
-    people: dict[str, dict[tuple[str, str], str]] = defaultdict(dict)
-    for row in plan.decided(Decision.CONVERT):
-        if row.series_uid in by_uid:
-            name = parse_name(row.path)
-            people[person_of(by_uid[row.series_uid])].setdefault((name.sub, name.ses), row.title)
-    return people
-
-
-def _find_intruders(people: Mapping[str, Mapping[tuple[str, str], str]], key: Key) -> dict[tuple[str, str], str]:
-    """Return the places that a plan gives to someone where the dataset has someone else, who stays, and one title."""
-    owners: dict[str, list[str]] = defaultdict(list)
-    for person, sub in key.subjects.items():
-        if person not in people or any(sub == own for own, _ in people[person]):
-            owners[sub].append(person)
-    return {
-        place: title
-        for person, places in people.items()
-        for place, title in places.items()
-        if owners[place[0]] and all(is_someone_else(person, owner) for owner in owners[place[0]])
-    }
-
-
-def _refuse_intruders(intruders: Mapping[tuple[str, str], str], key: Key) -> tuple[str, ...]:
-    """Return a sentence for each intruder into a visit of someone else; one beside it is only told."""
-    held = set(key.sessions.values())
-    return tuple(
-        f"{title}: sub-{sub} of this dataset is someone else, by name and ID; give it another subject or, if they are "
-        "one person, another session, or plan again with --bids-dir"
-        for (sub, ses), title in intruders.items()
-        if (sub, ses) in held
-    )
-
-
-def _note_people(
-    people: Mapping[str, Mapping[tuple[str, str], str]], intruders: Mapping[tuple[str, str], str], key: Key
-) -> list[str]:
-    """Return a note for each subject that a plan makes of several people, and each person that it makes two of."""
-    subjects = {person: {sub: title for (sub, _), title in places.items()} for person, places in people.items()}
-    joined: dict[str, set[str]] = defaultdict(set)
-    for person, own in subjects.items():
-        for sub in own:
-            joined[sub].add(person)
-    advice = "if they are not one, give each its own subject in the plan"
-    notes = [f"{title} joins sub-{sub}, who is someone else by name and ID; {advice}"
-             for (sub, _), title in intruders.items()]  # fmt: skip
-    notes += [
-        f"sub-{sub} is {len(some)} people by their headers; {advice}"
-        for sub, some in joined.items()
-        if len(some) > 1 and any(key.subjects.get(person) != sub for person in some)
-    ]
-    notes += [
-        f"one person is {' and '.join(f'sub-{sub}' for sub in sorted(own))} by the plan ({', '.join(own.values())}); "
-        "give all of a person's images one subject"
-        for own in subjects.values()
-        if len(own) > 1
-    ]
-    return notes

@@ -1,0 +1,102 @@
+"""Who is who in a plan that a person gave, against the people in the headers and in the key of the dataset. Pure.
+
+A plan that gives someone the place of another is refused; one that joins or parts people is told of, since names and
+IDs do change.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from bidsflow.convert.plan import Decision, Plan
+from bidsflow.convert.subjects import Key, is_someone_else, person_of
+from bidsflow.dicom.series import Series
+from bidsflow.errors import PlanError
+from bidsflow.names import parse_name
+
+
+def check_people(plan: Plan, by_uid: Mapping[str, Series], key: Key, where: str) -> list[str]:
+    """Return a note for each subject that a plan makes of several people, and each person that it makes two of.
+
+    Parameters
+    ----------
+    plan : Plan
+        Its paths say who is who.
+    by_uid : mapping of str to Series
+        The series of the export.
+    key : Key
+        The key of the dataset.
+    where : str
+        Name of the plan, for messages.
+
+    Raises
+    ------
+    PlanError
+        If a row puts someone into a visit of someone else whom the dataset has.
+    """
+    people = _find_people(plan, by_uid)
+    intruders = _find_intruders(people, key)
+    if problems := _refuse_intruders(intruders, key):
+        raise PlanError(where, problems)
+    return _note_people(people, intruders, key)
+
+
+def _find_people(plan: Plan, by_uid: Mapping[str, Series]) -> dict[str, dict[tuple[str, str], str]]:
+    """Return where a plan puts each person (subject and session), each place with the title of one of its rows."""
+    people: dict[str, dict[tuple[str, str], str]] = defaultdict(dict)
+    for row in plan.decided(Decision.CONVERT):
+        if row.series_uid in by_uid:
+            name = parse_name(row.path)
+            people[person_of(by_uid[row.series_uid])].setdefault((name.sub, name.ses), row.title)
+    return people
+
+
+def _find_intruders(people: Mapping[str, Mapping[tuple[str, str], str]], key: Key) -> dict[tuple[str, str], str]:
+    """Return the places that a plan gives to someone where the dataset has someone else, who stays, and one title."""
+    owners: dict[str, list[str]] = defaultdict(list)
+    for person, sub in key.subjects.items():
+        if person not in people or any(sub == own for own, _ in people[person]):
+            owners[sub].append(person)
+    return {
+        place: title
+        for person, places in people.items()
+        for place, title in places.items()
+        if owners[place[0]] and all(is_someone_else(person, owner) for owner in owners[place[0]])
+    }
+
+
+def _refuse_intruders(intruders: Mapping[tuple[str, str], str], key: Key) -> tuple[str, ...]:
+    """Return a sentence for each intruder into a visit of someone else; one beside it is only told."""
+    held = set(key.sessions.values())
+    return tuple(
+        f"{title}: sub-{sub} of this dataset is someone else, by name and ID; give it another subject or, if they are "
+        "one person, another session, or plan again with --bids-dir"
+        for (sub, ses), title in intruders.items()
+        if (sub, ses) in held
+    )
+
+
+def _note_people(
+    people: Mapping[str, Mapping[tuple[str, str], str]], intruders: Mapping[tuple[str, str], str], key: Key
+) -> list[str]:
+    subjects = {person: {sub: title for (sub, _), title in places.items()} for person, places in people.items()}
+    joined: dict[str, set[str]] = defaultdict(set)
+    for person, own in subjects.items():
+        for sub in own:
+            joined[sub].add(person)
+    advice = "if they are not one, give each its own subject in the plan"
+    notes = [f"{title} joins sub-{sub}, who is someone else by name and ID; {advice}"
+             for (sub, _), title in intruders.items()]  # fmt: skip
+    notes += [
+        f"sub-{sub} is {len(some)} people by their headers; {advice}"
+        for sub, some in joined.items()
+        if len(some) > 1 and any(key.subjects.get(person) != sub for person in some)
+    ]
+    notes += [
+        f"one person is {' and '.join(f'sub-{sub}' for sub in sorted(own))} by the plan ({', '.join(own.values())}); "
+        "give all of a person's images one subject"
+        for own in subjects.values()
+        if len(own) > 1
+    ]
+    return notes
