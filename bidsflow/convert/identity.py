@@ -33,11 +33,11 @@ def check_people(plan: Plan, by_uid: Mapping[str, Series], key: Key, where: str)
     Raises
     ------
     PlanError
-        If a row puts someone into a visit of someone else whom the dataset has.
+        If a row puts someone into a visit of someone else whom the dataset has, or one study is given to two subjects.
     """
     people = _find_people(plan, by_uid)
     intruders = _find_intruders(people, key)
-    if problems := _refuse_intruders(intruders, key):
+    if problems := (*_refuse_intruders(intruders, key), *_refuse_parted(plan, by_uid)):
         raise PlanError(where, problems)
     return _note_people(people, intruders, key)
 
@@ -75,6 +75,26 @@ def _refuse_intruders(intruders: Mapping[tuple[str, str], str], key: Key) -> tup
         for (sub, ses), title in intruders.items()
         if (sub, ses) in held
     )
+
+
+def _refuse_parted(plan: Plan, by_uid: Mapping[str, Series]) -> list[str]:
+    """Return a sentence for each row that gives a study's images to another subject than most of its rows do.
+
+    The key has one place for a study. Where the headers of a study name two people, a plan may part them.
+    """
+    studies: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for row in plan.decided(Decision.CONVERT):
+        if row.series_uid in by_uid:
+            series = by_uid[row.series_uid]
+            studies[series.study_uid, person_of(series)][parse_name(row.path).sub].append(row.title)
+    problems = []
+    for subjects in studies.values():
+        count = sum(map(len, subjects.values()))
+        for sub, titles in subjects.items():
+            others = " and ".join(f"sub-{other}" for other in subjects if other != sub)
+            said = f"it goes to sub-{sub}, and other images of its study to {others}; give all of a study one subject"
+            problems += [f"{title}: {said}" for title in titles if 2 * len(titles) <= count]
+    return problems
 
 
 def _note_people(

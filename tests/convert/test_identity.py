@@ -1,0 +1,53 @@
+"""Whom a person's plan makes of whom: told, or refused where it cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from bidsflow.convert.identity import check_people
+from bidsflow.convert.plan import Plan, PlanRow
+from bidsflow.convert.planner import make_plan
+from bidsflow.convert.subjects import Key
+from bidsflow.dicom.series import Inventory, Series
+from bidsflow.errors import PlanError
+
+from .test_planner import BERND, SCANS, build
+
+T1W, T2W, REST = SCANS[0], SCANS[1], SCANS[3]
+ONE_VISIT = tuple(build(scan, number) for number, scan in enumerate((T1W, T2W, REST), start=1))
+TWO_VISITS = (*ONE_VISIT, build(T1W, 1, day=1))
+
+
+def check(series: tuple[Series, ...], change: Callable[[PlanRow], PlanRow]) -> list[str]:
+    plan = make_plan(Inventory(series, ())).plan
+    return check_people(Plan(tuple(map(change, plan.rows))), {one.uid: one for one in series}, Key(), "plan.tsv")
+
+
+def moved(row: PlanRow, sub: str) -> PlanRow:
+    return replace(row, path=row.path.replace("sub-01", f"sub-{sub}"))
+
+
+def test_one_image_of_a_study_under_another_subject_is_refused_with_its_row() -> None:
+    with pytest.raises(PlanError) as caught:
+        check(ONE_VISIT, lambda row: moved(row, "10") if row.series_number == 2 else row)
+    (problem,) = caught.value.problems
+    assert problem.startswith("series 2 (t2_tse): it goes to sub-10, and other images of its study to sub-01;")
+
+
+def test_study_that_is_halved_is_refused_with_both_halves() -> None:
+    with pytest.raises(PlanError) as caught:
+        check(ONE_VISIT[:2], lambda row: moved(row, "10") if row.series_number == 2 else row)
+    assert [problem.split(":")[0] for problem in caught.value.problems] == ["series 1 (t1_mprage)", "series 2 (t2_tse)"]
+
+
+def test_two_people_whom_the_headers_of_one_study_name_may_be_parted() -> None:
+    other = replace(ONE_VISIT[1], patient=BERND)
+    assert check((ONE_VISIT[0], other), lambda row: moved(row, "02") if row.series_uid == other.uid else row) == []
+
+
+def test_person_whose_visits_are_parted_is_told() -> None:
+    (note,) = check(TWO_VISITS, lambda row: moved(row, "03") if row.series_uid == TWO_VISITS[3].uid else row)
+    assert note.startswith("one person is sub-01 and sub-03 by the plan (")
