@@ -117,11 +117,10 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
     planned, left = _reserve(request, inventory, dataset, workers)
     with progress_bar(err, "converting") as update:
         result = carry_out(planned.plan, inventory, dataset, planned.key, jobs=workers, force=force, progress=update)
-    unplanned = () if edited is None else find_unplanned(edited, inventory)
     if as_json:
-        _report_json(result, planned.plan.notes, left, unplanned, show_aside(inventory, exports))
+        _report_json(result, planned.plan.notes, left, show_aside(inventory, exports))
     else:
-        _report_problems(result, left, unplanned, err)
+        _report_problems(result, left, err)
         print_notes(planned.plan, inventory, err)
         print_set_aside(inventory, exports, err)
         _report_counts(result, dataset, out, err)
@@ -152,12 +151,6 @@ def _check_order(exports: Sequence[Path], bids_dir: Path) -> None:
             f"{export} {what}, and {bids_dir} holds files that are not bidsflow's. Exports come first, the dataset "
             "comes last: bidsflow convert EXPORT BIDS_DIR"
         )
-
-
-def find_unplanned(plan: Plan, inventory: Inventory) -> tuple[str, ...]:
-    """Return the titles of the series of an export that a person's plan does not mention."""
-    named = {row.series_uid for row in plan.rows}
-    return tuple(series.title for series in inventory.series if series.uid not in named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,7 +329,7 @@ def _choose(plan: Plan, subjects: Sequence[str], sessions: Sequence[str]) -> Pla
     return replace(plan, rows=tuple(rows))
 
 
-def _report_problems(result: Result, left: Sequence[str], unplanned: Sequence[str], err: Console) -> None:
+def _report_problems(result: Result, left: Sequence[str], err: Console) -> None:
     """Say what failed, what was left alone, and what waits for a person."""
     from bidsflow.cli.steps import SHOWN, print_reviews, printable
     from bidsflow.convert.run import Status
@@ -349,8 +342,6 @@ def _report_problems(result: Result, left: Sequence[str], unplanned: Sequence[st
         err.print(f"[yellow]left alone[/] {path}: converted before, not in this plan", soft_wrap=True)
     if len(left) > SHOWN:
         err.print(f"[yellow]left alone[/] {len(left) - SHOWN} more images that were converted before")
-    for title in unplanned:
-        err.print(f"[yellow]not in the plan[/] series {printable(title)}: nothing is done with it", soft_wrap=True)
     print_reviews(result.reviews, err)
 
 
@@ -371,9 +362,7 @@ def _report_counts(result: Result, dataset: Dataset, out: Console, err: Console)
         err.print("To see why nothing is converted: bidsflow plan EXPORT", soft_wrap=True)
 
 
-def _report_json(
-    result: Result, notes: Sequence[str], left: Sequence[str], unplanned: Sequence[str], aside: Sequence[Aside]
-) -> None:
+def _report_json(result: Result, notes: Sequence[str], left: Sequence[str], aside: Sequence[Aside]) -> None:
     import json
     from dataclasses import asdict
 
@@ -386,7 +375,7 @@ def _report_json(
         for row in result.reviews
     ]
     content = {
-        "complete": result.complete, "images": images, "left": list(left), "not_in_plan": list(unplanned),
-        "review": reviews, "notes": list(notes), "set_aside": [asdict(one) for one in aside if not one.harmless],
+        "complete": result.complete, "images": images, "left": list(left), "review": reviews,
+        "notes": list(notes), "set_aside": [asdict(one) for one in aside if not one.harmless],
     }  # fmt: skip
     typer.echo(json.dumps(content, indent=2))

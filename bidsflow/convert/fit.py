@@ -111,6 +111,19 @@ def note_oddities(plan: Plan, inventory: Inventory) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def note_unplanned(plan: Plan, inventory: Inventory) -> tuple[str, ...]:
+    """Return a sentence for each series that a person's plan does not mention whole; what it skips, it mentions."""
+    named = {(row.series_uid, row.image) for row in plan.rows}
+    notes = []
+    for series in inventory.series:
+        count = len(series.images)
+        absent = [str(rank) for rank in range(1, count + 1) if (series.uid, rank) not in named]
+        which = f", image {' and '.join(absent)} of {count}" if len(absent) < count else ""
+        if absent:
+            notes.append(f"series {series.title}{which}: not in the plan, nothing is done with it")
+    return tuple(notes)
+
+
 def _find_stray(row: PlanRow, known: Mapping[str, Series]) -> str:
     """Return why the export does not have the image of a row, ``""`` where it has."""
     series = known.get(row.series_uid)

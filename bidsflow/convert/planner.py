@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from bidsflow import schema
 from bidsflow.convert.fieldmaps import note_foreign_shims, wire_fields
-from bidsflow.convert.fit import note_oddities
+from bidsflow.convert.fit import note_oddities, note_unplanned
 from bidsflow.convert.identity import check_people
 from bidsflow.convert.naming.decide import draft_image, wants_opinion
 from bidsflow.convert.naming.draft import Draft
@@ -352,5 +352,5 @@ def follow_plan(plan: Plan, inventory: Inventory, key: Key, where: str = "plan")
             places[series.study_uid] = (name.sub, name.ses)
     kept = tuple(series for series in inventory.series if series.study_uid in places)
     wired = drop_broken_fields(plan.rows, by_uid)
-    notes = _tell(inventory, (*people, *note_oddities(plan, inventory), *wired.notes))
-    return Planned(Plan(wired.rows, notes), assign(kept, Key(subjects, places, key.shifts)))
+    notes = (*people, *note_oddities(plan, inventory), *wired.notes, *note_unplanned(plan, inventory))
+    return Planned(Plan(wired.rows, _tell(inventory, notes)), assign(kept, Key(subjects, places, key.shifts)))

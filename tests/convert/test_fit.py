@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
 
-from bidsflow.convert.fit import check_fit, note_oddities
+from bidsflow.convert.fit import check_fit, note_oddities, note_unplanned
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.series import Image, Inventory, Patient, Series
@@ -123,3 +124,17 @@ def test_every_row_that_does_not_fit_is_named() -> None:
     with pytest.raises(PlanError) as caught:
         check_fit(Plan(tuple(row for row, _ in made)), Inventory(tuple(series for _, series in made), ()), "mine.tsv")
     assert len(caught.value.problems) == len(IMPOSSIBLE)
+
+
+def test_what_a_plan_leaves_out_is_told_and_what_it_skips_is_not() -> None:
+    made = [make(Case("fmap/magnitude1", FIELD), number) for number in range(1, 6)]
+    images = [one.images * count for (_, one), count in zip(made, (1, 1, 1, 3, 3), strict=True)]
+    series = tuple(replace(one, images=own) for (_, one), own in zip(made, images, strict=True))
+    rows = [row for row, _ in made]
+    here = (rows[0], replace(rows[1], decision=Decision.SKIP), replace(rows[3], image=2), rows[4])
+    notes = note_unplanned(Plan(here), Inventory(series, ()))
+    assert notes == (
+        "series 3 scan: not in the plan, nothing is done with it",
+        "series 4 scan, image 1 and 3 of 3: not in the plan, nothing is done with it",
+        "series 5 scan, image 2 and 3 of 3: not in the plan, nothing is done with it",
+    )
