@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bidsflow.cli.options import INTERRUPTED, SOURCE, STORAGE, TARGET, USAGE, SessionsOption, end_help
+
+if TYPE_CHECKING:
+    from bidsflow.convert.plan import Plan
 
 HELP_END = end_help(
     {
@@ -50,31 +54,24 @@ def plan(
     from bidsflow.cli.steps import (
         cache_file,
         consoles,
-        count_decisions,
         default_jobs,
         plan_inventory,
         print_notes,
-        print_plan,
-        print_reviews,
         print_set_aside,
         printable,
         take,
     )
     from bidsflow.convert.ledger import read_key, read_skipped, read_taken
-    from bidsflow.convert.plan import Decision, to_json, to_tsv
+    from bidsflow.convert.plan import to_tsv
     from bidsflow.convert.subjects import Key, Sessions
     from bidsflow.dataset.tree import Dataset, check_target
     from bidsflow.dataset.write import write_durably
 
     if as_json and as_tsv:
         raise typer.BadParameter("--json and --tsv exclude each other: choose one")
-    out, err = consoles()
-    if output is not None and output.is_dir():
-        raise typer.BadParameter(f"{output} is a folder: name a file, such as {output / 'plan.tsv'}")
-    if output is not None and output.exists() and not force:
-        raise typer.BadParameter(f"{output} is there, perhaps edited: name another file, or add --force")
-    if output is not None and not output.parent.is_dir():
-        raise typer.BadParameter(f"{output.parent} is not a folder: name a file in one that exists")
+    if output is not None:
+        _check_output(output, exports, force=force)
+    err = consoles()[1]
     dataset = Dataset(check_target(bids_dir, exports)) if bids_dir is not None else None
     inventory = take(exports, cache_file(exports), err)
     key, taken = (read_key(dataset), read_taken(dataset)) if dataset else (Key(), {})
@@ -82,16 +79,43 @@ def plan(
     made = plan_inventory(inventory, key, taken, Sessions(sessions), default_jobs(), skipped).plan
     if output is not None:
         write_durably(output, to_tsv(made).encode(), mode=0o600)  # UIDs of some scanners hold the time of the scan
-    if as_json:
-        typer.echo(to_json(made), nl=False)
-    elif as_tsv:
-        typer.echo(to_tsv(made), nl=False)
-    elif output is None:
-        print_plan(made, out)
-    else:
-        print_reviews(made.decided(Decision.REVIEW), err)
-    (err if output is None or as_json or as_tsv else out).print(count_decisions(made))
+    _print(made, output, as_json=as_json, as_tsv=as_tsv)
     print_notes(made, inventory, err)
     print_set_aside(inventory, exports, err)
     if output is not None:
         err.print(f"plan written to {printable(str(output))}", soft_wrap=True)
+
+
+def _check_output(output: Path, exports: Sequence[Path], *, force: bool) -> None:
+    """Make sure that the plan can be written, and into no export.
+
+    Raises
+    ------
+    typer.BadParameter
+        If not.
+    """
+    if output.is_dir():
+        raise typer.BadParameter(f"{output} is a folder: name a file, such as {output / 'plan.tsv'}")
+    if not output.parent.is_dir():
+        raise typer.BadParameter(f"{output.parent} is not a folder: name a file in one that exists")
+    target = output.resolve()
+    for export in exports:
+        if export.resolve() in (target, *target.parents):
+            raise typer.BadParameter(f"{output} lies inside the export, which stays as it is: name a file elsewhere")
+    if output.exists() and not force:
+        raise typer.BadParameter(f"{output} is there, perhaps edited: name another file, or add --force")
+
+
+def _print(plan: Plan, output: Path | None, *, as_json: bool, as_tsv: bool) -> None:
+    """Print a plan, or only what is up for review and how many images there are, if the plan went to a file."""
+    from bidsflow.cli.steps import consoles, count_decisions, print_plan, print_reviews
+    from bidsflow.convert.plan import Decision, to_json, to_tsv
+
+    out, err = consoles()
+    if as_json or as_tsv:
+        typer.echo(to_json(plan) if as_json else to_tsv(plan), nl=False)
+    elif output is None:
+        print_plan(plan, out)
+    else:
+        print_reviews(plan.decided(Decision.REVIEW), err)
+    (err if output is None or as_json or as_tsv else out).print(count_decisions(plan))
