@@ -77,54 +77,26 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
     A second run does only what is missing or changed, and leaves alone what you edited. Images that are up for review
     are listed and not converted; they do not count as planned.
     """
-    from bidsflow.cli.steps import (
-        cache_file,
-        consoles,
-        default_jobs,
-        print_notes,
-        print_plan,
-        print_set_aside,
-        progress_bar,
-        take,
-    )
-    from bidsflow.convert.plan import to_json
-    from bidsflow.convert.run import convert as carry_out
+    from bidsflow.cli.steps import default_jobs
     from bidsflow.dataset.tree import Dataset, check_target
-    from bidsflow.sources import show_aside
 
     if len(paths) < 2:
         raise typer.BadParameter("give at least one export and, last, the dataset: bidsflow convert EXPORT BIDS_DIR")
     *exports, bids_dir = paths
     _check_order(exports, bids_dir)
-    out, err = consoles()
-    dataset = Dataset(check_target(bids_dir, exports))
-    edited = None if plan_file is None else read_plan(plan_file)
-    request = _Request(edited, str(plan_file or "plan"), sessions, tuple(subject or ()), tuple(session or ()))
-    workers = jobs or default_jobs()
+    request = _Request(
+        exports=tuple(exports),
+        dataset=Dataset(check_target(bids_dir, exports)),
+        plan=None if plan_file is None else read_plan(plan_file),
+        where=str(plan_file or "plan"),
+        sessions=sessions,
+        subject_labels=tuple(subject or ()),
+        session_labels=tuple(session or ()),
+        jobs=jobs or default_jobs(),
+    )
     if dry_run:
-        index = dataset.index_file if dataset.state.is_dir() else cache_file(exports)
-        inventory = take(exports, index, err)
-        opinions = {} if edited else ask_opinions(inventory, dataset, workers)
-        made = _make_plan(request, inventory, dataset, opinions).plan
-        if as_json:
-            typer.echo(to_json(made), nl=False)
-            return
-        print_plan(made, out)
-        print_notes(made, inventory, err)
-        print_set_aside(inventory, exports, err)
-        return
-    inventory = _open_both(exports, bids_dir, err)
-    planned, left = _reserve(request, inventory, dataset, workers)
-    with progress_bar(err, "converting") as update:
-        result = carry_out(planned.plan, inventory, dataset, planned.key, jobs=workers, force=force, progress=update)
-    if as_json:
-        _report_json(result, planned.plan.notes, left, show_aside(inventory, exports))
-    else:
-        _report_problems(result, left, err)
-        print_notes(planned.plan, inventory, err)
-        print_set_aside(inventory, exports, err)
-        _report_counts(result, dataset, out, err)
-    if not result.complete:
+        _show(request, as_json=as_json)
+    elif not _carry_out(request, force=force, as_json=as_json).complete:
         raise typer.Exit(1)
 
 
@@ -155,42 +127,97 @@ def _check_order(exports: Sequence[Path], bids_dir: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What to plan: a person's plan or our own, and which of its rows."""
+    """What to plan and where to: a person's plan or our own, and which of its rows."""
 
+    exports: tuple[Path, ...]
+    dataset: Dataset
     plan: Plan | None
     where: str
     sessions: str
     subject_labels: tuple[str, ...]
     session_labels: tuple[str, ...]
+    jobs: int
+
+    @property
+    def chooses(self) -> bool:
+        """Whether it may ask for what is not there."""
+        return bool(self.plan or self.subject_labels or self.session_labels)
 
 
-def _open_both(exports: list[Path], bids_dir: Path, err: Console) -> Inventory:
-    """Open the exports and the dataset; where the exports hold nothing, no new dataset is left behind.
+def _show(request: _Request, *, as_json: bool) -> None:
+    """Print what would be done; write nothing."""
+    from bidsflow.cli.steps import cache_file, consoles, print_notes, print_plan, print_set_aside, take
+    from bidsflow.convert.plan import to_json
+
+    out, err = consoles()
+    dataset, exports = request.dataset, request.exports
+    inventory = take(exports, dataset.index_file if dataset.state.is_dir() else cache_file(exports), err)
+    opinions = {} if request.plan else ask_opinions(inventory, dataset, request.jobs)
+    made = _make_plan(request, inventory, opinions).plan
+    if as_json:
+        typer.echo(to_json(made), nl=False)
+        return
+    print_plan(made, out)
+    print_notes(made, inventory, err)
+    print_set_aside(inventory, exports, err)
+
+
+def _carry_out(request: _Request, *, force: bool, as_json: bool) -> Result:
+    """Convert, and print what came of it."""
+    from bidsflow.cli.steps import consoles, print_notes, print_set_aside, progress_bar
+    from bidsflow.convert.run import convert
+    from bidsflow.sources import show_aside
+
+    out, err = consoles()
+    inventory = _open_both(request, err)
+    planned, left = _reserve(request, inventory)
+    plan, dataset = planned.plan, request.dataset
+    with progress_bar(err, "converting") as update:
+        result = convert(plan, inventory, dataset, planned.key, jobs=request.jobs, force=force, progress=update)
+    if as_json:
+        _report_json(result, plan.notes, left, show_aside(inventory, request.exports))
+    else:
+        _report_problems(result, left, err)
+        print_notes(plan, inventory, err)
+        print_set_aside(inventory, request.exports, err)
+        _report_counts(result, dataset, out, err)
+    return result
+
+
+def _open_both(request: _Request, err: Console) -> Inventory:
+    """Open the exports and the dataset; a new dataset that would get nothing is not left behind.
 
     Raises
     ------
     SourceError
-        If an export does not exist, cannot be read or holds no DICOM images.
+        If an export does not exist, cannot be read or holds no DICOM images, or not those that were asked for.
+    PlanError
+        If the plan does not fit the export.
     DatasetError
         If the dataset cannot be opened or made.
     """
     from bidsflow.cli.steps import take
     from bidsflow.dataset.tree import discard_new, open_dataset
-    from bidsflow.errors import SourceError
+    from bidsflow.errors import PlanError, SourceError
 
-    for export in exports:
+    for export in request.exports:
         try:
             export.stat()
         except FileNotFoundError as error:
             raise SourceError(str(export), "no such file or folder", "Check the path of the export") from error
         except OSError as error:
             raise SourceError(str(export), f"cannot be opened ({error.strerror})", "Check the path") from error
-    dataset = open_dataset(bids_dir, exports)
+    new = not request.dataset.state.is_dir()  # in one that is there another run may be at work
+    dataset = open_dataset(request.dataset.root, request.exports)
     try:
-        return take(exports, dataset.index_file, err)
-    except SourceError:
-        discard_new(dataset)
+        inventory = take(request.exports, dataset.index_file, err)
+        if new and request.chooses:
+            _make_plan(request, inventory, {})  # who is there does not depend on opinions
+    except (SourceError, PlanError):
+        if new:
+            discard_new(dataset)
         raise
+    return inventory
 
 
 def read_plan(path: Path) -> Plan:
@@ -227,7 +254,7 @@ def ask_opinions(inventory: Inventory, dataset: Dataset, jobs: int, folder: Path
     return ask_dcm2niix([series for series in undecided(inventory) if series.uid not in held], jobs, folder)
 
 
-def _make_plan(request: _Request, inventory: Inventory, dataset: Dataset, opinions: dict[str, Guess]) -> Planned:
+def _make_plan(request: _Request, inventory: Inventory, opinions: dict[str, Guess]) -> Planned:
     """Return the rows that were asked for, with the key that they follow.
 
     Raises
@@ -240,6 +267,7 @@ def _make_plan(request: _Request, inventory: Inventory, dataset: Dataset, opinio
     from bidsflow.convert.run import check_fit
     from bidsflow.convert.subjects import Sessions
 
+    dataset = request.dataset
     key = read_key(dataset)
     if request.plan is not None:
         check_fit(request.plan, inventory, request.where)
@@ -256,7 +284,7 @@ def _make_plan(request: _Request, inventory: Inventory, dataset: Dataset, opinio
     return replace(planned, plan=_choose(planned.plan, request.subject_labels, request.session_labels))
 
 
-def _reserve(request: _Request, inventory: Inventory, dataset: Dataset, jobs: int) -> tuple[Planned, tuple[str, ...]]:
+def _reserve(request: _Request, inventory: Inventory) -> tuple[Planned, tuple[str, ...]]:
     """Plan, and store the key before another run can give the same labels to others.
 
     Returns
@@ -272,12 +300,13 @@ def _reserve(request: _Request, inventory: Inventory, dataset: Dataset, jobs: in
     from bidsflow.dataset.write import locked, staging
     from bidsflow.names import parse_name
 
+    dataset = request.dataset
     opinions: dict[str, Guess] = {}
     if request.plan is None:
         with staging(dataset) as staged:
-            opinions = ask_opinions(inventory, dataset, jobs, staged.folder)
+            opinions = ask_opinions(inventory, dataset, request.jobs, staged.folder)
     with locked(dataset):
-        planned = _make_plan(request, inventory, dataset, opinions)
+        planned = _make_plan(request, inventory, opinions)
         write_key(dataset, planned.key)
         if request.plan is not None:
             note_skipped(dataset, request.plan)

@@ -139,6 +139,29 @@ def test_plan_into_a_folder_is_refused(export: Path, tmp_path: Path) -> None:
     assert f"name a file, such as {tmp_path}/plan.tsv" in said.text
 
 
+def test_plan_into_the_export_is_refused(export: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(export)
+    before = read_tree(export)
+    said = run("plan", export, "-o", tmp_path / "link" / "plan.tsv")
+    assert said.code == 2
+    assert "lies inside the export" in said.text
+    file = next(export.rglob("*.dcm"))
+    assert run("plan", file, "-o", file, "--force").code == 2
+    assert read_tree(export) == before
+
+
+@pytest.mark.parametrize("options", [("--subject", "99"), ("--session", "9"), ("--plan",)], ids=str)
+def test_new_dataset_that_gets_nothing_is_not_left_behind(
+    options: tuple[str, ...], export: Path, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.tsv"
+    assert run("plan", export, "-o", plan).code == 0
+    plan.write_text(plan.read_text().replace("\n", "\n9", 1))  # the first series is another one
+    more = (*options, plan) if options == ("--plan",) else options
+    assert run("convert", export, tmp_path / "bids", *more).code == 65
+    assert not (tmp_path / "bids").exists()
+
+
 def test_odd_paths_work(export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "Ümläut [bold] und Leer").symlink_to(export)
