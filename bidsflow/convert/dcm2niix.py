@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from bidsflow.convert.nifti import read_announced_size, read_shape
 from bidsflow.dataset.write import storage_errors
 from bidsflow.dicom.series import Image, Instance, Inventory, Series
 from bidsflow.errors import ConversionError, StorageError, ToolError
@@ -353,32 +354,6 @@ def collect(folder: Path, *, sidecars_only: bool = False) -> tuple[Output, ...]:
     return tuple(outputs)
 
 
-def read_shape(nifti: Path) -> tuple[int, ...]:
-    """Return the size of a NIfTI-1 image in voxels, trailing ones left out (nifti1.h, ``dim``)."""
-    with nifti.open("rb") as stream:
-        header = stream.read(56)
-    if len(header) < 56:
-        return ()
-    order = "<" if struct.unpack_from("<i", header)[0] == 348 else ">"
-    dims = struct.unpack_from(f"{order}8h", header, 40)
-    shape = list(dims[1 : 1 + max(0, min(dims[0], 7))])
-    while len(shape) > 3 and shape[-1] == 1:
-        shape.pop()
-    return tuple(shape)
-
-
-def _announced_size(nifti: Path) -> int:
-    """Return how many bytes a NIfTI-1 file should have (nifti1.h, ``dim``, ``bitpix`` and ``vox_offset``)."""
-    with nifti.open("rb") as stream:
-        header = stream.read(348)
-    if len(header) < 348:
-        return 348
-    order = "<" if struct.unpack_from("<i", header)[0] == 348 else ">"
-    (bits,) = struct.unpack_from(f"{order}h", header, 72)
-    (offset,) = struct.unpack_from(f"{order}f", header, 108)
-    return int(offset) + math.prod(read_shape(nifti)) * int(bits) // 8
-
-
 def match_outputs(series: Series, outputs: Sequence[Output]) -> dict[int, Output]:
     """Return which output is which image of a series, by the rank of the image (from 1).
 
@@ -431,7 +406,7 @@ def check_output(series: Series, image: Image, output: Output) -> None:
     StorageError
         If it is not whole because the disk is full, or a quota is reached.
     """
-    missing = _announced_size(output.nifti) - output.nifti.stat().st_size
+    missing = read_announced_size(output.nifti) - output.nifti.stat().st_size
     if missing > 0:
         _claim_room(output.nifti.parent, missing)
         raise ConversionError(series.title, "dcm2niix wrote less than its own header announces")

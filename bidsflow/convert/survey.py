@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from bidsflow.convert.assemble import EXTENSIONS, Session, group_by_folder
 from bidsflow.convert.ledger import Entry, Ledger, Stamp, read_ledger, read_taken, source_digest, verify
+from bidsflow.convert.nifti import is_damaged
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dicom.series import Series
@@ -235,7 +236,12 @@ def _look(
 ) -> Outcome | None:
     """Return the outcome of a row that needs no conversion; None where it has to be converted."""
     path = view.former.get(_image(row), row.path)
-    edited = [name.rpartition("/")[2] for name, now in stamps.items() if now is None]
+    edited = [name for name, now in stamps.items() if now is None]
+    for name in edited:
+        if name.endswith(".nii.gz") and is_damaged(view.dataset.root / name):
+            said = f"{_last(name)} is damaged; delete it, or add --force, and the same command makes it again"
+            return Outcome(row, Status.FAILED, said)
+    changed = f"{', '.join(map(_last, edited))} changed by hand"
     if path != row.path:
         because = f"it stands under {path}"
     elif len(stamps) < len(entry.files):
@@ -243,9 +249,13 @@ def _look(
     elif entry.source != source_digest(series):
         because = "its series has changed"
     elif edited:
-        return Outcome(row, Status.EDITED, f"{', '.join(edited)} changed by hand")
+        return Outcome(row, Status.EDITED, changed)
     else:
         return Outcome(row, Status.UNCHANGED)
     if not edited:
         return None
-    return Outcome(row, Status.EDITED, f"{because}, but {', '.join(edited)} changed by hand; --force replaces it")
+    return Outcome(row, Status.EDITED, f"{because}, but {changed}; --force replaces it")
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]

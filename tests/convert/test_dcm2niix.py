@@ -21,9 +21,9 @@ from bidsflow.convert.dcm2niix import (
     find_program,
     lay_out,
     match_outputs,
-    read_shape,
     reads_in_place,
 )
+from bidsflow.convert.nifti import read_shape
 from bidsflow.convert.planner import make_plan
 from bidsflow.convert.run import Result, Status, convert
 from bidsflow.dataset.tree import open_dataset

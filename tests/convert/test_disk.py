@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bidsflow.convert.dcm2niix import Output, check_output, read_shape
+from bidsflow.convert.dcm2niix import Output, check_output
+from bidsflow.convert.nifti import read_shape
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.series import Image
 from bidsflow.errors import StorageError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import os
@@ -80,6 +81,38 @@ def test_sidecar_that_was_edited_is_left_alone_and_said(done: Path, my_export: P
     assert read_tree(done) == tree
     assert cli("convert", my_export, done, "--force").code == 0
     assert '"rest"' in sidecar.read_text()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[: len(data) // 2],
+        lambda data: b"",
+        lambda data: data[:200] + bytes([data[200] ^ 255]) + data[201:],
+        lambda data: gzip.compress(gzip.decompress(data)[:-2]),
+        lambda data: gzip.compress(b"no image at all"),
+    ],
+    ids=["cut off", "empty", "a byte is wrong", "voxels are missing", "no image"],
+)
+def test_image_that_is_damaged_is_told_from_an_edited_one(
+    damage: Callable[[bytes], bytes], done: Path, my_export: Path, cli: Cli
+) -> None:
+    tree, image = read_tree(done), done / f"{REST}.nii.gz"
+    image.write_bytes(damage(image.read_bytes()))
+    ran = cli("convert", my_export, done)
+    assert (ran.code, ran.out) == (1, f"{done}: 7 unchanged, 1 failed\n")
+    assert f"{image.name} is damaged" in ran.err
+    image.unlink()
+    assert cli("convert", my_export, done).code == 0
+    assert read_tree(done) == tree
+
+
+def test_image_that_was_edited_and_is_whole_is_left_alone(done: Path, my_export: Path, cli: Cli) -> None:
+    image = done / f"{REST}.nii.gz"
+    image.write_bytes(gzip.compress(gzip.decompress(image.read_bytes())[:-2] + b"me"))
+    ran = cli("convert", my_export, done)
+    assert (ran.code, ran.out) == (0, f"{done}: 7 unchanged, 1 left alone\n")
+    assert f"{image.name} changed by hand" in ran.err
 
 
 def test_dataset_that_was_copied_without_its_times_is_hashed_once(done: Path, my_export: Path, cli: Cli) -> None:
