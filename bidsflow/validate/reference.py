@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -155,7 +156,9 @@ def _issue(found: Mapping[str, Any], prefix: str) -> Issue:
 def _call(command: list[str]) -> str:
     """Run the program to its end and return what it printed; take it down with us when we are interrupted."""
     logger.debug("running %s", " ".join(command))
-    try:
+    started: list[subprocess.Popen[str]] = []
+
+    def start() -> None:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -165,14 +168,20 @@ def _call(command: list[str]) -> str:
             encoding="utf-8",
             errors="replace",
         )
+        started.append(process)
+
+    try:
+        with ThreadPoolExecutor(1) as starter:  # signals interrupt the main thread, which so never loses a child
+            starter.submit(start).result()
+        (process,) = started
+        output, complaint = process.communicate()
     except OSError as error:
         raise ToolError(Path(command[0]).name, f"it cannot be started ({error.strerror})", HINT) from error
-    with process:
-        try:
-            output, complaint = process.communicate()
-        except BaseException:
-            process.kill()
-            raise
+    except BaseException:
+        for process in started:
+            with process:
+                process.kill()
+        raise
     if process.returncode not in _COMPLETE:
         raise ToolError(Path(command[0]).name, f"it ended with {process.returncode}{_last_words(complaint)}")
     return output

@@ -171,24 +171,69 @@ def test_run_refuses_what_is_no_folder(tmp_path: Path) -> None:
             run(root)
 
 
-def test_interrupt_takes_the_program_down(tmp_path: Path) -> None:
-    program = tmp_path / "slow"
+#: Validates, and interrupts itself at once when the program is started, before Popen returns.
+_INTERRUPTED_AT_START = """
+import os, pathlib, signal, subprocess, sys
+import bidsflow.validate
+
+def fork(*args, really=subprocess._fork_exec):
+    pid = really(*args)
+    os.kill(os.getpid(), signal.SIGINT)
+    return pid
+
+subprocess._fork_exec = fork
+bidsflow.validate.run(sys.argv[1], program=pathlib.Path(sys.argv[2]))
+"""
+_INTERRUPTED_LATER = """
+import pathlib, sys, bidsflow.validate
+bidsflow.validate.run(sys.argv[1], program=pathlib.Path(sys.argv[2]))
+"""
+
+
+def make_deaf_program(folder: Path) -> Path:
+    """Write a program that says who it is, heeds no interrupt and does not end for a minute."""
+    program = folder / "slow"
     program.write_text(
-        f"#!/bin/sh\ntrap '' INT\nsleep 0.5\necho $$ > {tmp_path}/pid.part; mv {tmp_path}/pid.part {tmp_path}/pid\n"
-        "while :; do sleep 0.05; done\n"
+        f"#!/bin/sh\ntrap '' INT\necho $$ > {folder}/pid.part; mv {folder}/pid.part {folder}/pid\n"
+        "n=0; while [ $((n += 1)) -lt 1200 ]; do sleep 0.05; done\n"
     )
     program.chmod(0o755)
-    code = "import pathlib, sys, bidsflow.validate as v; v.run(sys.argv[1], program=pathlib.Path(sys.argv[2]))"
-    caller = subprocess.Popen([sys.executable, "-c", code, tmp_path, program], stderr=subprocess.DEVNULL)
-    pid_file = tmp_path / "pid"
-    deadline = time.monotonic() + 20
-    while not pid_file.exists() and time.monotonic() < deadline:
+    return program
+
+
+def wait_for(path: Path, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not path.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
-    pid = int(pid_file.read_text())
+    return path.exists()
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_interrupt_takes_the_program_down(tmp_path: Path) -> None:
+    program = make_deaf_program(tmp_path)
+    caller = subprocess.Popen([sys.executable, "-c", _INTERRUPTED_LATER, tmp_path, program], stderr=subprocess.DEVNULL)
+    assert wait_for(tmp_path / "pid", 20)
     caller.send_signal(signal.SIGINT)
     assert caller.wait(20) != 0
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
+    assert not is_alive(int((tmp_path / "pid").read_text()))
+
+
+def test_interrupt_while_the_program_starts_takes_it_down(tmp_path: Path) -> None:
+    program = make_deaf_program(tmp_path)
+    caller = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED_AT_START, tmp_path, program],
+        stderr=subprocess.PIPE, text=True, check=False, timeout=20,
+    )  # fmt: skip
+    assert "KeyboardInterrupt" in caller.stderr
+    started = wait_for(tmp_path / "pid", 2)  # it may have been killed before it said anything
+    assert not started or not is_alive(int((tmp_path / "pid").read_text()))
 
 
 class TestReal:
