@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -111,10 +112,30 @@ def _guard(command: Callable[[], None]) -> None:
             typer.echo(_INTERRUPTED, err=True)
         raise
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
+        where = f"{_name_file(error)}: " if error.filename else ""
         _fail(f"{where}{error.strerror or type(error).__name__}", EXIT_IO)
     except Exception as error:
         _fail(f"bidsflow stumbled ({describe_error(error)}). Please report this line", BidsflowError.exit_code)
+
+
+def _name_file(error: OSError) -> str:
+    """Return the file of an error so that it may be shown: what the user has typed, and names in a dataset.
+
+    What lies in an export is often called after the person and the day.
+    """
+    from bidsflow.dataset.tree import STATE
+
+    if not isinstance(error.filename, str | bytes):
+        return str(error.filename)
+    name = os.fsdecode(error.filename)
+    for locate in (os.path.abspath, os.path.realpath):
+        path = Path(locate(name))
+        for word in sys.argv[1:]:
+            root = Path(locate(word))
+            is_dataset = (root / STATE).is_dir() and not path.is_relative_to(root / "sourcedata")
+            if root in path.parents and not is_dataset:
+                return f"a file below {word}"
+    return name
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -47,6 +47,36 @@ def test_error_of_a_file_tells_which() -> None:
     assert (done.returncode, done.stderr) == (74, "error: /no/such/file: No such file or directory\n")
 
 
+def open_below(typed: Path, file: Path) -> str:
+    """Return what is said of a file that is not there, to someone who has typed a path."""
+    done = stumble(f"sys.argv.insert(1, {str(typed)!r}); open({str(file)!r})")
+    assert done.returncode == 74
+    assert done.stderr.endswith(": No such file or directory\n")
+    return done.stderr.removeprefix("error: ").removesuffix(": No such file or directory\n")
+
+
+def test_error_of_a_file_names_nothing_of_an_export_that_the_user_did_not(tmp_path: Path) -> None:
+    export, link, file = tmp_path / "export", tmp_path / "link", Path("DOE_JOHN_20240304", "x.dcm")
+    export.mkdir()
+    link.symlink_to(export)
+    for typed, place in (export, export), (export / ".." / "export", export), (link, link), (link, export):
+        assert open_below(typed, place / file) == f"a file below {typed}"
+    for typed in (export / file, export / file / "more"):
+        assert open_below(typed, export / file) == str(export / file)
+
+
+def test_error_of_a_file_names_what_is_of_the_dataset(tmp_path: Path) -> None:
+    (tmp_path / ".bidsflow").mkdir()
+    assert open_below(tmp_path, tmp_path / "sub-01" / "x.json") == f"{tmp_path}/sub-01/x.json"
+    assert open_below(tmp_path, tmp_path / "sourcedata" / "DOE_JOHN") == f"a file below {tmp_path}"
+
+
+def test_error_without_a_file_tells_what_it_is() -> None:
+    assert stumble("raise OSError(5, 'why', 7)").stderr == "error: 7: why\n"
+    assert stumble("raise OSError(5, 'why', b'/no/such')").stderr == "error: /no/such: why\n"
+    assert stumble("raise OSError('John Doe')").stderr == "error: OSError\n"
+
+
 def test_message_cannot_control_the_terminal() -> None:
     done = stumble("from bidsflow.errors import SourceError; raise SourceError('a\\x1b[31mb\\udcff', 'why\\nhow')")
     assert (done.returncode, done.stderr) == (65, "error: a?[31mb?: why\nhow\n")
