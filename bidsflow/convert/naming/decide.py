@@ -88,7 +88,7 @@ def _heed_given(draft: Draft, given: words.Given) -> Draft:
     """Return a draft with the name that the protocol gives, unless the physics contradict it."""
     said = f"the protocol calls it {given.text}"
     if given.suffix in ("scout", "localizer"):
-        return draft.decided(Decision.SKIP, said)
+        return draft.sure(max(GIVEN_ONLY, draft.confidence)).decided(Decision.SKIP, said)
     if draft.decision is Decision.REVIEW and draft.finding.kind not in _NAMED_BY_PROTOCOL:
         return draft.noted(said)
     suffix = _suffix_of(draft, given)
@@ -158,7 +158,8 @@ def _heed_look_alikes(draft: Draft) -> Draft:
     left = next((name for name in found if name in _LEFT_OUT), "")
     if left and (draft.finding.kind is Kind.UNKNOWN or (draft.datatype == "anat" and draft.finding.confidence < FAIR)):
         said = f"the {where} calls it a {left} ({found[left]})"
-        return replace(draft.decided(Decision.SKIP, said), datatype="", suffix="")
+        skipped = draft.sure(max(ENOUGH, draft.confidence)).decided(Decision.SKIP, said)
+        return replace(skipped, datatype="", suffix="")
     for name, text in found.items():
         if name in _MISTAKEN.get(draft.suffix, ()) and draft.to_convert:
             return draft.sure(draft.confidence - CONTRADICTION, f"the {where} says {text} ({name})")

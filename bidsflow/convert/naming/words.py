@@ -180,7 +180,14 @@ def look_alikes(series: Series) -> dict[str, str]:
 def _find(patterns: tuple[tuple[str, str], ...], series: Series) -> dict[str, str]:
     text = _words(series).lower().replace("_", " ")
     found = ((name, re.search(pattern, text)) for name, pattern in patterns)
-    return {name: match[0].strip() for name, match in found if match}
+    return {name: _quote(text, match) for name, match in found if match}
+
+
+def _quote(text: str, match: re.Match[str]) -> str:
+    """Return what was found in a text with the rest of the words in which it begins and ends."""
+    letters = r"[^\W\d_]*"
+    head, tail = re.search(rf"{letters}\Z", text[: match.start()]), re.match(letters, text[match.end() :])
+    return f"{head[0] if head else ''}{match[0]}{tail[0] if tail else ''}".strip()
 
 
 def agent(series: Series) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
+from bidsflow.convert.naming.draft import ENOUGH
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, PlanRow
 from bidsflow.dicom.series import Patient
 from tests.convert.test_planner import AP, DWI, EPI, FIELD, MPRAGE, PA, SPIN, Scan, build, plan_rows
@@ -168,3 +169,12 @@ def test_a_direction_is_no_name() -> None:
     who = Patient("12", "PA MAY", "19800101", "F")
     rows = plan_rows([replace(build(scan, number), patient=who) for number, scan in enumerate(scans, start=1)])
     assert [describe(row) for row in rows] == ["fmap/dir-AP_epi", "fmap/dir-PA_epi"]
+
+
+def test_what_words_leave_out_is_sure_enough_and_says_why() -> None:
+    unknown = {**GRE, "ScanningSequence": "RM", "MRAcquisitionType": ""}
+    for name, says in ("FAST LOCALIZER", "calls it a localizer (localizer)"), ("anat-scout", "calls it anat-scout"):
+        (row,) = plan_rows([build(Scan(name, unknown), 1)])
+        assert row.decision is Decision.SKIP
+        assert says in row.evidence
+        assert row.confidence >= ENOUGH

@@ -157,6 +157,18 @@ def test_words_tell_what_looks_alike(text: str) -> None:
     assert set(look_alikes(said(text))) == ALIKE[text]
 
 
+WHOLE = {
+    "FAST LOCALIZER": "localizer", "lokalisierer_3pl": "lokalisierer", "ep2d_perfusion": "perfusion",
+    "Diffusion_3dir": "diffusion", "t1w_mprage": "t1w", "T2*_hemo": "t2*", "Straßendistorted_AP": "straßendistorted",
+    "ep2d_reversed": "reversed", "pd+t2_tse": "t2",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", WHOLE)
+def test_words_are_quoted_whole(text: str) -> None:
+    assert WHOLE[text] in {*hinted(said(text)).values(), *look_alikes(said(text)).values()}
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("topup_AP", "AP"), ("EPI PE=RL", "RL"), ("AP_PA", ""), ("MAP", ""), ("head SI", "HF"), ("cap", ""), ("ap", "")],
