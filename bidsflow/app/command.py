@@ -37,7 +37,10 @@ exit codes:
   1   some participants failed; the others are done
   2   wrong options
   65  the input dataset is invalid, or nothing in it can be used
+  69  a program is missing: the validator (--skip-bids-validation goes on without it)
   70  nothing to do, or a fault of the pipeline itself
+  73  the output folder cannot be used
+  74  the disk is full, or cannot be written to
   130 stopped by Ctrl-C; the same command goes on from there
 """
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bidsflow.app import derivatives, methods, provenance
 from bidsflow.app.inputs import Participant
@@ -31,6 +31,9 @@ from bidsflow.app.spec import Pipeline
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import commit, locked, staging
 from bidsflow.executors.local import EVENTS
+
+if TYPE_CHECKING:
+    from bidsflow.app.workflow import Flow
 
 #: Tells what happens, as a JSON object.
 Tell = Callable[[Mapping[str, object]], None]
@@ -138,7 +141,7 @@ def run_participant(task: Task, tell: Tell) -> tuple[Failure, ...]:
     return ()
 
 
-def build_flow(task: Task) -> Any:
+def build_flow(task: Task) -> Flow:
     """Return the workflow of a participant; nothing has run yet."""
     os.environ["NIPYPE_NO_ET"] = os.environ["NO_ET"] = "1"  # else nipype asks the network for a newer version
     from bidsflow.app.workflow import Flow
@@ -322,7 +325,6 @@ def _alone(task: Task) -> Iterator[None]:
     """Wait until no other run works on this participant, and keep others out."""
     with (task.work.parent / f"sub-{task.participant.label}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        task.work.mkdir(parents=True, exist_ok=True)  # the other run may have removed it
         yield
 
 
@@ -341,8 +343,8 @@ def is_done(task: Task) -> bool:
 
 
 def _clean(task: Task) -> None:
-    if task.invocation.clean_work:
-        shutil.rmtree(task.work, ignore_errors=True)
+    """Remove what steps have left, so that they run again."""
+    shutil.rmtree(task.work, ignore_errors=True)
 
 
 def write_task(task: Task) -> Path:
@@ -372,8 +374,11 @@ def main() -> int:
         with _alone(task):
             if not task.invocation.force and is_done(task):  # another run has just done it
                 return 0
+            if task.invocation.force:
+                _clean(task)
+            task.work.mkdir(parents=True, exist_ok=True)
             failures = run_participant(task, tell)
-            if not failures:
+            if not failures and task.invocation.clean_work:
                 _clean(task)
     except Exception as error:  # noqa: BLE001  a pipeline may raise anything; the other participants go on
         failures = (Failure("", (), _format(error)),)

@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bidsflow.app import derivatives, methods, provenance
 from bidsflow.app.config import format_config
@@ -26,9 +27,12 @@ from bidsflow.app.spec import Level, Pipeline
 from bidsflow.dataset.describe import to_json
 from bidsflow.dataset.tree import STATE, Dataset, check_target
 from bidsflow.dataset.write import commit, locked, staging, write_durably
-from bidsflow.errors import InputError, OptionError, PipelineError, RunError
+from bidsflow.errors import BidsflowError, InputError, OptionError, PipelineError, RunError
 from bidsflow.executors import Ended, Job
 from bidsflow.executors.local import run_jobs
+
+if TYPE_CHECKING:
+    from bidsflow.app.workflow import Flow
 
 OK, SOME_FAILED, INVALID_INPUT, NOTHING_TO_DO = 0, 1, 65, 70
 #: Threads that a lone participant's steps get where nobody says how many.
@@ -355,15 +359,28 @@ def _keep_words(dataset: Dataset, tasks: Sequence[Task], watch: _Watch) -> tuple
     return tuple(_write_crash(dataset, labels[label], failures) for label, failures in watch.failures.items())
 
 
+def _build(task: Task) -> Flow:
+    """Return the workflow of a participant, built in this process: only to be looked at."""
+    try:
+        return build_flow(task)
+    except BidsflowError:
+        raise
+    except Exception as error:  # a pipeline may raise anything
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}, line {place.lineno}"
+        reason = f"its workflow cannot be built ({type(error).__name__}: {error}; {where})"
+        raise PipelineError(task.pipeline.name, reason) from error
+
+
 def _describe_task(task: Task) -> str:
-    flow = build_flow(task)
+    flow = _build(task)
     images = ", ".join(str(image.name) for image in task.participant.images)
     return f"sub-{task.participant.label}: {len(flow.steps)} steps on {images}"
 
 
 def write_graph(task: Task, dataset: Dataset) -> Path:
     """Write the graph of a participant's steps as Graphviz text, drawn where `dot` is installed; return where."""
-    flow = build_flow(task)
+    flow = _build(task)
     edges = [f'  "{one.name}" -> "{two.name}";' for one, two in flow.workflow._graph.edges()]
     text = "\n".join(["digraph {", "  rankdir=LR; node [shape=box];", *edges, "}", ""])
     path = dataset.root / "logs" / task.run_id / "graph.dot"

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -236,12 +237,13 @@ def test_several_processors_give_the_same_as_one(toy: Pipeline, finished: Path, 
     }
 
 
-def test_finished_steps_are_used_again(run_toy: Run, tmp_path: Path) -> None:
+def test_finished_steps_are_used_again_unless_by_force(run_toy: Run, tmp_path: Path) -> None:
     run_toy("--participant-label", "01")
-    outcome, _ = run_toy("--participant-label", "01", "--force", "--method", "median")
-    record = json.loads((tmp_path / f"out/logs/{outcome.run_id}/sub-01.json").read_text())
-    reused = {step["step"]: step["reused"] for step in record["Steps"]}
-    assert (reused["scale_1"], reused["measure_1"]) == (True, False)
+    for more, expected in (((), (True, False)), (("--force",), (False, False))):
+        outcome, _ = run_toy("--participant-label", "01", "--method", "median", *more)
+        record = json.loads((tmp_path / f"out/logs/{outcome.run_id}/sub-01.json").read_text())
+        reused = {step["step"]: step["reused"] for step in record["Steps"]}
+        assert (reused["scale_1"], reused["measure_1"]) == expected
 
 
 def test_faults_are_told_before_anything_runs(run_toy: Run, dataset: Path) -> None:
@@ -277,6 +279,12 @@ def test_invalid_dataset_is_refused_before_anything_runs(call: Call, toy: Pipeli
     with pytest.raises(InputError, match="does not keep to BIDS") as refused:
         run(toy, call(skip_validation=False))
     assert refused.value.exit_code == 65
+
+
+def test_dry_run_says_where_a_workflow_cannot_be_built(toy: Pipeline, call: Call) -> None:
+    broken = replace(toy, workflow="toy_pipeline.steps:befall")  # takes one argument, not two
+    with pytest.raises(PipelineError, match=r"toy: its workflow cannot be built \(TypeError: .*, line \d+\)"):
+        run(broken, call("--dry-run"))
 
 
 def test_dry_run_writes_nothing(run_toy: Run, tmp_path: Path) -> None:
