@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -176,8 +176,9 @@ def _execute(task: Task, flow: Any, tell: Tell) -> tuple[list[Any], tuple[Failur
         "status_callback": report,
     }
     try:
-        plugin = Pool(plugin_args=arguments) if task.n_procs > 1 else "Linear"
-        graph = flow.workflow.run(plugin=plugin, plugin_args=arguments)
+        with chdir(task.work):  # nipype's monitor of resources writes where it is
+            plugin = Pool(plugin_args=arguments) if task.n_procs > 1 else "Linear"
+            graph = flow.workflow.run(plugin=plugin, plugin_args=arguments)
     except Exception:  # nipype raises what it likes
         if not crashed:
             raise

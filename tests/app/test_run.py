@@ -404,8 +404,14 @@ def test_container_is_named_where_images_set_it(run_toy: Run, tmp_path: Path, mo
     assert record["Container"] == "docker://x/toy:1.2"
 
 
-def test_resources_are_measured_when_asked(run_toy: Run, tmp_path: Path) -> None:
-    outcome, _ = run_toy("--resource-monitor", "--participant-label", "01")
+@pytest.mark.parametrize("n_cpus", [1, 2])
+def test_resources_are_measured_when_asked(
+    n_cpus: int, run_toy: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    outcome, _ = run_toy("--resource-monitor", "--participant-label", "01", "--n-cpus", n_cpus)
+    assert list((tmp_path / "here").iterdir()) == []
     record = json.loads((tmp_path / f"out/logs/{outcome.run_id}/sub-01.json").read_text())
     assert all(step["peak_gb"] > 0 for step in record["Steps"] if step["step"].startswith("scale"))
 
