@@ -86,7 +86,8 @@ def make_plan(
     shared: dict[_RowKey, str] = {}
     elsewhere = _count_fields(inventory, taken or {})
     for (subject, session, _), members in _group_visits(inventory, place, doubtful).items():
-        drafts = wire_fields(_name_visit(members, guesses or {}, doubtful), elsewhere[subject, session])
+        drafts = [_settle(draft, taken or {}) for draft in _name_visit(members, guesses or {}, doubtful)]
+        drafts = wire_fields(drafts, elsewhere[subject, session])
         shared |= {(draft.series.uid, draft.rank): draft.measurement for draft in drafts}
         rows += [_row(draft, subject, session) for draft in drafts]
     rows = [_heed_skip(row, skipped) for row in _keep_taken(rows, taken or {})]
@@ -196,6 +197,12 @@ def _doubt(draft: Draft, doubtful: Mapping[str, str]) -> Draft:
     if draft.to_convert and draft.series.incomplete:
         return draft.decided(Decision.REVIEW, draft.series.incomplete[0])
     return draft
+
+
+def _settle(draft: Draft, taken: Mapping[_RowKey, str]) -> Draft:
+    """Return a draft without doubts where the dataset holds its image, so that a field that corrected it still does."""
+    doubted = draft.decision is Decision.REVIEW and (draft.series.uid, draft.rank) in taken
+    return draft.decided(Decision.CONVERT, "it was converted before") if doubted else draft
 
 
 def _row(draft: Draft, subject: str, session: str) -> PlanRow:

@@ -310,11 +310,7 @@ def test_series_that_is_gone_from_the_export_stays_and_is_said(done: Path, my_ex
     ran = cli("convert", my_export, done)
     assert (ran.code, ran.out) == (0, f"{done}: 7 unchanged\n")
     assert f"left alone {REST}" in ran.err
-    after = read_tree(done)
-    assert {name for name in after if not name.endswith(".json")} == {n for n in before if not n.endswith(".json")}
-    field = json.loads(after["sub-01/ses-01/fmap/sub-01_ses-01_dir-AP_epi.json"])
-    assert field["IntendedFor"] == [f"bids::{REST}.nii.gz"]
-    assert field["B0FieldIdentifier"] == json.loads(after[f"{REST}.json"])["B0FieldSource"]
+    assert read_tree(done) == before
 
 
 @pytest.mark.parametrize("options", [(), ("--force",)], ids=["again", "forced"])
@@ -324,7 +320,7 @@ def test_part_of_a_session_keeps_the_wiring_of_the_whole(
     visit, target = sorted(small_export.glob("*/*"))[0], tmp_path / "bids"
     assert cli("convert", visit, target).code == 0
     before = read_tree(target)
-    for part in ("*SpinEcho*", "*SpinEcho*_AP", "*BOLD*"):
+    for part in ("*SpinEcho*", "*SpinEcho*_AP", "*BOLD*", "*S[Bp]*"):  # the last: all but the run of the reference
         export = tmp_path / f"part {part[1:-1]}"
         for folder in visit.glob(part):
             shutil.copytree(folder, export / folder.name)
