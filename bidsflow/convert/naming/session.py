@@ -196,19 +196,24 @@ def _number_runs(drafts: Drafts) -> Drafts:
     Runs that protocols give keep their form; the others go on from there in the same form (``run-01``, ``run-02``).
     """
     given: dict[Hashable, dict[int, str]] = defaultdict(dict)
+    settled: dict[Hashable, str] = {}
+    for draft in drafts:
+        if draft.to_convert and draft.entity("run").isdecimal():
+            given[_base(draft)][int(draft.entity("run"))] = draft.entity("run")
+            settled[_base(draft), draft.measurement] = draft.entity("run")
     measured: dict[Hashable, list[str]] = defaultdict(list)
     for draft in drafts:
-        if _is_numbered(draft) and draft.measurement not in measured[_base(draft)]:
-            measured[_base(draft)].append(draft.measurement)
-        elif draft.to_convert and draft.entity("run").isdecimal():
-            given[_base(draft)][int(draft.entity("run"))] = draft.entity("run")
-    result = []
-    for draft in drafts:
-        known, theirs = measured[_base(draft)], given[_base(draft)]
-        if _is_numbered(draft) and len(known) > 1:
-            draft = draft.with_entity("run", _free_runs(len(known), theirs)[known.index(draft.measurement)])
-        result.append(draft)
-    return result
+        base, measurement = _base(draft), draft.measurement
+        if _is_numbered(draft) and (base, measurement) not in settled and measurement not in measured[base]:
+            measured[base].append(measurement)
+    for base, members in measured.items():
+        if len(members) + len(given[base]) > 1:
+            runs = _free_runs(len(members), given[base])
+            settled |= {(base, one): run for one, run in zip(members, runs, strict=True)}
+    return [
+        draft.with_entity("run", settled.get((_base(draft), draft.measurement), "")) if _is_numbered(draft) else draft
+        for draft in drafts
+    ]
 
 
 def _free_runs(count: int, given: Mapping[int, str]) -> list[str]:

@@ -410,6 +410,18 @@ TRAPS: S = {
             "review:dir-AP",
         ),
     ],
+    "ReproIn, a run that is given beside one that is not": [
+        (bold(1, "func_task-movie_run-01"), "func/task-movie_run-01_bold"),
+        (sbref(2, "func_task-movie_SBRef"), "func/task-movie_run-02_sbref"),
+        (bold(3, "func_task-movie"), "func/task-movie_run-02_bold"),
+        (bold(4, "func_task-rest"), "func/task-rest_run-1_bold"),
+        (bold(5, "func_task-rest_run-2"), "func/task-rest_run-2_bold"),
+        (bold(6, "func_task-nback_run-1"), "func/task-nback_run-1_bold"),
+        (
+            make(7, "func_task-nback", s.BOLD, phase(), volumes=300, at=30),
+            "func/task-nback_run-1_part-phase_bold",
+        ),
+    ],
     "ReproIn, parts and repeats": [
         (bold(1, "func_task-rest"), "func/task-rest_part-mag_bold"),
         (
