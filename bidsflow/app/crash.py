@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from bidsflow.app.invocation import OutputLayout
-from bidsflow.app.participant import Failure, Task
+from bidsflow.app.task import Failure, Task
 from bidsflow.report.page import render
 from bidsflow.report.values import Fact, Listing, Note, Page, Pairs, Section, Tone
 

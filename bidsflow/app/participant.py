@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import pickle
 import select
 import shutil
 import signal
@@ -18,17 +17,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bidsflow.app import derivatives, methods, provenance
-from bidsflow.app.inputs import Participant
-from bidsflow.app.invocation import Invocation
-from bidsflow.app.provenance import Input, Usage
+from bidsflow.app.provenance import Usage
 from bidsflow.app.registry import load
 from bidsflow.app.spec import Pipeline
-from bidsflow.dataset.tree import Dataset
+from bidsflow.app.task import RUN_ID, Failure, Task, is_done, read_task
 from bidsflow.dataset.write import commit, locked, staging
 from bidsflow.executors.local import EVENTS
 
@@ -37,94 +33,10 @@ if TYPE_CHECKING:
 
 #: Tells what happens, as a JSON object.
 Tell = Callable[[Mapping[str, object]], None]
-#: Environment variable with the id of the run, by which steps know whether their result is of this one.
-RUN_ID = "BIDSFLOW_RUN"
-#: Said of a process that had no time to say anything.
-KILLED = "killed: most often because the machine ran out of memory; give --mem, or fewer --n-cpus"
 #: Characters of an input that are shown.
 LONGEST = 1000
 #: The job ran, and a step of it failed.
 EXIT_FAILED = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What one process has to do.
-
-    Attributes
-    ----------
-    pipeline : Pipeline
-        What to run.
-    participant : Participant
-        On what.
-    invocation : Invocation
-        How.
-    inputs : mapping of str to str
-        What the images hold, by BIDS URI.
-    run_id : str
-        Of the call.
-    n_procs, threads : int
-        Steps at once, and threads of each.
-    memory_gb : float
-        For all steps together.
-    search : tuple of str
-        Where Python finds the pipeline.
-    """
-
-    pipeline: Pipeline
-    participant: Participant
-    invocation: Invocation
-    inputs: Mapping[str, Input]
-    run_id: str
-    n_procs: int = 1
-    threads: int = 1
-    memory_gb: float = 2.0
-    search: tuple[str, ...] = ()
-
-    @property
-    def params(self) -> Any:
-        """The parameters, as an instance of the pipeline's dataclass."""
-        return self.pipeline.params(**self.invocation.params)
-
-    @property
-    def work(self) -> Path:
-        """Where its intermediate files are."""
-        return self.invocation.work_dir / f"bidsflow-{self.pipeline.name}" / f"sub-{self.participant.label}"
-
-    @property
-    def log(self) -> Path:
-        """What its process prints; two runs may be at work."""
-        return self.work.parent / f"{self.run_id}_sub-{self.participant.label}.log"
-
-    @property
-    def digest(self) -> str:
-        """What changes where everybody has to be done again."""
-        return provenance.digest_task(self.pipeline, self.invocation.params)
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """What went wrong, for a page that people read.
-
-    Attributes
-    ----------
-    step : str
-        Name of the step; ``""`` where no step had begun.
-    inputs : tuple of (str, str)
-        What it was given.
-    trace : str
-        The traceback.
-    """
-
-    step: str
-    inputs: tuple[tuple[str, str], ...]
-    trace: str
-
-    @property
-    def reason(self) -> str:
-        """The last line of the traceback."""
-        lines = [line for line in self.trace.strip().splitlines() if line and not line[0].isspace()]
-        return lines[-1].removeprefix("bidsflow.errors.") if lines else "unknown"
 
 
 def run_participant(task: Task, tell: Tell) -> tuple[Failure, ...]:
@@ -329,40 +241,9 @@ def _alone(task: Task) -> Iterator[None]:
         yield
 
 
-def is_done(task: Task) -> bool:
-    """Return whether a participant is done, from the same inputs with the same parameters, and nothing is missing."""
-    dataset = Dataset(task.invocation.output_dir)
-    marker = derivatives.read_marker(dataset, task.participant.label)
-    if marker.task != task.digest or not marker.files:
-        return False
-    report = (f"sub-{task.participant.label}.html",) if task.pipeline.report else ()
-    if not all((dataset.root / name).exists() for name in (*marker.files, *report)):
-        return False
-    known = {uri: one.digest for uri, one in marker.inputs.items()}
-    asked = {uri: one.digest for uri, one in task.inputs.items()}
-    return asked.items() <= known.items() if task.invocation.selection.leaves_images_out else asked == known
-
-
 def _clean(task: Task) -> None:
     """Remove what steps have left, so that they run again."""
     shutil.rmtree(task.work, ignore_errors=True)
-
-
-def write_task(task: Task) -> Path:
-    """Write down what a process has to do, and return where."""
-    path = task.log.with_suffix(".task")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(pickle.dumps((task.search, pickle.dumps(task))))
-    return path
-
-
-def read_task(path: Path) -> Task:
-    """Return what a process has to do; its file is removed."""
-    search, data = pickle.loads(path.read_bytes())
-    path.unlink()
-    sys.path[:0] = [one for one in search if one not in sys.path]
-    task: Task = pickle.loads(data)
-    return task
 
 
 def main() -> int:

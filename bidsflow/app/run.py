@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import shutil
 import sys
 import time
 import traceback
@@ -16,17 +15,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bidsflow.app import derivatives, methods, provenance
-from bidsflow.app.config import format_config
-from bidsflow.app.crash import crash_page
+from bidsflow.app import derivatives, logs, provenance
 from bidsflow.app.inputs import Fault, Inputs, Participant, choose_participants, find_inputs
 from bidsflow.app.invocation import Invocation, Resources
-from bidsflow.app.participant import KILLED, Failure, Task, build_flow, is_done, stage_report, write_task
+from bidsflow.app.participant import build_flow, stage_report
 from bidsflow.app.registry import load
 from bidsflow.app.spec import Level, Pipeline
-from bidsflow.dataset.describe import to_json
+from bidsflow.app.task import KILLED, Failure, Task, is_done, write_task
 from bidsflow.dataset.tree import STATE, Dataset, check_target
-from bidsflow.dataset.write import commit, locked, staging, write_durably
+from bidsflow.dataset.write import commit, locked, staging
 from bidsflow.errors import BidsflowError, InputError, OptionError, PipelineError, RunError
 from bidsflow.executors import Ended, Job
 from bidsflow.executors.local import run_jobs
@@ -37,8 +34,6 @@ if TYPE_CHECKING:
 OK, SOME_FAILED, INVALID_INPUT, NOTHING_TO_DO = 0, 1, 65, 70
 #: Threads that a lone participant's steps get where nobody says how many.
 MOST_THREADS = 4
-#: Bytes at the end of a log that a crash page may show.
-END_BYTES = 1 << 15
 #: Variables that bound the threads of numerical libraries.
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
@@ -279,7 +274,7 @@ def _run_level(pipeline: Pipeline, call: Invocation, run_id: str, inputs: Inputs
     if not todo:
         return start
     dataset = derivatives.open_derivatives(call.output_dir)
-    _write_top(dataset, pipeline, call, run_id)
+    logs.write_top(dataset, pipeline, call, run_id)
     share = share_machine(len(todo), call.resources, pipeline.memory_gb)
     watch = _Watch(tell, call.stop_on_first_crash)
     try:
@@ -343,7 +338,8 @@ def _run_tasks(tasks: Sequence[Task], share: Share, dataset: Dataset, call: Invo
         jobs.append(Job(task.participant.label, command, task.log))
     threads = dict.fromkeys(THREAD_VARIABLES, str(share.threads))
     if call.write_graph:
-        write_graph(tasks[0], dataset)
+        path = dataset.root / "logs" / tasks[0].run_id / "graph.dot"
+        logs.write_graph(_build(tasks[0]), path)
     try:
         run_jobs(jobs, watch, n_parallel=share.at_once, environment={**threads, "PYTHONHASHSEED": "0"})
     finally:
@@ -354,9 +350,9 @@ def _run_tasks(tasks: Sequence[Task], share: Share, dataset: Dataset, call: Invo
 def _keep_words(dataset: Dataset, tasks: Sequence[Task], watch: _Watch) -> tuple[Path, ...]:
     """Keep the logs of participants in the output folder, and write the pages of those that failed; return these."""
     for task in tasks:
-        _keep_log(dataset, task)
+        logs.keep_log(dataset, task)
     labels = {task.participant.label: task for task in tasks}
-    return tuple(_write_crash(dataset, labels[label], failures) for label, failures in watch.failures.items())
+    return tuple(logs.write_crash(dataset, labels[label], failures) for label, failures in watch.failures.items())
 
 
 def _build(task: Task) -> Flow:
@@ -378,75 +374,6 @@ def _describe_task(task: Task) -> str:
     return f"sub-{task.participant.label}: {len(flow.steps)} steps on {images}"
 
 
-def write_graph(task: Task, dataset: Dataset) -> Path:
-    """Write the graph of a participant's steps as Graphviz text, drawn where `dot` is installed; return where."""
-    flow = _build(task)
-    edges = [f'  "{one.name}" -> "{two.name}";' for one, two in flow.workflow._graph.edges()]
-    text = "\n".join(["digraph {", "  rankdir=LR; node [shape=box];", *edges, "}", ""])
-    path = dataset.root / "logs" / task.run_id / "graph.dot"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_durably(path, text.encode())
-    if (dot := shutil.which("dot")) is not None:
-        import subprocess
-
-        subprocess.run([dot, "-Tsvg", "-o", str(path.with_suffix(".svg")), str(path)], check=False)
-    return path
-
-
-def _write_top(dataset: Dataset, pipeline: Pipeline, call: Invocation, run_id: str) -> None:
-    """Write what describes the derivatives as a whole, and how this run was called."""
-    text = methods.methods_text(pipeline, methods.body_of(pipeline, pipeline.params(**call.params)))
-    files = {
-        "dataset_description.json": to_json(
-            derivatives.describe_dataset(pipeline, call.bids_dir, dataset.root, call.derivatives)
-        ),
-        "README.md": derivatives.readme(pipeline),
-        "logs/CITATION.md": text,
-        ".bidsignore": derivatives.bidsignore(pipeline),
-        f"logs/{run_id}/config.toml": format_config(pipeline, call, run_id),
-    }
-    with staging(dataset) as staged:
-        tree = staged.tree()
-        for name, content in files.items():
-            path = dataset.root / name
-            if not path.exists() or path.read_text(encoding="utf-8") != content:
-                target = tree / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(content, encoding="utf-8")
-        with locked(dataset):
-            commit(staged, tree)
-
-
-def _log_of(dataset: Dataset, task: Task) -> Path:
-    return dataset.root / "logs" / task.run_id / f"sub-{task.participant.label}.log"
-
-
-def _keep_log(dataset: Dataset, task: Task) -> None:
-    """Move what the process of a participant printed to the logs; there is none where it never began."""
-    target = _log_of(dataset, task)
-    if task.log.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(task.log, target)
-
-
-def _read_end(log: Path) -> str:
-    """Return the last lines of a log: a process may print without end, and without lines."""
-    if not log.is_file():
-        return ""
-    with log.open("rb") as stream:
-        stream.seek(max(0, log.stat().st_size - END_BYTES))
-        text = stream.read().decode(errors="replace")
-    return "\n".join(text.splitlines()[-60:])
-
-
-def _write_crash(dataset: Dataset, task: Task, failures: Sequence[Failure]) -> Path:
-    html = crash_page(task, failures, _read_end(_log_of(dataset, task)))
-    path = dataset.root / "logs" / task.run_id / f"sub-{task.participant.label}_crash.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_durably(path, html.encode())
-    return path
-
-
 def _run_group(pipeline: Pipeline, call: Invocation, outcome: Outcome, tell: Tell) -> Outcome:
     """Run the group level over all participants that are done."""
     labels = derivatives.list_finished(Dataset(call.output_dir))
@@ -458,19 +385,11 @@ def _run_group(pipeline: Pipeline, call: Invocation, outcome: Outcome, tell: Tel
     try:
         files = load(pipeline.group)(cohort)
     except Exception as error:  # a pipeline may raise anything
-        log = _note_error(dataset, f"logs/{outcome.run_id}/group.log", error)
+        log = logs.note_error(dataset, f"logs/{outcome.run_id}/group.log", error)
         reason = f"the group level failed ({type(error).__name__}: {error}); see {log}"
         raise PipelineError(pipeline.name, reason) from error
     _commit_files(dataset, files)
     return replace(outcome, group=True)
-
-
-def _note_error(dataset: Dataset, name: str, error: Exception) -> Path:
-    """Write the traceback of an error into a log, and return where."""
-    path = dataset.root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_durably(path, "".join(traceback.format_exception(error)).encode())
-    return path
 
 
 def _commit_files(dataset: Dataset, files: Mapping[str, bytes]) -> None:
@@ -493,7 +412,7 @@ def _report_again(pipeline: Pipeline, call: Invocation, run_id: str, tell: Tell)
         raise RunError(f"{call.output_dir}: no participant is done", "Run without --reports-only first")
     dataset = derivatives.open_derivatives(call.output_dir)
     params = pipeline.params(**call.params)
-    logs: dict[str, Path] = {}
+    failed: dict[str, Path] = {}
     for label in labels:
         tell(Event("started", label))
         with staging(dataset) as staged:
@@ -501,12 +420,12 @@ def _report_again(pipeline: Pipeline, call: Invocation, run_id: str, tell: Tell)
             try:
                 stage_report(dataset.root, pipeline, label, params, into=tree)
             except Exception as error:  # noqa: BLE001  a pipeline may raise anything; the other participants go on
-                logs[label] = _note_error(dataset, f"logs/{run_id}/sub-{label}_report.log", error)
+                failed[label] = logs.note_error(dataset, f"logs/{run_id}/sub-{label}_report.log", error)
                 tell(Event("failed", label, f"{type(error).__name__}: {error}"))
                 continue
             with locked(dataset):
                 commit(staged, tree)
         tell(Event("done", label))
-    done = tuple(label for label in labels if label not in logs)
-    outcome = Outcome(run_id, done=done, failed=tuple(logs), pages=tuple(logs.values()))
+    done = tuple(label for label in labels if label not in failed)
+    outcome = Outcome(run_id, done=done, failed=tuple(failed), pages=tuple(failed.values()))
     return _run_group(pipeline, call, outcome, tell) if Level.GROUP in call.levels else outcome

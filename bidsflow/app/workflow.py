@@ -33,8 +33,8 @@ from nipype.pipeline import engine
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin
 
 from bidsflow.app.derivatives import is_inside
-from bidsflow.app.participant import KILLED, RUN_ID
 from bidsflow.app.spec import fits
+from bidsflow.app.task import KILLED, RUN_ID
 from bidsflow.errors import FlowError
 from bidsflow.names import BidsName
 

@@ -12,8 +12,8 @@ import pytest
 from bidsflow.app.command import parse
 from bidsflow.app.crash import crash_page, rerun_command
 from bidsflow.app.inputs import Image, Participant
-from bidsflow.app.participant import Failure, Task
 from bidsflow.app.spec import Pipeline
+from bidsflow.app.task import Failure, Task
 from bidsflow.names import parse_name
 
 

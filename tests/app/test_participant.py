@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from bidsflow.app.inputs import find_inputs
-from bidsflow.app.participant import Task, build_flow, is_done, read_task, settings, write_task
+from bidsflow.app.participant import build_flow, settings
 from bidsflow.app.provenance import Input, look_at_all
 from bidsflow.app.spec import Pipeline
+from bidsflow.app.task import Task, is_done, read_task, write_task
 from bidsflow.executors.local import EVENTS
 
 from .conftest import Call
@@ -39,7 +40,7 @@ def test_task_is_read_as_it_was_written(task: Task) -> None:
 
 def test_task_finds_its_pipeline_in_a_process_that_does_not_know_it(task: Task) -> None:
     path = write_task(task)
-    script = "import sys, pathlib, bidsflow.app.participant as p; print(p.read_task(pathlib.Path(sys.argv[1])).params)"
+    script = "import sys, pathlib, bidsflow.app.task as p; print(p.read_task(pathlib.Path(sys.argv[1])).params)"
     done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True, cwd="/")
     assert done.stdout.startswith("Params(factor=2.0")
 
