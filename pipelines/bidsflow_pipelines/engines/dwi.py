@@ -1,18 +1,16 @@
-"""Diffusion: volumes without weighting, the brain, motion, the tensor, the noise."""
+"""Diffusion: volumes without weighting, the brain, the tensor, the noise; motion is in `dwi_motion`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bidsflow_pipelines.engines.bold import find_epi_brain
-from bidsflow_pipelines.engines.images import Image, Mask, Volume, crop_box, dilate, load_mask, save_volume, shrink
-from bidsflow_pipelines.engines.itk import SEED
-from bidsflow_pipelines.engines.motion import centre_of_grid, move_back, save_motion, to_matrix, to_row
-from bidsflow_pipelines.engines.series import Series, create_series, open_series
+from bidsflow_pipelines.engines.images import Image, Mask, Volume, crop_box, load_mask, save_volume
+from bidsflow_pipelines.engines.series import Series, open_series
 
 #: s/mm²: up to here a volume counts as not diffusion-weighted.
 B0_LIMIT = 50.0
@@ -28,8 +26,6 @@ PATCH = 5
 STRIDE = 3
 #: Voxels at a time in the tensor fit, so that memory stays bounded.
 BLOCK = 20_000
-#: Millimetres of the images that are realigned.
-MOTION_SIZE = 4.0
 
 
 class Gradients(NamedTuple):
@@ -47,14 +43,6 @@ class DwiReference(NamedTuple):
     volume_ml: float
     plausible: bool
     why: str
-
-
-class DwiMotion(NamedTuple):
-    """A table of motion, the realigned series (not compressed), and the turned b-vectors."""
-
-    parameters: Path
-    realigned: Path
-    rotated: Path
 
 
 class TensorFiles(NamedTuple):
@@ -130,137 +118,6 @@ def extract_b0(series: Path, bval: Path, bvec: Path) -> DwiReference:
         not why,
         why,
     )
-
-
-def find_dwi_motion(series: Series, b_values: NDArray[np.floating], brain: Mask) -> NDArray[np.float64]:
-    """Return how the head lies in each volume relative to the mean b=0 volume, shape (n, 6).
-
-    The convention is that of `motion`. Volumes are compared with the mean of their shell, and that with the b=0 mean:
-    by mutual information, because the contrast differs with the direction (Maes et al. 1997, doi:10.1109/42.563664).
-
-    Parameters
-    ----------
-    series : Series
-        The volumes.
-    b_values : ndarray, shape (n,)
-        Their weighting, s/mm².
-    brain : ndarray of bool
-        In the b=0 volumes.
-    """
-    shells = round_shells(b_values)
-    zooms = Volume(brain, series.affine).zooms
-    rim = dilate(brain, float(2 * zooms.max()), zooms)
-    centre = centre_of_grid(brain.shape, series.affine)
-    base = Volume(mean_b0(series, b_values), series.affine)
-    motion = np.zeros((len(series), 6))
-    for shell in np.unique(shells):
-        members = np.flatnonzero(shells == shell)
-        mean = Volume(np.asarray(sum(series[i] for i in members) / members.size, dtype=np.float32), series.affine)
-        offset = np.zeros(6) if shell == 0 else align_rigid(base, mean, rim, centre)
-        for index in members:
-            moved = align_rigid(mean, Volume(series[index], series.affine), rim, centre)
-            whole = to_matrix(moved, centre) @ to_matrix(offset, centre)
-            motion[index] = to_row(whole, centre)
-    return motion
-
-
-def align_rigid(fixed: Volume, moving: Volume, mask: Mask, centre: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the six parameters that take points of an image to those of another, by mutual information.
-
-    Parameters
-    ----------
-    fixed, moving : Volume
-        On the same grid; compared at `MOTION_SIZE` millimetres.
-    mask : ndarray of bool
-        Where to compare, in the fixed image.
-    centre : ndarray, shape (3,)
-        About which the parameters turn, RAS millimetres.
-    """
-    import SimpleITK as sitk  # noqa: N813  # its documented short name
-
-    first = _to_sitk(shrink(fixed, MOTION_SIZE))
-    second = _to_sitk(shrink(moving, MOTION_SIZE))
-    small = shrink(Volume(mask.astype(np.float32), fixed.affine), MOTION_SIZE)
-    where = sitk.Cast(_to_sitk(small) > 0.5, sitk.sitkUInt8)
-    lps = (np.diag([-1.0, -1, 1]) @ centre).tolist()
-    search = sitk.ImageRegistrationMethod()
-    search.SetNumberOfThreads(1)  # sums in the same order, whatever the machine
-    search.SetMetricAsMattesMutualInformation(32)
-    search.SetMetricSamplingStrategy(search.NONE)
-    search.SetMetricFixedMask(where)
-    search.SetInterpolator(sitk.sitkBSpline)
-    search.SetOptimizerAsRegularStepGradientDescent(1.0, 1e-3, 200, 0.7, 1e-8)
-    search.SetOptimizerScalesFromPhysicalShift()
-    start = sitk.Euler3DTransform()
-    start.SetCenter(lps)
-    search.SetInitialTransform(start, inPlace=True)
-    search.SetMetricSamplingPercentage(1.0, SEED)
-    search.Execute(first, second)
-    turn = np.diag([-1.0, -1, 1]) @ np.reshape(start.GetMatrix(), (3, 3)) @ np.diag([-1.0, -1, 1])
-    matrix = np.eye(4)
-    matrix[:3, :3] = turn
-    matrix[:3, 3] = np.diag([-1.0, -1, 1]) @ np.array(start.GetTranslation()) + centre - turn @ centre
-    return to_row(matrix, centre)
-
-
-def _to_sitk(volume: Volume) -> Any:
-    import SimpleITK as sitk  # noqa: N813  # its documented short name
-
-    image = sitk.GetImageFromArray(np.ascontiguousarray(volume.data.transpose(2, 1, 0), dtype=np.float32))
-    flip = np.diag([-1.0, -1, 1])
-    image.SetSpacing(volume.zooms.tolist())
-    image.SetOrigin((flip @ volume.affine[:3, 3]).tolist())
-    image.SetDirection((flip @ volume.affine[:3, :3] / volume.zooms).ravel().tolist())
-    return image
-
-
-def realign_dwi(series: Path, bval: Path, bvec: Path, brain: Path, repetition_time: float = 1.0) -> DwiMotion:
-    """Write the motion of a diffusion series, the series without it, and the b-vectors turned with the head.
-
-    Parameters
-    ----------
-    series, bval, bvec : Path
-        A diffusion series and its gradients.
-    brain : Path
-        Mask of the brain.
-    repetition_time : float
-        Seconds, for the header.
-    """
-    gradients = load_gradients(bval, bvec)
-    with open_series(series) as opened:
-        motion = find_dwi_motion(opened, gradients.b_values, load_mask(brain))
-        path, realigned = create_series("realigned.nii", opened.shape, opened.affine, repetition_time)
-        for index in range(len(opened)):
-            realigned[..., index] = move_back(opened[index], motion[index], opened.affine)
-        rotated = rotate_vectors(gradients.b_vectors, motion, opened.affine)
-    table = Path.cwd() / "rotated.bvec"
-    np.savetxt(table, rotated.T, fmt="%.6f")
-    return DwiMotion(save_motion("motion.tsv", motion), path, table)
-
-
-def rotate_vectors(
-    vectors: NDArray[np.float64], motion: NDArray[np.float64], affine: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return b-vectors as the head saw them (Leemans and Jones 2009, doi:10.1002/mrm.21890).
-
-    Parameters
-    ----------
-    vectors : ndarray, shape (n, 3)
-        In the axes of the image; as FSL defines them, the first component is turned round where the axes of the image
-        are right-handed.
-    motion : ndarray, shape (n, 6)
-        In RAS.
-    affine : ndarray, shape (4, 4)
-        Of the image.
-    """
-    axes = affine[:3, :3] / np.sqrt(np.square(affine[:3, :3]).sum(axis=0))
-    flip = np.diag([-1.0 if np.linalg.det(axes) > 0 else 1.0, 1, 1])
-    to_world = axes @ flip
-    turned = [
-        np.linalg.inv(to_world) @ to_matrix(row, np.zeros(3))[:3, :3].T @ to_world @ vector
-        for row, vector in zip(motion, vectors, strict=True)
-    ]
-    return np.array(turned)
 
 
 def find_tensor(series: Series, gradients: Gradients, brain: Mask) -> tuple[Image, Image, Image, NDArray[np.float64]]:

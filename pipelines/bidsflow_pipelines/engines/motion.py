@@ -259,13 +259,25 @@ def find_motion(
     return np.array([row for row, _ in placed]), sum(not settled for _, settled in placed)
 
 
-def move_back(volume: Image, row: NDArray[np.floating], affine: Affine) -> Image:
-    """Return a volume with its motion undone, interpolated by cubic splines; 0 where it saw nothing."""
+def move_back(volume: Image, row: NDArray[np.floating], affine: Affine, *, outside: str = "constant") -> Image:
+    """Return a volume with its motion undone, interpolated by cubic splines.
+
+    Parameters
+    ----------
+    volume : ndarray, shape (i, j, k)
+        As acquired.
+    row : ndarray, shape (6,)
+        Its motion.
+    affine : ndarray, shape (4, 4)
+        Of the volume.
+    outside : {"constant", "nearest"}
+        Where it saw nothing: 0, or what is next to there.
+    """
     from scipy.ndimage import affine_transform
 
     matrix = to_matrix(row, centre_of_grid(volume.shape, affine))
     step = np.linalg.inv(affine) @ matrix @ affine
-    back: Image = affine_transform(volume, step[:3, :3], step[:3, 3], order=3, mode="constant", output=np.float32)
+    back: Image = affine_transform(volume, step[:3, :3], step[:3, 3], order=3, mode=outside, output=np.float32)
     return back
 
 

@@ -56,15 +56,16 @@ PIPELINE = Pipeline(
             "10.1016/j.neuroimage.2010.07.033",
         ),
         Citation(
-            "Lowekamp2013",
-            "Lowekamp BC, Chen DT, Ibáñez L, Blezek D. The design of SimpleITK. Front Neuroinform 7:45, 2013.",
-            "10.3389/fninf.2013.00045",
-        ),
-        Citation(
             "Power2012",
             "Power JD, Barnes KA, Snyder AZ, Schlaggar BL, Petersen SE. Spurious but systematic correlations in "
             "functional connectivity MRI networks arise from subject motion. NeuroImage 59:2142-2154, 2012.",
             "10.1016/j.neuroimage.2011.10.018",
+        ),
+        Citation(
+            "Andersson2016",
+            "Andersson JLR, Sotiropoulos SN. An integrated approach to correction for off-resonance effects and "
+            "subject movement in diffusion MR imaging. NeuroImage 125:1063-1078, 2016.",
+            "10.1016/j.neuroimage.2015.10.019",
         ),
         Citation(
             "Garyfallidis2014",

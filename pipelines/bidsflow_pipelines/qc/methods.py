@@ -19,5 +19,6 @@ Functional series were realigned rigidly by least squares (Gauss-Newton), withou
 correction. Framewise displacement is that of Power and colleagues [@Power2012] with a radius of 50 mm; volumes above
 {params.fd_threshold:g} mm count as moved.
 
-Diffusion series were realigned to their unweighted volumes with SimpleITK [@Lowekamp2013]; tensors and noise were
-estimated with DIPY [@Garyfallidis2014]."""
+Diffusion series were realigned rigidly, each volume to a prediction of its own contrast from all volumes (the logarithm
+of the signal as a quadratic form of the gradient direction), as eddy does [@Andersson2016]; what follows the gradients
+was not counted as motion. Tensors and noise were estimated with DIPY [@Garyfallidis2014]."""

@@ -10,7 +10,8 @@ from bidsflow.app.workflow import Flow
 from bidsflow_pipelines.engines.bias import correct_bias
 from bidsflow_pipelines.engines.bold import map_bold, mask_epi
 from bidsflow_pipelines.engines.brain import mask_brain
-from bidsflow_pipelines.engines.dwi import estimate_noise, extract_b0, fit_tensor, realign_dwi
+from bidsflow_pipelines.engines.dwi import estimate_noise, extract_b0, fit_tensor
+from bidsflow_pipelines.engines.dwi_motion import realign_dwi
 from bidsflow_pipelines.engines.head import mask_hat, mask_head
 from bidsflow_pipelines.engines.motion import realign
 from bidsflow_pipelines.engines.tissue import segment

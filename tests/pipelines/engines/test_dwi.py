@@ -7,20 +7,16 @@ import numpy as np
 import pytest
 from bidsflow_pipelines.engines.dwi import (
     Gradients,
-    align_rigid,
     find_noise,
     find_tensor,
     fit_tensor,
     load_gradients,
     marchenko_pastur,
     mean_b0,
-    rotate_vectors,
     round_shells,
 )
-from bidsflow_pipelines.engines.motion import to_matrix
 
-from tests.pipelines.engines.build import EPI, paint, part_of
-from tests.pipelines.engines.test_motion import Held, displacement
+from tests.pipelines.engines.test_motion import Held
 
 RNG = np.random.default_rng(0)
 TENSOR = np.diag([1.7e-3, 0.3e-3, 0.3e-3])
@@ -86,27 +82,6 @@ def test_reference_is_the_least_weighted_when_there_is_no_b0() -> None:
     series = Held([np.full((2, 2, 2), value, np.float32) for value in (4.0, 2.0)], np.eye(4))
     assert mean_b0(series, np.array([200.0, 1000.0])) == pytest.approx(4.0)
     assert round_shells(np.array([200.0, 1000.0])).tolist() == [200, 1000]
-
-
-def test_motion_is_found_when_contrast_differs() -> None:
-    truth = np.array([1.5, -1.0, 2.0, 0.02, -0.03, 0.04])
-    fixed = paint(EPI, 4.0, noise=7.0)
-    weighted = {**EPI, "csf": 60.0, "gray": 350.0, "white": 420.0}
-    moving = paint(weighted, 4.0, to_matrix(truth, np.zeros(3)), noise=7.0, seed=1)
-    brain = part_of(("csf", "gray", "white"), 4.0) > 0.5
-    assert (
-        displacement(align_rigid(fixed, moving, brain, np.zeros(3)), truth) < 0.5
-    )  # mm; voxels have 4, and the turn of 3 degrees is found to a tenth
-
-
-def test_vectors_turn_with_the_head() -> None:
-    quarter = np.array([[0, 0, 0, 0, 0, np.pi / 2]])
-    for affine in (np.diag([2.0, 2, 2, 1]), np.diag([-2.0, 2, 2, 1])):
-        turned = rotate_vectors(np.array([[0.0, 0.0, 1.0]]), quarter, affine)
-        assert turned == pytest.approx(np.array([[0, 0, 1.0]]))
-        turned = rotate_vectors(np.array([[1.0, 0.0, 0.0]]), quarter, affine)
-        # Both kinds of axes store -x of the world; a head turned to the left sees it turned to the right.
-        assert turned == pytest.approx(np.array([[0, 1.0, 0]]))
 
 
 def test_gradients_are_refused_when_they_do_not_fit(tmp_path: Path) -> None:

@@ -1,0 +1,262 @@
+"""How the head moved in a diffusion series.
+
+Volumes with weighting differ in contrast, so that one aligned with another, or with their mean, seems to turn where
+only the direction of the gradient did. Each is therefore compared with a prediction of its own contrast, made from all
+of them, as eddy does (Andersson and Sotiropoulos 2016, doi:10.1016/j.neuroimage.2015.10.019) and SHORELine (Cieslak et
+al. 2021, doi:10.1038/s41592-021-01185-5). The model is the logarithm of the signal as a quadratic form of the direction
+(the diffusion tensor, Basser et al. 1994, doi:10.1006/jmrb.1994.1037; with two powers of b where there are shells)::
+
+    log S(b, g) = sum over k of  c_k f_k(b, g)
+
+**What images cannot tell.** A motion that follows the gradients as one of the f_k does looks like contrast: the
+prediction goes with it. So does a shift of all weighted volumes against those without weighting, whose contrast is
+another. Eddy currents move volumes by what is linear in g. Of all motions that differ only by these, the least is
+taken: that with the smallest sum of steps from volume to volume. Heads do not know the order of the gradients. So a
+jump between a single volume without weighting and all others is not seen. (Mutual information would see it, but is off
+by up to 2 mm between b = 0 and b = 1000 s/mm² in real images.)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsflow_pipelines.engines.dwi import B0_LIMIT, Gradients, load_gradients
+from bidsflow_pipelines.engines.images import Mask, Volume, dilate, load_mask
+from bidsflow_pipelines.engines.motion import (
+    RADIUS,
+    SMOOTH,
+    find_pose,
+    make_target,
+    move_back,
+    save_motion,
+    to_matrix,
+    to_row,
+)
+from bidsflow_pipelines.engines.series import Series, create_series, open_series
+
+#: Predictions: the second is made from volumes that the first has aligned; more change nothing.
+ROUNDS = 2
+#: Part of the brain's median below which a signal is noise, and its logarithm tells nothing.
+FLOOR = 0.02
+#: Part of a column that has to be new for it to count.
+NEW = 0.03
+#: Millimetres: steps below this are equal, for the sum of steps.
+STILL = 2e-3
+
+
+class DwiMotion(NamedTuple):
+    """A table of motion, the realigned series (not compressed), and the turned b-vectors."""
+
+    parameters: Path
+    realigned: Path
+    rotated: Path
+
+
+def make_contrasts(gradients: Gradients) -> NDArray[np.float64]:
+    """Return what the contrast of weighted volumes is made of, a row per volume.
+
+    Products of powers of b (one power for each shell, three at most) and quadratic forms of the direction; those in
+    b² are left out, then all forms, where there are fewer than two volumes for each.
+
+    Parameters
+    ----------
+    gradients : Gradients
+        Of the weighted volumes, n of them.
+
+    Returns
+    -------
+    contrasts : ndarray, shape (n, m)
+        Orthonormal columns; those of the powers of b alone are the first.
+
+    Examples
+    --------
+    >>> vectors = np.random.default_rng(0).normal(size=(30, 3))
+    >>> vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    >>> make_contrasts(Gradients(np.full(30, 1000.0), vectors)).shape
+    (30, 6)
+    >>> make_contrasts(Gradients(np.full(6, 1000.0), vectors[:6])).shape
+    (6, 1)
+    """
+    b = (gradients.b_values / gradients.b_values.max())[:, None]
+    powers = np.hstack([np.ones_like(b), b, b**2])
+    x, y, z = gradients.b_vectors.T
+    forms = np.stack([x * x - 1 / 3, y * y - 1 / 3, x * y, x * z, y * z], axis=1)
+    for design in (np.hstack([powers, b * forms, b**2 * forms]), np.hstack([powers, b * forms])):
+        found = _orthonormal(design)
+        if 2 * found.shape[1] <= len(b):
+            return found
+    return _orthonormal(powers)
+
+
+def _orthonormal(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return an orthonormal basis of columns, in their order (Gram and Schmidt).
+
+    What is new in a column by less than `NEW` is left out: the b-values of one shell jitter.
+    """
+    basis = np.zeros((len(columns), 0))
+    for column in columns.T:
+        rest = column - basis @ (basis.T @ column)
+        if np.linalg.norm(rest) > NEW * np.linalg.norm(column):
+            basis = np.column_stack([basis, rest / np.linalg.norm(rest)])
+    return basis
+
+
+def calm(motion: NDArray[np.float64], free: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the motion with the least sum of steps among those that differ by free columns.
+
+    Least absolute deviations by reweighted least squares (Schlossmacher 1973, doi:10.2307/2284512), a parameter at a
+    time: most steps of a head are small and a few are not, which squares would spread over all.
+
+    Parameters
+    ----------
+    motion : ndarray, shape (n, 6)
+        See `motion` for the convention.
+    free : ndarray, shape (n, m)
+        What may be added to each parameter.
+
+    Examples
+    --------
+    >>> moved, free = np.outer([0.0, 3, 0, 3, 3.5, 0.5], np.ones(6)), np.array([[0.0], [1], [0], [1], [1], [0]])
+    >>> np.abs(calm(moved, free)[:, 0]).round(2).tolist()
+    [0.0, 0.0, 0.0, 0.0, 0.5, 0.5]
+    """
+    least = np.repeat([STILL, STILL / RADIUS], 3)  # a turn is counted at the surface of the head
+    steps, columns = np.diff(motion, axis=0), np.diff(free, axis=0)
+    amounts = np.zeros((free.shape[1], 6))
+    for parameter in range(6):
+        weight = np.ones(len(steps))
+        for _ in range(30):
+            root = np.sqrt(weight)
+            found = np.linalg.lstsq(columns * root[:, None], -steps[:, parameter] * root, rcond=1e-9)[0]
+            weight = 1 / np.maximum(np.abs(steps[:, parameter] + columns @ found), least[parameter])
+        amounts[:, parameter] = found
+    return np.asarray(motion + free @ amounts)
+
+
+def find_dwi_motion(series: Series, gradients: Gradients, brain: Mask) -> NDArray[np.float64]:
+    """Return how the head lies in each volume relative to the mean b=0 volume, shape (n, 6).
+
+    The convention is that of `motion`.
+
+    Parameters
+    ----------
+    series : Series
+        The volumes.
+    gradients : Gradients
+        Their weighting.
+    brain : ndarray of bool
+        In the b=0 volumes.
+    """
+    zooms = Volume(brain, series.affine).zooms
+    rim = dilate(brain, float(2 * zooms.max()), zooms)
+    motion = np.zeros((len(series), 6))
+    is_weighted = gradients.b_values > max(B0_LIMIT, float(gradients.b_values.min()))
+    plain, weighted = np.flatnonzero(~is_weighted), np.flatnonzero(is_weighted)
+    if not len(weighted):
+        return align_group(series, plain, np.full((len(plain), 1), len(plain) ** -0.5), motion, rim)
+    chosen = Gradients(gradients.b_values[weighted], gradients.b_vectors[weighted])
+    contrasts = make_contrasts(chosen)
+    free = np.zeros((len(series), contrasts.shape[1] + 3))
+    free[weighted] = add_currents(contrasts, chosen)
+    for _ in range(ROUNDS):
+        motion[plain] = align_group(series, plain, np.full((len(plain), 1), len(plain) ** -0.5), motion[plain], rim)
+        motion[weighted] = align_group(series, weighted, contrasts, motion[weighted], rim)
+        motion = calm(motion, free)
+    return motion
+
+
+def add_currents(contrasts: NDArray[np.float64], gradients: Gradients) -> NDArray[np.float64]:
+    """Return contrasts and, in three more columns, what eddy currents do: in proportion to the gradient.
+
+    Zeros instead, where there are fewer than two volumes for each column.
+    """
+    strength = np.sqrt(gradients.b_values / gradients.b_values.max())[:, None]
+    enough = 2 * (contrasts.shape[1] + 3) <= len(strength)
+    return np.hstack([contrasts, strength * gradients.b_vectors * enough])
+
+
+def align_group(
+    series: Series, members: NDArray[np.int_], basis: NDArray[np.float64], motion: NDArray[np.float64], rim: Mask
+) -> NDArray[np.float64]:
+    """Return how the head lies in some volumes, each compared with what a basis predicts of it from all of them.
+
+    Parameters
+    ----------
+    series : Series
+        The volumes.
+    members : ndarray of int, shape (n,)
+        Which of them.
+    basis : ndarray, shape (n, m)
+        Orthonormal; the logarithm of the signal is a sum of its columns.
+    motion : ndarray, shape (n, 6)
+        As known so far.
+    rim : ndarray of bool
+        Where to compare.
+    """
+    if len(members) < 2:
+        return motion
+    floor = FLOOR * float(np.median(series[int(members[0])][rim]))
+    maps = np.zeros((basis.shape[1], *rim.shape), dtype=np.float32)
+    for index, row, known in zip(members, basis, motion, strict=True):
+        still = move_back(series[int(index)], known, series.affine, outside="nearest")
+        maps += row.astype(np.float32)[:, None, None, None] * np.log(np.maximum(still, floor))
+    found = []
+    for index, row, known in zip(members, basis, motion, strict=True):
+        predicted = np.exp(np.tensordot(row.astype(np.float32), maps, 1))
+        target = make_target(Volume(predicted, series.affine), rim, SMOOTH[-1])
+        pose, _ = find_pose(series[int(index)], target, to_matrix(known, np.zeros(3)))
+        found.append(to_row(pose, np.zeros(3)))
+    return np.array(found)
+
+
+def realign_dwi(series: Path, bval: Path, bvec: Path, brain: Path, repetition_time: float = 1.0) -> DwiMotion:
+    """Write the motion of a diffusion series, the series without it, and the b-vectors turned with the head.
+
+    Parameters
+    ----------
+    series, bval, bvec : Path
+        A diffusion series and its gradients.
+    brain : Path
+        Mask of the brain.
+    repetition_time : float
+        Seconds, for the header.
+    """
+    gradients = load_gradients(bval, bvec)
+    with open_series(series) as opened:
+        motion = find_dwi_motion(opened, gradients, load_mask(brain))
+        path, realigned = create_series("realigned.nii", opened.shape, opened.affine, repetition_time)
+        for index in range(len(opened)):
+            realigned[..., index] = move_back(opened[index], motion[index], opened.affine)
+        rotated = rotate_vectors(gradients.b_vectors, motion, opened.affine)
+    table = Path.cwd() / "rotated.bvec"
+    np.savetxt(table, rotated.T, fmt="%.6f")
+    return DwiMotion(save_motion("motion.tsv", motion), path, table)
+
+
+def rotate_vectors(
+    vectors: NDArray[np.float64], motion: NDArray[np.float64], affine: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return b-vectors as the head saw them (Leemans and Jones 2009, doi:10.1002/mrm.21890).
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n, 3)
+        In the axes of the image; as FSL defines them, the first component is turned round where the axes of the image
+        are right-handed.
+    motion : ndarray, shape (n, 6)
+        In RAS.
+    affine : ndarray, shape (4, 4)
+        Of the image.
+    """
+    axes = affine[:3, :3] / np.sqrt(np.square(affine[:3, :3]).sum(axis=0))
+    flip = np.diag([-1.0 if np.linalg.det(axes) > 0 else 1.0, 1, 1])
+    to_world = axes @ flip
+    turned = [
+        np.linalg.inv(to_world) @ to_matrix(row, np.zeros(3))[:3, :3].T @ to_world @ vector
+        for row, vector in zip(motion, vectors, strict=True)
+    ]
+    return np.array(turned)
