@@ -325,20 +325,31 @@ def _paint(planes: list[NDArray[np.float32]], sheet: _Sheet, look: Look) -> Pict
     import numpy as np
     from PIL import Image as Pictures
 
-    low, high = look.window
     width, height = sheet.voxels
     levels = np.zeros((height, width), dtype=np.uint8)
     for rank, plane in enumerate(planes):
         x, y = sheet.corner(rank)
-        unit = (np.nan_to_num(plane, nan=low, posinf=high, neginf=low) - low) / ((high - low) or 1.0)
-        shades = np.round(np.clip(unit, 0.0, 1.0) * 255).astype(np.uint8)
-        levels[y : y + plane.shape[0], x : x + plane.shape[1]] = 255 - shades if look.scale == "inverted" else shades
-    pixels = _colour(levels) if look.scale == "cividis" else levels
-    picture = Pictures.fromarray(pixels)
+        levels[y : y + plane.shape[0], x : x + plane.shape[1]] = find_levels(plane, look)
+    picture = Pictures.fromarray(colour_levels(levels, look))
     if width * height > _MAX_PIXELS:
         shrink = math.sqrt(_MAX_PIXELS / (width * height))
         picture = picture.resize((round(width * shrink), round(height * shrink)), Pictures.Resampling.BOX)
     return Picture(encode_webp(picture, max_bytes=_MAX_BYTES), "image/webp", 0.0, 0.0, *sheet.size)
+
+
+def find_levels(plane: NDArray[np.floating], look: Look) -> NDArray[np.uint8]:
+    """Return where values lie on a scale, 0 to 255; what is not finite lies at its lower end."""
+    import numpy as np
+
+    low, high = look.window
+    unit = (np.nan_to_num(plane, nan=low, posinf=high, neginf=low) - low) / ((high - low) or 1.0)
+    levels = np.round(np.clip(unit, 0.0, 1.0) * 255).astype(np.uint8)
+    return np.asarray(255 - levels if look.scale == "inverted" else levels, dtype=np.uint8)
+
+
+def colour_levels(levels: NDArray[np.uint8], look: Look) -> NDArray[np.uint8]:
+    """Return grey values, or colours along one more axis, for what `find_levels` returned."""
+    return _colour(levels) if look.scale == "cividis" else levels
 
 
 def encode_webp(picture: Raster, *, max_bytes: int) -> bytes:
