@@ -1,4 +1,4 @@
-"""Images whose measures lie far from those of all others, as a table."""
+"""Images whose measures lie far from those of others of their group, as a table."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from bidsflow.report.values import Cell, Column, Kind, Link, Table
 def list_outliers(swarms: Swarms, *, caption: str = "Outliers") -> Table:
     """Return what lies outside the fences, the farthest first.
 
+    An image is compared with those of its own group (a scanner, a site) where that has five, otherwise with all.
+
     Parameters
     ----------
     swarms : Swarms
@@ -21,7 +23,7 @@ def list_outliers(swarms: Swarms, *, caption: str = "Outliers") -> Table:
     Returns
     -------
     table : Table
-        Image, group (where there is one), measure, value, median and robust z.
+        Image, group (where there is one), measure, value, median of those that it was compared with, and robust z.
     """
     grouped = any(point.group for point in swarms.points)
     found = [row for measure in swarms.measures for row in _find_rows(measure, swarms.points)]
@@ -39,16 +41,21 @@ def list_outliers(swarms: Swarms, *, caption: str = "Outliers") -> Table:
     )
     heads = ("value", "median", "robust z")
     columns = (Column("image"), *((Column("group"),) if grouped else ()), Column("measure"))
-    empty = "No measure of any image is more than 3.5 robust standard deviations from the median."
+    empty = "No measure of any image is more than 3.5 robust standard deviations from the median of its group."
     return Table(caption, (*columns, *(Column(head, Kind.NUMBER) for head in heads)), rows, empty)
 
 
 def _find_rows(measure: Measure, points: tuple[Point, ...]) -> list[tuple[Point, str, float, float, float]]:
-    fences = find_fences(measure.values)
-    if not math.isfinite(fences.high):
-        return []
-    return [
-        (point, measure.label, value, fences.median, robust_z(value, fences))
-        for point, value in zip(points, measure.values, strict=True)
-        if math.isfinite(value) and not fences.low <= value <= fences.high
-    ]
+    everyone = find_fences(measure.values)
+    groups = {point.group for point in points}
+    own = {group: find_fences(_values_of(group, measure, points)) for group in groups}
+    rows = []
+    for point, value in zip(points, measure.values, strict=True):
+        fences = own[point.group] if math.isfinite(own[point.group].median) else everyone
+        if math.isfinite(value) and math.isfinite(fences.high) and not fences.low <= value <= fences.high:
+            rows.append((point, measure.label, value, fences.median, robust_z(value, fences)))
+    return rows
+
+
+def _values_of(group: str, measure: Measure, points: tuple[Point, ...]) -> tuple[float, ...]:
+    return tuple(value for point, value in zip(points, measure.values, strict=True) if point.group == group)

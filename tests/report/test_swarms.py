@@ -97,3 +97,12 @@ def test_outliers_are_listed_with_the_farthest_first() -> None:
 def test_outliers_are_none_when_images_are_few() -> None:
     swarms = Swarms("c", (Point("a"), Point("b")), (Measure("x", (1.0, 1e9)),))
     assert list_outliers(swarms).rows == ()
+
+
+def test_outliers_are_those_of_their_own_group_where_it_has_five() -> None:
+    usual = [1.0, 1.1, 1.2, 1.3, 1.4]
+    values = (*usual, *(v + 10 for v in usual), 9.0, 9.0)
+    points = tuple(Point(f"{k:02d}", group=g) for k, g in enumerate("aaaaabbbbbbc"))
+    rows = list_outliers(Swarms("", points, (Measure("x", values),))).rows
+    assert [row[0] for row in rows] == ["10"]  # usual among all, far from its own; "c" is alone
+    assert rows[0][4] == pytest.approx(11.15)
