@@ -20,13 +20,14 @@ from bidsflow_pipelines.engines.images import (
     Mask,
     Volume,
     dilate,
+    erode,
     load_volume,
     resample,
     save_volume,
     shrink,
 )
 from bidsflow_pipelines.engines.itk import SEED, from_ants, load_ants, to_ants
-from bidsflow_pipelines.engines.surface import refine
+from bidsflow_pipelines.engines.surface import measure_overlap, refine
 from bidsflow_pipelines.engines.templates import Template, load_template
 
 #: Millimetres: what the registration sees, and what the surface.
@@ -35,9 +36,12 @@ GRID, EDGE = 3.0, 2.0
 FLUID = 5
 #: Millimetres around the template's brain that the bending looks at.
 AROUND = 6.0
-#: Dice coefficient of the two masks below which neither is trusted. Real heads had
-#: 0.93 and more, phantoms with wrong masks 0.82 to 0.94: it catches some failures, not all.
+#: Dice coefficient of the two masks below which neither is trusted.
 AGREEMENT = 0.92
+#: Mean contrast across the surface (relative, square root of the intensity) below which it stands on no edge.
+CONTRAST = 0.25
+#: Millimetres from the skin to half of the surface; more, and the mask misses a part of the brain.
+DEPTH = 20.0
 #: From a quarter to the full grid.
 ITERATIONS = (40, 30, 15)
 #: Millilitres. Outside of this, no adult's or school child's intracranial space (Courchesne et al. 2000,
@@ -62,6 +66,10 @@ class Fit(NamedTuple):
         Part of the variance of the head that the template's tissues explained before it was bent, 0 to 1.
     agreement : float
         Dice coefficient of the masks that two independent starts led to.
+    contrast : float
+        Across the surface of the brain, mean, 0 to 1.
+    depth : float
+        Millimetres from the skin to the surface of the brain, median.
     """
 
     mask: Mask
@@ -69,6 +77,8 @@ class Fit(NamedTuple):
     to_template: Affine
     explained: float
     agreement: float
+    contrast: float
+    depth: float
 
 
 class BrainFiles(NamedTuple):
@@ -85,7 +95,7 @@ class BrainFiles(NamedTuple):
     explained : float
         Part of the head's variance that the template explained; a low one asks for a look.
     plausible : bool
-        Whether the volume is that of a brain, and two starts led to one mask.
+        Whether volume, contrast and depth are those of a brain, and two starts led to one mask.
     why : str
         What is wrong, or nothing.
     """
@@ -105,8 +115,8 @@ def find_brain(head: Volume) -> Fit:
     """Return the brain of a head.
 
     The template is laid on the head twice, by its tissues and by its distance from the skin; from both places the
-    surface looks for the edge of the brain. The one with the steeper edges is taken, and how well the two agree is
-    told. Tissues enter by regression and edges by darkness, so that T1w and T2w go the same way.
+    surface looks for the edge of the brain. The one with more contrast across it is taken, and how well the two agree
+    is told. Tissues enter by regression and edges by darkness, so that T1w and T2w go the same way.
 
     Parameters
     ----------
@@ -120,7 +130,7 @@ def find_brain(head: Volume) -> Fit:
     clipped = clip_head(coarse, skin)
     template = load_template(GRID)
     by_tissue, explained = align_template(template, clipped, skin)
-    fine = shrink(head, EDGE)
+    fine = _make_cubes(head, EDGE)
     skin_fine = find_head(fine)
     fine = clip_head(fine, skin_fine)
     depth = distance_transform_edt(skin_fine, sampling=fine.zooms).astype(np.float32)
@@ -129,26 +139,29 @@ def find_brain(head: Volume) -> Fit:
         placed = Volume(template.mask.data, matrix @ template.mask.affine)
         start = resample(placed, fine.data.shape, fine.affine) > 0.5
         found.append((matrix, *refine(start, fine, depth)))
-    matrix, mask, _ = max(found, key=lambda one: one[2])
+    matrix, mask, contrast = max(found, key=lambda one: one[2])
     agreement = measure_overlap(found[0][1], found[1][1])
     soft = Volume(mask.astype(np.float32), fine.affine)
     brain = resample(soft, head.data.shape, head.affine) > 0.5
     inside = resample(soft, clipped.data.shape, clipped.affine)
     with TemporaryDirectory(dir=Path.cwd(), prefix="brain-") as folder:
         tissues = _bend(Volume(clipped.data * inside, clipped.affine), template, matrix, head, Path(folder))
-    return Fit(brain, tissues, np.asarray(np.linalg.inv(matrix)), explained, agreement)
+    below = float(np.median(depth[mask & ~erode(mask, EDGE * 1.01, fine.zooms)])) if mask.any() else 0.0
+    return Fit(brain, tissues, np.asarray(np.linalg.inv(matrix)), explained, agreement, contrast, below)
 
 
-def measure_overlap(first: Mask, second: Mask) -> float:
-    """Return the Dice coefficient of two masks; 0 where both are empty.
-
-    Examples
-    --------
-    >>> measure_overlap(np.array([True, True]), np.array([True, False])).__round__(2)
-    0.67
-    """
-    total = int(first.sum()) + int(second.sum())
-    return 2 * float((first & second).sum()) / total if total else 0.0
+def _make_cubes(volume: Volume, size: float) -> Volume:
+    """Return the image with cubic voxels; on larger ones the surface would stick to the grid."""
+    small = shrink(volume, size)
+    # The border slices reach half a voxel beyond their middle.
+    corner = np.eye(4)
+    corner[:3, 3] = -1
+    padded = Volume(np.pad(small.data, 1, mode="edge"), small.affine @ corner)
+    counts = np.rint(np.array(small.data.shape) * small.zooms / size).astype(int)
+    step = np.diag([*(size / small.zooms), 1.0])
+    step[:3, 3] = (np.array(small.data.shape) - 1) / 2 - (counts - 1) / 2 * size / small.zooms
+    affine = small.affine @ step
+    return Volume(resample(padded, tuple(counts), affine), affine)
 
 
 def _bend(brain: Volume, template: Template, matrix: Affine, head: Volume, folder: Path) -> tuple[Image, Image, Image]:
@@ -205,6 +218,25 @@ def doubt_agreement(agreement: float) -> str:
     return f"two searches for the brain agree with Dice {agreement:.2f} only; look at the mask"
 
 
+def doubt_surface(contrast: float, depth: float) -> str:
+    """Return what is wrong with the surface of a brain, or nothing.
+
+    Examples
+    --------
+    >>> doubt_surface(0.4, 16.0)
+    ''
+    >>> doubt_surface(0.2, 16.0)
+    'the surface of the brain mask stands on no clear edge (contrast 0.20); look at the mask'
+    >>> doubt_surface(0.4, 24.0)
+    'the surface of the brain mask lies 24 mm below the skin; look at the mask'
+    """
+    if contrast < CONTRAST:
+        return f"the surface of the brain mask stands on no clear edge (contrast {contrast:.2f}); look at the mask"
+    if depth > DEPTH:
+        return f"the surface of the brain mask lies {depth:.0f} mm below the skin; look at the mask"
+    return ""
+
+
 def doubt_volume(volume_ml: float) -> str:
     """Return what is wrong with the volume of a brain, or nothing.
 
@@ -232,7 +264,8 @@ def mask_brain(image: Path) -> BrainFiles:
     head = load_volume(image)
     fit = find_brain(head)
     millilitres = float(fit.mask.sum() * np.prod(head.zooms) / 1000)
-    why = "; ".join(filter(None, (doubt_volume(millilitres), doubt_agreement(fit.agreement))))
+    doubts = (doubt_volume(millilitres), doubt_agreement(fit.agreement), doubt_surface(fit.contrast, fit.depth))
+    why = "; ".join(filter(None, doubts))
     names = ("csf", "gm", "wm")
     tissues = [
         save_volume(f"template_{name}.nii.gz", part, head.affine) for name, part in zip(names, fit.tissues, strict=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bidsflow_pipelines.engines.align import SCALP, align_template, clip_head
-from bidsflow_pipelines.engines.brain import doubt_agreement, doubt_volume, mask_brain
+from bidsflow_pipelines.engines.brain import doubt_agreement, doubt_surface, doubt_volume, mask_brain
 from bidsflow_pipelines.engines.head import find_head
 from bidsflow_pipelines.engines.images import Image, Volume, dilate, load_mask, resample, save_volume
 from bidsflow_pipelines.engines.motion import to_matrix
@@ -60,15 +60,29 @@ def test_surface_moves_to_the_skull_when_it_starts_elsewhere() -> None:
     data = np.where(brain, 100, np.where((radius > 68) & (radius < 78), 110, 0)).astype(np.float32)
     start = np.linalg.norm(points - [4, -3, 2], axis=-1) < 53
     depth = np.clip(78 - radius, 0, None)
-    found, sharpness = refine(start, Volume(data, affine), depth)
+    found, contrast = refine(start, Volume(data, affine), depth)
     assert dice(start, brain) < 0.85
     assert dice(found, brain) > 0.96
-    assert sharpness > 0.3
+    assert doubt_surface(contrast, 16) == ""
 
 
-def test_brain_is_found_when_the_head_is_a_phantom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_surface_is_doubted_when_there_is_no_edge() -> None:
+    shape, affine = grid(4.0, (160.0, 160.0, 160.0))
+    radius = np.linalg.norm(np.indices(shape).T * 4.0 + affine[:3, 3], axis=-1).T
+    even = Volume(np.full(shape, 100, dtype=np.float32), affine)
+    _, contrast = refine(radius < 40, even, np.full(shape, 50, dtype=np.float32))
+    assert "no clear edge" in doubt_surface(contrast, 16)
+    assert "24 mm" in doubt_surface(0.5, 24)
+
+
+def test_brain_is_found_twice_alike_when_the_head_is_a_phantom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     head = paint(T2W, 4.0, noise=15)
-    files = mask_brain(save_volume("head.nii.gz", head.data, head.affine))
-    brain = part_of(BRAIN, 4.0) > 0.5
-    assert dice(load_mask(files.brain), brain) > 0.85  # no template fits this brain well (docs/engines.md)
+    runs = []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        runs.append(mask_brain(save_volume("head.nii.gz", head.data, head.affine)))
+    assert dice(load_mask(runs[0].brain), part_of(BRAIN, 4.0) > 0.5) > 0.93
+    assert runs[0].plausible
+    for first, second in zip(runs[0][:4], runs[1][:4], strict=True):
+        assert first.read_bytes() == second.read_bytes()
