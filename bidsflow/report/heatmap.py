@@ -23,6 +23,7 @@ _TOP, _BAND = 34.0, 10.0
 _CELL = (6.0, 14.0)  # how high a row is: at least, at most
 _HEIGHT = 300.0
 _MAX_BYTES = 200_000
+_SHARP = (1400, 400)  # pixels of the picture, about
 
 
 def draw_heatmap(
@@ -68,7 +69,10 @@ def draw_heatmap(
     if not rows or not columns or (bands and sum(many for _, many in bands) != columns):
         raise ValueError(f"heat map {title!r}: bands {list(bands)} of an array of shape {values.shape}")
     height = rows * min(max(_HEIGHT / rows, _CELL[0]), _CELL[1])
-    data = encode_webp(Image.fromarray(colour_levels(find_levels(values[::-1], look), look)), max_bytes=_MAX_BYTES)
+    cells = Image.fromarray(colour_levels(find_levels(values[::-1], look), look))
+    # As large as it is shown: a browser would blur a picture that it has to enlarge.
+    sharp = cells.resize((columns * -(-_SHARP[0] // columns), rows * -(-_SHARP[1] // rows)), Image.Resampling.NEAREST)
+    data = encode_webp(sharp, max_bytes=_MAX_BYTES)
     base = _TOP + height
     shapes: list[Shape] = [
         Picture(data, "image/webp", _LEFT, _TOP, _RIGHT - _LEFT, height),
@@ -88,9 +92,9 @@ def draw_heatmap(
         _WIDTH,
         base + 42.0,
         tuple(shapes),
-        alt=f"{title}: {rows} {up}s of {columns} {across}s, {look.scale} from {low} to {high} {look.unit}".rstrip(),
+        alt=f"{title}: {rows} rows of {columns} columns, {look.scale} from {low} to {high} {look.unit}".rstrip(),
         caption=caption,
-        details=(f"{look.scale} from {low} to {high} {look.unit}".rstrip(), f"{rows} {up}s, {columns} {across}s"),
+        details=(f"{look.scale} from {low} to {high} {look.unit}".rstrip(), f"{rows} by {columns} values"),
     )
 
 

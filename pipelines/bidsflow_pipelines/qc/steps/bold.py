@@ -5,15 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bidsflow_pipelines.engines.images import load_mask, load_volume
+from bidsflow_pipelines.engines.images import Image, Mask, dilate, erode, load_mask, load_volume
 from bidsflow_pipelines.engines.motion import COLUMNS, load_motion
 from bidsflow_pipelines.engines.series import open_series
 from bidsflow_pipelines.qc.files import clean_doubts, to_values, zooms_of
 from bidsflow_pipelines.qc.steps.coverage import keep_covered
+
+if TYPE_CHECKING:
+    from bidsflow.report.shapes import Drawing
+
+#: Millimetres from the edge of the brain within which the cortex lies.
+CORTEX = 10.0
+#: Voxels beyond the edge of the brain that the crown reaches; the first half is not sure to be outside.
+CROWN = 2.6
+#: Parts of the carpet, from top to bottom.
+PARTS = {1: "outer brain", 2: "inner brain", 3: "crown"}
 
 
 class Counted(NamedTuple):
@@ -149,35 +160,25 @@ def draw(
     import nibabel as nib
 
     from bidsflow.report.shapes import Ink
-    from bidsflow.report.slices import Look, Outline, draw_mosaic, find_air_look, find_box
+    from bidsflow.report.slices import Look, Outline, draw_mosaic, find_air_look, find_box, outline_labels
     from bidsflow.report.store import dump_figures
-    from bidsflow.report.timeline import Course, draw_timeline, sample_carpet
 
     img = nib.load(realigned)
     average = nib.load(mean)
     mask = load_mask(brain)
     box = find_box(mask)
-    outline = (Outline("brain mask", mask, Ink.ORANGE),)
-    table = _read_table(timeseries)
     series = np.asanyarray(img.dataobj)
     seen = keep_covered(series, np.ones_like(mask))
     covered = mask & seen if (mask & seen).any() else mask
-    carpet = sample_carpet(series, covered.astype(np.uint8), {1: "brain"})
-    fd = table["framewise_displacement"]
-    courses = (
-        Course("displacement", fd, "mm", fd_threshold),
-        Course("std. DVARS", table["std_dvars"]),
-        Course("outliers", table["outliers"]),
-        Course("global signal", table["global_signal"]),
-    )
-    flagged = tuple(rank for rank, value in enumerate(fd) if value > fd_threshold)
+    depth = sort_by_depth(mask, zooms_of(img)) * seen
     spread, ratio = (np.where(seen, load_volume(one).data, 0) for one in (std, tsnr))
     figures = (
-        draw_timeline(
-            courses, title="Motion, signal and carpet", seconds_per_volume=repetition_time, carpet=carpet,
-            flagged=flagged, caption="Bands across the carpet are what a global signal or motion does to all voxels.",
+        draw_course(series, depth, _read_table(timeseries), repetition_time, fd_threshold),
+        draw_mosaic(
+            average, title="Mean", many=24, outlines=(Outline("brain mask", mask, Ink.ORANGE),),
+            caption="Look for dropouts and the mask's edge.",
         ),
-        draw_mosaic(average, title="Mean", many=24, outlines=outline, caption="Look for dropouts and the mask's edge."),
+        draw_mosaic(average, title="Brain in the mean", many=24, box=box, caption="Look for blur, stripes and rings."),
         draw_mosaic(
             nib.Nifti1Image(spread, img.affine), title="Standard deviation", many=18, box=box,
             look=Look((0.0, float(np.percentile(spread[covered], 99.5))), "cividis", "signal"),
@@ -191,10 +192,69 @@ def draw(
             average, title="Background of the mean", many=12, look=find_air_look(average),
             caption="The air, made bright: ghosts along the phase encoding show here.",
         ),
+        draw_mosaic(
+            average, title="Parts of the carpet", many=12, box=box, outlines=outline_labels(depth, PARTS),
+            caption="Where the rows of the carpet come from.",
+        ),
     )  # fmt: skip
     path = Path("figures.json").absolute()
     path.write_text(dump_figures(figures), encoding="utf-8")
     return Drawn(path)
+
+
+def sort_by_depth(mask: Mask, zooms: tuple[float, float, float]) -> NDArray[np.uint8]:
+    """Return the part of the carpet that each voxel belongs to, by its distance from the edge of the brain.
+
+    A functional series alone does not tell grey from white matter. Depth comes near: the cortex lies within about a
+    centimetre of the brain's edge, white matter, ventricles and deep nuclei farther in. The crown just outside of the
+    edge holds no brain: what shows there is motion (Patriat et al. 2015, doi:10.1016/j.neuroimage.2015.02.068).
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (i, j, k)
+        The brain.
+    zooms : tuple of float
+        Voxel size, millimetres.
+
+    Returns
+    -------
+    parts : ndarray of uint8, shape (i, j, k)
+        Keys of `PARTS`, 0 elsewhere.
+    """
+    voxel = max(zooms)
+    size = np.array(zooms)
+    parts = np.zeros(mask.shape, dtype=np.uint8)
+    outside = dilate(mask, CROWN * voxel, size) & ~dilate(mask, 0.5 * voxel, size)
+    parts[outside] = 3
+    parts[mask] = 1
+    parts[erode(mask, max(CORTEX, 1.01 * voxel), size)] = 2
+    return parts
+
+
+def draw_course(
+    series: Image,
+    depth: NDArray[np.uint8],
+    table: dict[str, tuple[float, ...]],
+    repetition_time: float,
+    fd_threshold: float,
+) -> Drawing:
+    """Return displacement, DVARS, outliers and global signal above a carpet of voxels ordered by depth."""
+    from bidsflow.report.timeline import Course, draw_timeline, sample_carpet
+
+    fd = table["framewise_displacement"]
+    courses = (
+        Course("displacement", fd, "mm", fd_threshold),
+        Course("std. DVARS", table["std_dvars"]),
+        Course("outliers", table["outliers"]),
+        Course("global signal", table["global_signal"]),
+    )
+    flagged = tuple(rank for rank, value in enumerate(fd) if value > fd_threshold)
+    return draw_timeline(
+        courses, title="Motion, signal and carpet", seconds_per_volume=repetition_time, flagged=flagged,
+        carpet=sample_carpet(series, depth, PARTS),
+        caption="Bands across all of the carpet are motion, those of the brain alone are breathing or a global signal; "
+        "what the crown shows is not of the brain.",
+    )  # fmt: skip
 
 
 def _read_table(path: Path) -> dict[str, tuple[float, ...]]:
