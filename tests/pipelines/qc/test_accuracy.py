@@ -59,6 +59,13 @@ def test_displacement_is_that_of_the_phantom(finished: Finished, label: str) -> 
 
 
 @pytest.mark.parametrize("label", ["01", "02"])
+def test_displacement_of_diffusion_images_is_small_as_the_phantom_lies_still(finished: Finished, label: str) -> None:
+    stem = f"sub-{label}/dwi/sub-{label}_dir-AP_dwi"
+    voxel = max(nib.load(finished.bids / f"{stem}.nii.gz").header.get_zooms()[:3])
+    assert json.loads((finished.qc / f"{stem}.json").read_text())["fd_mean"] < 0.02 * voxel
+
+
+@pytest.mark.parametrize("label", ["01", "02"])
 @pytest.mark.parametrize("measure", ["sigma_pca", "sigma_piesno"])
 def test_noise_of_diffusion_images_is_that_of_the_phantom(finished: Finished, label: str, measure: str) -> None:
     found = json.loads((finished.qc / f"sub-{label}" / "dwi" / f"sub-{label}_dir-AP_dwi.json").read_text())
