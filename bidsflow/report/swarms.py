@@ -238,10 +238,7 @@ def lay_out(measure: Measure, ranks: Sequence[int], n_groups: int) -> Lane | Non
     if not finite:
         return None
     fences = find_fences(finite)
-    low, high = min(finite), max(finite)
-    if math.isfinite(fences.high):
-        reach = _REACH * (fences.high - fences.median)
-        low, high = max(low, fences.median - reach), min(high, fences.median + reach)
+    low, high = _find_limits(measure.values, ranks, n_groups)
     across = Scale(low, high, _EDGE, LANE_WIDTH - _EDGE)
     places = [across.place(min(max(v, low), high)) if math.isfinite(v) else math.nan for v in measure.values]
     heights = _stack(places)
@@ -260,6 +257,18 @@ def lay_out(measure: Measure, ranks: Sequence[int], n_groups: int) -> Lane | Non
         n_outliers=sum(not fences.low <= v <= fences.high for v in finite) if len(finite) >= _MIN_POINTS else 0,
         n_beyond=sum(not low <= v <= high for v in finite),
     )
+
+
+def _find_limits(values: Sequence[float], ranks: Sequence[int], n_groups: int) -> tuple[float, float]:
+    """Return the ends of a lane: wide enough for what is usual in all images and in each group."""
+    groups = [[v for v, rank in zip(values, ranks, strict=True) if rank == group] for group in range(n_groups)]
+    finite = [v for v in values if math.isfinite(v)]
+    told = [fences for fences in map(find_fences, (values, *groups)) if math.isfinite(fences.high)]
+    if not told:
+        return min(finite), max(finite)
+    lows = (fences.median - _REACH * (fences.median - fences.low) for fences in told)
+    highs = (fences.median + _REACH * (fences.high - fences.median) for fences in told)
+    return max(min(finite), min(lows)), min(max(finite), max(highs))
 
 
 def _stack(places: Sequence[float]) -> list[float]:

@@ -14,10 +14,11 @@ from html.parser import HTMLParser
 
 import pytest
 
+from bidsflow import report
 from bidsflow.report.page import render, trace_path
 from bidsflow.report.rating import Rating
 from bidsflow.report.shapes import Drawing, Flicker, Ink, Path, Picture, Words
-from bidsflow.report.swarms import Measure, Point, Swarms
+from bidsflow.report.swarms import Measure, Point, Swarms, find_fences
 from bidsflow.report.values import (
     Badge,
     Bar,
@@ -299,6 +300,18 @@ def test_render_stays_small_when_there_are_a_thousand_images() -> None:
 def test_flicker_raises_when_sizes_differ() -> None:
     with pytest.raises(ValueError, match="differ"):
         Flicker("t", Drawing("a", 3, 4), Drawing("b", 3, 5))
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs a JavaScript engine")
+@pytest.mark.parametrize("values", [(1.0, 2, 3, 4, 100), (1.0, 1, 1, 1, 2), (0.0, 1, 5, 7, 7.5, 9)])
+def test_script_finds_the_same_fences(values: tuple[float, ...]) -> None:
+    script = (pathlib.Path(report.__file__).parent / "templates" / "figures.js").read_text(encoding="utf-8")
+    start = script.index("function findFences")
+    code = script[start : script.index("\n}\n", start) + 2]
+    call = f"const f = findFences({list(values)}); console.log(f.middle, f.low, f.high);"
+    said = subprocess.run(["node", "-e", code + call], capture_output=True, text=True, check=True, timeout=60).stdout
+    fences = find_fences(values)
+    assert [float(word) for word in said.split()] == pytest.approx([fences.median, fences.low, fences.high])
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs a browser")

@@ -54,6 +54,14 @@ def test_lane_draws_wild_values_at_its_ends_and_counts_them() -> None:
     assert read_dots(lane.dots[0])[-1][0] == 990
 
 
+def test_lane_is_wide_enough_for_a_group_that_lies_apart() -> None:
+    values = (*np.random.default_rng(0).normal(size=40).tolist(), 50.0, 50.1, 50.2, 50.3, 50.4, 1e6)
+    lane = lay_out(Measure("x", values), (0,) * 40 + (1,) * 6, 2)
+    assert lane is not None
+    assert 50.4 < lane.limits[1] < 60
+    assert lane.n_beyond == 1
+
+
 def test_lane_parts_groups_and_leaves_out_what_was_not_measured() -> None:
     lane = lay_out(Measure("x", (1.0, math.nan, 3.0, 4.0)), (0, 1, 1, 0), 2)
     assert lane is not None

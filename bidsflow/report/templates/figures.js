@@ -56,6 +56,38 @@ function readLane(box, ranks) {
   return { box, svg, values, places, sorted };
 }
 
+// As `swarms.find_fences`: the median, and the values with a robust z of 3.5; null for fewer than five.
+function findFences(values) {
+  const median = (list) => {
+    const sorted = [...list].sort((a, b) => a - b);
+    const half = sorted.length >> 1;
+    return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+  };
+  if (values.length < 5) return null;
+  const middle = median(values);
+  const spreads = values.map((value) => Math.abs(value - middle));
+  const mean = spreads.reduce((sum, one) => sum + one, 0) / spreads.length;
+  const reach = 3.5 * (median(spreads) / 0.6745 || mean / 0.7979) || Infinity;
+  return { middle, low: middle - reach, high: middle + reach };
+}
+
+// Shades what is usual among the images of the chosen groups, and counts what is not.
+function shadeLane(lane, visible) {
+  const [low, high] = lane.box.dataset.limits.split(",").map(Number);
+  const place = (value) => Math.min(1000, Math.max(0, high > low ? 10 + ((value - low) / (high - low)) * 980 : 500));
+  const values = lane.values.filter((value, k) => value !== "" && visible(k)).map(Number);
+  const fences = findFences(values);
+  const [start, end] = fences ? [place(fences.low), place(fences.high)] : [0, 1000];
+  const within = lane.svg.querySelector(".within");
+  within.setAttribute("x", start);
+  within.setAttribute("width", end - start);
+  const middle = lane.svg.querySelector(".middle");
+  if (middle) middle.setAttribute("d", fences ? `M${place(fences.middle)} 0V64` : "");
+  const outside = fences ? values.filter((value) => value < fences.low || value > fences.high).length : 0;
+  const said = fences ? `median ${Number(fences.middle.toPrecision(4))} · ${outside} outlier${outside === 1 ? "" : "s"}` : "too few for outliers";
+  lane.box.querySelector(".lane-sum").textContent = said;
+}
+
 function makeSwarms(root) {
   const items = [...root.querySelectorAll(".points li")];
   const names = items.map((item) => item.textContent);
@@ -169,7 +201,10 @@ function makeSwarms(root) {
   };
   root.querySelector('[data-find="points"]').addEventListener("input", update);
   root.querySelector('[data-find="measures"]').addEventListener("input", pick);
-  boxes.forEach((box) => box.addEventListener("change", update));
+  boxes.forEach((box) => box.addEventListener("change", () => {
+    update();
+    lanes.forEach((lane) => shadeLane(lane, visible));
+  }));
   root.querySelector("[data-tools]").hidden = false;
 }
 
