@@ -8,55 +8,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bidsflow_pipelines.qc.measures.callosum import sigma_cc, snr_cc
 from bidsflow_pipelines.qc.measures.common import (
-    clean,
     efc,
     fber,
     flatten,
     geometry,
-    mad,
     ratio,
     select,
     summary,
 )
 from bidsflow_pipelines.qc.measures.motion import fd, summarize_fd
+from bidsflow_pipelines.qc.measures.shells import B0_LIMIT, Shell, find_shells, mean_b0
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bidsflow_pipelines.qc.measures.common import Image, Mask, Zooms
 
-B0_LIMIT = 50.0
-"""s/mm^2: up to here a volume counts as not diffusion-weighted (as in MRIQC and DIPY)."""
-
-SHELL_GAP = 100.0
-"""s/mm^2: b-values that are closer than this belong to one shell; scanners jitter by a few tens."""
-
-MAX_SHELLS = 11
-"""More than these are no shells but a grid (DSI), which is grouped into `DSI_SHELLS` (as in MRIQC)."""
-
-DSI_SHELLS = 9
-
-MIN_CC = 5
-"""Voxels of the corpus callosum that its noise needs (as in MRIQC)."""
-
 PPM = 1e6
-
-
-@dataclass(frozen=True, slots=True)
-class Shell:
-    """Volumes with the same diffusion weighting.
-
-    Attributes
-    ----------
-    b_value : float
-        Median of its volumes, in s/mm^2; 0 for the volumes without diffusion weighting.
-    volumes : tuple of int
-        Their indices in the series.
-    """
-
-    b_value: float
-    volumes: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,56 +114,6 @@ def measure_dwi(images: DwiImages, zooms: Zooms, *, coils: int = 4) -> dict[str,
             "summary_wm": summary(b0, images.wm),
         }
     ) | geometry(series.shape, zooms)
-
-
-def find_shells(b_values: NDArray[np.floating]) -> tuple[Shell, ...]:
-    """Return the volumes grouped by diffusion weighting, the weakest first.
-
-    Parameters
-    ----------
-    b_values : ndarray, shape (n,)
-        In s/mm^2.
-
-    Returns
-    -------
-    shells : tuple of Shell
-        The first has b-value 0, and may be empty of volumes only if the series is.
-
-    Notes
-    -----
-    A gap of 100 s/mm^2 separates shells. MRIQC rounds to hundreds instead, which tears a shell of 745 to 755 apart.
-    Both group a grid of more than eleven b-values (DSI) into nine at most: MRIQC by k-means, here by Ward's method,
-    which has no random start.
-
-    Examples
-    --------
-    >>> [(shell.b_value, shell.volumes) for shell in find_shells(np.array([5, 1000, 2000, 995, 0]))]
-    [(0.0, (0, 4)), (997.5, (1, 3)), (2000.0, (2,))]
-    """
-    weak = Shell(0.0, tuple(int(index) for index in np.flatnonzero(b_values <= B0_LIMIT)))
-    strong = np.flatnonzero(b_values > B0_LIMIT)
-    order = strong[np.argsort(b_values[strong], kind="stable")]
-    groups = np.split(order, np.flatnonzero(np.diff(b_values[order]) >= SHELL_GAP) + 1) if order.size else []
-    if len(groups) > MAX_SHELLS:
-        groups = _cluster(b_values, order)
-    found = [Shell(float(np.median(b_values[group])), tuple(sorted(int(index) for index in group))) for group in groups]
-    return (weak, *found) if weak.volumes else tuple(found)
-
-
-def _cluster(b_values: NDArray[np.floating], order: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-    """Return the volumes of a grid in at most nine groups of similar b-value, the weakest first."""
-    from scipy.cluster.hierarchy import fcluster, linkage
-
-    labels = fcluster(linkage(b_values[order].reshape(-1, 1), "ward"), DSI_SHELLS, "maxclust")
-    return np.split(order, np.flatnonzero(np.diff(labels)) + 1)  # sorted values: clusters are intervals
-
-
-def mean_b0(series: Image, shells: tuple[Shell, ...]) -> Image:
-    """Return the mean of the volumes without diffusion weighting (zeros where there is none)."""
-    weak = [volume for shell in shells if shell.b_value == 0 for volume in shell.volumes]
-    if not weak:
-        return np.zeros(series.shape[:3])
-    return clean(series[..., weak].mean(axis=3, dtype=np.float64))
 
 
 def bdiffs(b_vectors: NDArray[np.floating], rotated: NDArray[np.floating] | None) -> NDArray[np.float64]:
@@ -317,15 +237,6 @@ def _correlation(first: Image, second: Image) -> float:
     return ratio(float(np.dot(one, other)), math.sqrt(float(np.dot(one, one)) * float(np.dot(other, other))))
 
 
-def sigma_cc(b0: Image, cc: Mask) -> float:
-    """Return the noise within the corpus callosum: the scaled median absolute deviation of the b=0 image.
-
-    In units of the image; lower is better. NaN with less than five voxels (MRIQC writes 0).
-    """
-    values = select(b0, cc)
-    return mad(values) if values.size >= MIN_CC else math.nan
-
-
 def sigma_pca(noise: Image, mask: Mask) -> float:
     """Return the median, over the brain, of the noise that a PCA of patches has found (Veraart et al. 2016).
 
@@ -359,46 +270,6 @@ def sigma_piesno(series: Image, coils: int = 4) -> float:
     sigma, noise = piesno(series, N=coils, return_mask=True)
     found = np.asarray(sigma)[noise.any(axis=(0, 1))]
     return float(np.median(found)) if found.size else math.nan
-
-
-def snr_cc(series: Image, cc: Mask, shells: tuple[Shell, ...], b_vectors: NDArray[np.floating]) -> dict[str, float]:
-    """Return the signal-to-noise ratio within the corpus callosum.
-
-    The mean signal over `sigma_cc`. Diffusion is fastest along the fibres, from left to right: the direction nearest to
-    x has the worst, the two nearest to y and z (averaged) the best ratio of a shell. Without unit; higher is better.
-
-    Parameters
-    ----------
-    series : ndarray, shape (i, j, k, n)
-        Realigned; the first axis runs between left and right.
-    cc : ndarray of bool, shape (i, j, k)
-        The corpus callosum.
-    shells : tuple of Shell
-        From `find_shells`.
-    b_vectors : ndarray, shape (n, 3)
-        In the axes of the image; of either sign.
-
-    Returns
-    -------
-    snr : dict
-        ``shell0`` without diffusion weighting, ``shell1_worst``, ``shell1_best`` and so on. NaN with less than five
-        voxels, or without b=0 volumes (MRIQC writes 0).
-
-    Notes
-    -----
-    MRIQC 24 numbers the b=0 volumes as shell 1 too; here shell 1 is the first with diffusion weighting.
-    """
-    b0 = mean_b0(series, shells)
-    noise = sigma_cc(b0, cc)
-    inside = np.asarray(cc, dtype=bool)
-    means = series[inside].mean(axis=0, dtype=np.float64) if inside.any() else np.full(series.shape[3], math.nan)
-    found = {"shell0": ratio(float(select(b0, inside).mean()) if inside.any() else math.nan, noise)}
-    for index, shell in enumerate((shell for shell in shells if shell.b_value > 0), 1):
-        volumes = np.array(shell.volumes)
-        x, y, z = means[volumes[np.abs(b_vectors[volumes]).argmax(axis=0)]]
-        found[f"shell{index}_worst"] = ratio(float(x), noise)
-        found[f"shell{index}_best"] = ratio(float(y + z) / 2, noise)
-    return found
 
 
 def spikes(series: Image, mask: Mask, shells: tuple[Shell, ...]) -> dict[str, float]:
@@ -448,79 +319,3 @@ def _spike_limit(series: Image, inside: Mask, shell: Shell) -> float:
     count = len(shell.volumes) * int(np.count_nonzero(inside))
     mean = total / count
     return offset + mean + 3 * math.sqrt(max(squares / count - mean**2, 0.0))
-
-
-def white_matter(fa: Image, threshold: float = 0.35) -> Mask:
-    """Return the white matter: the largest connected region of high fractional anisotropy.
-
-    Parameters
-    ----------
-    fa : ndarray, shape (i, j, k)
-        Fractional anisotropy, closed and opened before the threshold; what is not finite counts as 0.
-    threshold : float
-        Without unit.
-
-    Returns
-    -------
-    wm : ndarray of bool, shape (i, j, k)
-        Empty where nothing exceeds the threshold.
-    """
-    from scipy.ndimage import generate_binary_structure, label
-
-    smooth = _close_and_open(np.clip(np.nan_to_num(fa), 0, 1))
-    regions, count = label(smooth > threshold, structure=generate_binary_structure(3, 3))
-    if count == 0:
-        return np.zeros(fa.shape, dtype=bool)
-    sizes = np.bincount(regions.ravel())
-    largest: Mask = regions == int(np.argmax(sizes[1:])) + 1
-    return largest
-
-
-def corpus_callosum(color_fa: Image, wm: Mask) -> Mask:
-    """Return the corpus callosum: the red part in the middle of the white matter.
-
-    Color FA (closed and opened) within (0.4, 0.008, 0.008) and (1.1, 0.25, 0.25), in the inner three fifths of the box
-    around the white matter along each axis; closed and opened again. The bounds are those of MRIQC.
-
-    Parameters
-    ----------
-    color_fa : ndarray, shape (i, j, k, 3)
-        Absolute principal direction times fractional anisotropy: red is left-right.
-    wm : ndarray of bool, shape (i, j, k)
-        From `white_matter`.
-
-    Returns
-    -------
-    cc : ndarray of bool, shape (i, j, k)
-        May be empty.
-    """
-    from scipy.ndimage import binary_closing, binary_opening, generate_binary_structure
-
-    colors = np.nan_to_num(color_fa)
-    red = np.asarray(wm, dtype=bool).copy()
-    for channel, (low, high) in enumerate(((0.4, 1.1), (0.008, 0.25), (0.008, 0.25))):
-        smooth = _close_and_open(colors[..., channel])
-        red &= (smooth >= low) & (smooth <= high)
-    cross = generate_binary_structure(3, 2)
-    cc: Mask = binary_opening(binary_closing(red & _middle(wm), cross), cross)
-    return cc
-
-
-def _close_and_open(image: Image) -> Image:
-    """Return the image after a closing and an opening of grey values with the 18-neighbourhood."""
-    from scipy.ndimage import generate_binary_structure, grey_closing, grey_opening
-
-    shape = generate_binary_structure(3, 2)
-    smooth: Image = grey_opening(grey_closing(image, footprint=shape), footprint=shape)
-    return smooth
-
-
-def _middle(mask: Mask) -> Mask:
-    """Return the inner three fifths, along each axis, of the box around a mask."""
-    middle = np.zeros(mask.shape, dtype=bool)
-    occupied = np.argwhere(mask)
-    if occupied.size:
-        low, high = occupied.min(axis=0), occupied.max(axis=0) + 1
-        margin = (high - low) // 5
-        middle[tuple(slice(a + m, b - m) for a, b, m in zip(low, high, margin, strict=True))] = True
-    return middle

@@ -76,7 +76,8 @@ def measure(
     """
     import nibabel as nib
 
-    from bidsflow_pipelines.qc.measures.dwi import DwiImages, corpus_callosum, measure_dwi, white_matter
+    from bidsflow_pipelines.qc.measures.callosum import corpus_callosum, white_matter
+    from bidsflow_pipelines.qc.measures.dwi import DwiImages, measure_dwi
     from bidsflow_pipelines.qc.measures.motion import fd, summarize_fd
 
     original = nib.load(image)

@@ -6,26 +6,21 @@ import pytest
 
 pytest.importorskip("scipy")
 
+from bidsflow_pipelines.qc.measures.callosum import corpus_callosum, sigma_cc, snr_cc, white_matter
 from bidsflow_pipelines.qc.measures.dwi import (
     DwiImages,
-    Shell,
     bdiffs,
-    corpus_callosum,
     fa_degenerate,
     fa_nans,
-    find_shells,
-    mean_b0,
     measure_dwi,
     ndc,
     nearest_in_q_space,
-    sigma_cc,
     sigma_pca,
     sigma_piesno,
-    snr_cc,
     spikes,
     summarize_bdiffs,
-    white_matter,
 )
+from bidsflow_pipelines.qc.measures.shells import Shell, find_shells, mean_b0
 
 SHAPE = (20, 22, 12)
 MASK = np.zeros(SHAPE, dtype=bool)
