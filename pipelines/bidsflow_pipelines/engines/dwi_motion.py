@@ -13,22 +13,25 @@ prediction goes with it. So does a shift of all weighted volumes against those w
 another. Eddy currents move volumes by what is linear in g. Of all motions that differ only by these, the least is
 taken: that with the smallest sum of steps from volume to volume. Heads do not know the order of the gradients. So a
 jump between a single volume without weighting and all others is not seen. (Mutual information would see it, but is off
-by up to 2 mm between b = 0 and b = 1000 s/mm² in real images.)
+by up to 2 mm between b = 0 and b = 1000 s/mm² in real images.) With too few directions for a prediction, volumes are
+aligned with the mean of their shell by mutual information.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsflow_pipelines.engines.dwi import B0_LIMIT, Gradients, load_gradients
-from bidsflow_pipelines.engines.images import Mask, Volume, dilate, load_mask
+from bidsflow_pipelines.engines.dwi import B0_LIMIT, Gradients, load_gradients, round_shells
+from bidsflow_pipelines.engines.images import Mask, Volume, dilate, load_mask, shrink
+from bidsflow_pipelines.engines.itk import SEED
 from bidsflow_pipelines.engines.motion import (
     RADIUS,
     SMOOTH,
+    centre_of_grid,
     find_pose,
     make_target,
     move_back,
@@ -44,6 +47,10 @@ ROUNDS = 2
 FLOOR = 0.02
 #: Part of a column that has to be new for it to count.
 NEW = 0.03
+#: Powers of b that contrasts are made of, without the direction.
+POWERS = 3
+#: Millimetres of the images that are aligned by mutual information.
+COARSE = 4.0
 #: Millimetres: steps below this are equal, for the sum of steps.
 STILL = 2e-3
 
@@ -125,6 +132,8 @@ def calm(motion: NDArray[np.float64], free: NDArray[np.float64]) -> NDArray[np.f
     [0.0, 0.0, 0.0, 0.0, 0.5, 0.5]
     """
     least = np.repeat([STILL, STILL / RADIUS], 3)  # a turn is counted at the surface of the head
+    if len(motion) < 2:
+        return motion
     steps, columns = np.diff(motion, axis=0), np.diff(free, axis=0)
     amounts = np.zeros((free.shape[1], 6))
     for parameter in range(6):
@@ -154,18 +163,47 @@ def find_dwi_motion(series: Series, gradients: Gradients, brain: Mask) -> NDArra
     zooms = Volume(brain, series.affine).zooms
     rim = dilate(brain, float(2 * zooms.max()), zooms)
     motion = np.zeros((len(series), 6))
-    is_weighted = gradients.b_values > max(B0_LIMIT, float(gradients.b_values.min()))
-    plain, weighted = np.flatnonzero(~is_weighted), np.flatnonzero(is_weighted)
-    if not len(weighted):
-        return align_group(series, plain, np.full((len(plain), 1), len(plain) ** -0.5), motion, rim)
+    seen = find_seen(series, brain)
+    plain = np.flatnonzero(seen & (gradients.b_values <= B0_LIMIT))
+    weighted = np.flatnonzero(seen & (gradients.b_values > B0_LIMIT))
     chosen = Gradients(gradients.b_values[weighted], gradients.b_vectors[weighted])
-    contrasts = make_contrasts(chosen)
+    contrasts = make_contrasts(chosen) if len(weighted) else np.zeros((0, 1))
+    if contrasts.shape[1] <= POWERS:  # too few directions for a prediction
+        motion[weighted] = align_shells(series, weighted, round_shells(chosen.b_values), rim)
+    even = np.full((len(plain), 1), max(len(plain), 1) ** -0.5)
     free = np.zeros((len(series), contrasts.shape[1] + 3))
     free[weighted] = add_currents(contrasts, chosen)
     for _ in range(ROUNDS):
-        motion[plain] = align_group(series, plain, np.full((len(plain), 1), len(plain) ** -0.5), motion[plain], rim)
-        motion[weighted] = align_group(series, weighted, contrasts, motion[weighted], rim)
-        motion = calm(motion, free)
+        motion[plain] = align_group(series, plain, even, motion[plain], rim)
+        if contrasts.shape[1] > POWERS:
+            motion[weighted] = align_group(series, weighted, contrasts, motion[weighted], rim)
+        known = np.sort(np.concatenate([plain, weighted]))
+        motion[known] = calm(motion[known], free[known])
+    for index in np.flatnonzero(~seen):
+        motion[index] = motion[max(index - 1, 0)]  # an empty volume tells nothing: no step
+    return motion
+
+
+def find_seen(series: Series, brain: Mask) -> NDArray[np.bool_]:
+    """Return which volumes hold a head: some are empty, where a scan was broken off or a file is damaged."""
+    signal = np.array([float(np.median(series[index][brain])) for index in range(len(series))])
+    return np.asarray(signal > FLOOR * np.median(signal))
+
+
+def align_shells(series: Series, members: NDArray[np.int_], shells: NDArray[np.int_], rim: Mask) -> NDArray[np.float64]:
+    """Return how the head lies in volumes relative to the mean of their shell, by mutual information.
+
+    Maes et al. 1997, doi:10.1109/42.563664. It does not ask for equal contrast, but is wrong by tenths of a millimetre
+    where that differs.
+    """
+    centre = centre_of_grid(rim.shape, series.affine)
+    motion = np.zeros((len(members), 6))
+    for shell in np.unique(shells):
+        ranks = np.flatnonzero(shells == shell)
+        total = sum(series[int(members[rank])] for rank in ranks)
+        mean = Volume(np.asarray(total / len(ranks), dtype=np.float32), series.affine)
+        for rank in ranks if len(ranks) > 1 else ():
+            motion[rank] = align_rigid(mean, Volume(series[int(members[rank])], series.affine), rim, centre)
     return motion
 
 
@@ -174,7 +212,7 @@ def add_currents(contrasts: NDArray[np.float64], gradients: Gradients) -> NDArra
 
     Zeros instead, where there are fewer than two volumes for each column.
     """
-    strength = np.sqrt(gradients.b_values / gradients.b_values.max())[:, None]
+    strength = np.sqrt(gradients.b_values / gradients.b_values.max(initial=1.0))[:, None]
     enough = 2 * (contrasts.shape[1] + 3) <= len(strength)
     return np.hstack([contrasts, strength * gradients.b_vectors * enough])
 
@@ -199,7 +237,8 @@ def align_group(
     """
     if len(members) < 2:
         return motion
-    floor = FLOOR * float(np.median(series[int(members[0])][rim]))
+    first = series[int(members[0])][rim]
+    floor = FLOOR * float(np.median(first[first > 0]))
     maps = np.zeros((basis.shape[1], *rim.shape), dtype=np.float32)
     for index, row, known in zip(members, basis, motion, strict=True):
         still = move_back(series[int(index)], known, series.affine, outside="nearest")
@@ -211,6 +250,56 @@ def align_group(
         pose, _ = find_pose(series[int(index)], target, to_matrix(known, np.zeros(3)))
         found.append(to_row(pose, np.zeros(3)))
     return np.array(found)
+
+
+def align_rigid(fixed: Volume, moving: Volume, mask: Mask, centre: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the six parameters that take points of an image to those of another, by mutual information.
+
+    Parameters
+    ----------
+    fixed, moving : Volume
+        On the same grid; compared at `COARSE` millimetres.
+    mask : ndarray of bool
+        Where to compare, in the fixed image.
+    centre : ndarray, shape (3,)
+        About which the parameters turn, RAS millimetres.
+    """
+    import SimpleITK as sitk  # noqa: N813  # its documented short name
+
+    first = _to_sitk(shrink(fixed, COARSE))
+    second = _to_sitk(shrink(moving, COARSE))
+    small = shrink(Volume(mask.astype(np.float32), fixed.affine), COARSE)
+    where = sitk.Cast(_to_sitk(small) > 0.5, sitk.sitkUInt8)
+    lps = (np.diag([-1.0, -1, 1]) @ centre).tolist()
+    search = sitk.ImageRegistrationMethod()
+    search.SetNumberOfThreads(1)  # sums in the same order, whatever the machine
+    search.SetMetricAsMattesMutualInformation(32)
+    search.SetMetricSamplingStrategy(search.NONE)
+    search.SetMetricFixedMask(where)
+    search.SetInterpolator(sitk.sitkBSpline)
+    search.SetOptimizerAsRegularStepGradientDescent(1.0, 1e-3, 200, 0.7, 1e-8)
+    search.SetOptimizerScalesFromPhysicalShift()
+    start = sitk.Euler3DTransform()
+    start.SetCenter(lps)
+    search.SetInitialTransform(start, inPlace=True)
+    search.SetMetricSamplingPercentage(1.0, SEED)
+    search.Execute(first, second)
+    turn = np.diag([-1.0, -1, 1]) @ np.reshape(start.GetMatrix(), (3, 3)) @ np.diag([-1.0, -1, 1])
+    matrix = np.eye(4)
+    matrix[:3, :3] = turn
+    matrix[:3, 3] = np.diag([-1.0, -1, 1]) @ np.array(start.GetTranslation()) + centre - turn @ centre
+    return to_row(matrix, centre)
+
+
+def _to_sitk(volume: Volume) -> Any:
+    import SimpleITK as sitk  # noqa: N813  # its documented short name
+
+    image = sitk.GetImageFromArray(np.ascontiguousarray(volume.data.transpose(2, 1, 0), dtype=np.float32))
+    flip = np.diag([-1.0, -1, 1])
+    image.SetSpacing(volume.zooms.tolist())
+    image.SetOrigin((flip @ volume.affine[:3, 3]).tolist())
+    image.SetDirection((flip @ volume.affine[:3, :3] / volume.zooms).ravel().tolist())
+    return image
 
 
 def realign_dwi(series: Path, bval: Path, bvec: Path, brain: Path, repetition_time: float = 1.0) -> DwiMotion:

@@ -21,4 +21,5 @@ correction. Framewise displacement is that of Power and colleagues [@Power2012] 
 
 Diffusion series were realigned rigidly, each volume to a prediction of its own contrast from all volumes (the logarithm
 of the signal as a quadratic form of the gradient direction), as eddy does [@Andersson2016]; what follows the gradients
-was not counted as motion. Tensors and noise were estimated with DIPY [@Garyfallidis2014]."""
+was not counted as motion. With fewer than 12 directions they were realigned to the mean of their shell by mutual
+information. Tensors and noise were estimated with DIPY [@Garyfallidis2014]."""

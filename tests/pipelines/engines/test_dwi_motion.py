@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from bidsflow_pipelines.engines.dwi import Gradients
-from bidsflow_pipelines.engines.dwi_motion import calm, find_dwi_motion, make_contrasts, rotate_vectors
+from bidsflow_pipelines.engines.dwi_motion import align_rigid, calm, find_dwi_motion, make_contrasts, rotate_vectors
 from bidsflow_pipelines.engines.images import Mask
 from bidsflow_pipelines.engines.motion import to_matrix
 from bidsflow_pipelines.qc.measures.motion import fd
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bidsflow.phantom.anatomy import TISSUES
 from bidsflow.phantom.signal import attenuate
 from tests.pipelines.engines.build import EPI, paint, part_of
-from tests.pipelines.engines.test_motion import Held
+from tests.pipelines.engines.test_motion import Held, displacement
 
 SIZE, COUNT = 6.0, 26
 NOISE = 7.0
@@ -49,8 +49,13 @@ def scan(motion: NDArray[np.float64]) -> Scan:
     return Scan(Held([one.data for one in painted], painted[0].affine), Gradients(values, vectors), brain)
 
 
-def test_head_that_lies_still_does_not_move_with_the_gradients() -> None:
-    found = find_dwi_motion(*scan(np.zeros((COUNT, 6))))
+@pytest.fixture(scope="module")
+def still() -> Scan:
+    return scan(np.zeros((COUNT, 6)))
+
+
+def test_head_that_lies_still_does_not_move_with_the_gradients(still: Scan) -> None:
+    found = find_dwi_motion(*still)
     assert fd(found).mean() < 0.02 * SIZE
 
 
@@ -60,6 +65,26 @@ def test_motion_of_a_diffusion_series_is_found() -> None:
     found = find_dwi_motion(*scan(drift + jerk))
     assert fd(found).mean() == pytest.approx(fd(drift + jerk).mean(), rel=0.15)
     assert int(fd(found).argmax()) == 16
+
+
+def test_empty_volume_does_not_move_the_others(still: Scan) -> None:
+    volumes = [np.zeros_like(one) if index == 5 else one for index, one in enumerate(still.series.volumes)]
+    found = find_dwi_motion(Held(volumes, still.series.affine), still.gradients, still.brain)
+    assert fd(found).mean() < 0.02 * SIZE
+    assert np.array_equal(found[5], found[4])
+
+
+@pytest.mark.parametrize("kept", [slice(0, 7), slice(1, 13), slice(0, 1), slice(0, 2)], ids=str)
+def test_short_series_of_a_head_that_lies_still_does_not_move(still: Scan, kept: slice) -> None:
+    gradients = Gradients(still.gradients.b_values[kept], still.gradients.b_vectors[kept])
+    found = find_dwi_motion(Held(still.series.volumes[kept], still.series.affine), gradients, still.brain)
+    assert fd(found).sum() <= 0.1 * SIZE * len(found)
+
+
+def test_empty_series_does_not_move() -> None:
+    series = Held([np.zeros((8, 8, 8), np.float32)] * 4, np.eye(4))
+    found = find_dwi_motion(series, Gradients(np.full(4, 1000.0), spread(4)), np.ones((8, 8, 8), dtype=bool))
+    assert not found.any()
 
 
 def test_contrasts_leave_half_of_the_volumes_to_motion() -> None:
@@ -83,3 +108,13 @@ def test_vectors_turn_with_the_head() -> None:
         turned = rotate_vectors(np.array([[1.0, 0.0, 0.0]]), quarter, affine)
         # Both kinds of axes store -x of the world; a head turned to the left sees it turned to the right.
         assert turned == pytest.approx(np.array([[0, 1.0, 0]]))
+
+
+def test_motion_is_found_when_contrast_differs() -> None:
+    truth = np.array([1.5, -1.0, 2.0, 0.02, -0.03, 0.04])
+    fixed = paint(EPI, 4.0, noise=NOISE)
+    weighted = {**EPI, "csf": 60.0, "gray": 350.0, "white": 420.0}
+    moving = paint(weighted, 4.0, to_matrix(truth, np.zeros(3)), noise=NOISE, seed=1)
+    brain = part_of(("csf", "gray", "white"), 4.0) > 0.5
+    found = align_rigid(fixed, moving, brain, np.zeros(3))
+    assert displacement(found, truth) < 0.5  # mm; voxels have 4, and the turn of 3 degrees is found to a tenth
