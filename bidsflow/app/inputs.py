@@ -15,8 +15,8 @@ import sqlite3
 import tempfile
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -190,6 +190,18 @@ def find_inputs(
         broken = {fault.participant for fault in faults}
         labels = [label for label in labels if label not in broken]
         layout = _open_layout(root, labels, database)
+    try:
+        inputs = _choose_images(layout, root, pipeline, labels, selection)
+        if database is not None and inputs.participants:  # else a run that does nothing would leave folders
+            _keep_index(layout, database / _index_name(root, labels))
+    finally:
+        _close(layout)
+    return replace(inputs, faults=(*faults, *inputs.faults))
+
+
+def _choose_images(layout: Any, root: Path, pipeline: Pipeline, labels: Sequence[str], selection: Selection) -> Inputs:
+    """Return what a layout has of each participant."""
+    faults: list[Fault] = []
     participants, without = [], []
     for label in labels:
         images = [image for query in pipeline.reads for image in _find(layout, root, query, label, selection)]
@@ -200,8 +212,6 @@ def find_inputs(
         elif not found:
             ordered = sorted((image for image, _ in images), key=lambda one: str(one.name))
             participants.append(Participant(label, tuple(ordered)))
-    if database is not None and participants:  # else a run that does nothing would leave folders
-        _keep_index(layout, database / _index_name(root, labels))
     return Inputs(tuple(participants), tuple(faults), tuple(without))
 
 
@@ -240,7 +250,7 @@ def _keep_index(layout: Any, where: Path) -> None:
     try:
         where.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=where.parent, prefix="new-") as half:
-            layout.save(Path(half, "index"), replace_connection=False)
+            _save(layout, Path(half, "index"))
             with suppress(OSError):  # another run was faster
                 Path(half, "index").rename(where)
     except (OSError, sqlite3.Error) as error:  # it only saves time
@@ -249,6 +259,20 @@ def _keep_index(layout: Any, where: Path) -> None:
     for old in where.parent.glob(f"{where.name.partition('-')[0]}-*"):
         if old != where:
             shutil.rmtree(old, ignore_errors=True)
+
+
+def _save(layout: Any, folder: Path) -> None:
+    """Write the database of a layout where pybids looks for it; its own `save` closes neither end."""
+    folder.mkdir()
+    engine = layout.connection_manager.engine
+    with closing(sqlite3.connect(folder / "layout_index.sqlite")) as copy, engine.connect() as original:
+        original.connection.driver_connection.backup(copy)
+
+
+def _close(layout: Any) -> None:
+    """Close the database of a layout, which pybids leaves open."""
+    layout.session.close()
+    layout.connection_manager.engine.dispose()
 
 
 def _index_name(root: Path, labels: Sequence[str]) -> str:

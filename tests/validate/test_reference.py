@@ -176,12 +176,11 @@ _INTERRUPTED_AT_START = """
 import os, pathlib, signal, subprocess, sys
 import bidsflow.validate
 
-def fork(*args, really=subprocess._fork_exec):
-    pid = really(*args)
+def execute(self, *args, really=subprocess.Popen._execute_child):
+    really(self, *args)
     os.kill(os.getpid(), signal.SIGINT)
-    return pid
 
-subprocess._fork_exec = fork
+subprocess.Popen._execute_child = execute
 bidsflow.validate.run(sys.argv[1], program=pathlib.Path(sys.argv[2]))
 """
 _INTERRUPTED_LATER = """

@@ -1,7 +1,8 @@
 """Where the brain is: a template is laid on the head, and its surface moves to the edge of the brain.
 
-No network of weights, no download. The template's tissues, bent onto the brain that was found (Avants et al. 2008,
-doi:10.1016/j.media.2007.06.004), come with it, and the affine, which says where up is.
+No network of weights, no download; `network` has one, for those who install it. The template's tissues, bent onto the
+brain that was found (Avants et al. 2008, doi:10.1016/j.media.2007.06.004), come with it, and the affine, which says
+where up is.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from bidsflow_pipelines.engines.images import (
     shrink,
 )
 from bidsflow_pipelines.engines.itk import SEED, from_ants, load_ants, to_ants
+from bidsflow_pipelines.engines.network import find_by_network
 from bidsflow_pipelines.engines.surface import measure_overlap, refine
 from bidsflow_pipelines.engines.templates import Template, load_template
 
@@ -111,7 +113,7 @@ class BrainFiles(NamedTuple):
     why: str
 
 
-def find_brain(head: Volume) -> Fit:
+def find_brain(head: Volume, known: Mask | None = None) -> Fit:
     """Return the brain of a head.
 
     The template is laid on the head twice, by its tissues and by its distance from the skin; from both places the
@@ -122,6 +124,8 @@ def find_brain(head: Volume) -> Fit:
     ----------
     head : Volume
         Anatomical image, corrected for non-uniformity; its affine must say where up is.
+    known : ndarray of bool, optional
+        A mask from elsewhere, to be returned instead; the one found here is what it has to agree with.
     """
     from scipy.ndimage import distance_transform_edt
 
@@ -141,8 +145,11 @@ def find_brain(head: Volume) -> Fit:
         found.append((matrix, *refine(start, fine, depth)))
     matrix, mask, contrast = max(found, key=lambda one: one[2])
     agreement = measure_overlap(found[0][1], found[1][1])
+    if known is not None:
+        own, mask = mask, resample(Volume(known.astype(np.float32), head.affine), fine.data.shape, fine.affine) > 0.5
+        agreement = measure_overlap(own, mask)
     soft = Volume(mask.astype(np.float32), fine.affine)
-    brain = resample(soft, head.data.shape, head.affine) > 0.5
+    brain = resample(soft, head.data.shape, head.affine) > 0.5 if known is None else known
     inside = resample(soft, clipped.data.shape, clipped.affine)
     with TemporaryDirectory(dir=Path.cwd(), prefix="brain-") as folder:
         tissues = _bend(Volume(clipped.data * inside, clipped.affine), template, matrix, head, Path(folder))
@@ -253,16 +260,18 @@ def doubt_volume(volume_ml: float) -> str:
     return f"the brain mask holds {volume_ml:.0f} ml; {low:.0f} to {high:.0f} ml are plausible"
 
 
-def mask_brain(image: Path) -> BrainFiles:
+def mask_brain(image: Path, finder: str = "template") -> BrainFiles:
     """Write the mask of the brain and the template's tissues.
 
     Parameters
     ----------
     image : Path
         T1w or T2w of a head, corrected for non-uniformity.
+    finder : {"template", "deepbet"}
+        What finds the brain; deepbet knows T1w only.
     """
     head = load_volume(image)
-    fit = find_brain(head)
+    fit = find_brain(head, find_by_network(image, head) if finder == "deepbet" else None)
     millilitres = float(fit.mask.sum() * np.prod(head.zooms) / 1000)
     doubts = (doubt_volume(millilitres), doubt_agreement(fit.agreement), doubt_surface(fit.contrast, fit.depth))
     why = "; ".join(filter(None, doubts))

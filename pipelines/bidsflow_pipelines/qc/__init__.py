@@ -10,6 +10,11 @@ class QcParams:
     """What a user may change."""
 
     fd_threshold: float = param(0.2, "Framewise displacement above which a volume counts as moved.", unit="mm")
+    brain: str = param(
+        "template",
+        "What finds the brain of T1w images; deepbet is a network that has to be installed (bidsflow[deepbet]).",
+        choices=("template", "deepbet"),
+    )
     coils: int = param(4, "Receiver channels that PIESNO assumes for the noise of diffusion images; 1 for SENSE.")
 
 
@@ -48,6 +53,12 @@ PIPELINE = Pipeline(
             "Avants BB, Epstein CL, Grossman M, Gee JC. Symmetric diffeomorphic image registration with "
             "cross-correlation. Med Image Anal 12:26-41, 2008.",
             "10.1016/j.media.2007.06.004",
+        ),
+        Citation(
+            "Fisch2024",
+            "Fisch L, Zumdick S, Barkhau C, et al. deepbet: fast brain extraction of T1-weighted MRI using "
+            "convolutional neural networks. Comput Biol Med 179:108845, 2024.",
+            "10.1016/j.compbiomed.2024.108845",
         ),
         Citation(
             "Fonov2011",

@@ -14,6 +14,7 @@ from bidsflow_pipelines.engines.dwi import estimate_noise, extract_b0, fit_tenso
 from bidsflow_pipelines.engines.dwi_motion import realign_dwi
 from bidsflow_pipelines.engines.head import mask_hat, mask_head
 from bidsflow_pipelines.engines.motion import realign
+from bidsflow_pipelines.engines.network import check_network
 from bidsflow_pipelines.engines.tissue import segment
 from bidsflow_pipelines.qc.dictionary import TIMESERIES
 from bidsflow_pipelines.qc.files import derived, figures_file, measures_file, name_scanner, timeseries_file
@@ -40,7 +41,10 @@ def add_anat(flow: Flow, image: Image, stem: str) -> None:
     size = memory_of(image.path)
     flat = flow.add(correct_bias, f"bias_{stem}", memory_gb=3 * size, image=image.path)
     head = flow.add(mask_head, f"head_{stem}", memory_gb=3 * size, image=flat["corrected"])
-    brain = flow.add(mask_brain, f"brain_{stem}", memory_gb=1 + 4 * size, image=flat["corrected"])
+    finder = flow.params.brain if image.suffix == "T1w" else "template"
+    if finder == "deepbet":
+        check_network()
+    brain = flow.add(mask_brain, f"brain_{stem}", memory_gb=1 + 4 * size, image=flat["corrected"], finder=finder)
     tissue = flow.add(
         segment, f"tissue_{stem}", memory_gb=1 + 6 * size,
         image=flat["corrected"], brain=brain["brain"], contrast=image.suffix,
