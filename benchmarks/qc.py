@@ -26,6 +26,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from bidsflow.app.run import THREAD_VARIABLES
+
 
 @dataclass
 class Direct:
@@ -82,9 +84,10 @@ def run_direct(dataset: Path, label: str) -> int:
 
 
 def processor_time(command: Sequence[str]) -> tuple[float, str]:
-    """Run a command; return the user and system time of it and its children, and what it printed."""
+    """Run a command with one thread; return the user and system time of it and its children, and what it printed."""
+    environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout
 
