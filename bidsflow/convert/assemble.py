@@ -240,7 +240,8 @@ def _stage_image(draft: Draft, one: Converted, session: Session, complete: Calla
     text = describe.to_json(complete(one.sidecar))
     files = {f"{path}{ext}": known for ext, known in one.stamps.items()}
     files[f"{path}.json"] = stamp(draft.write(f"{path}.json", text.encode()))
-    return Entry(one.row.series_uid, one.row.image, source_digest(session.series[one.row.series_uid]), files)
+    series = session.series[one.row.series_uid]
+    return Entry(one.row.series_uid, one.row.image, source_digest(series), files, len(series.instances))
 
 
 def _restamp(entry: Entry, seen: Mapping[str, Stamp]) -> Entry:

@@ -46,12 +46,15 @@ class Entry:
         Digest of the instances that it was made of.
     files : mapping of str to Stamp
         What was written, by path relative to the dataset.
+    instances : int
+        How many instances they were; 0 where that was not noted.
     """
 
     series_uid: str
     image: int
     source: str
     files: Mapping[str, Stamp]
+    instances: int = 0
 
 
 #: Begins the name, in a key, of a person of whom nothing is known but the label.
@@ -107,7 +110,7 @@ def read_ledger(dataset: Dataset, folder: str) -> Ledger:
         return {
             path: Entry(
                 entry["series_uid"], int(entry["image"]), entry["source"],
-                {name: Stamp(**values) for name, values in entry["files"].items()},
+                {name: Stamp(**values) for name, values in entry["files"].items()}, int(entry.get("instances", 0)),
             )
             for path, entry in stored.items()
         }  # fmt: skip

@@ -55,10 +55,21 @@ def person_of(series: Series) -> str:
 
 
 def is_someone_else(person: str, other: str) -> bool:
-    """Return whether two people as `person_of` writes them share neither ID nor name, which is no slip of the pen."""
+    r"""Return whether two people as `person_of` writes them are two, beyond what a slip of the pen explains.
+
+    They share neither ID nor name, or two of ID, name and date of birth contradict each other: names are anonymised
+    alike, and numbers are given twice.
+
+    Examples
+    --------
+    >>> is_someone_else("1\x1fDoe\x1f1980", "2\x1fDoe\x1f1980"), is_someone_else("1\x1fDoe\x1f1980", "2\x1fDoe\x1f1970")
+    (False, True)
+    """
     ours, theirs = person.split("\x1f"), other.split("\x1f")
-    named = min(len(ours), len(theirs)) > 2
-    return named and not any(one and one == two for one, two in zip(ours[:2], theirs[:2], strict=True))
+    if min(len(ours), len(theirs)) < 3:
+        return False
+    shared = any(one and one == two for one, two in zip(ours[:2], theirs[:2], strict=True))
+    return not shared or sum(bool(one and two and one != two) for one, two in zip(ours, theirs, strict=True)) > 1
 
 
 def assign(

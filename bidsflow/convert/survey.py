@@ -241,12 +241,17 @@ def _look(
         if name.endswith(".nii.gz") and is_damaged(view.dataset.root / name):
             said = f"{_last(name)} is damaged; delete it, or add --force, and the same command makes it again"
             return Outcome(row, Status.FAILED, said)
+    same = entry.source == source_digest(series)
+    if not same and len(series.instances) < entry.instances:
+        said = f"the export holds {len(series.instances)} of the {entry.instances} files that it was made of"
+        return Outcome(row, Status.FAILED, f"{said}; it stays as it is, --force makes it of what there is")
     changed = f"{', '.join(map(_last, edited))} changed by hand"
+    missing = len(stamps) < len(entry.files)
     if path != row.path:
         because = f"it stands under {path}"
-    elif len(stamps) < len(entry.files):
+    elif missing:
         because = "files of it are missing"
-    elif entry.source != source_digest(series):
+    elif not same:
         because = "its series has changed"
     elif edited:
         return Outcome(row, Status.EDITED, changed)
@@ -254,7 +259,8 @@ def _look(
         return Outcome(row, Status.UNCHANGED)
     if not edited:
         return None
-    return Outcome(row, Status.EDITED, f"{because}, but {changed}; --force replaces it")
+    said = f"{because}, but {changed}; --force replaces it"
+    return Outcome(row, Status.FAILED if missing else Status.EDITED, said)
 
 
 def _last(name: str) -> str:

@@ -188,6 +188,28 @@ def test_late_instances_are_converted_with_the_others(my_export: Path, tmp_path:
     assert read_tree(fresh) == read_tree(target)
 
 
+def test_export_that_lost_instances_harms_no_image(done: Path, my_export: Path, cli: Cli) -> None:
+    tree = read_tree(done)
+    for file in sorted(next(my_export.rglob("*BOLD_rest")).iterdir())[4:8]:
+        file.unlink()
+    ran = cli("convert", my_export, done)
+    assert (ran.code, ran.out) == (1, f"{done}: 7 unchanged, 1 failed\n"), ran.said
+    assert "files that it was made of; it stays as it is" in ran.err
+    assert read_tree(done) == tree
+    assert cli("convert", my_export, done, "--force").code == 0
+    assert read_tree(done) != tree
+
+
+def test_image_that_is_missing_beside_an_edited_sidecar_is_no_success(done: Path, my_export: Path, cli: Cli) -> None:
+    sidecar = done / f"{REST}.json"
+    sidecar.write_text(sidecar.read_text().replace('"rest"', '"sleep"'))
+    (done / f"{REST}.nii.gz").unlink()
+    ran = cli("convert", my_export, done)
+    assert (ran.code, ran.out) == (1, f"{done}: 7 unchanged, 1 failed\n"), ran.said
+    assert "files of it are missing, but sub-01_ses-01_task-rest_bold.json changed by hand" in ran.err
+    assert '"sleep"' in sidecar.read_text()
+
+
 def test_new_subject_keeps_the_labels_of_the_others(two_people: Path, tmp_path: Path, cli: Cli) -> None:
     target = tmp_path / "bids"
     assert cli("convert", two_people / "P002", target).code == 0
