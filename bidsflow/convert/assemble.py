@@ -31,7 +31,15 @@ from bidsflow.convert.plan import PlanRow
 from bidsflow.convert.sidecar import Json, complete_sidecar
 from bidsflow.convert.subjects import Key
 from bidsflow.convert.supply import supply_echo_times
-from bidsflow.convert.tables import Place, holds_files, leave_place, stage_participant, stage_scans, stage_session
+from bidsflow.convert.tables import (
+    Place,
+    holds_files,
+    leave_place,
+    read_scan,
+    stage_participant,
+    stage_scans,
+    stage_session,
+)
 from bidsflow.convert.wiring import Links, drop_broken_fields, keep_links, read_links, sources
 from bidsflow.dataset import describe
 from bidsflow.dataset.draft import Draft
@@ -116,7 +124,9 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
     """
     draft = Draft(dataset, tree)
     fresh = {one.row.path: one for one in converted}
-    ledgers = _open_ledgers(dataset, session, fresh)
+    moved = {path: session.former[_image(one.row)] for path, one in fresh.items() if _image(one.row) in session.former}
+    cells = {path: read_scan(draft, former) for path, former in moved.items()}
+    ledgers = _open_ledgers(dataset, session, moved.values())
     before, others = _read_wiring(dataset, ledgers, session)
     left = _take_out(ledgers, fresh)
     remove = _list_outdated(dataset, left, fresh)
@@ -136,7 +146,7 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
         place = Place.of(session.folder)
         former = _leave(draft, place, [path for path in left if path not in fresh], remove)
         started = {row.path: session.series[row.series_uid].started for row in there}
-        stage_scans(draft, place, started, fresh, key)
+        stage_scans(draft, place, started, fresh, key, cells)
         stage_session(draft, place, list(session.series.values()), key)
         stage_participant(draft, place.sub, session.subject or tuple(session.series.values()), former)
         tasks = _tasks(row.path for row in there)
@@ -153,9 +163,8 @@ def _owner(entry: Entry | None) -> tuple[str, int] | None:
     return None if entry is None else (entry.series_uid, entry.image)
 
 
-def _open_ledgers(dataset: Dataset, session: Session, fresh: Mapping[str, Converted]) -> dict[str, Ledger]:
+def _open_ledgers(dataset: Dataset, session: Session, former: Iterable[str]) -> dict[str, Ledger]:
     """Return the ledger of a session, and those of the folders that images of it come from, by folder."""
-    former = [session.former[_image(one.row)] for one in fresh.values() if _image(one.row) in session.former]
     folders = {session.folder, *(parse_name(path).folder for path in former)}
     return {folder: read_ledger(dataset, folder) for folder in sorted(folders)}
 

@@ -33,11 +33,12 @@ def check_people(plan: Plan, by_uid: Mapping[str, Series], key: Key, where: str)
     Raises
     ------
     PlanError
-        If a row puts someone into a visit of someone else whom the dataset has, or one study is given to two subjects.
+        If a row puts someone into a visit of someone else whom the dataset has, or gives a label to someone that
+        someone else gives up, or one study is given to two subjects.
     """
     people = _find_people(plan, by_uid)
     intruders = _find_intruders(people, key)
-    if problems := (*_refuse_intruders(intruders, key), *_refuse_parted(plan, by_uid)):
+    if problems := (*_refuse_intruders(intruders, key), *_refuse_heirs(people, key), *_refuse_parted(plan, by_uid)):
         raise PlanError(where, problems)
     return _note_people(people, intruders, key)
 
@@ -75,6 +76,22 @@ def _refuse_intruders(intruders: Mapping[tuple[str, str], str], key: Key) -> tup
         for (sub, ses), title in intruders.items()
         if (sub, ses) in held
     )
+
+
+def _refuse_heirs(people: Mapping[str, Mapping[tuple[str, str], str]], key: Key) -> list[str]:
+    """Return a sentence for each label that someone gives up and someone else takes: what tables say would pass on."""
+    leaving = {
+        sub: person
+        for person, sub in key.subjects.items()
+        if person in people and all(sub != own for own, _ in people[person])
+    }
+    return [
+        f"{title}: sub-{sub} is someone else, who gets another label by this plan; give it a label that is free, and "
+        f"sub-{sub} by another run"
+        for person, places in people.items()
+        for (sub, _), title in places.items()
+        if leaving.get(sub, person) != person
+    ]
 
 
 def _refuse_parted(plan: Plan, by_uid: Mapping[str, Series]) -> list[str]:

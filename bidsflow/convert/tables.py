@@ -17,6 +17,7 @@ from bidsflow.dataset.draft import Draft, read_table
 from bidsflow.dataset.tree import STATE, Dataset
 from bidsflow.dataset.tsv import MISSING
 from bidsflow.dicom.series import Series
+from bidsflow.names import parse_name
 
 PARTICIPANTS = "participants.tsv"
 _PARTICIPANT_COLUMNS = ("participant_id", "age", "sex")
@@ -75,7 +76,22 @@ def check_tables(dataset: Dataset, folders: Collection[str]) -> None:
             read_table(dataset.root / name, key)
 
 
-def stage_scans(draft: Draft, place: Place, started: Mapping[str, str], fresh: Collection[str], key: Key) -> None:
+def read_scan(draft: Draft, path: str) -> dict[str, str]:
+    """Return the row of an image in its table of scans, without when it was acquired; empty where there is none."""
+    place = Place.of(parse_name(path).folder)
+    name = f"{path}.nii.gz".removeprefix(f"{place.folder}/")
+    found = next((row for row in draft.read_rows(place.scans, "filename") if row["filename"] == name), {})
+    return {column: cell for column, cell in found.items() if column != "acq_time"}
+
+
+def stage_scans(
+    draft: Draft,
+    place: Place,
+    started: Mapping[str, str],
+    fresh: Collection[str],
+    key: Key,
+    cells: Mapping[str, Mapping[str, str]],
+) -> None:
     """Stage a row for each image of a session.
 
     Parameters
@@ -84,6 +100,10 @@ def stage_scans(draft: Draft, place: Place, started: Mapping[str, str], fresh: C
         When each image was acquired, by its path without extension.
     fresh : collection of str
         The images that are new or changed; rows of the others stay as they are.
+    key : Key
+        For the shifted dates.
+    cells : mapping of str to mapping
+        What rows said of images that have stood elsewhere, by their new path.
     """
     known = {row["filename"] for row in draft.read_rows(place.scans, "filename")}
     rows = []
@@ -91,7 +111,7 @@ def stage_scans(draft: Draft, place: Place, started: Mapping[str, str], fresh: C
         name = f"{path}.nii.gz".removeprefix(f"{place.folder}/")
         if path in fresh or name not in known:
             time = {"acq_time": text} if (text := shifted_time(when, key.shifts.get(place.sub))) else {}
-            rows.append({"filename": name, **time})
+            rows.append({**cells.get(path, {}), "filename": name, **time})
     draft.write_rows(place.scans, rows, _SCAN_COLUMNS)
 
 

@@ -227,18 +227,30 @@ def test_plan_that_gives_someone_the_place_of_another_is_refused(two_people: Pat
     assert "someone else" not in cli("convert", two_people / "P002", target, "--plan", plan).err
 
 
-def test_two_people_may_swap_labels(two_people: Path, tmp_path: Path, cli: Cli) -> None:
+def test_two_people_swap_labels_by_way_of_a_free_one(two_people: Path, tmp_path: Path, cli: Cli) -> None:
     target = tmp_path / "bids"
     assert cli("convert", two_people, target).code == 0
+    table = target / "participants.tsv"
+    head, *rows = table.read_text().splitlines()
+    table.write_text("\n".join([f"{head}\tgroup", *(f"{row}\tg{rank}" for rank, row in enumerate(rows))]) + "\n")
     before = read_tree(target)
 
-    def change(row: dict[str, str]) -> None:
-        here = row["path"][4:6]
-        row["path"] = row["path"].replace(f"sub-{here}", {"01": "sub-02", "02": "sub-01"}[here])
+    def rename(**labels: str) -> int:
+        def change(row: dict[str, str]) -> None:
+            here = row["path"].partition("/")[0].removeprefix("sub-")
+            row["path"] = row["path"].replace(f"sub-{here}", f"sub-{labels.get(f's{here}', here)}")
 
-    assert cli("convert", two_people, target, "--plan", make_plan(two_people, target, cli, change)).code == 0
+        (tmp_path / "plan.tsv").unlink(missing_ok=True)
+        return cli("convert", two_people, target, "--plan", make_plan(two_people, target, cli, change)).code
+
+    assert rename(s01="02", s02="01") == 65  # what the tables say of the one would pass to the other
+    assert read_tree(target) == before
+    assert [rename(s01="07"), rename(s02="01"), rename(s07="02")] == [0, 0, 0]
     bold = "sub-{0}/func/sub-{0}_task-rest_bold.nii.gz"
     assert read_tree(target)[bold.format("02")] == before[bold.format("01")]
+    swapped = [row.replace("sub-01", "X").replace("sub-02", "sub-01").replace("X", "sub-02") for row in rows]
+    expected = sorted(f"{row}\tg{rank}" for rank, row in enumerate(swapped))
+    assert table.read_text().splitlines()[1:] == expected
 
 
 def test_people_whom_a_plan_joins_are_told(two_people: Path, tmp_path: Path, cli: Cli) -> None:

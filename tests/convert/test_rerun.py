@@ -251,6 +251,10 @@ def test_images_may_swap_names(tmp_path: Path, cli: Cli) -> None:
     write(tmp_path / "scan", series=("topup",))
     export, target = tmp_path / "scan" / "dicom", tmp_path / "bids"
     assert cli("convert", export, target).code == 0
+    table = target / "sub-01" / "sub-01_scans.tsv"
+    rows = [{**row, "note": row["filename"][-13:-11]} for row in read_rows(table).values()]
+    lines = ["\t".join(rows[0]), *("\t".join(row.values()) for row in rows)]
+    table.write_text("\n".join(lines) + "\n")
     before = read_tree(target)
     swap = {"AP": "PA", "PA": "AP"}
 
@@ -265,6 +269,7 @@ def test_images_may_swap_names(tmp_path: Path, cli: Cli) -> None:
     name = "sub-01/fmap/sub-01_dir-{}_epi.nii.gz"
     assert after[name.format("AP")] == before[name.format("PA")]
     assert after[name.format("PA")] == before[name.format("AP")]
+    assert {one[-13:-11]: row["note"] for one, row in read_rows(table).items()} == swap
 
 
 def test_subject_with_another_label_takes_everything_along(done: Path, my_export: Path, cli: Cli) -> None:
