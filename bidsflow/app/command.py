@@ -135,7 +135,7 @@ OPTIONS: tuple[Option, ...] = (
            "Stop everything when a participant fails.", _SWITCH, _HOW),
     Option(_both("write-graph"), "write_graph", "Write the graph of steps into logs/.", _SWITCH, _HOW),
     Option(_both("resource-monitor"), "resource_monitor",
-           "Measure memory and processor time of each step, into logs/.", _SWITCH, _HOW),
+           "Let nipype sample memory and processor time while steps run, into the work folder.", _SWITCH, _HOW),
 )  # fmt: skip
 
 

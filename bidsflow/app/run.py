@@ -410,6 +410,8 @@ def _report_again(pipeline: Pipeline, call: Invocation, run_id: str, tell: Tell)
     labels = tuple(label for label in derivatives.list_finished(dataset) if label in chosen)
     if not labels:
         raise RunError(f"{call.output_dir}: no participant is done", "Run without --reports-only first")
+    if call.dry_run:
+        return Outcome(run_id, planned=tuple(f"sub-{label}: its page again" for label in labels))
     dataset = derivatives.open_derivatives(call.output_dir)
     params = pipeline.params(**call.params)
     failed: dict[str, Path] = {}

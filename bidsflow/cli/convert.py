@@ -207,15 +207,17 @@ def _open_both(request: _Request, err: Console) -> Inventory:
             raise SourceError(str(export), "no such file or folder", "Check the path of the export") from error
         except OSError as error:
             raise SourceError(str(export), f"cannot be opened ({error.strerror})", "Check the path") from error
+    root = request.dataset.root
     new = not request.dataset.state.is_dir()  # in one that is there another run may be at work
-    dataset = open_dataset(request.dataset.root, request.exports)
+    made = [folder for folder in (root, *root.parents) if not folder.exists()]
+    dataset = open_dataset(root, request.exports)
     try:
         inventory = take(request.exports, dataset.index_file, err)
         if new and request.chooses:
             _make_plan(request, inventory, {})  # who is there does not depend on opinions
     except (SourceError, PlanError):
         if new:
-            discard_new(dataset)
+            discard_new(dataset, made)
         raise
     return inventory
 

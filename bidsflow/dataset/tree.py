@@ -155,12 +155,18 @@ def open_dataset(
     return dataset
 
 
-def discard_new(dataset: Dataset) -> None:
-    """Take back a dataset that was only just opened; one in which anything was converted, or is at work, stays."""
+def discard_new(dataset: Dataset, made: Sequence[Path]) -> None:
+    """Take back a dataset that was only just opened; one in which anything was converted, or is at work, stays.
+
+    Parameters
+    ----------
+    made : sequence of Path
+        The folders that were made for it, the deepest first: those that were there before are not ours to remove.
+    """
     if any((dataset.state / name).exists() for name in ("private/key.json", "lock")):
         return
     for name in ("README", "inventory.sqlite"):
         (dataset.state / name).unlink(missing_ok=True)
-    with suppress(OSError):  # not empty: another run is at work, or the folder was there before and holds something
-        for folder in (*(dataset.state / name for name in _ROOMS), dataset.state, dataset.root):
+    with suppress(OSError):  # not empty: another run is at work
+        for folder in (*(dataset.state / name for name in _ROOMS), dataset.state, *made):
             folder.rmdir()

@@ -281,6 +281,13 @@ def test_invalid_dataset_is_refused_before_anything_runs(call: Call, toy: Pipeli
     assert refused.value.exit_code == 65
 
 
+def test_dry_run_makes_no_page_again(toy: Pipeline, copy: Path) -> None:
+    (copy / "out/sub-01.html").write_text("mine")
+    outcome = start(toy, copy / "bids", copy / "out", "--reports-only", "--dry-run")
+    assert outcome.planned == ("sub-01: its page again", "sub-02: its page again")
+    assert (copy / "out/sub-01.html").read_text() == "mine"
+
+
 def test_dry_run_says_where_a_workflow_cannot_be_built(toy: Pipeline, call: Call) -> None:
     broken = replace(toy, workflow="toy_pipeline.steps:befall")  # takes one argument, not two
     with pytest.raises(PipelineError, match=r"toy: its workflow cannot be built \(TypeError: .*, line \d+\)"):

@@ -158,8 +158,11 @@ def test_new_dataset_that_gets_nothing_is_not_left_behind(
     assert run("plan", export, "-o", plan).code == 0
     plan.write_text(plan.read_text().replace("\n", "\n9", 1))  # the first series is another one
     more = (*options, plan) if options == ("--plan",) else options
-    assert run("convert", export, tmp_path / "bids", *more).code == 65
-    assert not (tmp_path / "bids").exists()
+    assert run("convert", export, tmp_path / "new" / "bids", *more).code == 65
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "mine").mkdir()
+    assert run("convert", export, tmp_path / "mine", *more).code == 65
+    assert list((tmp_path / "mine").iterdir()) == []
 
 
 def test_odd_paths_work(export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
