@@ -176,11 +176,13 @@ def _has_time(draft: Draft) -> bool:
 def _drop_needless_directions(drafts: Drafts) -> Drafts:
     """Keep the direction in a functional run's name only where the session has the same run in another direction.
 
-    Diffusion keeps it always: its distortion is part of what it is, and other sessions may have the other direction.
+    A name that the protocol gives without one says nothing of its direction. Diffusion keeps it always: its distortion
+    is part of what it is, and other sessions may have the other direction.
     """
     seen: dict[str, set[str]] = defaultdict(set)
     for draft in drafts:
-        if draft.to_convert and draft.datatype == "func":
+        silent = draft.exact and not draft.entity("dir")
+        if draft.to_convert and draft.datatype == "func" and not silent:
             seen[draft.entity("task")].add(draft.entity("dir"))
     return [
         draft.with_entity("dir", "")

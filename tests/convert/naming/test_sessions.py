@@ -422,6 +422,10 @@ TRAPS: S = {
             "func/task-nback_run-1_part-phase_bold",
         ),
     ],
+    "ReproIn, a run beside one in other words": [
+        (bold(1, "func-bold_task-rest_run-1"), "func/task-rest_run-1_bold"),
+        (bold(2, "BOLD_rest"), "func/task-rest_run-2_bold"),
+    ],
     "ReproIn, parts and repeats": [
         (bold(1, "func_task-rest"), "func/task-rest_part-mag_bold"),
         (
