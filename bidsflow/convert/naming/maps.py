@@ -55,15 +55,36 @@ def _name_set(members: Sequence[Draft]) -> Drafts:
     phases = [one for one in members if one.image.component == "phase"]
     magnitudes = [one for one in members if one.image.component == "magnitude" and one.suffix != "fieldmap"]
     members = [replace(one, measurement=members[0].series.uid) for one in members]
+    second = "" if maps else _find_second(magnitudes, phases)
+    if second:
+        members = [one.named("fmap", "magnitude2", one.confidence) if one.image.component == "magnitude" else one
+                   for one in members]  # fmt: skip
     if not magnitudes or not (maps or phases):
         lacking = "a phase image" if magnitudes else "its magnitude images"
         return [one.decided(Decision.REVIEW, f"a field map without {lacking}") for one in members]
     if maps:
         return members
+    if second:
+        said = f"a field map without its first magnitude: the one that is there is the second ({second})"
+        return [_name_phase(one, len(phases)).decided(Decision.REVIEW, said) for one in members]
     if len(phases) == 1 and phases[0].finding.confidence < CERTAIN:
         said = "one phase image of two echoes: whether it is their difference is not in the headers"
         return [one.decided(Decision.REVIEW, said) for one in members]
     return [_name_phase(one, len(phases)) for one in members]
+
+
+def _find_second(magnitudes: Sequence[Draft], phases: Sequence[Draft]) -> str:
+    """Return what shows that the only magnitude of a set is that of the second echo, ``""`` where nothing does.
+
+    Siemens gives a phase difference the time and the number of the second echo.
+    """
+    number = magnitudes[0].image.header.integer("EchoNumbers") if len(magnitudes) == 1 else 1
+    if number == 2:
+        return "EchoNumbers is 2"
+    latest = max((one.image.echo_time for one in phases), default=0.0)
+    if number == 1 or not 0 < latest == magnitudes[0].image.echo_time:
+        return ""
+    return f"its echo time, {latest:g} ms, is that of the phase"
 
 
 def _name_phase(one: Draft, phases: int) -> Draft:

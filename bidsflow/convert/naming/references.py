@@ -20,50 +20,62 @@ _OPPOSITE = {"AP": "PA", "PA": "AP", "LR": "RL", "RL": "LR", "HF": "FH", "FH": "
 def find_references(drafts: Drafts) -> Drafts:
     """Tell single-band references from runs, and tie each to the run that follows it.
 
-    A reference comes right before its run, with the same geometry, echo and component. One that no run follows, or
+    A reference comes right before its run, with the same voxels, echo time and component. One that no run follows, or
     only the run of another, is for a person.
     """
     waiting: dict[Hashable, int] = {}
-    run_of: dict[int, Draft] = {}
+    next_run: dict[int, Draft] = {}
     for rank, draft in enumerate(drafts):
-        key = (draft.geometry, draft.image.echo, draft.image.component)
+        key = _readout_key(draft)
         if _may_be_reference(draft):
             waiting[key] = rank
-        elif draft.to_convert and draft.is_planar and draft.image.volumes > 1 and key in waiting:
-            if _agree(drafts[waiting[key]], draft):
-                run_of[waiting[key]] = draft
-            del waiting[key]
-    return [_name_reference(draft, run_of.get(rank)) for rank, draft in enumerate(drafts)]
+        elif key in waiting and draft.is_planar and draft.image.volumes > 1 and draft.decision is not Decision.SKIP:
+            next_run[waiting.pop(key)] = draft
+    return [_name_reference(draft, next_run.get(rank)) for rank, draft in enumerate(drafts)]
+
+
+def _readout_key(draft: Draft) -> Hashable:
+    """Return what a reference and its run have in common for certain: where the voxels lie, and which signal it is."""
+    header, image = draft.image.header, draft.image
+    spacing = (*header.numbers("PixelSpacing"), header.number("SliceThickness"))
+    return draft.geometry, tuple(round(one, 1) for one in spacing), round(image.echo_time, 1), image.component
 
 
 def _may_be_reference(draft: Draft) -> bool:
     if not draft.to_convert or not draft.datatype:
         return False
-    if words.is_reference(draft.series):
+    if draft.suffix == "sbref" or words.is_reference(draft.series):
         return True
     return draft.is_planar and draft.image.volumes == 1 and draft.suffix != "epi" and not draft.exact
 
 
-def _agree(reference: Draft, run: Draft) -> bool:
-    """Return whether nothing speaks against a reference being that of a run."""
-    ours, theirs = (one.series.protocol_name.lower().removesuffix("_sbref") for one in (reference, run))
+def _find_difference(reference: Draft, run: Draft) -> str:
+    """Return a clause on what speaks against a reference being that of the run after it, ``""`` where nothing does."""
+    number = run.series.number
+    ours, theirs = (words.words_but_kind(one.series) for one in (reference, run))
     if ours and theirs and ours != theirs:
-        return False
+        return f"its name does not go with that of series {number}, the run after it"
     if reference.direction and run.direction and reference.direction != run.direction:
-        return False
-    return words.is_reference(reference.series) or reference.finding.kind is run.finding.kind
+        directions = f"{reference.direction}, and that of series {number}, the run after it, {run.direction}"
+        return f"its phase encoding runs {directions}"
+    if not _is_called_reference(reference) and reference.finding.kind is not run.finding.kind:
+        return f"series {number}, the run after it, is {run.finding.kind.value}"
+    return ""
+
+
+def _is_called_reference(draft: Draft) -> bool:
+    return draft.suffix == "sbref" or words.is_reference(draft.series)
 
 
 def _name_reference(draft: Draft, run: Draft | None) -> Draft:
     if not _may_be_reference(draft) or (draft.exact and draft.suffix != "sbref"):
         return draft
-    named = words.is_reference(draft.series)
-    if run is None:
-        if named:
-            return draft.decided(Decision.REVIEW, "its words call it a single-band reference, but no run follows it")
-        if draft.suffix == "bold":
-            return draft.decided(Decision.REVIEW, "a single gradient-echo EPI volume, and no run that it belongs to")
-        return draft
+    named = _is_called_reference(draft)
+    difference = (
+        _find_difference(draft, run) if run is not None else "no run of its voxels and echo follows it directly"
+    )
+    if run is None or difference:
+        return _doubt_reference(draft, named, difference)
     if run.suffix == "epi":
         said = f"the single-band reference of series {run.series.number}, a field map, has no name in BIDS"
         return draft.decided(Decision.REVIEW, said)
@@ -79,6 +91,16 @@ def _name_reference(draft: Draft, run: Draft | None) -> Draft:
         return tied.named(datatype, "sbref", FAIR, said)
     said = f"a single volume before series {run.series.number}: its single-band reference, or a run that was stopped"
     return tied.named(datatype, "sbref", WEAK, said)
+
+
+def _doubt_reference(draft: Draft, named: bool, because: str) -> Draft:
+    """Set a reference without a run before a person; what is proposed for one volume is an ``sbref``."""
+    if not named and draft.suffix != "bold":
+        return draft
+    what = "its words call it a single-band reference, but" if named else "a single gradient-echo EPI volume:"
+    if draft.image.volumes == 1 and draft.suffix in ("bold", "dwi"):
+        draft = replace(draft, suffix="sbref")
+    return draft.decided(Decision.REVIEW, f"{what} {because}")
 
 
 def _has_word(draft: Draft, word: str) -> bool:

@@ -70,6 +70,10 @@ _LOOK_ALIKES: tuple[tuple[str, str], ...] = (
     ("nulled white matter", r"fgatir|(?<![a-z])wmn"),
     ("a map of diffusion", r"(?<![a-z])(?:e?adc|fa|tracew?)(?![a-z])|apparent diff|anisotrop"),
 )
+#: Words for the kind of a measurement, which a reference and its run do not share.
+_KINDS = re.compile(
+    r"sbref|single[-_ ]?band|(?<![a-z])(?:sb|ref(?:erence)?|bold|cbv|epi|dwi|dti|dmri|diff|func|fmri)(?![a-z])"
+)
 #: Words for measurements before and after a contrast agent (KM: Kontrastmittel).
 _WITHOUT_AGENT = re.compile(
     r"(?:no|non|without|w/?o|ohne|sans|senza|sin)[-. ]?(?:gd|gad\w*|contrast\w*|km|kontrast\w*|c|iv)(?![a-z])"
@@ -165,6 +169,20 @@ def is_reference(series: Series) -> bool:
     """Return whether the words call a series the single-band reference of another."""
     text = f"{series.description} {series.header.text('ImageComments')}".lower().replace("-", " ")
     return "sbref" in text or "single band reference" in text
+
+
+def words_but_kind(series: Series) -> tuple[str, ...]:
+    """Return the words of a series' name, in small letters, without those for its kind.
+
+    Examples
+    --------
+    >>> from bidsflow.dicom.series import Header, Patient, Series
+    >>> named = Series("1", "2", Patient("", "", "", ""), 3, "", "func-SBRef_task-rest", "", (), (), Header())
+    >>> words_but_kind(named)
+    ('task', 'rest')
+    """
+    text = (series.protocol_name or series.description).lower()
+    return tuple(re.findall(r"[^\W_]+", _KINDS.sub(" ", text)))
 
 
 def hinted(series: Series) -> dict[str, str]:

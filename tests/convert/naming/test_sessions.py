@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from bidsflow.convert.fit import check_fit
 from bidsflow.convert.naming.guess import Guess
+from bidsflow.convert.plan import Decision, Plan
 from bidsflow.dicom.series import Patient
 from tests.convert.naming import scans as s
 from tests.convert.naming.scans import AP, PA, Part, Row, bold, check, echoes, make, phase, sbref
@@ -534,3 +538,96 @@ ALL = {
 def test_a_session_is_planned_as_expected(name: str) -> None:
     wrong = check(ALL[name], GUESSES.get(name.partition(": ")[2]))
     assert not wrong, "\n".join(wrong)
+
+
+REFERENCES: S = {
+    "names by ReproIn": [
+        (make(1, "func-sbref_task-rest", s.BOLD), "func/task-rest_sbref:reference_of_series_2"),
+        (bold(2, "func-bold_task-rest"), "func/task-rest_bold"),
+        (make(3, "func-sbref_task-a_run-1", s.BOLD), "func/task-a_run-1_sbref:reference_of_series_4"),
+        (bold(4, "func-bold_task-a_run-1"), "func/task-a_run-1_bold"),
+        (make(5, "dwi-sbref_dir-AP", s.DWI), "dwi/dir-AP_sbref:reference_of_series_6"),
+        (make(6, "dwi-dwi_dir-AP", s.DWI, volumes=99, b=s.SHELL), "dwi/dir-AP_dwi"),
+    ],
+    "words for the kind before those for the task": [
+        (make(1, "SBRef_rest", s.BOLD), "func/task-rest_sbref:reference_of_series_2"),
+        (bold(2, "BOLD_rest"), "func/task-rest_bold"),
+        (make(3, "DTI_SBRef_64", s.DWI), "dwi/dir-AP_sbref:reference_of_series_4"),
+        (make(4, "DTI_64", s.DWI, volumes=65, b=s.SHELL), "dwi/dir-AP_dwi"),
+    ],
+    "the task of another run": [
+        (sbref(1, "bold_faces_SBRef"), "review:its_name_does_not_go_with_that_of_series_2"),
+        (bold(2, "bold_houses"), "func/task-houses_bold"),
+        (make(3, "func-sbref_task-rest_run-1", s.BOLD), "review:its_name_does_not_go_with_that_of_series_4"),
+        (bold(4, "func-bold_task-rest_run-2"), "func/task-rest_run-2_bold"),
+    ],
+    "the other direction": [
+        (sbref(1, "bold_rest_SBRef", PhaseEncodingPositive=PA), "review:phase_encoding_runs_PA,_and_that_of_series_2"),
+        (bold(2, "bold_rest"), "func/task-rest_bold"),
+    ],
+    "other voxels": [
+        (sbref(1, "bold_rest_SBRef", PixelSpacing="2\\2"), "review:no_run_of_its_voxels_and_echo_follows_it"),
+        (bold(2, "bold_rest", PixelSpacing="3\\3"), "func/task-rest_bold"),
+    ],
+    "another echo time": [
+        (sbref(1, "bold_rest_SBRef", EchoTime=30), "review:no_run_of_its_voxels_and_echo_follows_it"),
+        (bold(2, "bold_rest"), "func/task-rest_bold"),
+    ],
+    "a run that is for a person": [
+        (make(1, "func-sbref_task-rest_dir-AP", s.BOLD), "review:its_run_is_for_a_person"),
+        (bold(2, "func-bold_task-rest_dir-AP", PhaseEncodingPositive=PA), "review:phase_encoding_runs_PA"),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_reference_goes_with_the_run_after_it_or_says_why_not(name: str) -> None:
+    assert check(REFERENCES[name]) == []
+
+
+LONE = {
+    "called a reference": (sbref(1, "bold_rest_SBRef"), "func/sub-01_task-rest_sbref"),
+    "not called so": (make(1, "bold_rest", s.BOLD), "func/sub-01_task-rest_sbref"),
+    "of diffusion": (sbref(1, "dti_SBRef", s.DWI), "dwi/sub-01_dir-AP_sbref"),
+    "by name": (make(1, "func-sbref_task-rest", s.BOLD), "func/sub-01_task-rest_sbref"),
+}
+
+
+@pytest.mark.parametrize("name", LONE)
+def test_proposal_for_a_reference_without_its_run_can_be_accepted(name: str) -> None:
+    series, path = LONE[name]
+    (row,) = s.plan_of([series])
+    assert (row.decision, row.path) == (Decision.REVIEW, f"sub-01/{path}")
+    check_fit(Plan((replace(row, decision=Decision.CONVERT),)), s.inventory_of([series]), "plan")
+
+
+SECOND = "review:the_one_that_is_there_is_the_second"
+MAGNITUDES: S = {
+    "the second by its number": [
+        (make(1, "gre_field_mapping", s.FIELD, Part(te=7.38), EchoNumbers=2), f"{SECOND}_(EchoNumbers_is_2)"),
+        (s.phase_difference(2), SECOND),
+    ],
+    "the second by its time": [
+        (make(1, "gre_field_mapping", s.FIELD, Part(te=7.38)), f"{SECOND}_(its_echo_time,_7.38_ms,"),
+        (s.phase_difference(2), SECOND),
+    ],
+    "the second, without a phase": [
+        (make(1, "gre_field_mapping", s.FIELD, Part(te=7.38), EchoNumbers=2), "review:without_a_phase_image"),
+    ],
+    "the first by its number": [
+        (make(1, "gre_field_mapping", s.FIELD, Part(te=7.38), EchoNumbers=1), "fmap/magnitude1"),
+        (s.phase_difference(2), "fmap/phasediff"),
+    ],
+    "the first by its time": [
+        (make(1, "gre_field_mapping", s.FIELD, Part(te=4.92)), "fmap/magnitude1"),
+        (s.phase_difference(2), "fmap/phasediff"),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MAGNITUDES)
+def test_lone_magnitude_of_a_field_map_is_the_echo_that_its_header_says(name: str) -> None:
+    assert check(MAGNITUDES[name]) == []
+    rows = s.plan_of([series for series, _ in MAGNITUDES[name]])
+    suffixes = ["magnitude2" if "second" in name else "magnitude1", "phasediff"]
+    assert [row.path.rpartition("_")[2] for row in rows] == suffixes[: len(rows)]
