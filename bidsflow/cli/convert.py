@@ -264,16 +264,20 @@ def _make_plan(request: _Request, inventory: Inventory, opinions: dict[str, Gues
     PlanError
         If the plan does not fit the export, or no row is left.
     """
+    from functools import partial
+
+    from bidsflow.convert.held import read_held
     from bidsflow.convert.ledger import read_key, read_skipped, read_taken
     from bidsflow.convert.planner import follow_plan, make_plan
     from bidsflow.convert.run import check_fit
     from bidsflow.convert.subjects import Sessions
 
     dataset = request.dataset
-    key = read_key(dataset)
+    key, look_up = read_key(dataset), partial(read_held, dataset)
     if request.plan is not None:
-        check_fit(request.plan, inventory, request.where)
-        planned = follow_plan(request.plan, inventory, key, request.where)
+        staying = [one for held in look_up(request.plan.rows).values() for one in held.staying]
+        check_fit(request.plan, inventory, request.where, staying)
+        planned = follow_plan(request.plan, inventory, key, request.where, look_up)
     else:
         planned = make_plan(
             inventory,
@@ -282,6 +286,7 @@ def _make_plan(request: _Request, inventory: Inventory, opinions: dict[str, Gues
             sessions=Sessions(request.sessions),
             taken=read_taken(dataset),
             skipped=read_skipped(dataset),
+            look_up=look_up,
         )
     return replace(planned, plan=_choose(planned.plan, request.subject_labels, request.session_labels))
 
@@ -370,7 +375,9 @@ def _report_problems(result: Result, left: Sequence[str], err: Console) -> None:
             colour = "red" if one.status is Status.FAILED else "yellow"
             err.print(f"[{colour}]{one.status}[/] {printable(one.row.title)}: {printable(one.reason)}", soft_wrap=True)
     for path in left[:SHOWN]:
-        err.print(f"[yellow]left alone[/] {path}: converted before, not in this plan", soft_wrap=True)
+        err.print(
+            f"[yellow]left alone[/] {path}: converted before, and not to be converted by this plan", soft_wrap=True
+        )
     if len(left) > SHOWN:
         err.print(f"[yellow]left alone[/] {len(left) - SHOWN} more images that were converted before")
     print_reviews(result.reviews, err)

@@ -51,6 +51,8 @@ def plan(
     With --output the plan goes to a file, one row per image, and what is up for review is listed. Edit it (a
     spreadsheet does): change a path, or a decision to convert, skip or review.
     """
+    from functools import partial
+
     from bidsflow.cli.steps import (
         cache_file,
         consoles,
@@ -61,6 +63,7 @@ def plan(
         printable,
         take,
     )
+    from bidsflow.convert.held import read_held
     from bidsflow.convert.ledger import read_key, read_skipped, read_taken
     from bidsflow.convert.plan import to_tsv
     from bidsflow.convert.subjects import Key, Sessions
@@ -76,7 +79,8 @@ def plan(
     inventory = take(exports, cache_file(exports), err)
     key, taken = (read_key(dataset), read_taken(dataset)) if dataset else (Key(), {})
     skipped = read_skipped(dataset) if dataset else frozenset[tuple[str, int]]()
-    made = plan_inventory(inventory, key, taken, Sessions(sessions), default_jobs(), skipped).plan
+    look_up = partial(read_held, dataset) if dataset else None
+    made = plan_inventory(inventory, key, taken, Sessions(sessions), default_jobs(), skipped, look_up).plan
     if output is not None:
         write_durably(output, to_tsv(made).encode(), mode=0o600)  # UIDs of some scanners hold the time of the scan
     _print(made, output, as_json=as_json, as_tsv=as_tsv)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bidsflow.convert.plan import Plan, PlanRow
     from bidsflow.convert.planner import Planned
     from bidsflow.convert.subjects import Key, Sessions
+    from bidsflow.convert.wiring import LookUp
     from bidsflow.dicom.series import Inventory
     from bidsflow.sources import Aside
 
@@ -138,13 +139,18 @@ def plan_inventory(
     sessions: Sessions,
     jobs: int,
     skipped: frozenset[tuple[str, int]] = frozenset(),
+    look_up: LookUp | None = None,
 ) -> Planned:
     """Plan an inventory, with dcm2niix's opinion where it is needed."""
     from bidsflow.convert.opinion import ask_dcm2niix
     from bidsflow.convert.planner import make_plan, undecided
+    from bidsflow.convert.wiring import hold_nothing
 
     guesses = ask_dcm2niix(undecided(inventory), jobs)
-    return make_plan(inventory, guesses=guesses, key=key, sessions=sessions, taken=taken, skipped=skipped)
+    return make_plan(
+        inventory, guesses=guesses, key=key, sessions=sessions, taken=taken, skipped=skipped,
+        look_up=look_up or hold_nothing,
+    )  # fmt: skip
 
 
 _COLOURS = {"convert": "green", "skip": "dim", "review": "yellow"}

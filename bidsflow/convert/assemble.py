@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bidsflow import __version__
+from bidsflow.convert.held import read_folder
 from bidsflow.convert.ledger import (
     Entry,
     Ledger,
@@ -40,7 +41,7 @@ from bidsflow.convert.tables import (
     stage_scans,
     stage_session,
 )
-from bidsflow.convert.wiring import Links, drop_broken_fields, keep_links, read_links, sources
+from bidsflow.convert.wiring import Held, Links, settle_fields, sources
 from bidsflow.dataset import describe
 from bidsflow.dataset.draft import Draft
 from bidsflow.dataset.tree import Dataset
@@ -83,8 +84,8 @@ class Session:
         Relative to the dataset.
     rows : tuple of PlanRow
         Every row that is to be converted into it.
-    named : frozenset of (str, int)
-        All images that the plan speaks of, whatever it says of them, by SeriesInstanceUID and rank.
+    named, converted : frozenset of (str, int)
+        All images that the plan speaks of, and those that it converts, by SeriesInstanceUID and rank.
     series : mapping of str to Series
         The series of the rows, by SeriesInstanceUID.
     subject : tuple of Series
@@ -98,6 +99,7 @@ class Session:
     folder: str
     rows: tuple[PlanRow, ...]
     named: frozenset[tuple[str, int]]
+    converted: frozenset[tuple[str, int]]
     series: Mapping[str, Series]
     subject: tuple[Series, ...] = ()
     former: Mapping[tuple[str, int], str] = field(default_factory=dict)
@@ -127,15 +129,15 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
     moved = {path: session.former[_image(one.row)] for path, one in fresh.items() if _image(one.row) in session.former}
     cells = {path: read_scan(draft, former) for path, former in moved.items()}
     ledgers = _open_ledgers(dataset, session, moved.values())
-    before, others = _read_wiring(dataset, ledgers, session)
+    held = _read_held(dataset, ledgers, session)
     left = _take_out(ledgers, fresh)
     remove = _list_outdated(dataset, left, fresh)
     ledger = ledgers[session.folder]
     there = [row for row in session.rows if row.path in fresh or _owner(ledger.get(row.path)) == _image(row)]
-    there = list(drop_broken_fields(there, session.series).rows)  # a series may have failed
-    there = keep_links(there, before, list(others.values())) if others else there
+    there = list(settle_fields(there, session.series, {session.folder: held}).rows)  # a series may have failed
+    others = {_uri(one.path) for one in held.staying}
     for row in there:
-        kept = [uri for uri in before.get(row.path, Links()).targets if uri in map(_uri, others)]
+        kept = [uri for uri in held.before.get(row.path, Links()).targets if uri in others]
         complete = partial(_complete, row=row, there=there, series=session.series, kept=kept)
         if row.path in fresh:
             ledger[row.path] = _stage_image(draft, fresh[row.path], session, complete)
@@ -169,16 +171,8 @@ def _open_ledgers(dataset: Dataset, session: Session, former: Iterable[str]) -> 
     return {folder: read_ledger(dataset, folder) for folder in sorted(folders)}
 
 
-def _read_wiring(
-    dataset: Dataset, ledgers: Mapping[str, Ledger], session: Session
-) -> tuple[dict[str, Links], dict[str, Links]]:
-    """Return how the images of a session are wired that the plan converts, and those that it does not name, by path.
-
-    Nothing is read where there are none of the latter, and most often there are none.
-    """
-    strangers = [path for path, entry in ledgers[session.folder].items() if _owner(entry) not in session.named]
-    if not strangers:
-        return {}, {}
+def _read_held(dataset: Dataset, ledgers: Mapping[str, Ledger], session: Session) -> Held:
+    """Return what the folder of a session holds beside the images that the plan converts."""
     planned = {_image(row): row.path for row in session.rows}
     stand = {
         planned[owner]: path
@@ -186,16 +180,7 @@ def _read_wiring(
         for path, entry in ledger.items()
         if (owner := (entry.series_uid, entry.image)) in planned
     }
-    before = {path: _read_links(dataset, old) for path, old in stand.items()}
-    return before, {path: _read_links(dataset, path) for path in strangers}
-
-
-def _read_links(dataset: Dataset, path: str) -> Links:
-    try:
-        sidecar = json.loads((dataset.root / f"{path}.json").read_bytes())
-    except (FileNotFoundError, ValueError):  # a person's doing
-        return Links()
-    return read_links(sidecar) if isinstance(sidecar, dict) else Links()
+    return read_folder(dataset, ledgers[session.folder], stand, session.named, session.converted)
 
 
 def _take_out(ledgers: Mapping[str, Ledger], fresh: Mapping[str, Converted]) -> dict[str, Entry]:

@@ -10,11 +10,11 @@ Sources: BIDS schema, ``rules.checks`` (``BOLD_NOT_4D``, ``T1W_FILE_WITH_TOO_MAN
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bidsflow.convert.naming.physics import FEW_VOLUMES, only_b_zero
 from bidsflow.convert.plan import Decision, Plan, PlanRow
-from bidsflow.convert.wiring import check_labels
+from bidsflow.convert.wiring import Standing, check_labels
 from bidsflow.dicom.physics import Kind, classify, field_in_hz
 from bidsflow.dicom.series import Image, Inventory, Series
 from bidsflow.errors import PlanError
@@ -63,7 +63,7 @@ _PARTS = {"mag": "magnitude", "phase": "phase", "real": "real", "imag": "imagina
 _MAGNITUDE_WORDS = frozenset({"M", "MAGNITUDE", "M_FFE", "M_SE", "M_IR"})
 
 
-def check_fit(plan: Plan, inventory: Inventory, where: str) -> None:
+def check_fit(plan: Plan, inventory: Inventory, where: str, staying: Sequence[Standing] = ()) -> None:
     """Make sure that a plan speaks of what the export holds, and asks of no image what it cannot be.
 
     Parameters
@@ -74,12 +74,14 @@ def check_fit(plan: Plan, inventory: Inventory, where: str) -> None:
         What the export holds.
     where : str
         Name of the plan, for messages.
+    staying : sequence of Standing
+        Images that the dataset holds besides.
 
     Raises
     ------
     PlanError
         If a row names a series or an image that the export does not have, or has with other files; if its name cannot
-        be that of its image; if it is corrected by a field that no row measures.
+        be that of its image; if it is corrected by a field that no image measures.
     """
     known = {series.uid: series for series in inventory.series}
     problems = []
@@ -90,7 +92,7 @@ def check_fit(plan: Plan, inventory: Inventory, where: str) -> None:
             reason = _find_misfit(parse_name(row.path), series, series.images[row.image - 1])
         if reason:
             problems.append(f"{row.title}: {reason}")
-    problems += check_labels(plan, known)
+    problems += check_labels(plan, known, staying)
     if problems:
         raise PlanError(where, tuple(problems))
 

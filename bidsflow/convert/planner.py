@@ -19,7 +19,7 @@ from bidsflow.convert.naming.words import given_sessions
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan, PlanRow
 from bidsflow.convert.subjects import Key, Sessions, assign, group_people, person_of
 from bidsflow.convert.visits import Visit, find_neighbours, join_studies
-from bidsflow.convert.wiring import drop_broken_fields
+from bidsflow.convert.wiring import LookUp, hold_nothing, settle_fields
 from bidsflow.dicom.series import Conflict, Inventory, Series
 from bidsflow.errors import BidsflowError
 from bidsflow.names import BidsName, parse_name, slot_of
@@ -53,6 +53,7 @@ def make_plan(
     sessions: Sessions = Sessions.AUTO,
     taken: Mapping[tuple[str, int], str] | None = None,
     skipped: Collection[tuple[str, int]] = (),
+    look_up: LookUp = hold_nothing,
 ) -> Planned:
     """Return what becomes of every image of an inventory.
 
@@ -70,6 +71,8 @@ def make_plan(
         The paths of images that the dataset holds already, by SeriesInstanceUID and rank. They keep their names.
     skipped : collection of (str, int), optional
         The images that a person said to skip in an earlier plan, by SeriesInstanceUID and rank.
+    look_up : callable
+        Tells what the dataset holds beside the images of the plan, which may complete fields.
     """
     given = given_sessions(inventory.series)
     place = assign(inventory.series, key or Key(), sessions, given)
@@ -93,7 +96,7 @@ def make_plan(
     rows = [_heed_skip(row, skipped) for row in _keep_taken(rows, taken or {})]
     rows = _refuse_conflicts(_find_runs(rows, taken or {}, shared), taken or {})
     by_uid = {series.uid: series for series in inventory.series}
-    wired = drop_broken_fields(rows, by_uid)
+    wired = settle_fields(rows, by_uid, look_up(rows))
     rows = list(wired.rows)
     foreign = note_foreign_shims(rows, by_uid)
     where = {series.uid: place.sessions[series.study_uid] for series in inventory.series}
@@ -329,7 +332,9 @@ def _contest(row: PlanRow) -> PlanRow:
     return replace(row, decision=Decision.REVIEW, evidence=evidence, b0_identifier="", b0_source="")
 
 
-def follow_plan(plan: Plan, inventory: Inventory, key: Key, where: str = "plan") -> Planned:
+def follow_plan(
+    plan: Plan, inventory: Inventory, key: Key, where: str = "plan", look_up: LookUp = hold_nothing
+) -> Planned:
     """Return a plan that a person gave, with the key of a dataset brought in line with the labels in it.
 
     Parameters
@@ -342,6 +347,8 @@ def follow_plan(plan: Plan, inventory: Inventory, key: Key, where: str = "plan")
         The key of the dataset.
     where : str
         Name of the plan, for messages.
+    look_up : callable
+        Tells what the dataset holds beside the images of the plan, which may complete fields.
 
     Raises
     ------
@@ -358,6 +365,6 @@ def follow_plan(plan: Plan, inventory: Inventory, key: Key, where: str = "plan")
             subjects[person_of(series)] = name.sub
             places[series.study_uid] = (name.sub, name.ses)
     kept = tuple(series for series in inventory.series if series.study_uid in places)
-    wired = drop_broken_fields(plan.rows, by_uid)
+    wired = settle_fields(plan.rows, by_uid, look_up(plan.rows))
     notes = (*people, *note_oddities(plan, inventory), *wired.notes, *note_unplanned(plan, inventory))
     return Planned(Plan(wired.rows, _tell(inventory, notes)), assign(kept, Key(subjects, places, key.shifts)))

@@ -97,7 +97,8 @@ def survey(dataset: Dataset, plan: Plan, by_uid: Mapping[str, Series], *, force:
     DatasetError
         If a ledger is damaged.
     """
-    rows, named = plan.decided(Decision.CONVERT), frozenset(map(_image, plan.rows))
+    rows = plan.decided(Decision.CONVERT)
+    named, converted = frozenset(map(_image, plan.rows)), frozenset(map(_image, rows))
     folders = group_by_folder(rows)
     ledgers = {folder: read_ledger(dataset, folder) for folder in folders}
     planned = planned_paths(rows)
@@ -116,7 +117,7 @@ def survey(dataset: Dataset, plan: Plan, by_uid: Mapping[str, Series], *, force:
         subject = tuple(subjects[parse_name(members[0].path).sub].values())
         series = {row.series_uid: by_uid[row.series_uid] for row in members}
         moved = {_image(row): former[_image(row)] for row in members if _image(row) in former}
-        sessions.append(_sort(view, Session(folder, tuple(members), named, series, subject, moved)))
+        sessions.append(_sort(view, Session(folder, tuple(members), named, converted, series, subject, moved)))
     blocked = find_blocked(dataset, ledgers, [row for one in sessions for row in one.planned], force=force)
     return [_block(one, blocked) for one in sessions]
 

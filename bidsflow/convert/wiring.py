@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan, PlanRow
@@ -50,6 +50,56 @@ class Links:
     identifier: str = ""
     sources: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An image that stands in a dataset, stays there, and is not converted.
+
+    Attributes
+    ----------
+    path, series_uid : str
+        Its name and where it came from.
+    links : Links
+        How it is wired.
+    named : bool
+        Whether the plan speaks of it (skips it, or has it for review).
+    """
+
+    path: str
+    series_uid: str
+    links: Links
+    named: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a dataset holds of one folder beside what a plan converts.
+
+    Attributes
+    ----------
+    before : mapping of str to Links
+        How the images that are to be converted are wired now, by the path that they are to have; none for new ones.
+    staying : tuple of Standing
+        The other images of the folder.
+    """
+
+    before: Mapping[str, Links]
+    staying: tuple[Standing, ...]
+
+    @property
+    def strangers(self) -> tuple[Standing, ...]:
+        """The images of which the plan knows nothing."""
+        return tuple(one for one in self.staying if not one.named)
+
+
+#: Tells what the dataset holds of the folders of some rows.
+LookUp = Callable[[Sequence[PlanRow]], Mapping[str, Held]]
+
+
+def hold_nothing(_rows: Sequence[PlanRow]) -> Mapping[str, Held]:
+    """Return what a dataset that is not there yet holds."""
+    return {}
 
 
 def read_links(sidecar: Mapping[str, object]) -> Links:
@@ -131,8 +181,34 @@ def sources(row: PlanRow) -> tuple[str, ...]:
     return tuple(label for label in row.b0_source.replace(" ", "").split(",") if label)
 
 
-def drop_broken_fields(rows: Sequence[PlanRow], by_uid: Mapping[str, Series]) -> Wired:
-    """Return rows without the labels of fields that the converted images do not measure.
+def settle_fields(rows: Sequence[PlanRow], by_uid: Mapping[str, Series], held: Mapping[str, Held]) -> Wired:
+    """Return rows wired as the dataset will be: to what they convert, and to what stays there beside it.
+
+    A label stays where the dataset will hold the whole field, whichever plan its images came with.
+
+    Parameters
+    ----------
+    rows : sequence of PlanRow
+        Of any decisions.
+    by_uid : mapping of str to Series
+        The series of the rows.
+    held : mapping of str to Held
+        What the dataset holds, by folder; nothing for folders in which no other image stands.
+    """
+    settled = list(rows)
+    for folder, one in held.items():
+        places = [at for at, row in enumerate(rows) if row.decision is Decision.CONVERT and _folder(row) == folder]
+        if one.strangers:
+            kept = keep_links([rows[at] for at in places], one.before, [other.links for other in one.strangers])
+            for at, row in zip(places, kept, strict=True):
+                settled[at] = row
+    return drop_broken_fields(settled, by_uid, [other for one in held.values() for other in one.staying])
+
+
+def drop_broken_fields(
+    rows: Sequence[PlanRow], by_uid: Mapping[str, Series], staying: Sequence[Standing] = ()
+) -> Wired:
+    """Return rows without the labels of fields that the images of the dataset will not measure.
 
     A gradient echo measures a field by its phases and its first magnitude, an EPI by two directions. A label that other
     images carry as well (an anatomy, for a correction without a field map) is left to the person who wrote it.
@@ -143,12 +219,15 @@ def drop_broken_fields(rows: Sequence[PlanRow], by_uid: Mapping[str, Series]) ->
         Of any decisions; those that are not converted are returned as they are.
     by_uid : mapping of str to Series
         The series of the rows, for the directions of their phase encoding.
+    staying : sequence of Standing
+        Images that the dataset holds besides.
     """
     fields = _find_fields(rows)
-    lacks = {key: lack for key, members in fields.items() if (lack := _find_lack(members, by_uid))}
-    whole = fields.keys() - lacks.keys()
+    members = _join(fields, staying)
+    lacks = {key: lack for key in fields if (lack := _find_lack(members[key], by_uid))}
+    whole = members.keys() - lacks.keys()
     notes = [_say_broken(key, lack, rows) for key, lack in lacks.items()]
-    notes += [_say_gone(key, rows) for key in _find_wanted(rows) if key not in fields]
+    notes += [_say_gone(key, rows) for key in _find_wanted(rows) if key not in members]
     return Wired(tuple(_keep_whole(row, whole) for row in rows), tuple(notes))
 
 
@@ -171,6 +250,19 @@ def _find_fields(rows: Sequence[PlanRow]) -> dict[_FieldKey, list[PlanRow]]:
     return fields
 
 
+def _join(
+    fields: Mapping[_FieldKey, Sequence[PlanRow]], staying: Sequence[Standing]
+) -> dict[_FieldKey, list[PlanRow | Standing]]:
+    """Return the images of each field: those that are converted, and those that stay."""
+    members: dict[_FieldKey, list[PlanRow | Standing]] = defaultdict(list)
+    for key, rows in fields.items():
+        members[key] += rows
+    for one in staying:
+        if one.links.identifier:
+            members[parse_name(one.path).folder, one.links.identifier].append(one)
+    return members
+
+
 def _find_wanted(rows: Sequence[PlanRow]) -> dict[_FieldKey, None]:
     """Return the fields that converted images are to be corrected by, in order."""
     return {(_folder(row), label): None for row in rows if row.decision is Decision.CONVERT for label in sources(row)}
@@ -184,7 +276,7 @@ def _folder(row: PlanRow) -> str:
         return ""
 
 
-def _find_lack(members: Sequence[PlanRow], by_uid: Mapping[str, Series]) -> str:
+def _find_lack(members: Sequence[PlanRow | Standing], by_uid: Mapping[str, Series]) -> str:
     """Return what images lack to measure a field, ``""`` where they measure one."""
     names = [parse_name(row.path) for row in members]
     suffixes = {name.suffix for name in names}
@@ -203,7 +295,7 @@ def _find_lack(members: Sequence[PlanRow], by_uid: Mapping[str, Series]) -> str:
     return "an image of the opposite direction" if suffixes & _EPI else "its phase image"
 
 
-def _direction(row: PlanRow, by_uid: Mapping[str, Series]) -> str:
+def _direction(row: PlanRow | Standing, by_uid: Mapping[str, Series]) -> str:
     """Return where phase encoding runs to, by the header or else the name; ``""`` where nothing says."""
     series = by_uid.get(row.series_uid)
     return (phase_encoding(series.header) if series is not None else "") or parse_name(row.path).entity("dir")
@@ -235,19 +327,21 @@ def _is_left_out(row: PlanRow, folder: str) -> bool:
     return row.decision is not Decision.CONVERT and _folder(row) in ("", folder)
 
 
-def check_labels(plan: Plan, by_uid: Mapping[str, Series]) -> list[str]:
+def check_labels(plan: Plan, by_uid: Mapping[str, Series], staying: Sequence[Standing] = ()) -> list[str]:
     """Return a sentence for each row with a label that must be a slip of the pen.
 
-    That is a source that no row of the session measures, and an identifier that parts one field in two.
+    That is a source that no image of the session measures, and an identifier that parts one field in two.
     """
     problems = []
     labels: dict[str, set[str]] = defaultdict(set)
+    for one in staying:
+        labels[parse_name(one.path).folder].add(one.links.identifier)
     for row in plan.rows:
         if row.b0_identifier:
             labels[_folder(row)].add(row.b0_identifier)
     for row in plan.decided(Decision.CONVERT):
         folder = _folder(row)
-        here = sorted(labels[folder] | labels[""])
+        here = sorted((labels[folder] | labels[""]) - {""})
         if "," in row.b0_identifier or " " in row.b0_identifier:
             problems.append(f"{row.title}: its b0_identifier {row.b0_identifier!r} is not one label")
         for label in sources(row):
@@ -256,7 +350,7 @@ def check_labels(plan: Plan, by_uid: Mapping[str, Series]) -> list[str]:
                     f"{row.title}: its b0_source names the field {label!r}, which no row of {folder} measures"
                     f"{_suggest(label, here)}"
                 )
-    return problems + _find_parted(plan, by_uid)
+    return problems + _find_parted(plan, by_uid, staying)
 
 
 def _suggest(label: str, known: Sequence[str]) -> str:
@@ -266,17 +360,18 @@ def _suggest(label: str, known: Sequence[str]) -> str:
     return f"; there are {', '.join(known)}" if known else f"; write {NOT_APPLICABLE}"
 
 
-def _find_parted(plan: Plan, by_uid: Mapping[str, Series]) -> list[str]:
+def _find_parted(plan: Plan, by_uid: Mapping[str, Series], staying: Sequence[Standing]) -> list[str]:
     """Return a sentence for each image whose label differs a little from that of the images that it completes.
 
     A field that lacks an image because a person skipped that image is no slip.
     """
     fields = _find_fields(plan.rows)
+    whole = _join(fields, staying)
     skipped = {(_folder(row), row.b0_identifier) for row in plan.rows if row.decision is not Decision.CONVERT}
     open_ = {
         key: members
         for key, members in fields.items()
-        if _find_lack(members, by_uid) and key not in skipped and ("", key[1]) not in skipped
+        if _find_lack(whole[key], by_uid) and key not in skipped and ("", key[1]) not in skipped
     }
     problems: dict[str, None] = {}
     for (folder, label), members in open_.items():

@@ -327,7 +327,7 @@ def test_series_that_is_skipped_later_stays_and_is_said(done: Path, my_export: P
 
     ran = cli("convert", my_export, done, "--plan", make_plan(my_export, done, cli, change))
     assert ran.code == 0
-    assert f"left alone {REST}: converted before, not in this plan" in ran.err
+    assert f"left alone {REST}: converted before, and not to be converted by this plan" in ran.err
     assert (done / f"{REST}.nii.gz").exists()
 
 
@@ -353,7 +353,60 @@ def test_part_of_a_session_keeps_the_wiring_of_the_whole(
             shutil.copytree(folder, export / folder.name)
         ran = cli("convert", export, target, *options)
         assert ran.code == 0, ran.said
+        assert "label" not in ran.err
         assert read_tree(target) == before
+
+
+@pytest.fixture(scope="session")
+def gradient_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One visit with a gradient-echo field map. Read only."""
+    root = tmp_path_factory.mktemp("gradient")
+    write(root / "scan", series=("fieldmap", "rest"))
+    return root / "scan" / "dicom"
+
+
+def edit_plan(plan: Path, how: str, suffix: str) -> None:
+    """Take the rows of a suffix out of a plan, or skip them."""
+    header, *rows = plan.read_text().splitlines()
+    if how == "deleted":
+        rows = [row for row in rows if suffix not in row]
+    else:
+        rows = [row.replace("\tconvert\t", f"\t{how}\t") if suffix in row else row for row in rows]
+    plan.write_text("\n".join([header, *rows]) + "\n")
+
+
+@pytest.mark.parametrize("how", ["deleted", "skip", "review"])
+@pytest.mark.parametrize("suffix", ["_magnitude1", "_phasediff", "fmap/"])
+def test_field_stays_whole_with_images_that_stay_in_the_dataset(
+    how: str, suffix: str, gradient_export: Path, tmp_path: Path, cli: Cli
+) -> None:
+    target = tmp_path / "bids"
+    assert cli("convert", gradient_export, target).code == 0
+    before, plan = read_tree(target), make_plan(gradient_export, target, cli, lambda row: None)
+    edit_plan(plan, how, suffix)
+    ran = cli("convert", gradient_export, target, "--plan", plan)
+    assert ran.code == 0, ran.said
+    assert "left alone" in ran.err
+    assert "label" not in ran.err
+    assert read_tree(target) == before
+    ran = cli("convert", gradient_export, target)
+    assert (ran.code, "label" in ran.err) == (0, False)
+    assert read_tree(target) == before
+
+
+def test_field_breaks_with_an_image_that_is_gone_from_the_dataset(
+    gradient_export: Path, tmp_path: Path, cli: Cli
+) -> None:
+    target = tmp_path / "bids"
+    assert cli("convert", gradient_export, target).code == 0
+    plan = make_plan(gradient_export, target, cli, lambda row: None)
+    for file in target.rglob("*_magnitude1.*"):
+        file.unlink()
+    edit_plan(plan, "skip", "_magnitude1")
+    ran = cli("convert", gradient_export, target, "--plan", plan)
+    assert ran.code == 0
+    assert "the field gre1 lacks its magnitude1 image" in ran.err
+    assert not [file for file in target.rglob("*.json") if "B0Field" in file.read_text()]
 
 
 def copy_later(source: Path, target: Path, hour: str) -> None:

@@ -1,0 +1,93 @@
+"""How the images of a dataset are wired that a plan does not convert. Reads only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+
+from bidsflow.convert.ledger import Entry, Ledger, read_ledger, read_taken
+from bidsflow.convert.plan import Decision, PlanRow
+from bidsflow.convert.wiring import Held, Links, Standing, read_links
+from bidsflow.dataset.tree import Dataset
+from bidsflow.names import parse_name
+
+#: An image: SeriesInstanceUID and rank in its series.
+_Image = tuple[str, int]
+
+
+def read_held(dataset: Dataset, rows: Sequence[PlanRow]) -> dict[str, Held]:
+    """Return what a dataset holds beside the images that rows convert, by folder.
+
+    Parameters
+    ----------
+    rows : sequence of PlanRow
+        All rows of a plan.
+
+    Raises
+    ------
+    DatasetError
+        If a ledger is damaged.
+    """
+    planned = {(row.series_uid, row.image): row.path for row in rows if row.decision is Decision.CONVERT}
+    named = {(row.series_uid, row.image) for row in rows}
+    folders = {parse_name(path).folder for path in planned.values()}
+    ledgers = {folder: read_ledger(dataset, folder) for folder in sorted(folders)}
+    if all((entry.series_uid, entry.image) in planned for ledger in ledgers.values() for entry in ledger.values()):
+        return {}
+    taken = read_taken(dataset)
+    stand = {path: taken[image] for image, path in planned.items() if image in taken}
+    return {
+        folder: read_folder(dataset, ledger, {path: old for path, old in stand.items() if _lies_in(path, folder)},
+                            named, planned.keys())
+        for folder, ledger in ledgers.items()
+    }  # fmt: skip
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return parse_name(path).folder == folder
+
+
+def read_folder(
+    dataset: Dataset,
+    ledger: Ledger,
+    stand: Mapping[str, str],
+    named: Collection[_Image],
+    converted: Collection[_Image],
+) -> Held:
+    """Return what one folder holds beside the images that are converted; no sidecar is read where that is nothing.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Of the folder.
+    stand : mapping of str to str
+        Where images that are to be converted into the folder stand now, by the path that they are to have.
+    named, converted : collection of (str, int)
+        The images that the plan speaks of, and those that it converts, into whatever folder.
+    """
+    staying = {
+        path: entry
+        for path, entry in ledger.items()
+        if _owner(entry) not in converted and (dataset.root / f"{path}.nii.gz").exists()
+    }
+    if not staying:
+        return Held({}, ())
+    return Held(
+        {path: _read_links(dataset, old) for path, old in stand.items()},
+        tuple(
+            Standing(path, entry.series_uid, _read_links(dataset, path), _owner(entry) in named)
+            for path, entry in staying.items()
+        ),
+    )
+
+
+def _owner(entry: Entry) -> _Image:
+    return entry.series_uid, entry.image
+
+
+def _read_links(dataset: Dataset, path: str) -> Links:
+    try:
+        sidecar = json.loads((dataset.root / f"{path}.json").read_bytes())
+    except (FileNotFoundError, ValueError):  # a person's doing
+        return Links()
+    return read_links(sidecar) if isinstance(sidecar, dict) else Links()
