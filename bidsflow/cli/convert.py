@@ -78,7 +78,7 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
     are listed and not converted; they do not count as planned.
     """
     from bidsflow.cli.steps import default_jobs
-    from bidsflow.dataset.tree import Dataset, check_target
+    from bidsflow.dataset.tree import Dataset, check_readable, check_target
 
     if len(paths) < 2:
         raise typer.BadParameter("give at least one export and, last, the dataset: bidsflow convert EXPORT BIDS_DIR")
@@ -86,7 +86,7 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
     _check_order(exports, bids_dir)
     request = _Request(
         exports=tuple(exports),
-        dataset=Dataset(check_target(bids_dir, exports)),
+        dataset=Dataset(check_readable(bids_dir, exports) if dry_run else check_target(bids_dir, exports)),
         plan=None if plan_file is None else read_plan(plan_file),
         where=str(plan_file or "plan"),
         sessions=sessions,

@@ -67,7 +67,7 @@ def plan(
     from bidsflow.convert.ledger import read_key, read_skipped, read_taken
     from bidsflow.convert.plan import to_tsv
     from bidsflow.convert.subjects import Key, Sessions
-    from bidsflow.dataset.tree import Dataset, check_target
+    from bidsflow.dataset.tree import Dataset, check_readable
     from bidsflow.dataset.write import write_durably
 
     if as_json and as_tsv:
@@ -75,7 +75,7 @@ def plan(
     if output is not None:
         _check_output(output, exports, force=force)
     err = consoles()[1]
-    dataset = Dataset(check_target(bids_dir, exports)) if bids_dir is not None else None
+    dataset = Dataset(check_readable(bids_dir, exports)) if bids_dir is not None else None
     inventory = take(exports, cache_file(exports), err)
     key, taken = (read_key(dataset), read_taken(dataset)) if dataset else (Key(), {})
     skipped = read_skipped(dataset) if dataset else frozenset[tuple[str, int]]()

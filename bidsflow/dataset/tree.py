@@ -73,12 +73,27 @@ def check_target(root: Path, exports: Sequence[Path] = ()) -> Path:
     DatasetError
         If it lies inside an export or around one, is a file, is not writable, or holds files that are not bidsflow's.
     """
+    return _check(root, exports, os.R_OK | os.W_OK | os.X_OK)
+
+
+def check_readable(root: Path, exports: Sequence[Path] = ()) -> Path:
+    """Return the absolute path of what may become, or is, a dataset of bidsflow, for who writes nothing to it.
+
+    Raises
+    ------
+    DatasetError
+        As `check_target`, but that it may lie on a disk that is read-only.
+    """
+    return _check(root, exports, os.R_OK | os.X_OK)
+
+
+def _check(root: Path, exports: Sequence[Path], access: int) -> Path:
     try:
         target = root.resolve()
         for export in exports:
             _check_apart(root, target, export)
         if target.exists():
-            _check_folder(root, target)
+            _check_folder(root, target, access)
     except DatasetError:
         raise
     except (OSError, RuntimeError) as error:  # resolve() has no better word for links that lead in circles
@@ -95,11 +110,12 @@ def _check_apart(root: Path, target: Path, export: Path) -> None:
         raise DatasetError(str(root), f"the export {export} lies inside the dataset", "Move the export out of it")
 
 
-def _check_folder(root: Path, target: Path) -> None:
+def _check_folder(root: Path, target: Path, access: int) -> None:
     if not target.is_dir():
         raise DatasetError(str(root), "this is a file, not a folder", "Name a folder for the dataset")
-    if not os.access(target, os.R_OK | os.W_OK | os.X_OK):
-        raise DatasetError(str(root), "the folder cannot be read and written to", "Check its permissions")
+    if not os.access(target, access):
+        what = "read and written to" if access & os.W_OK else "read"
+        raise DatasetError(str(root), f"the folder cannot be {what}", "Check its permissions")
     if (target / STATE).is_dir():
         return
     strangers = sorted(one.name for one in target.iterdir() if not one.name.startswith("."))

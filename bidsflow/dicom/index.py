@@ -2,7 +2,7 @@
 
 A SQLite file per export or dataset. It holds what the headers hold, patients' names included: it is private (mode
 0600) and never leaves the machine. A broken or foreign index is rebuilt, never trusted: every row is keyed by path,
-size and time of change, and its text is checked when read.
+size, time of change and inode, and its text is checked when read.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from bidsflow.dicom.header import Header
 from bidsflow.dicom.series import File
 
 #: Raised by one whenever headers are read differently, which makes older rows worthless.
-VERSION = 3
+VERSION = 4
 #: How long to wait for another scan that writes.
 WAIT_SECONDS = 10.0
 
 #: How SQLite says that a file is broken, is none of its own, or has other tables; anything else may pass (a lock).
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
+
+_COLUMNS = "path, size, mtime_ns, inode, reading"
 
 #: A header, or the reason why there is none.
 Reading = Header | str
@@ -46,15 +48,15 @@ class Index:
         if self._database is None:
             return {}
         try:
-            rows = self._database.execute("SELECT path, size, mtime_ns, reading FROM files").fetchall()
+            rows = self._database.execute(f"SELECT {_COLUMNS} FROM files").fetchall()
         except sqlite3.Error:
             return {}
-        stored = {path: (size, mtime, reading) for path, size, mtime, reading in rows}
+        stored = {path: rest for path, *rest in rows}
         found: dict[str, Reading] = {}
         for file in files:
             row = stored.get(os.fsencode(file.path))
-            if row is not None and row[:2] == (file.size, file.mtime_ns):
-                reading = _load(row[2])
+            if row is not None and row[:-1] == _mark(file):
+                reading = _load(row[-1])
                 if reading is not None:
                     found[file.path] = reading
         return found
@@ -63,10 +65,10 @@ class Index:
         """Store readings; a disk that is full or an index that is locked costs the memory, not the scan."""
         if self._database is None or not readings:
             return
-        rows = [(os.fsencode(path), f.size, f.mtime_ns, _dump(reading)) for path, (f, reading) in readings.items()]
+        rows = [(os.fsencode(path), *_mark(file), _dump(reading)) for path, (file, reading) in readings.items()]
         try:
             with self._database:
-                self._database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", rows)
+                self._database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)", rows)
         except sqlite3.Error:
             return
 
@@ -76,8 +78,13 @@ class Index:
             self._database.close()
 
 
+def _mark(file: File) -> list[int]:
+    """Return what tells a file from what stood in its place; SQLite's integers have a sign."""
+    return [file.size, file.mtime_ns, file.inode & 0x7FFF_FFFF_FFFF_FFFF]
+
+
 def _open(path: Path) -> sqlite3.Connection | None:
-    """Open or make the index; None where there can be none (a read-only disk, a lock that is not released)."""
+    """Open or make the index; None where there can be none (a full disk, a lock that is not released)."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
@@ -87,8 +94,25 @@ def _open(path: Path) -> sqlite3.Connection | None:
                 return None
         path.unlink(missing_ok=True)
         return _connect(path)
-    except (sqlite3.Error, OSError):
+    except OSError:
+        return _connect_to_read(path)
+    except sqlite3.Error:
         return None
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection | None:
+    """Open an index on a disk that is read-only; None where there is none of use."""
+    try:
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    except sqlite3.Error:
+        return None
+    try:
+        if database.execute("PRAGMA user_version").fetchone()[0] == VERSION:
+            return database
+    except sqlite3.Error:
+        pass
+    database.close()
+    return None
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -103,10 +127,11 @@ def _connect(path: Path) -> sqlite3.Connection:
         if database.execute("PRAGMA user_version").fetchone()[0] != VERSION:
             database.executescript(
                 "DROP TABLE IF EXISTS files;"
-                "CREATE TABLE files (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, reading TEXT);"
+                "CREATE TABLE files "
+                "(path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, reading TEXT);"
                 f"PRAGMA user_version={VERSION};"
             )
-        database.execute("SELECT path, size, mtime_ns, reading FROM files").fetchone()
+        database.execute(f"SELECT {_COLUMNS} FROM files").fetchone()
     except sqlite3.Error:
         database.close()
         raise

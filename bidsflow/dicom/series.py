@@ -20,11 +20,14 @@ class File:
         In bytes, as on disk.
     mtime_ns : int
         Time of the last change, nanoseconds since the epoch.
+    inode : int
+        Number of the file on its disk: a file that was put in the place of another has its own.
     """
 
     path: str
     size: int
     mtime_ns: int
+    inode: int = 0
 
 
 @dataclass(frozen=True, slots=True)

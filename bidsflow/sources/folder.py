@@ -63,7 +63,7 @@ def find_files(exports: Sequence[Path]) -> Found:
                 else:
                     aside.append(one)
         elif stat.S_ISREG(status.st_mode):
-            files[str(root)] = File(str(root), status.st_size, status.st_mtime_ns)
+            files[str(root)] = File(str(root), status.st_size, status.st_mtime_ns, status.st_ino)
         else:
             raise SourceError(str(export), "neither a folder nor a file", "A device, a pipe or a socket is no export")
     return Found(tuple(files[path] for path in sorted(files)), tuple(sorted(aside, key=lambda one: one.path)))
@@ -93,6 +93,6 @@ def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[File | SetAside]:
             if stat.S_ISDIR(status.st_mode):
                 pending.append(entry.path)
             elif stat.S_ISREG(status.st_mode):
-                yield File(entry.path, status.st_size, status.st_mtime_ns)
+                yield File(entry.path, status.st_size, status.st_mtime_ns, status.st_ino)
             else:
                 yield SetAside(entry.path, "not a regular file (a device, a pipe or a socket)", harmless=True)

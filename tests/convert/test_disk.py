@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ import pytest
 from bidsflow.convert.dcm2niix import Output, check_output
 from bidsflow.convert.nifti import read_shape
 from bidsflow.dicom.header import Header
+from bidsflow.dicom.index import Index
 from bidsflow.dicom.series import Image
 from bidsflow.errors import StorageError
+from bidsflow.sources import find_files
 
 from .conftest import Ran, finish, needs_root, read_tree, spawn
 from .test_dcm2niix import make_nifti, make_program, make_series
@@ -110,6 +113,25 @@ def test_read_only_disk_is_said(two_people: Path, mount: Callable[[str], Path], 
     ran = cli("convert", two_people, target)
     assert ran.code == 73
     assert f"{target}: the folder cannot be read and written to" in ran.err
+
+
+@needs_root
+def test_read_only_dataset_can_be_looked_at(
+    two_people: Path, mount: Callable[[str], Path], cli: Callable[..., Ran], tmp_path: Path
+) -> None:
+    target = mount("size=64m") / "bids"
+    assert cli("convert", two_people / "P001", target).code == 0
+    looks = (("convert", two_people, target, "--dry-run"), ("plan", two_people, "--bids-dir", target))
+    writable = [cli(*look) for look in looks]
+    tree = read_tree(target)
+    mount("ro")
+    assert [cli(*look) for look in looks] == writable
+    assert all(ran.code == 0 and "sub-02" in ran.out for ran in writable)
+    assert read_tree(target) == tree
+    with closing(Index(target / ".bidsflow" / "inventory.sqlite")) as index:
+        found = find_files([two_people]).files
+        assert len(index.known(found)) == len(found)
+        index.remember({found[0].path: (found[0], "no use")})
 
 
 def fill(path: Path) -> None:

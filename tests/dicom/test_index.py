@@ -43,14 +43,17 @@ def test_readings_come_back_as_they_were(path: Path) -> None:
     assert known(path, FILE, File("/export/2", 1, 1)) == {FILE.path: HEADER, "/export/2": "not DICOM"}
 
 
-@pytest.mark.parametrize("changed", [File(FILE.path, 101, 5), File(FILE.path, 100, 6), File("/export/3.dcm", 100, 5)])
+@pytest.mark.parametrize(
+    "changed",
+    [File(FILE.path, 101, 5), File(FILE.path, 100, 6), File(FILE.path, 100, 5, 7), File("/export/3.dcm", 100, 5)],
+)
 def test_a_changed_file_is_not_known(path: Path, changed: File) -> None:
     fill(path)
     assert known(path, changed) == {}
 
 
 def test_paths_that_are_not_utf8_are_known(path: Path) -> None:
-    file = File(os.fsdecode(b"/export/caf\xe9.dcm"), 1, 1)
+    file = File(os.fsdecode(b"/export/caf\xe9.dcm"), 1, 1, 2**64 - 1)
     index = Index(path)
     index.remember({file.path: (file, HEADER)})
     index.close()
@@ -110,7 +113,7 @@ def test_a_broken_row_is_read_again(path: Path, reading: str) -> None:
 
 def test_rows_of_odd_types_are_ignored(path: Path) -> None:
     fill(path)
-    _write(path, "INSERT INTO files VALUES (7, 'a', NULL, 'x'); INSERT INTO files VALUES (NULL, 1, 1, 1)")
+    _write(path, "INSERT INTO files VALUES (7, 'a', NULL, 1, 'x'); INSERT INTO files VALUES (NULL, 1, 1, 1, 1)")
     assert known(path, FILE) == {FILE.path: HEADER}
 
 

@@ -30,11 +30,12 @@ def test_files_are_found_at_any_depth_in_order(tmp_path: Path) -> None:
     assert found.set_aside == ()
 
 
-def test_size_and_time_are_noted(tmp_path: Path) -> None:
+def test_size_time_and_inode_are_noted(tmp_path: Path) -> None:
     path = make(tmp_path / "1", b"abc")
     os.utime(path, ns=(5, 7))
     (file,) = find_files([tmp_path]).files
-    assert (file.path, file.size, file.mtime_ns) == (str(path), 3, 7)
+    assert (file.path, file.size, file.mtime_ns, file.inode) == (str(path), 3, 7, path.stat().st_ino)
+    assert find_files([path]).files == (file,)
 
 
 def test_a_file_may_be_named_itself(tmp_path: Path) -> None:
