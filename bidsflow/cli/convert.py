@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from bidsflow.convert.run import Result
     from bidsflow.dataset.tree import Dataset
     from bidsflow.dicom.series import Inventory
-    from bidsflow.sources import Aside
 
 
 #: Folders of subjects and sessions that a message names.
@@ -164,6 +163,7 @@ def _show(request: _Request, *, as_json: bool) -> None:
 
 def _carry_out(request: _Request, *, force: bool, as_json: bool) -> Result:
     """Convert, and print what came of it."""
+    from bidsflow.cli.outcome import report_counts, report_json, report_problems
     from bidsflow.cli.steps import consoles, print_notes, print_set_aside, progress_bar
     from bidsflow.convert.run import convert
     from bidsflow.sources import show_aside
@@ -175,12 +175,12 @@ def _carry_out(request: _Request, *, force: bool, as_json: bool) -> Result:
     with progress_bar(err, "converting") as update:
         result = convert(plan, inventory, dataset, planned.key, jobs=request.jobs, force=force, progress=update)
     if as_json:
-        _report_json(result, plan.notes, left, show_aside(inventory, request.exports))
+        report_json(result, plan.notes, left, show_aside(inventory, request.exports))
     else:
-        _report_problems(result, left, err)
+        report_problems(result, left, err)
         print_notes(plan, inventory, err)
         print_set_aside(inventory, request.exports, err)
-        _report_counts(result, dataset, out, err)
+        report_counts(result, dataset, out, err)
     return result
 
 
@@ -363,57 +363,3 @@ def _choose(plan: Plan, subjects: Sequence[str], sessions: Sequence[str]) -> Pla
         reason = "no image belongs to the subjects and sessions that were asked for"
         raise SourceError(" ".join(asked), reason, there)
     return replace(plan, rows=tuple(rows))
-
-
-def _report_problems(result: Result, left: Sequence[str], err: Console) -> None:
-    """Say what failed, what was left alone, and what waits for a person."""
-    from bidsflow.cli.steps import SHOWN, print_reviews, printable
-    from bidsflow.convert.run import Status
-
-    for one in result.outcomes:
-        if one.status in (Status.FAILED, Status.EDITED):
-            colour = "red" if one.status is Status.FAILED else "yellow"
-            err.print(f"[{colour}]{one.status}[/] {printable(one.row.title)}: {printable(one.reason)}", soft_wrap=True)
-    for path in left[:SHOWN]:
-        err.print(
-            f"[yellow]left alone[/] {path}: converted before, and not to be converted by this plan", soft_wrap=True
-        )
-    if len(left) > SHOWN:
-        err.print(f"[yellow]left alone[/] {len(left) - SHOWN} more images that were converted before")
-    print_reviews(result.reviews, err)
-
-
-def _report_counts(result: Result, dataset: Dataset, out: Console, err: Console) -> None:
-    """Say what was done, and how to go on."""
-    from bidsflow.cli.steps import printable
-    from bidsflow.convert.run import Status
-
-    counts = [f"{result.count(status)} {status}" for status in Status if result.count(status)]
-    counts += [] if result.outcomes else ["nothing to convert"]
-    counts += [f"{len(result.reviews)} for review"] if result.reviews else []
-    counts += [f"{len(result.skipped)} skipped"] if result.skipped else []
-    out.print(f"{printable(str(dataset.root))}: {', '.join(counts)}", soft_wrap=True)
-    if result.reviews:
-        err.print("To decide what is up for review: bidsflow plan EXPORT --bids-dir BIDS_DIR -o plan.tsv, edit it, "
-                  "then bidsflow convert EXPORT BIDS_DIR --plan plan.tsv", soft_wrap=True)  # fmt: skip
-    elif not result.outcomes:
-        err.print("To see why nothing is converted: bidsflow plan EXPORT", soft_wrap=True)
-
-
-def _report_json(result: Result, notes: Sequence[str], left: Sequence[str], aside: Sequence[Aside]) -> None:
-    import json
-    from dataclasses import asdict
-
-    images = [
-        {"path": one.row.path, "series_uid": one.row.series_uid, "status": one.status, "reason": one.reason}
-        for one in result.outcomes
-    ]
-    reviews = [
-        {"series_uid": row.series_uid, "series_number": row.series_number, "evidence": row.evidence}
-        for row in result.reviews
-    ]
-    content = {
-        "complete": result.complete, "images": images, "left": list(left), "review": reviews,
-        "notes": list(notes), "set_aside": [asdict(one) for one in aside if not one.harmless],
-    }  # fmt: skip
-    typer.echo(json.dumps(content, indent=2))

@@ -26,6 +26,7 @@ from bidsflow.convert.dcm2niix import (
 from bidsflow.convert.fit import check_fit
 from bidsflow.convert.ledger import read_ledger, stamp, write_key
 from bidsflow.convert.plan import Decision, Plan, PlanRow
+from bidsflow.convert.remains import Remain, find_remains
 from bidsflow.convert.sidecar import clean_sidecar, scrub_nifti
 from bidsflow.convert.subjects import Key
 from bidsflow.convert.supply import agree_on_repetition, supply_fields
@@ -53,11 +54,14 @@ class Result:
         One per row of the plan that was to be converted, in its order.
     reviews, skipped : tuple of PlanRow
         The other rows.
+    remains : tuple of Remain
+        Files of others that keep the former names of images.
     """
 
     outcomes: tuple[Outcome, ...]
     reviews: tuple[PlanRow, ...]
     skipped: tuple[PlanRow, ...]
+    remains: tuple[Remain, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -130,7 +134,15 @@ def convert(
         outcomes = crew.carry_out(work)
     found = {(one.row.series_uid, one.row.image): one for one in outcomes}
     ordered = tuple(found[(row.series_uid, row.image)] for row in rows)
-    return Result(ordered, plan.decided(Decision.REVIEW), plan.decided(Decision.SKIP))
+    remains = find_remains(dataset, _find_moved(ordered, work))
+    return Result(ordered, plan.decided(Decision.REVIEW), plan.decided(Decision.SKIP), remains)
+
+
+def _find_moved(outcomes: Sequence[Outcome], work: Sequence[Work]) -> dict[str, str]:
+    """Return where images are now that stood elsewhere before, by their former path."""
+    former = {image: path for one in work for image, path in one.session.former.items()}
+    written = planned_paths([one.row for one in outcomes if one.status is Status.WRITTEN])
+    return {former[image]: path for image, path in written.items() if image in former}
 
 
 class _Crew:

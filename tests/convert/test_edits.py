@@ -260,3 +260,36 @@ def test_people_whom_a_plan_joins_are_told(two_people: Path, tmp_path: Path, cli
     target = tmp_path / "bids"
     ran = cli("convert", two_people, target, "--plan", make_plan(two_people, target, cli, change))
     assert (ran.code, ran.err.count("sub-01 is 2 people by their headers")) == (0, 1), ran.said
+
+
+MOVES = {
+    "subject": ("sub-01", "sub-07", ("func/sub-01_task-rest_events.tsv", "beh/sub-01_task-x_beh.tsv", "notes.txt")),
+    "run": ("task-rest_", "task-rest_run-2_", ("func/sub-01_task-rest_events.tsv",)),
+}
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_files_of_others_that_an_image_leaves_behind_are_told(
+    name: str, two_people: Path, tmp_path: Path, cli: Cli
+) -> None:
+    old, new, told = MOVES[name]
+    export, target = two_people / "P001", tmp_path / "bids"
+    assert cli("convert", export, target).code == 0
+    others = [*MOVES["subject"][2], "func/sub-01_task-rest_recording-a_physio.tsv.gz", "anat/sub-01_T2w.nii.gz"]
+    for other in others:
+        file = target / "sub-01" / other
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("mine")
+
+    def change(row: dict[str, str]) -> None:
+        row["path"] = row["path"].replace(old, new)
+
+    plan = make_plan(export, target, cli, change)
+    ran = cli("convert", export, target, "--plan", plan)
+    assert ran.code == 0, ran.said
+    assert all((target / "sub-01" / other).read_text() == "mine" for other in others)
+    for other in told:
+        assert f"left behind sub-01/{other}: bidsflow did not write it" in ran.err
+    assert f"is now {'sub-07' if name == 'subject' else 'sub-01'}/func/" in ran.err
+    assert ran.err.count("left behind") == (5 if name == "subject" else 2)
+    assert "left behind" not in cli("convert", export, target, "--plan", plan).err

@@ -1,0 +1,75 @@
+"""What came of a conversion, for people and for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bidsflow.convert.run import Result
+    from bidsflow.dataset.tree import Dataset
+    from bidsflow.sources import Aside
+
+
+def report_problems(result: Result, left: Sequence[str], err: Console) -> None:
+    """Say what failed, what was left alone, and what waits for a person."""
+    from bidsflow.cli.steps import SHOWN, print_reviews, printable
+    from bidsflow.convert.run import Status
+
+    for one in result.outcomes:
+        if one.status in (Status.FAILED, Status.EDITED):
+            colour = "red" if one.status is Status.FAILED else "yellow"
+            err.print(f"[{colour}]{one.status}[/] {printable(one.row.title)}: {printable(one.reason)}", soft_wrap=True)
+    for path in left[:SHOWN]:
+        err.print(
+            f"[yellow]left alone[/] {path}: converted before, and not to be converted by this plan", soft_wrap=True
+        )
+    if len(left) > SHOWN:
+        err.print(f"[yellow]left alone[/] {len(left) - SHOWN} more images that were converted before")
+    for remain in result.remains[:SHOWN]:
+        err.print(f"[yellow]left behind[/] {printable(str(remain))}", soft_wrap=True)
+    if len(result.remains) > SHOWN:
+        err.print(f"[yellow]left behind[/] {len(result.remains) - SHOWN} more files that bidsflow did not write")
+    print_reviews(result.reviews, err)
+
+
+def report_counts(result: Result, dataset: Dataset, out: Console, err: Console) -> None:
+    """Say what was done, and how to go on."""
+    from bidsflow.cli.steps import printable
+    from bidsflow.convert.run import Status
+
+    counts = [f"{result.count(status)} {status}" for status in Status if result.count(status)]
+    counts += [] if result.outcomes else ["nothing to convert"]
+    counts += [f"{len(result.reviews)} for review"] if result.reviews else []
+    counts += [f"{len(result.skipped)} skipped"] if result.skipped else []
+    out.print(f"{printable(str(dataset.root))}: {', '.join(counts)}", soft_wrap=True)
+    if result.reviews:
+        err.print("To decide what is up for review: bidsflow plan EXPORT --bids-dir BIDS_DIR -o plan.tsv, edit it, "
+                  "then bidsflow convert EXPORT BIDS_DIR --plan plan.tsv", soft_wrap=True)  # fmt: skip
+    elif not result.outcomes:
+        err.print("To see why nothing is converted: bidsflow plan EXPORT", soft_wrap=True)
+
+
+def report_json(result: Result, notes: Sequence[str], left: Sequence[str], aside: Sequence[Aside]) -> None:
+    """Print the same as JSON, with the notes of the plan and what was set aside."""
+    import json
+    from dataclasses import asdict
+
+    images = [
+        {"path": one.row.path, "series_uid": one.row.series_uid, "status": one.status, "reason": one.reason}
+        for one in result.outcomes
+    ]
+    reviews = [
+        {"series_uid": row.series_uid, "series_number": row.series_number, "evidence": row.evidence}
+        for row in result.reviews
+    ]
+    content = {
+        "complete": result.complete, "images": images, "left": list(left), "review": reviews,
+        "left_behind": [asdict(one) for one in result.remains],
+        "notes": list(notes), "set_aside": [asdict(one) for one in aside if not one.harmless],
+    }  # fmt: skip
+    typer.echo(json.dumps(content, indent=2))
