@@ -1,5 +1,5 @@
 """``python -m bidsflow``: the command line."""
 
-from bidsflow.cli.main import main
+from bidsflow.cli.start import main
 
 main()

@@ -15,14 +15,12 @@ import typer
 from bidsflow import __version__
 from bidsflow.cli import convert, demo, dump, new_pipeline, phantom, pipelines, plan, run, scan, trace, validate
 from bidsflow.cli.options import unwrap
+from bidsflow.cli.start import EXIT_INTERRUPTED, INTERRUPTED
 from bidsflow.errors import BidsflowError, describe_error
 
-#: What a shell expects of a program that Ctrl-C has stopped.
-EXIT_INTERRUPTED = 130
 #: A file could not be read or written (sysexits.h, EX_IOERR).
 EXIT_IO = 74
 
-_INTERRUPTED = "interrupted: nothing half-written was left; the same command goes on from here"
 _START = """\
 Start here:
 bidsflow demo DIR                 the whole way, on made-up data
@@ -103,13 +101,13 @@ def _guard(command: Callable[[], None]) -> None:
     try:
         command()
     except KeyboardInterrupt:
-        typer.echo(_INTERRUPTED, err=True)
+        typer.echo(INTERRUPTED, err=True)
         sys.exit(EXIT_INTERRUPTED)
     except BidsflowError as error:
         _fail(str(error), error.exit_code)
     except SystemExit as end:
         if end.code == EXIT_INTERRUPTED:
-            typer.echo(_INTERRUPTED, err=True)
+            typer.echo(INTERRUPTED, err=True)
         raise
     except OSError as error:
         where = f"{_name_file(error)}: " if error.filename else ""

@@ -28,6 +28,29 @@ main()
 """
 
 
+#: Starts the command; Ctrl-C comes while typer is imported.
+_EARLY = """
+import sys
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == "typer":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+from bidsflow.cli.start import {0}
+{0}()
+"""
+
+
+@pytest.mark.parametrize("name", ["main", "main_of_pipeline"])
+def test_interrupt_during_the_first_imports_is_one_line(name: str) -> None:
+    done = subprocess.run([sys.executable, "-c", _EARLY.format(name)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.startswith("interrupted: ")
+    assert done.stderr.count("\n") == 1
+
+
 def stumble(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", _SCRIPT, "stumble", code], capture_output=True, text=True, check=False, timeout=60
