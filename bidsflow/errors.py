@@ -127,7 +127,9 @@ class StorageError(BidsflowError, OSError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.reason}. Nothing half-written was left; make room and run the same command again"
+        full = any(word in self.reason for word in ("full", "quota", "space"))
+        remedy = "make room" if full else "repair that"
+        return f"{self.where}: {self.reason}. Nothing half-written was left; {remedy} and run the same command again"
 
 
 class ConversionError(BidsflowError, RuntimeError):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 import bidsflow
-from bidsflow.errors import BidsflowError, OptionError, describe_error
+from bidsflow.errors import BidsflowError, OptionError, StorageError, describe_error
 
 
 def _walk(kind: type[BidsflowError]) -> Iterator[type[BidsflowError]]:
@@ -69,3 +69,13 @@ def test_an_unexpected_error_is_described_without_its_message() -> None:
     with pytest.raises(KeyError) as caught:
         {}["secret name"]
     assert describe_error(caught.value) == "KeyError"
+
+
+@pytest.mark.parametrize("reason", ["the disk is full", "the disk quota is reached", "No space left on device"])
+def test_room_is_asked_for_where_there_is_none(reason: str) -> None:
+    assert "make room" in str(StorageError("a", reason))
+
+
+@pytest.mark.parametrize("reason", ["the disk is read-only", "Permission denied", "Input/output error"])
+def test_room_is_not_asked_for_where_it_would_not_help(reason: str) -> None:
+    assert "make room" not in str(StorageError("a", reason))

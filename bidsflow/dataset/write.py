@@ -271,8 +271,10 @@ def write_durably(path: Path, data: bytes, mode: int = 0o644) -> None:
                 stream.flush()
                 os.fsync(stream.fileno())
             half.replace(path)
-        except BaseException:
+        except BaseException as error:
             half.unlink(missing_ok=True)
+            if isinstance(error, OSError):  # whoever reads the message knows the file, not its first half
+                error.filename, error.filename2 = str(path), None
             raise
         _sync(path.parent)
 

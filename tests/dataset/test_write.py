@@ -167,3 +167,12 @@ def test_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         write_durably(target, "no bytes")  # type: ignore[arg-type]
     assert target.read_bytes() == b"one"
     assert [one.name for one in tmp_path.iterdir()] == ["plan.tsv"]
+
+
+def test_error_names_the_file_and_not_its_first_half(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    for target in (tmp_path / "absent" / "plan.tsv", tmp_path / "taken"):
+        with pytest.raises(OSError, match="directory") as caught:
+            write_durably(target, b"one")
+        assert (caught.value.filename, caught.value.filename2) == (str(target), None)
+        assert "tmp'" not in str(caught.value)
