@@ -6,6 +6,7 @@ Imports nothing heavy: a pipeline's declaration is read whenever somebody lists 
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import typing
 from collections.abc import Mapping, Sequence
@@ -145,6 +146,8 @@ class Parameter:
         ``mm``, ``s``; ``""`` for none.
     choices : tuple of str
         All that a text may be; empty where anything goes.
+    minimum, maximum : float or None
+        The least and the most that a number may be; None where there is no such bound.
     """
 
     name: str
@@ -153,6 +156,34 @@ class Parameter:
     help: str
     unit: str = ""
     choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+
+    @property
+    def bounds(self) -> str:
+        """What a number must keep to, ``""`` where it may be any: ``at least 0``, ``from 1 to 64``."""
+        if self.minimum is not None and self.maximum is not None:
+            return f"from {self.minimum:g} to {self.maximum:g}"
+        if self.minimum is not None:
+            return f"at least {self.minimum:g}"
+        return f"at most {self.maximum:g}" if self.maximum is not None else ""
+
+    def check(self, value: bool | int | float | str) -> None:
+        """Refuse a value that the parameter cannot have; NaN is within no bounds.
+
+        Raises
+        ------
+        ValueError
+            If it is none of the choices, or out of bounds.
+        """
+        if self.choices and value not in self.choices:
+            raise ValueError(f"choose from {', '.join(self.choices)}")
+        if isinstance(value, str) or not self.bounds:
+            return
+        low = -math.inf if self.minimum is None else self.minimum
+        high = math.inf if self.maximum is None else self.maximum
+        if not low <= value <= high:
+            raise ValueError(f"{value} is not {self.bounds}")
 
     @property
     def flag(self) -> str:
@@ -167,18 +198,23 @@ def param(
     *,
     unit: str = "",
     choices: Sequence[str] = (),
+    minimum: float | None = None,
+    maximum: float | None = None,
 ) -> Any:
     """Return a field of a parameter dataclass.
+
+    What is declared here is checked wherever a value comes from, and is told in the help and in the descriptor.
 
     Examples
     --------
     >>> @dataclass(frozen=True)
     ... class Params:
-    ...     fd_threshold: float = param(0.2, "Motion above which a volume counts as moved.", unit="mm")
+    ...     fd_threshold: float = param(0.2, "Motion above which a volume counts as moved.", unit="mm", minimum=0)
     >>> Params().fd_threshold
     0.2
     """
-    return field(default=default, metadata={"help": help, "unit": unit, "choices": tuple(choices)})
+    declared = {"help": help, "unit": unit, "choices": tuple(choices), "minimum": minimum, "maximum": maximum}
+    return field(default=default, metadata=declared)
 
 
 def parameters(pipeline: Pipeline) -> tuple[Parameter, ...]:
@@ -201,11 +237,13 @@ def _parameter(pipeline: str, one: dataclasses.Field[Any], kind: type) -> Parame
         raise PipelineError(pipeline, f"parameter {one.name} must be one of {names}")
     if not one.metadata.get("help") or not fits(one.default, kind):
         raise PipelineError(pipeline, f"parameter {one.name} needs a default of its own type, and a help: use param()")
-    found = Parameter(
-        one.name, kind, kind(one.default), one.metadata["help"], one.metadata["unit"], one.metadata["choices"]
-    )
-    if found.choices and found.default not in found.choices:
-        raise PipelineError(pipeline, f"the default of parameter {one.name} is not among its choices")
+    found = Parameter(one.name, kind, kind(one.default), **one.metadata)
+    if found.bounds and kind not in (int, float):
+        raise PipelineError(pipeline, f"parameter {one.name} has bounds and is no number")
+    try:
+        found.check(found.default)
+    except ValueError as error:
+        raise PipelineError(pipeline, f"the default of parameter {one.name} does not fit: {error}") from error
     return found
 
 

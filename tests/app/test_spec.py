@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from bidsflow.app import Level, Pipeline, Query, param
-from bidsflow.app.spec import parameters
+from bidsflow.app.spec import Parameter, parameters
 from bidsflow.errors import PipelineError
 
 
@@ -67,7 +67,7 @@ class Bare:
 
 @dataclass(frozen=True)
 class Needy:
-    value: int = field(metadata={"help": "Needed.", "unit": "", "choices": ()})
+    value: int = field(metadata={"help": "Needed."})
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,16 @@ class Plain:
     value = 1
 
 
+@dataclass(frozen=True)
+class OutOfBounds:
+    value: int = param(0, "How many.", minimum=1)
+
+
+@dataclass(frozen=True)
+class BoundedText:
+    value: str = param("a", "Which.", maximum=3)
+
+
 class Wrong(NamedTuple):
     params: type
     reason: str
@@ -111,7 +121,9 @@ WRONG = [
     Wrong(TextForNumber, "needs a default of its own type"),
     Wrong(NumberForText, "needs a default of its own type"),
     Wrong(FlagForNumber, "needs a default of its own type"),
-    Wrong(WrongChoice, "not among its choices"),
+    Wrong(WrongChoice, "choose from a, b"),
+    Wrong(OutOfBounds, "0 is not at least 1"),
+    Wrong(BoundedText, "is no number"),
     Wrong(Loose, "frozen dataclass"),
     Wrong(Plain, "frozen dataclass"),
 ]
@@ -134,3 +146,22 @@ def test_parameter_is_refused_when_every_pipeline_has_an_option_of_its_name(name
     params = dataclasses.make_dataclass("Taken", [(name, int, param(1, "Taken."))], frozen=True)
     with pytest.raises(PipelineError, match=f"parameter {name}"):
         make_parser(replace(PIPELINE, params=params), "toy")
+
+
+@pytest.mark.parametrize(
+    ("minimum", "maximum", "said", "fits", "fits_not"),
+    [
+        (None, None, "", (-1e9, float("nan")), ()),
+        (0, None, "at least 0", (0, 0.5, float("inf")), (-0.1, float("nan"))),
+        (None, 3, "at most 3", (-1e9, 3), (3.1, float("nan"))),
+        (1, 64, "from 1 to 64", (1, 64), (0, 65)),
+    ],
+)
+def test_bounds_hold(minimum: float | None, maximum: float | None, said: str, fits: object, fits_not: object) -> None:
+    found = Parameter("x", float, 1.0, "X.", minimum=minimum, maximum=maximum)
+    assert found.bounds == said
+    for value in fits:  # type: ignore[attr-defined]
+        found.check(value)
+    for value in fits_not:  # type: ignore[attr-defined]
+        with pytest.raises(ValueError, match=said):
+            found.check(value)

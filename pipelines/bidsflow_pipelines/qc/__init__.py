@@ -9,13 +9,17 @@ from bidsflow.app import Citation, Pipeline, Query, param
 class QcParams:
     """What a user may change."""
 
-    fd_threshold: float = param(0.2, "Framewise displacement above which a volume counts as moved.", unit="mm")
+    fd_threshold: float = param(
+        0.2, "Framewise displacement above which a volume counts as moved.", unit="mm", minimum=0
+    )
     brain: str = param(
         "template",
         "What finds the brain of T1w images; deepbet is a network that has to be installed (bidsflow[deepbet]).",
         choices=("template", "deepbet"),
     )
-    coils: int = param(4, "Receiver channels that PIESNO assumes for the noise of diffusion images; 1 for SENSE.")
+    coils: int = param(
+        4, "Receiver channels that PIESNO assumes for the noise of diffusion images; 1 for SENSE.", minimum=1
+    )
 
 
 PIPELINE = Pipeline(
