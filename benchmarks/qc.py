@@ -26,7 +26,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from bidsflow.app.run import THREAD_VARIABLES
+from bidsflow.app.pool import THREAD_VARIABLES
 
 
 @dataclass

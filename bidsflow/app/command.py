@@ -9,134 +9,41 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from bidsflow import __version__
-from bidsflow.app.invocation import (
-    Invocation,
-    OutputLayout,
-    Resources,
-    Selection,
-    Value,
-    parse_memory,
-    to_participant,
-)
-from bidsflow.app.spec import TYPES, Level, Parameter, Pipeline, fits, parameters
+from bidsflow.app.choice import to_filters
+from bidsflow.app.config import read_config
+from bidsflow.app.invocation import Invocation, OutputLayout, Resources, Selection, Value, parse_memory, to_participant
+from bidsflow.app.options import HOW, OPTIONS, both
+from bidsflow.app.spec import TYPES, Level, Parameter, Pipeline, parameters
 from bidsflow.errors import OptionError, PipelineError
 
 USAGE = 2
 _EXIT_CODES = """\
 Every option may be spelled with underscores, too: --participant_label.
 
+how the input is checked, before anything runs:
+  A dataset-wide file that breaks BIDS stops everybody (65): dataset_description.json, files at the top.
+  A file of a participant that breaks BIDS, whose content git-annex has not fetched, or that lacks metadata which the
+  pipeline needs, keeps out that participant only (1; 65 where it keeps out everybody who was chosen).
+  Files of participants, sessions, tasks and runs that were not chosen do not matter.
+  --skip-bids-validation leaves out the first and the validator's part of the second.
+
 exit codes:
   0   every participant is done
   1   some participants failed; the others are done
   2   wrong options
-  65  the input dataset is invalid, or nothing in it can be used
+  65  the input dataset is invalid, or nobody in it can be used
   69  a program is missing: the validator (--skip-bids-validation goes on without it)
   70  nothing to do, or a fault of the pipeline itself
   73  the output folder cannot be used
   74  the disk is full, or cannot be written to
   130 stopped by Ctrl-C; the same command goes on from there
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """An option that every pipeline has.
-
-    Attributes
-    ----------
-    flags : tuple of str
-        All spellings, the first is the one that the help and the descriptor name.
-    dest : str
-        Its name in a configuration file.
-    help : str
-        One plain sentence.
-    settings : mapping
-        What argparse is told besides.
-    group : str
-        Heading in the help.
-    """
-
-    flags: tuple[str, ...]
-    dest: str
-    help: str
-    settings: Mapping[str, Any]
-    group: str
-
-
-def _both(name: str) -> tuple[str, ...]:
-    """Return an option with dashes and with underscores."""
-    dashed, scored = f"--{name}", f"--{name.replace('-', '_')}"
-    return (dashed,) if dashed == scored else (dashed, scored)
-
-
-def _labels(prefix: str) -> dict[str, Any]:
-    return {"nargs": "+", "metavar": "LABEL", "type": lambda text: text.removeprefix(prefix), "default": []}
-
-
-def _path(metavar: str) -> dict[str, Any]:
-    return {"metavar": metavar, "type": Path, "default": None}
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
-
-
-_WHICH, _MACHINE, _HOW = "which data", "how much of the machine", "how to run"
-_SWITCH: Mapping[str, Any] = {"action": "store_true"}
-
-OPTIONS: tuple[Option, ...] = (
-    Option((*_both("participant-label"), "--participant"), "participant_label",
-           "Only these participants, with or without sub-.", _labels("sub-"), _WHICH),
-    Option(_both("exclude-participant-label"), "exclude_participant_label",
-           "All participants but these.", _labels("sub-"), _WHICH),
-    Option((*_both("session-label"), *_both("session-id")), "session_label",
-           "Only these sessions, with or without ses-.", _labels("ses-"), _WHICH),
-    Option(("-t", *_both("task-id"), *_both("task-label")), "task_id",
-           "Only these tasks, with or without task-.", _labels("task-"), _WHICH),
-    Option(_both("run-id"), "run_id", "Only these runs.", _labels("run-"), _WHICH),
-    Option(_both("bids-filter-file"), "bids_filter_file",
-           'A JSON file that chooses images by their entities: {"bold": {"task": "rest"}}.', _path("FILE"), _WHICH),
-    Option(("-d", "--derivatives"), "derivatives", "Other derivatives to use.",
-           {"nargs": "+", "metavar": "NAME=PATH", "default": []}, _WHICH),
-    Option(_both("bids-database-dir"), "bids_database_dir",
-           "Where the index of the dataset is kept (default: in the work folder).", _path("DIR"), _WHICH),
-    Option(_both("skip-bids-validation"), "skip_bids_validation",
-           "Do not validate the input first.", _SWITCH, _WHICH),
-    Option((*_both("n-cpus"), "--nprocs", "--nthreads", *_both("n-procs")), "n_cpus",
-           "Processors to use in all (default: all that this process may use).",
-           {"type": _count, "metavar": "N", "default": None}, _MACHINE),
-    Option(_both("omp-nthreads"), "omp_nthreads",
-           "Threads that one step may use (default: 1 where several participants run at once, else up to 4).",
-           {"type": _count, "metavar": "N", "default": None}, _MACHINE),
-    Option(("--mem",), "mem", "Memory to use in all, with its unit: 8G (default: 90 %% of the machine's).",
-           {"metavar": "8G", "default": None}, _MACHINE),
-    Option(("-w", *_both("work-dir")), "work_dir",
-           "Intermediate files (default: in OUTPUT_DIR/.bidsflow/work).", _path("DIR"), _MACHINE),
-    Option(_both("clean-workdir"), "clean_workdir",
-           "Remove the intermediate files of participants that are done.", _SWITCH, _MACHINE),
-    Option(_both("output-layout"), "output_layout",
-           "bids: OUTPUT_DIR is the derivative dataset; nested: it stands in a folder of its own below.",
-           {"choices": [one.value for one in OutputLayout], "default": OutputLayout.BIDS.value}, _HOW),
-    Option(("--config", *_both("config-file")), "config",
-           "A TOML file with options by their long names; what stands on the command line wins.", _path("FILE"), _HOW),
-    Option(_both("dry-run"), "dry_run", "Say what would be done, and do nothing.", _SWITCH, _HOW),
-    Option(("--force",), "force", "Do participants again that are done and unchanged.", _SWITCH, _HOW),
-    Option(_both("reports-only"), "reports_only", "Only make the reports again, from what is there.", _SWITCH, _HOW),
-    Option(_both("stop-on-first-crash"), "stop_on_first_crash",
-           "Stop everything when a participant fails.", _SWITCH, _HOW),
-    Option(_both("write-graph"), "write_graph", "Write the graph of steps into logs/.", _SWITCH, _HOW),
-    Option(_both("resource-monitor"), "resource_monitor",
-           "Let nipype sample memory and processor time while steps run, into the work folder.", _SWITCH, _HOW),
-)  # fmt: skip
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -188,8 +95,8 @@ def make_parser(pipeline: Pipeline, prog: str) -> argparse.ArgumentParser:
         group = groups.setdefault(option.group, parser.add_argument_group(option.group))
         settings = {key: value for key, value in option.settings.items() if key != "default"}
         group.add_argument(*option.flags, dest=option.dest, help=option.help, **settings)
-    groups[_HOW].add_argument("-v", "--verbose", action="count", help="Say more; -vv says why.")
-    groups[_HOW].add_argument("-q", "--quiet", action="store_true", help="Say nothing but errors.")
+    groups[HOW].add_argument("-v", "--verbose", action="count", help="Say more; -vv says why.")
+    groups[HOW].add_argument("-q", "--quiet", action="store_true", help="Say nothing but errors.")
     taken = {name for action in parser._actions for name in (action.dest, *map(_plain, action.option_strings))}
     own = parser.add_argument_group(f"{pipeline.name}")
     for parameter in parameters(pipeline):
@@ -210,16 +117,33 @@ def _version(pipeline: Pipeline) -> str:
 def _add_parameter(group: Any, parameter: Parameter) -> None:
     unit = f" in {parameter.unit}" if parameter.unit else ""
     help_ = parameter.help.replace("%", "%%")
-    flags = _both(parameter.name.replace("_", "-"))
+    flags = both(parameter.name.replace("_", "-"))
     if parameter.kind is bool:  # both ways, so that the command line wins over a configuration file
         group.add_argument(*flags, dest=parameter.name, action=argparse.BooleanOptionalAction, help=help_)
         return
     settings: dict[str, Any] = {"choices": list(parameter.choices)} if parameter.choices else {}
     if not parameter.choices:
         settings["metavar"] = {int: "N", float: "X", str: "TEXT"}[parameter.kind]
-    default = f" (default: {parameter.default})" if parameter.default != "" else ""
-    shown = f"{help_.rstrip('.')}{unit}{default}."
-    group.add_argument(*flags, dest=parameter.name, type=parameter.kind, help=shown, **settings)
+    default = f"default: {parameter.default}" if parameter.default != "" else ""
+    range_ = "; ".join(filter(None, (parameter.bounds, default)))
+    shown = f"{help_.rstrip('.')}{unit}{f' ({range_})' if range_ else ''}."
+    group.add_argument(*flags, dest=parameter.name, type=_reader(parameter), help=shown, **settings)
+
+
+def _reader(parameter: Parameter) -> Callable[[str], Value]:
+    """Return what reads the value of a parameter from the command line."""
+
+    def read(text: str) -> Value:
+        value: Value = parameter.kind(text)
+        if parameter.bounds:  # argparse checks the choices, and lists them
+            try:
+                parameter.check(value)
+            except ValueError as error:
+                raise argparse.ArgumentTypeError(str(error)) from error
+        return value
+
+    read.__name__ = TYPES[parameter.kind]  # argparse says: invalid number value
+    return read
 
 
 def parse(pipeline: Pipeline, arguments: Sequence[str], prog: str) -> Invocation:
@@ -236,79 +160,6 @@ def parse(pipeline: Pipeline, arguments: Sequence[str], prog: str) -> Invocation
     if (config := given.pop("config", None)) is not None:
         given = {**read_config(config, pipeline), **given}
     return replace(_to_invocation(pipeline, given), prog=prog, arguments=tuple(arguments))
-
-
-def read_config(path: Path, pipeline: Pipeline) -> dict[str, Any]:
-    """Return the options in a configuration file, by their names.
-
-    Raises
-    ------
-    OptionError
-        If the file cannot be read, or holds what is no option, or a value of the wrong kind.
-    """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise OptionError(f"{path}: the configuration cannot be read ({error})") from error
-    checks = {option.dest: _check_of(option) for option in OPTIONS if option.dest != "config"}
-    checks |= {one.name: _kind_check(one) for one in parameters(pipeline)}
-    checks["bids_filters"] = _check_filters
-    read: dict[str, Any] = {}
-    for section, entries in content.items():
-        for name, value in entries.items() if isinstance(entries, dict) else [(section, entries)]:
-            if section == "run":  # what a run noted about itself
-                continue
-            key = name.replace("-", "_")
-            if key not in checks:
-                raise OptionError(f"{path}: {name} is no option of {pipeline.name}")
-            try:
-                read[key] = checks[key](value)
-            except (TypeError, ValueError, argparse.ArgumentTypeError) as error:
-                raise OptionError(f"{path}: {name} = {value!r} does not fit ({error})") from error
-    return read
-
-
-def _check_of(option: Option) -> Callable[[Any], Any]:
-    """Return what turns the value of a configuration file into what the command line would have given."""
-    settings = option.settings
-    kind = settings.get("type", str)
-
-    def check(value: Any) -> Any:
-        if settings.get("action") == "store_true":
-            if not isinstance(value, bool):
-                raise TypeError("expected true or false")
-            return value
-        if settings.get("nargs") == "+":
-            return [kind(_text_of(one)) for one in (value if isinstance(value, list) else [value])]
-        if settings.get("choices") and value not in settings["choices"]:
-            raise ValueError(f"choose from {', '.join(settings['choices'])}")
-        return kind(value if settings.get("metavar") in ("FILE", "DIR") else _text_of(value))
-
-    return check
-
-
-def _text_of(value: object) -> str:
-    """Return what would stand on the command line."""
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise TypeError("expected a text or a number")
-    return str(value)
-
-
-def _check_filters(value: object) -> dict[str, dict[str, object]]:
-    """Return filters that a run has written down as JSON, since TOML has no word for nothing."""
-    return _to_filters(json.loads(_text_of(value)))
-
-
-def _kind_check(parameter: Parameter) -> Callable[[Any], Value]:
-    def check(value: Any) -> Value:
-        if not fits(value, parameter.kind):
-            raise TypeError(f"expected {'an' if parameter.kind is int else 'a'} {TYPES[parameter.kind]}")
-        kept: Value = parameter.kind(value)
-        if parameter.choices and kept not in parameter.choices:
-            raise ValueError(f"choose from {', '.join(parameter.choices)}")
-        return kept
-
-    return check
 
 
 def _to_invocation(pipeline: Pipeline, given: Mapping[str, Any]) -> Invocation:
@@ -358,15 +209,9 @@ def _selection(given: Mapping[str, Any]) -> Selection:
 
 def _read_filters(path: Path) -> dict[str, dict[str, object]]:
     try:
-        return _to_filters(json.loads(path.read_text(encoding="utf-8")))
+        return to_filters(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise OptionError(f"{path}: the filter file cannot be read ({error})") from error
-
-
-def _to_filters(content: object) -> dict[str, dict[str, object]]:
-    if not isinstance(content, dict) or not all(isinstance(one, dict) for one in content.values()):
-        raise ValueError("expected {suffix: {entity: value}}")
-    return {str(key).lower(): value for key, value in content.items()}
 
 
 def _derivatives(pairs: Sequence[str]) -> dict[str, Path]:

@@ -1,14 +1,21 @@
-"""The effective configuration of a run as TOML, which ``--config`` reads back."""
+"""The effective configuration of a run as TOML: written down for each run, and read again by ``--config``."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import shlex
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 from bidsflow import __version__
-from bidsflow.app.invocation import Invocation, format_memory
-from bidsflow.app.spec import Pipeline
+from bidsflow.app.choice import to_filters
+from bidsflow.app.invocation import Invocation, Value, format_memory
+from bidsflow.app.options import OPTIONS, Option
+from bidsflow.app.spec import TYPES, Parameter, Pipeline, fits, parameters
+from bidsflow.errors import OptionError
 
 
 def format_config(pipeline: Pipeline, call: Invocation, run_id: str) -> str:
@@ -58,3 +65,75 @@ def _value(value: object) -> str:
     if isinstance(value, float):
         return repr(value)
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def read_config(path: Path, pipeline: Pipeline) -> dict[str, Any]:
+    """Return the options in a configuration file, by their names.
+
+    Raises
+    ------
+    OptionError
+        If the file cannot be read, or holds what is no option, or a value of the wrong kind.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise OptionError(f"{path}: the configuration cannot be read ({error})") from error
+    checks = {option.dest: _check_of(option) for option in OPTIONS if option.dest != "config"}
+    checks |= {one.name: _kind_check(one) for one in parameters(pipeline)}
+    checks["bids_filters"] = _check_filters
+    read: dict[str, Any] = {}
+    for section, entries in content.items():
+        for name, value in entries.items() if isinstance(entries, dict) else [(section, entries)]:
+            if section == "run":  # what a run noted about itself
+                continue
+            key = name.replace("-", "_")
+            if key not in checks:
+                raise OptionError(f"{path}: {name} is no option of {pipeline.name}")
+            try:
+                read[key] = checks[key](value)
+            except (TypeError, ValueError, argparse.ArgumentTypeError) as error:
+                raise OptionError(f"{path}: {name} = {value!r} does not fit ({error})") from error
+    return read
+
+
+def _check_of(option: Option) -> Callable[[Any], Any]:
+    """Return what turns the value of a configuration file into what the command line would have given."""
+    settings = option.settings
+    kind = settings.get("type", str)
+
+    def check(value: Any) -> Any:
+        if settings.get("action") == "store_true":
+            if not isinstance(value, bool):
+                raise TypeError("expected true or false")
+            return value
+        if settings.get("nargs") == "+":
+            return [kind(_text_of(one)) for one in (value if isinstance(value, list) else [value])]
+        if settings.get("choices") and value not in settings["choices"]:
+            raise ValueError(f"choose from {', '.join(settings['choices'])}")
+        return kind(value if settings.get("metavar") in ("FILE", "DIR") else _text_of(value))
+
+    return check
+
+
+def _text_of(value: object) -> str:
+    """Return what would stand on the command line."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise TypeError("expected a text or a number")
+    return str(value)
+
+
+def _check_filters(value: object) -> dict[str, dict[str, object]]:
+    """Return filters that a run has written down as JSON, since TOML has no word for nothing."""
+    return to_filters(json.loads(_text_of(value)))
+
+
+def _kind_check(parameter: Parameter) -> Callable[[Any], Value]:
+    def check(value: Any) -> Value:
+        if not fits(value, parameter.kind):
+            raise TypeError(f"expected {'an' if parameter.kind is int else 'a'} {TYPES[parameter.kind]}")
+        kept: Value = parameter.kind(value)
+        parameter.check(kept)
+        return kept
+
+    return check

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from bidsflow.app.command import OPTIONS, make_parser
+from bidsflow.app.command import make_parser
 from bidsflow.app.descriptor import describe_pipeline
+from bidsflow.app.options import OPTIONS
 from bidsflow.app.spec import Pipeline, parameters
 
 #: Seconds after which a run is taken for hanging.

@@ -5,109 +5,24 @@ Nothing here writes into the output folder: files are staged in a tree that `dat
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bidsflow import __version__
-from bidsflow.app.provenance import Input
 from bidsflow.app.spec import Pipeline
+from bidsflow.app.state import read_json
 from bidsflow.dataset.describe import BIDS_VERSION, to_json
-from bidsflow.dataset.tree import Dataset, open_dataset
 from bidsflow.errors import RunError
 from bidsflow.names import BidsName
 
-#: What bidsflow keeps in a derivative dataset for itself.
-_ROOMS = ("finished",)
-_ABOUT = """\
-This folder belongs to bidsflow. Nothing in it is needed to use the derivatives.
-
-finished/  which participants are done, from which inputs; without it everything is done again
-journal/   commits under way; the next command finishes them
-staging/   what is being written; removed when a run ends
-work/      intermediate files, unless --work-dir says another place; may be deleted when all is done
-"""
 #: Names the container image that this runs in, if any; images set it (``docker://...``, ``qc_0.1.sif``).
 CONTAINER = "BIDSFLOW_CONTAINER"
 _IGNORED = ("*.html", "group_*", "logs/", "figures/", "**/figures")
-
-
-def open_derivatives(root: Path) -> Dataset:
-    """Open a derivative dataset, or make a new one.
-
-    Raises
-    ------
-    DatasetError
-        If the folder cannot be made, or holds what is not ours.
-    StorageError
-        If the disk is full.
-    """
-    return open_dataset(root, rooms=_ROOMS, about=_ABOUT)
-
-
-def marker_file(dataset: Dataset, label: str) -> Path:
-    """Return where it is noted that a participant is done; the last thing that is written."""
-    return dataset.state / "finished" / f"sub-{label}.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Marker:
-    """What is noted of a participant that is done.
-
-    Attributes
-    ----------
-    task : str
-        Digest of the pipeline and its parameters.
-    inputs : mapping of str to Input
-        The images that its derivatives were made of, by BIDS URI.
-    run : str
-        The run that was the last to write.
-    files : tuple of str
-        Its derivatives.
-    """
-
-    task: str = ""
-    inputs: Mapping[str, Input] = field(default_factory=dict)
-    run: str = ""
-    files: tuple[str, ...] = ()
-
-    def add_to(self, before: Marker, kept: Sequence[str]) -> Marker:
-        """Return the note of a run on some of the images, after an earlier run on others."""
-        same = before.inputs if before.task == self.task else {}
-        return Marker(self.task, {**same, **self.inputs}, self.run, tuple(sorted({*self.files, *kept})))
-
-    def to_plain(self) -> dict[str, Any]:
-        """Return it as it is stored."""
-        return asdict(self)
-
-
-def read_marker(dataset: Dataset, label: str) -> Marker:
-    """Return what is noted of a participant that is done; an empty note where it is not, or where it is damaged."""
-    stored = read_json(marker_file(dataset, label))
-    try:
-        inputs = {str(uri): Input(**one) for uri, one in stored["inputs"].items()}
-        return Marker(str(stored["task"]), inputs, str(stored["run"]), tuple(map(str, stored["files"])))
-    except (KeyError, TypeError, AttributeError):
-        return Marker()
-
-
-def list_finished(dataset: Dataset) -> tuple[str, ...]:
-    """Return the participants that are done, without ``sub-``."""
-    return tuple(sorted(one.stem.removeprefix("sub-") for one in (dataset.state / "finished").glob("sub-*.json")))
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file; empty where there is none that can be read."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +64,20 @@ class Cohort:
     root : Path
         The derivative dataset.
     labels : tuple of str
-        Participants that are done, without ``sub-``.
+        Participants whose results are of today's images, without ``sub-``.
     params : object
         The parameters of the pipeline.
     raw : Path
         The raw dataset.
+    notes : tuple of str
+        What a reader should know: who was left out and why, who was made with which parameters.
     """
 
     root: Path
     labels: tuple[str, ...]
     params: Any
     raw: Path
+    notes: tuple[str, ...] = ()
 
     def participants(self) -> Iterator[Results]:
         """Return the derivatives of each participant."""
@@ -236,9 +154,18 @@ def sidecar_of(name: BidsName | str) -> str:
     return ""
 
 
-def sidecar(sources: Sequence[str], metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content of a sidecar: what was known, and what it was made from as BIDS URIs."""
-    return {**metadata, **({"Sources": list(sources)} if sources else {})}
+def sidecar(sources: Sequence[str], metadata: Mapping[str, Any], generator: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of a sidecar: what was known, what it was made from as BIDS URIs, by what and how.
+
+    BIDS has ``Sources`` for every derivative, and no word for parameters; ``GeneratedBy`` is what it calls a pipeline
+    in ``dataset_description.json``, and further keys are allowed (BIDS 1.10, derivatives, common data types).
+    """
+    return {**metadata, **({"Sources": list(sources), "GeneratedBy": [dict(generator)]} if sources else {})}
+
+
+def name_generator(pipeline: Pipeline, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the sidecars of a participant say of the pipeline: its name, version and parameters."""
+    return {"Name": generator_name(pipeline), "Version": pipeline.version, "Parameters": dict(params)}
 
 
 def generator_name(pipeline: Pipeline) -> str:

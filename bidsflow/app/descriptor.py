@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bidsflow.app.command import OPTIONS, Option
+from bidsflow.app.options import OPTIONS, Option
 from bidsflow.app.spec import Parameter, Pipeline, parameters
 
 #: Options that make no sense on a platform.
@@ -117,6 +117,9 @@ def _describe_parameter(parameter: Parameter) -> dict[str, Any]:
     described["type"] = "String" if parameter.kind is str else "Number"
     if parameter.kind is int:
         described["integer"] = True
+    for key, bound in (("minimum", parameter.minimum), ("maximum", parameter.maximum)):
+        if bound is not None:
+            described[key] = bound
     if parameter.choices:
         described["value-choices"] = list(parameter.choices)
     if parameter.default != "":

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bidsflow.app import derivatives, methods
+from bidsflow.app import derivatives, methods, state
 from bidsflow.app.config import format_config
-from bidsflow.app.crash import crash_page
+from bidsflow.app.crash import crash_page, refusal_page
+from bidsflow.app.faults import Fault
 from bidsflow.app.invocation import Invocation
 from bidsflow.app.spec import Pipeline
 from bidsflow.app.task import Failure, Task
@@ -28,16 +29,26 @@ END_BYTES = 1 << 15
 
 def write_top(dataset: Dataset, pipeline: Pipeline, call: Invocation, run_id: str) -> None:
     """Write what describes the derivatives as a whole, and how this run was called."""
-    text = methods.methods_text(pipeline, methods.body_of(pipeline, pipeline.params(**call.params)))
     files = {
         "dataset_description.json": to_json(
             derivatives.describe_dataset(pipeline, call.bids_dir, dataset.root, call.derivatives)
         ),
         "README.md": derivatives.readme(pipeline),
-        "logs/CITATION.md": text,
         ".bidsignore": derivatives.bidsignore(pipeline),
         f"logs/{run_id}/config.toml": format_config(pipeline, call, run_id),
     }
+    _commit_changed(dataset, files)
+
+
+def write_methods(dataset: Dataset, pipeline: Pipeline, call: Invocation) -> None:
+    """Write the methods text of all participants that are done; of this run where none is."""
+    settings = state.list_settings(dataset, state.list_finished(dataset))
+    text = methods.cohort_text(pipeline, settings or [(methods.describe_setting(pipeline, call.params), ())])
+    _commit_changed(dataset, {"logs/CITATION.md": text})
+
+
+def _commit_changed(dataset: Dataset, files: Mapping[str, str]) -> None:
+    """Bring in texts that are not there yet, or are others."""
     with staging(dataset) as staged:
         tree = staged.tree()
         for name, content in files.items():
@@ -87,6 +98,21 @@ def write_crash(dataset: Dataset, task: Task, failures: Sequence[Failure]) -> Pa
     path = dataset.root / "logs" / task.run_id / f"sub-{task.participant.label}_crash.html"
     _write(path, html)
     return path
+
+
+def write_refusals(
+    dataset: Dataset, pipeline: Pipeline, call: Invocation, run_id: str, faults: Sequence[Fault]
+) -> tuple[Path, ...]:
+    """Write a log and a page for each participant whose files cannot be used, and note it; return the pages."""
+    pages = []
+    for label in dict.fromkeys(fault.participant for fault in faults):
+        own = [fault for fault in faults if fault.participant == label]
+        folder = dataset.root / "logs" / run_id
+        _write(folder / f"sub-{label}.log", "".join(f"{fault.path}: {fault.reason}\n" for fault in own))
+        pages.append(folder / f"sub-{label}_crash.html")
+        _write(pages[-1], refusal_page(pipeline, call, run_id, own))
+        state.note_failure(dataset, label, f"{own[0].path}: {own[0].reason}", run_id)
+    return tuple(pages)
 
 
 def note_error(dataset: Dataset, name: str, error: Exception) -> Path:

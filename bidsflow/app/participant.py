@@ -20,16 +20,17 @@ from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bidsflow.app import derivatives, methods, provenance
+from bidsflow.app import derivatives, methods, provenance, state
 from bidsflow.app.provenance import Usage
 from bidsflow.app.registry import load
 from bidsflow.app.spec import Pipeline
+from bidsflow.app.state import Setting
 from bidsflow.app.task import RUN_ID, Failure, Task, is_done, read_task
 from bidsflow.dataset.write import commit, locked, staging
 from bidsflow.executors.local import EVENTS
 
 if TYPE_CHECKING:
-    from bidsflow.app.workflow import Flow
+    from bidsflow.app.workflow import Derivative, Flow
 
 #: Tells what happens, as a JSON object.
 Tell = Callable[[Mapping[str, object]], None]
@@ -134,38 +135,49 @@ def _usage_of(node: Any, run_id: str) -> Usage:
     )
 
 
-def _write(task: Task, flow: Any, values: Mapping[tuple[str, str], Any], usage: tuple[Usage, ...]) -> None:
+def _write(task: Task, flow: Flow, values: Mapping[tuple[str, str], Any], usage: tuple[Usage, ...]) -> None:
     """Stage everything of the participant, and bring it into the output folder in one commit."""
-    dataset = derivatives.open_derivatives(task.invocation.output_dir)
+    dataset = state.open_derivatives(task.invocation.output_dir)
+    label = task.participant.label
+    generator = derivatives.name_generator(task.pipeline, task.invocation.params)
     with staging(dataset) as staged:
         tree = staged.tree()
-        outputs = {}
+        outputs, sources = {}, {}
         for one in flow.derivatives:
-            for path in _stage(tree, one, values):
-                outputs[path.relative_to(tree).as_posix()] = provenance.digest_file(path)
+            for path in _stage(tree, one, values, generator):
+                name = path.relative_to(tree).as_posix()
+                outputs[name] = provenance.digest_file(path)
+                sources[name] = one.sources or _images_of(task, flow, one)
         container = os.environ.get(derivatives.CONTAINER, "")
-        digests = {uri: one.digest for uri, one in task.inputs.items()}
         record = provenance.record(
-            task.pipeline, task.run_id, task.invocation.params, digests, usage, outputs, container
+            task.pipeline, task.run_id, task.invocation.params, task.inputs, usage, outputs, sources, container
         )
-        label = task.participant.label
         derivatives.stage_file(tree, f"logs/{task.run_id}/sub-{label}.json", record)
-        before = derivatives.read_marker(dataset, label)
+        before = state.read_marker(dataset, label)
         kept = [name for name in before.files if name not in outputs and (dataset.root / name).is_file()]
-        marker = derivatives.Marker(task.digest, task.inputs, task.run_id, tuple(sorted(outputs)))
+        setting = methods.describe_setting(task.pipeline, task.invocation.params)
+        marker = state.Marker(task.digest, task.inputs, task.run_id, tuple(sorted(outputs)), setting)
         if task.invocation.selection.leaves_images_out:  # what was made of the others stays, and the report shows it
             marker, gone = marker.add_to(before, kept), []
             view = _look_through(staged.work("view"), tree, [dataset.root / name for name in kept], dataset.root)
         else:
             view, gone = tree, kept
-        stage_report(view, task.pipeline, label, task.params, into=tree)
-        name = str(derivatives.marker_file(dataset, label).relative_to(dataset.root))
+        stage_report(view, task.pipeline, label, setting, into=tree)
+        name = str(state.marker_file(dataset, label).relative_to(dataset.root))
         derivatives.stage_file(tree, name, marker.to_plain())
         with locked(dataset):
             commit(staged, tree, gone)
 
 
-def _stage(tree: Path, one: Any, values: Mapping[tuple[str, str], Any]) -> list[Path]:
+def _images_of(task: Task, flow: Flow, one: Derivative) -> tuple[str, ...]:
+    """Return the raw images that a derivative was made from, where the pipeline does not say: a figure's, mostly."""
+    read = flow.files_of(one.content.step)
+    return tuple(image.uri for image in task.participant.images if image.path in read)
+
+
+def _stage(
+    tree: Path, one: Derivative, values: Mapping[tuple[str, str], Any], generator: Mapping[str, Any]
+) -> list[Path]:
     """Stage a derivative and its sidecar."""
     from bidsflow.app.workflow import Output, is_file
 
@@ -182,9 +194,10 @@ def _stage(tree: Path, one: Any, values: Mapping[tuple[str, str], Any]) -> list[
     if isinstance(content, Path):
         staged = [derivatives.stage_file(tree, one.name, content)]
         if aside:
-            staged.append(derivatives.stage_file(tree, aside, derivatives.sidecar(one.sources, metadata)))
+            staged.append(derivatives.stage_file(tree, aside, derivatives.sidecar(one.sources, metadata, generator)))
         return staged
-    return [derivatives.stage_file(tree, one.name, derivatives.sidecar(one.sources, {**content, **metadata}))]
+    described = derivatives.sidecar(one.sources, {**content, **metadata}, generator)
+    return [derivatives.stage_file(tree, one.name, described)]
 
 
 def _look_through(view: Path, tree: Path, kept: Sequence[Path], root: Path) -> Path:
@@ -196,14 +209,14 @@ def _look_through(view: Path, tree: Path, kept: Sequence[Path], root: Path) -> P
     return view
 
 
-def stage_report(source: Path, pipeline: Pipeline, label: str, params: Any, *, into: Path) -> None:
-    """Stage the report of a participant, made from the derivatives in a folder."""
+def stage_report(source: Path, pipeline: Pipeline, label: str, setting: Setting, *, into: Path) -> None:
+    """Stage the report of a participant, made from the derivatives in a folder, as they were made."""
     if not pipeline.report:
         return
     from bidsflow.report.page import render
 
-    text = methods.methods_text(pipeline, methods.body_of(pipeline, params))
-    page = load(pipeline.report)(derivatives.Results(source, label, params, text))
+    text = methods.methods_text(pipeline, setting)
+    page = load(pipeline.report)(derivatives.Results(source, label, setting.to_params(pipeline.params), text))
     (into / f"sub-{label}.html").write_text(render(page), encoding="utf-8")
 
 
@@ -234,16 +247,27 @@ def _end_with_reader(pipe: int) -> None:
 
 
 @contextmanager
-def _alone(task: Task) -> Iterator[None]:
+def _alone(task: Task, how: int = fcntl.LOCK_EX) -> Iterator[None]:
     """Wait until no other run works on this participant, and keep others out."""
     with (task.work.parent / f"sub-{task.participant.label}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(lock, how)
         yield
 
 
 def _clean(task: Task) -> None:
     """Remove what steps have left, so that they run again."""
     shutil.rmtree(task.work, ignore_errors=True)
+
+
+def clean_work(task: Task) -> None:
+    """Remove what the steps of a participant who is done have left, unless another run is at work on it."""
+    if not task.work.is_dir():
+        return
+    try:
+        with _alone(task, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            _clean(task)
+    except BlockingIOError:
+        return
 
 
 def main() -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bidsflow import __version__
+from bidsflow.app.faults import is_unfetched
 from bidsflow.app.inputs import Image, Participant
 from bidsflow.app.invocation import Value
 from bidsflow.app.spec import Pipeline
@@ -53,33 +54,80 @@ def digest_file(path: Path) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class FileState:
+    """A file of the raw dataset as it was when it was read.
+
+    Attributes
+    ----------
+    name : str
+        POSIX path below the dataset.
+    stamp : str
+        Size and time: where they are the same, the content is not read again.
+    content : str
+        Digest of what it holds.
+    """
+
+    name: str
+    stamp: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
 class Input:
     """An image as it was when it was looked at.
 
     Attributes
     ----------
-    stamp : str
-        Sizes and times of the image and its companions: where they are the same, the content is not read again.
-    content : str
-        Digest of what these files hold.
+    files : tuple of FileState
+        The image and its companions.
     digest : str
-        Of the content and of the metadata, inherited ones included.
+        Of their content and of the metadata, inherited ones included.
     """
 
-    stamp: str
-    content: str
+    files: tuple[FileState, ...]
     digest: str
 
 
 def look_at(image: Image, known: Input | None = None) -> Input:
     """Return what an image holds; it is read only if it is not as it was when it was last looked at."""
-    files = [image.path, *(path for path in map(image.beside, image.companions) if path.is_file())]
-    states = [path.stat() for path in files]
-    stamp = " ".join(f"{state.st_size}:{state.st_mtime_ns}" for state in states)
-    content = known.content if known is not None and known.stamp == stamp else " ".join(map(digest_file, files))
+    paths = [image.path, *(path for path in map(image.beside, image.companions) if path.is_file())]
+    folder = str(image.name).rpartition("/")[0]
+    before = {one.name: one for one in known.files} if known is not None else {}
+    files = tuple(_look_at_file(path, f"{folder}/{path.name}", before) for path in paths)
+    content = " ".join(one.content for one in files)
     metadata = json.dumps(image.metadata, sort_keys=True)
     digest = hashlib.blake2b(f"{content}\n{metadata}".encode(), digest_size=16).hexdigest()
-    return Input(stamp, content, digest)
+    return Input(files, digest)
+
+
+def _look_at_file(path: Path, name: str, before: Mapping[str, FileState]) -> FileState:
+    stamp = _stamp(path)
+    known = before.get(name)
+    return known if known is not None and known.stamp == stamp else FileState(name, stamp, digest_file(path))
+
+
+def _stamp(path: Path) -> str:
+    state = path.stat()
+    return f"{state.st_size}:{state.st_mtime_ns}"
+
+
+def find_change(raw: Path, known: Input) -> str:
+    """Return how the files of an image differ from what they were, ``""`` where they do not.
+
+    A file of the same size is read only if its time is another one. Content that git-annex has dropped since is no
+    change.
+    """
+    for one in known.files:
+        path = raw / one.name
+        if is_unfetched(path):
+            continue
+        if not path.is_file():
+            return f"{one.name} is no longer there"
+        stamp = _stamp(path)
+        resized = stamp.partition(":")[0] != one.stamp.partition(":")[0]
+        if resized or (stamp != one.stamp and digest_file(path) != one.content):
+            return f"{one.name} has changed since"
+    return ""
 
 
 def look_at_all(participant: Participant, known: Mapping[str, Input]) -> dict[str, Input]:
@@ -114,9 +162,10 @@ def record(
     pipeline: Pipeline,
     run_id: str,
     params: Mapping[str, Value],
-    inputs: Mapping[str, str],
+    inputs: Mapping[str, Input],
     usage: Sequence[Usage],
     outputs: Mapping[str, str],
+    sources: Mapping[str, Sequence[str]],
     container: str = "",
 ) -> dict[str, Any]:
     """Return what is kept of one participant's run.
@@ -129,10 +178,14 @@ def record(
         Of the call.
     params : mapping
         Parameters with their values.
-    inputs, outputs : mapping of str to str
-        Digests by BIDS URI, and by path.
+    inputs : mapping of str to Input
+        Images by BIDS URI.
     usage : sequence of Usage
         What each step cost.
+    outputs : mapping of str to str
+        Digests by path.
+    sources : mapping of str to sequence of str
+        What each output was made from, as BIDS URIs.
     container : str
         The image, ``""`` for none.
     """
@@ -143,7 +196,9 @@ def record(
         "Parameters": dict(params),
         "Versions": list_versions(),
         **({"Container": container} if container else {}),
-        "Inputs": dict(inputs),
+        "Inputs": {uri: one.digest for uri, one in inputs.items()},
+        "Files": {each.name: each.content for one in inputs.values() for each in one.files},
         "Outputs": dict(outputs),
+        "Sources": {name: list(uris) for name, uris in sources.items()},
         "Steps": [asdict(one) for one in usage],
     }

@@ -69,7 +69,7 @@ def find_pipeline(name: str) -> Pipeline:
     Raises
     ------
     OptionError
-        If there is none of this name.
+        If there is none of this name, or none in the folder.
     PipelineError
         If its declaration cannot be read.
     """
@@ -140,6 +140,8 @@ def _read(place: str) -> Pipeline:
 
 def _read_folder(folder: Path) -> Pipeline:
     """Return the pipeline of a package that lies in a folder, installed or not."""
+    if not folder.is_dir():
+        raise OptionError(f"{folder}: there is no such folder", "Name a pipeline, or the folder of one")
     folder = folder.resolve()  # "." has no name
     packages = [one for place in ("", "*/", "src/*/") for one in sorted(folder.glob(f"{place}__init__.py"))]
     for package in (one.parent for one in packages if ATTRIBUTE in one.read_text(encoding="utf-8", errors="replace")):
@@ -150,4 +152,4 @@ def _read_folder(folder: Path) -> Pipeline:
             return _read(f"{package.name}:{ATTRIBUTE}")
         except (Exception, SystemExit) as error:  # see find_pipelines
             raise PipelineError(str(folder), f"its declaration cannot be read ({error})") from error
-    raise PipelineError(str(folder), f"no package in this folder declares a {ATTRIBUTE}")
+    raise OptionError(f"{folder}: no package in this folder declares a {ATTRIBUTE}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bidsflow.app import derivatives, provenance
+from bidsflow.app import provenance, state
 from bidsflow.app.inputs import Participant
 from bidsflow.app.invocation import Invocation
 from bidsflow.app.provenance import Input
@@ -34,7 +34,7 @@ class Task:
         On what.
     invocation : Invocation
         How.
-    inputs : mapping of str to str
+    inputs : mapping of str to Input
         What the images hold, by BIDS URI.
     run_id : str
         Of the call.
@@ -105,7 +105,7 @@ class Failure:
 def is_done(task: Task) -> bool:
     """Return whether a participant is done, from the same inputs with the same parameters, and nothing is missing."""
     dataset = Dataset(task.invocation.output_dir)
-    marker = derivatives.read_marker(dataset, task.participant.label)
+    marker = state.read_marker(dataset, task.participant.label)
     if marker.task != task.digest or not marker.files:
         return False
     report = (f"sub-{task.participant.label}.html",) if task.pipeline.report else ()

@@ -206,6 +206,7 @@ class Flow:
         self._workflow = engine.Workflow(name, base_dir=str(folder))
         self._nodes: dict[str, engine.Node] = {}
         self._derivatives: list[Derivative] = []
+        self._files: dict[str, frozenset[Path]] = {}
 
     @property
     def derivatives(self) -> tuple[Derivative, ...]:
@@ -248,6 +249,7 @@ class Flow:
         node = self._insert(engine.Node(Call(function, threads), name=name, mem_gb=memory_gb, n_procs=threads))
         for argument, value in inputs.items():
             self._supply(node, argument, value, f"{name}.{argument}")
+        self._note_files(name, inputs)
         return Step(name, {key: Output(name, key, kind) for key, kind in _results(function).items()})
 
     def include(self, interface: Any, name: str, *, memory_gb: float = 0.2, **inputs: Any) -> Step:
@@ -266,6 +268,7 @@ class Flow:
         node = self._insert(engine.Node(interface, name=name, mem_gb=memory_gb))
         for argument, value in inputs.items():
             self._supply(node, argument, value, f"{name}.{argument}")
+        self._note_files(name, inputs)
         outputs = interface.output_spec().copyable_trait_names()
         return Step(name, {key: Output(name, key, Any) for key in outputs})
 
@@ -299,6 +302,23 @@ class Flow:
         if _is_values(content.kind) and content.kind is not Any and not str(name).endswith(".json"):
             raise FlowError(content.step, f"{content.field} is {_show(content.kind)}, which is kept as .json: {name}")
         self._derivatives.append(Derivative(name, content, sources, metadata))
+
+    def files_of(self, step: str) -> frozenset[Path]:
+        """Return the files that the result of a step depends on, however far back they were handed in."""
+        return self._files[step]
+
+    def _note_files(self, step: str, inputs: Mapping[str, Any]) -> None:
+        found: set[Path] = set()
+        waiting = list(inputs.values())
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, Output):
+                found |= self._files.get(value.step, frozenset())
+            elif isinstance(value, (list, tuple)):
+                waiting += value
+            elif isinstance(value, (str, Path)):  # interfaces of nipype take paths as text
+                found.add(Path(value))
+        self._files[step] = frozenset(found)
 
     def _check_name(self, name: str) -> None:
         if name in self._nodes:

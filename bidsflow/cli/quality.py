@@ -12,7 +12,7 @@ from bidsflow.report.values import Badge, Block, Column, Kind, Link, Note, Page,
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bidsflow.app.run import Event
+    from bidsflow.app.outcome import Event
     from bidsflow.app.spec import Pipeline
 
 #: Where the derivatives are, beside the dataset; pages lead there.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from bidsflow.app.invocation import Invocation
-    from bidsflow.app.run import Event, Outcome
+    from bidsflow.app.outcome import Event, Outcome
     from bidsflow.app.spec import Pipeline
 
 HELP_END = end_help(

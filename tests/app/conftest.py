@@ -16,8 +16,9 @@ import pytest
 
 from bidsflow.app.command import parse
 from bidsflow.app.invocation import Invocation
+from bidsflow.app.outcome import Event, Outcome
 from bidsflow.app.registry import find_pipeline
-from bidsflow.app.run import Event, Outcome, run
+from bidsflow.app.run import run
 from bidsflow.app.spec import Pipeline
 
 #: What the toy pipeline does; ``trouble`` befalls the participants whom ``who`` names, all where it is empty.
@@ -30,7 +31,7 @@ from bidsflow.app import Citation, Pipeline, Query, param
 @dataclass(frozen=True)
 class Params:
     factor: float = param(2.0, "What voxels are multiplied by.", unit="a.u.")
-    times: int = param(1, "How often they are multiplied.")
+    times: int = param(1, "How often they are multiplied.", minimum=1, maximum=99)
     keep_sign: bool = param(True, "Keep the sign of voxels.")
     extra: bool = param(False, "Measure more.")
     method: str = param("mean", "What is measured.", choices=("mean", "median"))
@@ -138,6 +139,7 @@ def build(flow, participant):
         more = {"SkullStripped": False, "Factor": params.factor, "Measures": found["values"]}
         flow.keep(name, scaled["image"], sources=(image.uri,), **more)
         flow.keep(image.name.with_ext(".json"), found["values"], sources=(image.uri,))
+        flow.keep(f"sub-{participant.label}/figures/{image.name.stem}.json", found["values"])
 """
 _REPORT = """
 from bidsflow.report.values import Page, Section, Text
@@ -153,6 +155,7 @@ def gather(cohort):
     for one in cohort.participants():
         for path in one.find("**/*_desc-scaled_*.json"):
             lines.append(f"{path.stem}\\t{one.read_json(path)['Factor']}")
+    lines += [f"# {note}" for note in cohort.notes]
     return {"group_toy.tsv": ("\\n".join(lines) + "\\n").encode()}
 
 

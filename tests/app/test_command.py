@@ -130,6 +130,9 @@ MISTAKES = [
     Mistake("--particip 01", "--particip"),
     Mistake("--factor much", "--factor"),
     Mistake("--times 1.5", "--times"),
+    Mistake("--times 0", "--times: 0 is not from 1 to 99"),
+    Mistake("--times=-1", "-1 is not from 1 to 99"),
+    Mistake("--times 100", "100 is not from 1 to 99"),
     Mistake("--method mode", "mean"),
     Mistake("--participant-label 01 --exclude-participant-label sub-01", "left out at once"),
     Mistake("--participant-label", "expected at least one"),
@@ -156,6 +159,8 @@ def test_help_shows_units_defaults_and_percent_signs(toy: Pipeline) -> None:
     text = " ".join(make_parser(toy, "bidsflow run toy").format_help().split())
     assert "100% harmless" in text
     assert "multiplied by in a.u. (default: 2.0)." in text
+    assert "multiplied (from 1 to 99; default: 1)." in text
+    assert "how the input is checked" in text
     assert "90 % of the machine's" in text
     assert "--no-keep-sign" in text
 

@@ -37,7 +37,7 @@ INVOCATIONS = st.builds(
     resources=st.builds(Resources, st.integers(1, 99), st.integers(0, 9), st.floats(1e-6, 1e6)),
     selection=st.builds(Selection, LABELS, st.just(()), LABELS, LABELS, LABELS, FILTERS),
     params=st.fixed_dictionaries({
-        "factor": st.floats(allow_nan=False), "times": st.integers(), "keep_sign": st.booleans(),
+        "factor": st.floats(allow_nan=False), "times": st.integers(1, 99), "keep_sign": st.booleans(),
         "extra": st.booleans(), "method": st.sampled_from(["mean", "median"]), "note": TEXTS, "trouble": TEXTS,
         "who": TEXTS,
     }),
@@ -101,6 +101,7 @@ WRONG = [
     Wrong("times = 1.5", "times = 1.5"),
     Wrong("times = true", "times"),
     Wrong('times = "3"', "times"),
+    Wrong("times = 0", "0 is not from 1 to 99"),
     Wrong('factor = "3"', "factor"),
     Wrong("factor = [1.0]", "factor"),
     Wrong("note = 3", "note"),

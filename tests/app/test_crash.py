@@ -38,7 +38,7 @@ def test_page_of_a_process_that_said_nothing_is_made(task: Task) -> None:
 
 
 def test_command_repeats_one_participant_with_the_same_configuration(task: Task, tmp_path: Path) -> None:
-    words = shlex.split(rerun_command(task))
+    words = shlex.split(rerun_command(task.pipeline, task.invocation, "02", task.run_id))
     assert words[:3] == ["bidsflow", "run", "./my toy/"]
     assert words[3:6] == [str(tmp_path / "my bids"), str(tmp_path / "out"), "participant"]
     assert words[6:8] == ["--participant-label", "02"]

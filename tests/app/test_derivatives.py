@@ -9,6 +9,7 @@ import pytest
 
 from bidsflow.app import derivatives
 from bidsflow.app.spec import Pipeline
+from bidsflow.app.state import read_json
 from bidsflow.errors import RunError
 
 
@@ -56,13 +57,13 @@ def test_numbers_that_are_none_are_null(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "{", "[1]", "3", "\x00"])
 def test_file_without_an_object_reads_as_empty(text: str, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(text)
-    assert derivatives.read_json(tmp_path / "a.json") == {}
+    assert read_json(tmp_path / "a.json") == {}
 
 
 def test_file_that_is_no_text_reads_as_empty(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(b"\xff\xfe{}")
-    assert derivatives.read_json(tmp_path / "a.json") == {}
-    assert derivatives.read_json(tmp_path / "nothing.json") == {}
+    assert read_json(tmp_path / "a.json") == {}
+    assert read_json(tmp_path / "nothing.json") == {}
 
 
 def test_cohort_has_a_result_for_each_participant(finished: Path, toy: Pipeline) -> None:

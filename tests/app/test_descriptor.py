@@ -27,6 +27,8 @@ def test_parameters_have_their_types_and_defaults(toy: Pipeline) -> None:
     assert (inputs["factor"]["type"], inputs["factor"]["default-value"]) == ("Number", 2.0)
     assert (inputs["times"]["type"], inputs["times"]["integer"]) == ("Number", True)
     assert (inputs["keep_sign"]["type"], inputs["keep_sign"]["command-line-flag"]) == ("Flag", "--no-keep-sign")
+    assert (inputs["times"]["minimum"], inputs["times"]["maximum"]) == (1, 99)
+    assert "minimum" not in inputs["factor"]
     assert inputs["extra"]["command-line-flag"] == "--extra"
     assert inputs["method"]["value-choices"] == ["mean", "median"]
     assert inputs["analysis_level"]["value-choices"] == ["participant", "group"]

@@ -8,10 +8,13 @@ import shutil
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from bidsflow.app.inputs import Inputs, choose_participants, find_inputs, fingerprint, list_participants
+from bidsflow.app.choice import choose_participants, list_participants
+from bidsflow.app.index import fingerprint
+from bidsflow.app.inputs import Inputs, find_inputs
 from bidsflow.app.invocation import Selection
 from bidsflow.app.spec import Pipeline, Query
 from bidsflow.errors import InputError, OptionError
@@ -110,7 +113,7 @@ def break_empty(image: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
-        (break_pointer, "pointer of git-annex"),
+        (break_pointer, "git annex get sub-01/anat/sub-01_T1w.nii.gz"),
         (break_link, "datalad get sub-01/anat/sub-01_T1w.nii.gz"),
         (break_empty, "is empty"),
     ],
@@ -161,6 +164,44 @@ def test_filter_with_an_unknown_entity_is_refused(filters: dict[str, object], to
     with pytest.raises(OptionError) as refused:
         find(toy, dataset, filters=filters)
     assert refused.value.exit_code == 2
+
+
+def test_unknown_entity_is_told_without_the_settings_of_pybids(toy: Pipeline, dataset: Path) -> None:
+    with pytest.raises(OptionError, match="the filter for T1w does not fit this dataset: 'sesion'") as refused:
+        find(toy, dataset, filters={"t1w": {"sesion": "a"}})
+    assert "invalid_filters" not in str(refused.value)
+
+
+class Typo(NamedTuple):
+    chosen: dict[str, object]
+    said: str
+
+
+TYPOS = [
+    Typo({"sessions": ("c",)}, r"no ses-c\. It has ses-a, ses-b"),
+    Typo({"tasks": ("rest", "nbakc")}, r"no task-nbakc\. Did you mean task-nback\? It has task-nback, task-rest"),
+    Typo({"runs": ("3",)}, r"no run-3\. It has run-01, run-02"),
+    Typo({"filters": {"bolt": {"task": "rest"}}}, r"bolt, which is no suffix of BIDS\. Did you mean bold\?"),
+]
+
+
+@pytest.mark.parametrize("case", TYPOS, ids=lambda case: str(case.chosen))
+def test_label_that_is_nowhere_is_refused_with_what_there_is(case: Typo, toy: Pipeline, rich: Path) -> None:
+    with pytest.raises(OptionError, match=case.said) as refused:
+        find(toy, rich, **case.chosen)
+    assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize("chosen", [{"runs": ("0003",)}, {"tasks": ("motor",)}, {"filters": {"sbref": {}, "roi": {}}}])
+def test_label_of_someone_else_is_no_mistake(chosen: dict[str, object], toy: Pipeline, rich: Path) -> None:
+    write_image(rich / "sub-02/func/sub-02_task-motor_run-3_bold.nii.gz", metadata=TR)
+    find(toy, rich, **chosen)
+
+
+def test_participant_who_is_misspelt_is_suggested(dataset: Path) -> None:
+    shutil.copytree(dataset / "sub-01", dataset / "sub-control01")
+    with pytest.raises(OptionError, match=r"no sub-contrl01\. Did you mean sub-control01\?"):
+        choose_participants(dataset, Selection(participants=("contrl01",)))
 
 
 def test_files_that_bids_does_not_know_are_left_out(toy: Pipeline, dataset: Path) -> None:

@@ -49,7 +49,7 @@ def test_participant_is_done_without_anyone_who_listens(task: Task) -> None:
     done = start(task)
     assert done.returncode == 0, done.stderr
     assert is_done(task)
-    assert not is_done(replace(task, inputs={**task.inputs, "bids:raw:new": Input("", "", "1")}))
+    assert not is_done(replace(task, inputs={**task.inputs, "bids:raw:new": Input((), "1")}))
 
 
 def test_failure_is_printed_and_is_the_exit_code(task: Task) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from bidsflow.app.inputs import Participant, find_inputs
 from bidsflow.app.invocation import Selection
-from bidsflow.app.provenance import Input, digest_file, digest_task, look_at_all
+from bidsflow.app.provenance import Input, digest_file, digest_task, find_change, look_at_all
 from bidsflow.app.spec import Pipeline, Query
 
 from .conftest import write_image
@@ -42,17 +43,56 @@ def test_digest_is_the_same_for_the_same_inputs(toy: Pipeline, dataset: Path) ->
     assert look_at_all(take(toy, dataset), {}) == look_at_all(take(toy, dataset), {})
 
 
+def rewrite(seen: dict[str, Input], **changes: str) -> dict[str, Input]:
+    return {uri: replace(one, files=tuple(replace(each, **changes) for each in one.files)) for uri, one in seen.items()}
+
+
+def contents(seen: dict[str, Input]) -> set[str]:
+    return {each.content for one in seen.values() for each in one.files}
+
+
 def test_image_that_is_as_it_was_is_not_read_again(toy: Pipeline, dataset: Path) -> None:
     participant = take(toy, dataset)
-    known = {uri: Input(one.stamp, "as noted", "") for uri, one in look_at_all(participant, {}).items()}
-    assert {one.content for one in look_at_all(participant, known).values()} == {"as noted"}
+    known = rewrite(look_at_all(participant, {}), content="as noted")
+    assert contents(look_at_all(participant, known)) == {"as noted"}
 
 
 def test_image_of_another_time_is_read_again(toy: Pipeline, dataset: Path) -> None:
     participant = take(toy, dataset)
     seen = look_at_all(participant, {})
-    known = {uri: Input("1:1", "as noted", "") for uri in seen}
-    assert look_at_all(participant, known) == seen
+    assert look_at_all(participant, rewrite(seen, stamp="1:1", content="as noted")) == seen
+
+
+def touch(image: Path) -> None:
+    os.utime(image, ns=(1, 1))
+
+
+def drop(image: Path) -> None:
+    image.unlink()
+    image.symlink_to("../../.git/annex/objects/xx/MD5E-s1--a.nii.gz")
+
+
+def change_without_trace(image: Path) -> None:
+    data = bytearray(image.read_bytes())
+    data[-1] ^= 1
+    image.write_bytes(data)
+
+
+CHANGES = [
+    (lambda image: None, ""),
+    (touch, ""),
+    (drop, ""),
+    (change_without_trace, "sub-01/anat/sub-01_T1w.nii.gz has changed since"),
+    (lambda image: image.write_bytes(b"x"), "sub-01/anat/sub-01_T1w.nii.gz has changed since"),
+    (Path.unlink, "sub-01/anat/sub-01_T1w.nii.gz is no longer there"),
+]
+
+
+@pytest.mark.parametrize(("harm", "said"), CHANGES)
+def test_change_of_an_image_is_found(harm, said: str, toy: Pipeline, dataset: Path) -> None:  # type: ignore[no-untyped-def]
+    (seen,) = look_at_all(take(toy, dataset), {}).values()
+    harm(dataset / "sub-01/anat/sub-01_T1w.nii.gz")
+    assert find_change(dataset, seen) == said
 
 
 @pytest.mark.parametrize("ext", [".bval", ".bvec", ".nii.gz", ".json"])

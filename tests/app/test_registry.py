@@ -105,7 +105,19 @@ def test_pipeline_is_found_in_a_folder(place: str, tmp_path: Path, monkeypatch: 
     assert find_pipeline(".").name == "lying"
 
 
-@pytest.mark.parametrize("code", ["", "PIPELINE = 3", "PIPELINE = ("])
+@pytest.mark.parametrize("name", ["./nothing", "a/b/", "./file"])
+def test_folder_that_is_not_there_or_holds_no_pipeline_is_a_usage_error(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OptionError) as refused:
+        find_pipeline(name)
+    assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize("code", ["PIPELINE = 3", "PIPELINE = ("])
 def test_folder_without_a_readable_pipeline_is_refused(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,8 +13,10 @@ import pytest
 
 from bidsflow.app.command import parse
 from bidsflow.app.invocation import Resources
+from bidsflow.app.outcome import Event, Outcome
+from bidsflow.app.pool import share_machine
 from bidsflow.app.registry import find_pipeline
-from bidsflow.app.run import Event, Outcome, run, share_machine
+from bidsflow.app.run import run
 from bidsflow.app.spec import Pipeline
 from bidsflow.errors import DatasetError, InputError, OptionError, PipelineError, RunError
 
@@ -37,21 +39,25 @@ def test_run_leaves_a_derivative_dataset(finished: Path) -> None:
     assert sorted(read_derivatives(out)) == [
         ".bidsignore", "README.md", "dataset_description.json", "group_toy.tsv",
         "sub-01.html", "sub-01/anat/sub-01_T1w.json", "sub-01/anat/sub-01_desc-scaled_T1w.json",
-        "sub-01/anat/sub-01_desc-scaled_T1w.nii.gz",
+        "sub-01/anat/sub-01_desc-scaled_T1w.nii.gz", "sub-01/figures/sub-01_T1w.json",
         "sub-02.html", "sub-02/anat/sub-02_T1w.json", "sub-02/anat/sub-02_desc-scaled_T1w.json",
-        "sub-02/anat/sub-02_desc-scaled_T1w.nii.gz",
+        "sub-02/anat/sub-02_desc-scaled_T1w.nii.gz", "sub-02/figures/sub-02_T1w.json",
     ]  # fmt: skip
     assert (out / "group_toy.tsv").read_text().splitlines()[1:] == [
         "sub-01_desc-scaled_T1w\t2.0",
         "sub-02_desc-scaled_T1w\t2.0",
     ]
     sidecar = json.loads((out / "sub-02/anat/sub-02_desc-scaled_T1w.json").read_text())
+    parameters = {"factor": 2.0, "times": 1, "keep_sign": True, "extra": False, "method": "mean", "note": "",
+                  "trouble": "", "who": ""}  # fmt: skip
     assert sidecar == {
         "SkullStripped": False,
         "Factor": 2.0,
         "Measures": {"values": [65.0, 32.5]},
         "Sources": ["bids:raw:sub-02/anat/sub-02_T1w.nii.gz"],
+        "GeneratedBy": [{"Name": "bidsflow toy", "Version": "1.2.0", "Parameters": parameters}],
     }
+    assert (out / "sub-02/figures/sub-02_T1w.json").read_text().count("GeneratedBy") == 0
     assert json.loads((out / "sub-02/anat/sub-02_T1w.json").read_text())["values"] == [65.0, 32.5]
     assert not list((out / ".bidsflow" / "staging").iterdir())
 
@@ -275,10 +281,168 @@ def test_dataset_without_images_is_70_and_leaves_nothing(
 
 @pytest.mark.validator
 def test_invalid_dataset_is_refused_before_anything_runs(call: Call, toy: Pipeline, dataset: Path) -> None:
-    (dataset / "sub-01/anat/sub-01_T1w.nii.gz").rename(dataset / "sub-01/anat/nonsense.nii.gz")
+    (dataset / "dataset_description.json").write_text('{"Name": 3}')
     with pytest.raises(InputError, match="does not keep to BIDS") as refused:
-        run(toy, call(skip_validation=False))
+        run(toy, call("--participant-label", "01", skip_validation=False))
     assert refused.value.exit_code == 65
+
+
+@pytest.mark.validator
+def test_invalid_file_of_a_participant_keeps_out_that_one_only(
+    call: Call, toy: Pipeline, dataset: Path, tmp_path: Path
+) -> None:
+    write_image(dataset / "sub-01/anat/sub-01_nonsense.nii.gz")
+    outcome = run(toy, call(skip_validation=False))
+    assert (outcome.exit_code, outcome.done, outcome.failed) == (1, ("02",), ("01",))
+    assert "does not keep to BIDS" in str(outcome.faults[0])
+    assert run(toy, call("--participant-label", "02", skip_validation=False)).exit_code == 0
+    assert run(toy, call("--participant-label", "01", skip_validation=False)).exit_code == 65
+    assert not (tmp_path / "out/sub-01").exists()
+
+
+@pytest.mark.validator
+@pytest.mark.parametrize("skip", [True, False])
+def test_pointer_of_git_annex_is_told_for_its_participant_only(
+    skip: bool, call: Call, toy: Pipeline, dataset: Path
+) -> None:
+    image = dataset / "sub-01/anat/sub-01_T1w.nii.gz"
+    image.write_text("/annex/objects/MD5E-s123--abc.nii.gz\n")
+    outcome = run(toy, call(skip_validation=skip))
+    assert (outcome.exit_code, outcome.done, outcome.failed) == (1, ("02",), ("01",))
+    (fault,) = outcome.faults
+    assert "git annex get sub-01/anat/sub-01_T1w.nii.gz" in fault.reason
+
+
+def test_refused_participant_has_a_log_and_a_page(run_toy: Run, dataset: Path, tmp_path: Path) -> None:
+    write_image(dataset / "sub-01/func/sub-01_task-rest_bold.nii.gz", metadata={"TaskName": "rest"})
+    outcome, _ = run_toy("--participant-label", "01")
+    assert (outcome.exit_code, outcome.failed) == (65, ("01",))
+    (page,) = outcome.pages
+    assert page == tmp_path / f"out/logs/{outcome.run_id}/sub-01_crash.html"
+    assert "no RepetitionTime" in page.read_text()
+    assert "--participant-label 01" in page.read_text()
+    assert "no RepetitionTime" in page.with_name("sub-01.log").read_text()
+    assert page.with_name("config.toml").is_file()
+
+
+@pytest.mark.parametrize(("broken", "code"), [((), 0), (("01",), 1), (("01", "02"), 65)])
+def test_dry_run_ends_as_the_run_would(broken: tuple[str, ...], code: int, run_toy: Run, dataset: Path) -> None:
+    for label in broken:
+        (dataset / f"sub-{label}/anat/sub-{label}_T1w.nii.gz").write_bytes(b"")
+    levels = ("participant", "group")
+    assert run_toy("--dry-run", levels=levels)[0].exit_code == code
+    assert run_toy(levels=levels)[0].exit_code == code
+
+
+def gather(toy: Pipeline, copy: Path, *arguments: object, levels: tuple[str, ...] = ("group",)) -> list[str]:
+    """Run the group level, and return the table and what was noted."""
+    line = (copy / "bids", copy / "out", *levels, "--skip-bids-validation", "--n-cpus", 1, *arguments)
+    events: list[Event] = []
+    run(toy, parse(toy, tuple(map(str, line)), "toy"), events.append)
+    table = (copy / "out/group_toy.tsv").read_text().splitlines()[1:]
+    noted = [event.text for event in events if event.kind == "note"]
+    assert [line[2:] for line in table if line[0] == "#"] == [text.removeprefix("group level: ") for text in noted]
+    return [line.partition("_")[0] for line in table if line[0] != "#"] + noted
+
+
+def lose_participant(copy: Path) -> None:
+    shutil.rmtree(copy / "bids/sub-02")
+
+
+def lose_raw(copy: Path) -> None:
+    (copy / "bids/sub-02/anat/sub-02_T1w.nii.gz").unlink()
+
+
+RAW = "sub-02/anat/sub-02_T1w.nii.gz"
+
+
+@pytest.mark.parametrize(
+    ("harm", "why"),
+    [
+        (change_image, f"{RAW} has changed since"),
+        (lose_raw, f"{RAW} is no longer there"),
+        (lose_participant, "the participant is no longer in the dataset"),
+        (spoil_marker, "the note of what was done is damaged; run the participant level again"),
+    ],
+)
+def test_group_leaves_out_who_is_not_of_todays_images(
+    harm: Callable[[Path], None], why: str, toy: Pipeline, copy: Path
+) -> None:
+    harm(copy)
+    assert gather(toy, copy) == ["sub-01", f"group level: sub-02 is left out: {why}"]
+    assert (copy / "out/sub-02/anat/sub-02_desc-scaled_T1w.nii.gz").is_file()
+
+
+def test_group_leaves_out_who_failed_since_until_that_is_done(toy: Pipeline, copy: Path) -> None:
+    image = (copy / "bids" / RAW).read_bytes()
+    (copy / "bids" / RAW).write_bytes(b"")
+    found = gather(toy, copy, levels=("participant", "group"))
+    assert found == ["sub-01", f"group level: sub-02 is left out: failed since: {RAW}: {RAW} is empty"]
+    (copy / "bids" / RAW).write_bytes(image)
+    assert len(gather(toy, copy)) == 2
+    assert gather(toy, copy, levels=("participant", "group")) == ["sub-01", "sub-02"]
+
+
+def test_group_names_who_failed_and_was_never_done(toy: Pipeline, copy: Path) -> None:
+    write_image(copy / "bids/sub-03/anat/sub-03_T1w.nii.gz").write_bytes(b"")
+    assert gather(toy, copy, levels=("participant", "group"))[2].startswith("group level: sub-03 is left out: failed: ")
+
+
+def test_group_over_nobody_of_today_is_70(toy: Pipeline, copy: Path) -> None:
+    for label in ("01", "02"):
+        write_image(copy / f"bids/sub-{label}/anat/sub-{label}_T1w.nii.gz", value=9)
+    with pytest.raises(RunError, match="has changed since"):
+        gather(toy, copy)
+
+
+def test_file_of_the_group_that_is_not_made_any_more_goes(toy: Pipeline, copy: Path) -> None:
+    note = copy / "out/.bidsflow/group.json"
+    record = json.loads(note.read_text())
+    note.write_text(json.dumps({**record, "Outputs": {**record["Outputs"], "group_old.tsv": "", "../x": ""}}))
+    (copy / "out/group_old.tsv").touch()
+    (copy / "x").touch()
+    gather(toy, copy)
+    assert not (copy / "out/group_old.tsv").exists()
+    assert (copy / "x").exists()
+
+
+def test_group_says_who_was_made_how(toy: Pipeline, copy: Path) -> None:
+    start(toy, copy / "bids", copy / "out", "--participant-label", "02", "--factor", "3")
+    noted = gather(toy, copy)[2:]
+    assert noted == [
+        "group level: participants were not all made alike: sub-01 with factor=2.0; sub-02 with factor=3.0",
+        "group level: factor=2.0 is asked for now; sub-02 had another value, and the results stay as they are",
+    ]
+    text = (copy / "out/logs/CITATION.md").read_text()
+    assert "## sub-01\n\nWhat differs: factor=2.0." in text
+    assert "multiplied by 3" in text
+    start(toy, copy / "bids", copy / "out", "--participant-label", "01", "--factor", "3")
+    assert "multiplied by 2" not in (copy / "out/logs/CITATION.md").read_text()
+
+
+def test_reports_are_made_again_as_the_results_were_made(toy: Pipeline, copy: Path) -> None:
+    start(toy, copy / "bids", copy / "out", "--reports-only", "--factor", "9")
+    assert "multiplied by 2" in (copy / "out/sub-01.html").read_text()
+
+
+def test_dry_run_of_the_group_says_whom_it_takes(toy: Pipeline, copy: Path) -> None:
+    change_image(copy)
+    before = read_derivatives(copy / "out")
+    line = (copy / "bids", copy / "out", "group", "--dry-run")
+    outcome = run(toy, parse(toy, tuple(map(str, line)), "toy"))
+    assert outcome.planned == (
+        "group level over 1 participants that are done",
+        f"sub-02 is left out: {RAW} has changed since",
+    )
+    assert read_derivatives(copy / "out") == before
+
+
+def test_work_folder_of_who_is_done_already_is_cleaned(toy: Pipeline, copy: Path) -> None:
+    start(toy, copy / "bids", copy / "out", "--participant-label", "02", "--force")
+    work = copy / "out/.bidsflow/work/bidsflow-toy/sub-02"
+    assert work.is_dir()
+    assert start(toy, copy / "bids", copy / "out", "--clean-workdir").unchanged == ("01", "02")
+    assert not work.exists()
 
 
 def test_dry_run_makes_no_page_again(toy: Pipeline, copy: Path) -> None:
