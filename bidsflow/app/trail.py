@@ -1,20 +1,24 @@
-"""Where a file came from: from a derivative to the raw image to the DICOM series."""
+"""Where a file came from: from a derivative, a page or a table of the group to the raw images to the DICOM series."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bidsflow.app.derivatives import is_inside, read_json
-from bidsflow.app.provenance import digest_file
+from bidsflow.app.derivatives import is_inside
+from bidsflow.app.faults import is_unfetched
+from bidsflow.app.provenance import digest_file, find_change
+from bidsflow.app.state import Marker, group_file, list_finished, read_json, read_marker
 from bidsflow.convert.ledger import read_ledger
 from bidsflow.dataset.tree import STATE, Dataset
 from bidsflow.errors import BidsflowError, InputError, OptionError
 from bidsflow.names import parse_name
 
 _URI = "bids:"
+#: What is said of an image that nobody can look at any more.
+LOST, GONE = "cannot be found from here", "no longer there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class Origin:
     path : str
         The file, as far as it can be opened from here.
     kind : str
-        ``derivative``, ``raw`` or ``dicom``.
+        ``derivative``, ``participant`` (all that was made of one), ``raw`` or ``dicom``.
     facts : mapping of str to str
         What is known of how it was made: pipeline, version, run, series.
     sources : tuple of Origin
@@ -45,50 +49,104 @@ def trace_file(path: Path) -> Origin:
     Parameters
     ----------
     path : Path
-        A derivative or a raw image.
+        A derivative, a page or a figure, a table of the group, or a raw image.
 
     Raises
     ------
     OptionError
-        If it is no file, or lies in no dataset.
+        If it is no file.
+    InputError
+        If it lies in no dataset, or nothing is known of it.
     """
-    return _trace(path.absolute(), ())
+    path = path.absolute()
+    if path.is_dir():
+        raise OptionError(f"{path}: this is a folder", "Give files")
+    origin = _trace(path, ())
+    if not origin.sources and "made by" not in origin.facts:
+        raise InputError(f"{path}: nothing is known of where it came from", "No record of a run names it")
+    return origin
 
 
 def _trace(path: Path, seen: tuple[Path, ...]) -> Origin:
     """Return where a file came from; `seen` are the files that were made from it, which end a circle."""
-    if not path.is_file():
+    if not path.is_file() and not is_unfetched(path):
         raise OptionError(f"{path}: there is no such file")
     root = next((up for up in path.parents if (up / "dataset_description.json").is_file()), None)
     if root is None:
         raise InputError(f"{path}: it lies in no BIDS dataset", "No dataset_description.json above it")
     description = read_json(root / "dataset_description.json")
-    if description.get("DatasetType") == "derivative":
-        return _trace_derivative(root, path, description, (*seen, path))
-    return _trace_raw(root, path)
-
-
-def _trace_derivative(root: Path, path: Path, description: dict[str, Any], seen: tuple[Path, ...]) -> Origin:
-    name = path.relative_to(root).as_posix()
-    facts = {}
-    record = _find_record(root, name)
-    if record:
-        same = record["Outputs"][name] == digest_file(path)
-        facts = {
-            "made by": f"{record['Pipeline']} {record['Version']}",
-            "run": str(record["Run"]),
-            "parameters": ", ".join(f"{key}={value}" for key, value in record["Parameters"].items()),
-            "versions": ", ".join(f"{key} {value}" for key, value in record["Versions"].items()),
-            "content": "as it was written" if same else "CHANGED since it was written",
-        }
+    if description.get("DatasetType") != "derivative":
+        return _trace_raw(root, path)
     links = {str(key): str(value) for key, value in description.get("DatasetLinks", {}).items()}
-    sources = () if path in seen[:-1] else tuple(_follow(root, links, uri, record, seen) for uri in _sources(path))
+    name = path.relative_to(root).as_posix()
+    if name in (group := read_json(group_file(Dataset(root)))).get("Outputs", {}):
+        return _trace_group(root, path, links, group)
+    if "/" not in name and name.startswith("sub-") and name.endswith(".html"):
+        marker = read_marker(Dataset(root), name.removeprefix("sub-").removesuffix(".html"))
+        return replace(_trace_participant(root, name.removesuffix(".html"), links, marker), path=str(path))
+    return _trace_derivative(root, path, links, (*seen, path))
+
+
+def _trace_derivative(root: Path, path: Path, links: Mapping[str, str], seen: tuple[Path, ...]) -> Origin:
+    name = path.relative_to(root).as_posix()
+    record = _find_record(root, name)
+    facts = {**_describe_run(record), "content": _compare(path, record["Outputs"][name])} if record else {}
+    uris = tuple(_sources(path)) or tuple(record.get("Sources", {}).get(name, ()))
+    sources = () if path in seen[:-1] else tuple(_follow(root, links, uri, record, seen) for uri in uris)
     return Origin(str(path), "derivative", facts, sources)
+
+
+def _describe_run(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a record says of how something was made."""
+    return {
+        "made by": f"{record['Pipeline']} {record['Version']}",
+        "run": str(record["Run"]),
+        "parameters": ", ".join(f"{key}={value}" for key, value in record["Parameters"].items()),
+        "versions": ", ".join(f"{key} {value}" for key, value in record["Versions"].items()),
+    }
+
+
+def _compare(path: Path, digest: str) -> str:
+    return "as it was written" if digest_file(path) == digest else "CHANGED since it was written"
+
+
+def _trace_participant(root: Path, folder: str, links: Mapping[str, str], marker: Marker) -> Origin:
+    """Return where all that was made of a participant came from: what its page shows, and the group level takes."""
+    record = read_json(root / "logs" / marker.run / f"{folder}.json") if marker.run else {}
+    facts = _describe_run(record) if record else {"run": marker.run} if marker.run else {}
+    sources = tuple(_follow_input(root, links, uri, marker) for uri in marker.inputs)
+    return Origin(str(root / folder), "participant", facts, sources)
+
+
+def _follow_input(root: Path, links: Mapping[str, str], uri: str, marker: Marker) -> Origin:
+    """Return the origin of an image as a marker notes it, which is cheap where neither size nor time has changed."""
+    origin = _follow(root, links, uri, {}, ())
+    raw = (root / links.get("raw", "?")).resolve()
+    if origin.facts.get("content") or not raw.is_dir():
+        return origin
+    content = "CHANGED since" if find_change(raw, marker.inputs[uri]) else "as it was then"
+    return replace(origin, facts={**origin.facts, "content": content})
+
+
+def _trace_group(root: Path, path: Path, links: Mapping[str, str], record: Mapping[str, Any]) -> Origin:
+    """Return where a file of the group level came from: from the results of participants."""
+    name = path.relative_to(root).as_posix()
+    facts = {**_describe_run(record), "content": _compare(path, record["Outputs"][name])}
+    facts |= {f"left out sub-{label}": str(why) for label, why in record.get("LeftOut", {}).items()}
+    finished = list_finished(Dataset(root))
+    sources = []
+    for label, run in record.get("Participants", {}).items():
+        marker = read_marker(Dataset(root), label) if label in finished else Marker()
+        one = _trace_participant(root, f"sub-{label}", links, marker)
+        if marker.run != run:
+            one = replace(one, facts={**one.facts, "content": f"made again since, or gone: it was of the run {run}"})
+        sources.append(one)
+    return Origin(str(path), "derivative", facts, tuple(sources))
 
 
 def _find_record(root: Path, name: str) -> dict[str, Any]:
     """Return the latest record of a run that made a file; empty where there is none."""
-    sub = name.partition("/")[0].removesuffix(".html")
+    sub = name.partition("/")[0]
     for log in sorted(root.glob(f"logs/*/{sub}.json"), reverse=True):
         record = read_json(log)
         if name in record.get("Outputs", {}):
@@ -105,41 +163,54 @@ def _sources(path: Path) -> Iterator[str]:
             return
 
 
-def _follow(root: Path, links: dict[str, str], uri: str, record: dict[str, Any], seen: tuple[Path, ...]) -> Origin:
+def _follow(
+    root: Path, links: Mapping[str, str], uri: str, record: Mapping[str, Any], seen: tuple[Path, ...]
+) -> Origin:
     """Return the origin that a BIDS URI leads to (BIDS, common principles: ``bids:<dataset>:<path>``)."""
     dataset, _, name = uri.removeprefix(_URI).partition(":")
     target = root if not dataset else (root / links.get(dataset, "?")).resolve()
-    lost = Origin(str(target / name), "raw", {"content": "cannot be found from here"})
-    if not uri.startswith(_URI) or not is_inside(name):
-        return replace(lost, path=uri)
+    known = uri.startswith(_URI) and is_inside(name)
+    lost = Origin(str(target / name) if known else uri, "raw", {"content": GONE if target.is_dir() and known else LOST})
+    if not known:
+        return lost
     try:
         origin = _trace(target / name, seen)
     except BidsflowError:
         return lost
     digest = record.get("Inputs", {}).get(uri)
-    return replace(origin, facts={**origin.facts, **({"digest then": digest} if digest else {})})
+    facts = {**origin.facts, **({"digest then": digest} if digest else {})}
+    if is_unfetched(target / name):
+        facts["content"] = "only with git-annex, not here"
+    elif then := record.get("Files", {}).get(name):
+        facts["content"] = "as it was then" if digest_file(target / name) == then else "CHANGED since"
+    return replace(origin, facts=facts)
 
 
 def _trace_raw(root: Path, path: Path) -> Origin:
     name = path.relative_to(root).as_posix()
     if not (root / STATE).is_dir():
-        return Origin(str(path), "raw", {"made by": "not bidsflow, or its records were left out"})
+        return Origin(str(path), "raw", {"origin": "not converted by bidsflow, or its records were left out"})
     try:
         entries = read_ledger(Dataset(root), parse_name(name).folder)
     except BidsflowError:
-        return Origin(str(path), "raw", {"made by": "unknown"})
+        return Origin(str(path), "raw", {"origin": "unknown"})
     for image, entry in entries.items():
         if name in entry.files or name.startswith(f"{image}."):
             series = Origin(entry.series_uid, "dicom", {"image of the series": str(entry.image), "files": entry.source})
             return Origin(str(path), "raw", {"made by": "bidsflow convert"}, (series,))
-    return Origin(str(path), "raw", {"made by": "unknown: it is in no record"})
+    return Origin(str(path), "raw", {"origin": "unknown: it is in no record"})
+
+
+_TITLES = {
+    "derivative": "", "participant": "from the results in ", "raw": "from the raw image ",
+    "dicom": "from the DICOM series ",
+}  # fmt: skip
 
 
 def to_lines(origin: Origin, depth: int = 0) -> Iterator[str]:
     """Return a trail as indented lines for people."""
     pad = "  " * depth
-    title = {"derivative": "", "raw": "from the raw image ", "dicom": "from the DICOM series "}[origin.kind]
-    yield f"{pad}{title}{origin.path}"
+    yield f"{pad}{_TITLES[origin.kind]}{origin.path}"
     for key, value in origin.facts.items():
         yield f"{pad}    {key}: {value}"
     for source in origin.sources:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bidsflow.app.trail import to_lines, trace_file
-from bidsflow.errors import BidsflowError
+from bidsflow.errors import BidsflowError, InputError, OptionError
 
 from .conftest import write_image
 
@@ -36,10 +36,100 @@ def test_change_since_is_told(copy: Path) -> None:
     assert trace_file(copy / IMAGE).facts["content"].startswith("CHANGED")
 
 
-def test_raw_image_that_is_gone_is_told(copy: Path) -> None:
+RAW = "bids/sub-01/anat/sub-01_T1w.nii.gz"
+
+
+def lose_dataset(copy: Path) -> None:
     (copy / "bids").rename(copy / "moved")
-    (raw,) = trace_file(copy / IMAGE).sources
-    assert raw.facts["content"] == "cannot be found from here"
+
+
+def lose_image(copy: Path) -> None:
+    (copy / RAW).unlink()
+
+
+def drop_image(copy: Path) -> None:
+    lose_image(copy)
+    (copy / RAW).symlink_to("../../.git/annex/objects/xx/MD5E-s1--a.nii.gz")
+
+
+def change_image(copy: Path) -> None:
+    write_image(copy / RAW, value=7)
+
+
+@pytest.mark.parametrize("name", [IMAGE, "out/sub-01.html"])
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda copy: None, "as it was then"),
+        (change_image, "CHANGED since"),
+        (lose_image, "no longer there"),
+        (drop_image, "only with git-annex, not here"),
+        (lose_dataset, "cannot be found from here"),
+    ],
+)
+def test_state_of_the_raw_image_is_told(harm, said: str, name: str, copy: Path) -> None:  # type: ignore[no-untyped-def]
+    harm(copy)
+    (raw,) = trace_file(copy / name).sources
+    assert raw.facts["content"] == said
+
+
+def test_page_leads_to_the_images_of_its_participant(finished: Path) -> None:
+    origin = trace_file(finished / "out/sub-01.html")
+    assert "factor=2.0" in origin.facts["parameters"]
+    assert [one.path for one in origin.sources] == [str(finished / RAW)]
+
+
+def test_figure_leads_to_the_image_it_was_drawn_from(copy: Path) -> None:
+    """A pipeline names no sources of figures; the steps that they come from do."""
+    (log,) = (copy / "out").glob("logs/*/sub-01.json")
+    figure = "sub-01/figures/sub-01_T1w.json"
+    sources = json.loads(log.read_text())["Sources"]
+    assert sources[figure] == ["bids:raw:sub-01/anat/sub-01_T1w.nii.gz"]
+    assert [one.path for one in trace_file(copy / "out" / figure).sources] == [str(copy / RAW)]
+
+
+def test_table_of_the_group_leads_to_participants_and_their_images(copy: Path) -> None:
+    change_image(copy)
+    origin = trace_file(copy / "out/group_toy.tsv")
+    assert origin.facts["content"] == "as it was written"
+    assert [(one.kind, one.path) for one in origin.sources] == [
+        ("participant", str(copy / "out/sub-01")),
+        ("participant", str(copy / "out/sub-02")),
+    ]
+    assert [raw.facts["content"] for one in origin.sources for raw in one.sources] == [
+        "CHANGED since",
+        "as it was then",
+    ]
+
+
+def test_participant_that_was_made_again_after_the_group_is_told(copy: Path) -> None:
+    marker = copy / "out/.bidsflow/finished/sub-02.json"
+    marker.write_text(json.dumps({**json.loads(marker.read_text()), "run": "later"}))
+    _, two = trace_file(copy / "out/group_toy.tsv").sources
+    assert two.facts["content"].startswith("made again since")
+
+
+@pytest.mark.parametrize("name", ["out/README.md", "out/dataset_description.json", "out/.bidsignore", RAW])
+def test_file_that_nothing_is_known_of_is_refused(name: str, finished: Path) -> None:
+    with pytest.raises(InputError, match="nothing is known"):
+        trace_file(finished / name)
+
+
+def test_folder_is_refused(finished: Path) -> None:
+    with pytest.raises(OptionError, match="this is a folder"):
+        trace_file(finished / "out/sub-01")
+
+
+def test_several_files_are_traced_and_those_that_cannot_be_are_told(finished: Path) -> None:
+    names = [IMAGE, "out/README.md", "out/sub-02.html", "out/sub-01"]
+    command = [sys.executable, "-m", "bidsflow", "trace", *(str(finished / name) for name in names)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 65
+    assert done.stdout.count("from the raw image") == 2
+    assert "README.md: nothing is known" in done.stderr
+    assert "sub-01: this is a folder" in done.stderr
+    listed = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False).stdout
+    assert [Path(one["path"]).name for one in json.loads(listed)] == [Path(names[0]).name, "sub-02.html"]
 
 
 def test_derivative_without_records_still_leads_to_its_source(copy: Path) -> None:
@@ -57,7 +147,7 @@ def test_sources_that_lead_in_circles_end(copy: Path) -> None:
     assert trace_file(copy / IMAGE).sources[0].sources == ()
 
 
-@pytest.mark.parametrize("sources", [["nonsense"], "bids:raw:sub-01", [3], ["bids:other:x"], ["file:///etc/passwd"]])
+@pytest.mark.parametrize("sources", [["nonsense"], "bids:raw", [3], ["bids:other:x"], ["file:///etc/passwd"]])
 def test_odd_sources_are_told_and_nothing_more(sources: object, copy: Path) -> None:
     (copy / IMAGE).with_name("sub-01_desc-scaled_T1w.json").write_text(json.dumps({"Sources": sources}))
     (source,) = trace_file(copy / IMAGE).sources
