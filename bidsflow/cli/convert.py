@@ -165,15 +165,21 @@ def _carry_out(request: _Request, *, force: bool, as_json: bool) -> Result:
     """Convert, and print what came of it."""
     from bidsflow.cli.outcome import report_counts, report_json, report_problems
     from bidsflow.cli.steps import consoles, print_notes, print_set_aside, progress_bar
-    from bidsflow.convert.run import convert
+    from bidsflow.convert.plan import Decision
+    from bidsflow.convert.run import Result, convert
     from bidsflow.sources import show_aside
 
     out, err = consoles()
-    inventory = _open_both(request, err)
-    planned, left = _reserve(request, inventory)
-    plan, dataset = planned.plan, request.dataset
-    with progress_bar(err, "converting") as update:
-        result = convert(plan, inventory, dataset, planned.key, jobs=request.jobs, force=force, progress=update)
+    inventory, idle = _open_both(request, err)
+    dataset, left = request.dataset, tuple[str, ...]()
+    if idle is not None:
+        plan = idle
+        result = Result((), plan.decided(Decision.REVIEW), plan.decided(Decision.SKIP))
+    else:
+        planned, left = _reserve(request, inventory)
+        plan = planned.plan
+        with progress_bar(err, "converting") as update:
+            result = convert(plan, inventory, dataset, planned.key, jobs=request.jobs, force=force, progress=update)
     if as_json:
         report_json(result, plan.notes, left, show_aside(inventory, request.exports))
     else:
@@ -184,8 +190,15 @@ def _carry_out(request: _Request, *, force: bool, as_json: bool) -> Result:
     return result
 
 
-def _open_both(request: _Request, err: Console) -> Inventory:
+def _open_both(request: _Request, err: Console) -> tuple[Inventory, Plan | None]:
     """Open the exports and the dataset; a new dataset that would get nothing is not left behind.
+
+    Returns
+    -------
+    inventory : Inventory
+        What the exports hold.
+    idle : Plan or None
+        The plan, where it converts nothing and the dataset was new: there is none then.
 
     Raises
     ------
@@ -213,13 +226,33 @@ def _open_both(request: _Request, err: Console) -> Inventory:
     dataset = open_dataset(root, request.exports)
     try:
         inventory = take(request.exports, dataset.index_file, err)
-        if new and request.chooses:
-            _make_plan(request, inventory, {})  # who is there does not depend on opinions
+        idle = _find_idle(request, inventory) if new else None
     except (SourceError, PlanError):
         if new:
             discard_new(dataset, made)
         raise
-    return inventory
+    if idle is not None:
+        discard_new(dataset, made)
+    return inventory, idle
+
+
+def _find_idle(request: _Request, inventory: Inventory) -> Plan | None:
+    """Return the plan if it converts nothing whatever dcm2niix's opinions are; who is there does not depend on them.
+
+    Raises
+    ------
+    PlanError
+        As `_make_plan`.
+    """
+    from bidsflow.convert.plan import Decision
+    from bidsflow.convert.planner import undecided
+
+    if request.plan is None and undecided(inventory):
+        if request.chooses:
+            _make_plan(request, inventory, {})
+        return None
+    plan = _make_plan(request, inventory, {}).plan
+    return None if plan.decided(Decision.CONVERT) else plan
 
 
 def read_plan(path: Path) -> Plan:

@@ -21,7 +21,7 @@ def report_problems(result: Result, left: Sequence[str], err: Console) -> None:
     from bidsflow.convert.run import Status
 
     for one in result.outcomes:
-        if one.status in (Status.FAILED, Status.EDITED):
+        if one.reason:
             colour = "red" if one.status is Status.FAILED else "yellow"
             err.print(f"[{colour}]{one.status}[/] {printable(one.row.title)}: {printable(one.reason)}", soft_wrap=True)
     for path in left[:SHOWN]:

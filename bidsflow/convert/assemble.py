@@ -94,6 +94,8 @@ class Session:
         Where the dataset has images of these rows under another name: path by SeriesInstanceUID and rank.
     seen : mapping of str to Stamp
         Files of the dataset that have a new time (it was copied without its times) and the content that they had.
+    kept : frozenset of str
+        Files that a person has edited, of images that are made again because they are missing.
     """
 
     folder: str
@@ -104,6 +106,7 @@ class Session:
     subject: tuple[Series, ...] = ()
     former: Mapping[tuple[str, int], str] = field(default_factory=dict)
     seen: Mapping[str, Stamp] = field(default_factory=dict)
+    kept: frozenset[str] = frozenset()
 
 
 def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence[Converted], key: Key) -> list[str]:
@@ -140,7 +143,7 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
         kept = [uri for uri in held.before.get(row.path, Links()).targets if uri in others]
         complete = partial(_complete, row=row, there=there, series=session.series, kept=kept)
         if row.path in fresh:
-            ledger[row.path] = _stage_image(draft, fresh[row.path], session, complete)
+            ledger[row.path] = _stage_image(draft, fresh[row.path], session, complete, left.get(row.path))
         else:
             ledger[row.path] = _rewire(draft, row.path, _restamp(ledger[row.path], session.seen), complete)
     remove += _stage_ledgers(draft, ledgers)
@@ -227,15 +230,21 @@ def _stage_ledgers(draft: Draft, ledgers: Mapping[str, Ledger]) -> list[str]:
     return empty
 
 
-def _stage_image(draft: Draft, one: Converted, session: Session, complete: Callable[[Json], Json]) -> Entry:
+def _stage_image(
+    draft: Draft, one: Converted, session: Session, complete: Callable[[Json], Json], before: Entry | None
+) -> Entry:
+    """Stage the files of an image but for those that a person has edited, which keep the stamps that they had."""
     path = one.row.path
+    edited = {name: before.files[name] for name in session.kept if before is not None and name in before.files}
     for ext, source in one.files.items():
-        source.replace(draft.place(f"{path}{ext}"))
-    text = describe.to_json(complete(one.sidecar))
+        if f"{path}{ext}" not in edited:
+            source.replace(draft.place(f"{path}{ext}"))
     files = {f"{path}{ext}": known for ext, known in one.stamps.items()}
-    files[f"{path}.json"] = stamp(draft.write(f"{path}.json", text.encode()))
+    if f"{path}.json" not in edited:
+        text = describe.to_json(complete(one.sidecar))
+        files[f"{path}.json"] = stamp(draft.write(f"{path}.json", text.encode()))
     series = session.series[one.row.series_uid]
-    return Entry(one.row.series_uid, one.row.image, source_digest(series), files, len(series.instances))
+    return Entry(one.row.series_uid, one.row.image, source_digest(series), files | edited, len(series.instances))
 
 
 def _restamp(entry: Entry, seen: Mapping[str, Stamp]) -> Entry:

@@ -62,6 +62,9 @@ _NO_CONTRAST = (_RUN_KINDS - {Kind.UNKNOWN}) | {Kind.DIFFUSION, Kind.ASL, Kind.L
 _PARTS = {"mag": "magnitude", "phase": "phase", "real": "real", "imag": "imaginary"}
 _MAGNITUDE_WORDS = frozenset({"M", "MAGNITUDE", "M_FFE", "M_SE", "M_IR"})
 
+#: Series that a plan leaves out are listed up to this number.
+_LISTED = 20
+
 
 def check_fit(plan: Plan, inventory: Inventory, where: str, staying: Sequence[Standing] = ()) -> None:
     """Make sure that a plan speaks of what the export holds, and asks of no image what it cannot be.
@@ -123,6 +126,9 @@ def note_unplanned(plan: Plan, inventory: Inventory) -> tuple[str, ...]:
         which = f", image {' and '.join(absent)} of {count}" if len(absent) < count else ""
         if absent:
             notes.append(f"series {series.title}{which}: not in the plan, nothing is done with it")
+    if len(notes) > _LISTED:
+        rest = len(notes) - _LISTED
+        notes[_LISTED:] = [f"{rest} more series are not in the plan, or not with all their images"]
     return tuple(notes)
 
 

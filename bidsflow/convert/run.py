@@ -280,11 +280,13 @@ class _Crew:
             _log.warning("%s: %s", session.folder, error)
             return [Outcome(row, Status.FAILED, str(error)) for row in rows]
         _log.info("%s: %d images written", session.folder, len(free))
-        reasons = [blocked.get((row.series_uid, row.image), "") for row in rows]
-        return [
-            Outcome(row, Status.FAILED if reason else Status.WRITTEN, reason)
-            for row, reason in zip(rows, reasons, strict=True)
-        ]
+        outcomes = []
+        for row in rows:
+            reason = blocked.get((row.series_uid, row.image), "")
+            kept = sorted(name.rpartition("/")[2] for name in session.kept if name.partition(".")[0] == row.path)
+            said = f"{', '.join(kept)} changed by hand, and kept as it is" if kept else ""
+            outcomes.append(Outcome(row, Status.FAILED if reason else Status.WRITTEN, reason or said))
+        return outcomes
 
 
 def _bytes(series: Series) -> int:

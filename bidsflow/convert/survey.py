@@ -15,6 +15,8 @@ from bidsflow.dataset.tree import Dataset
 from bidsflow.dicom.series import Series
 from bidsflow.names import parse_name
 
+_MISSING = "files of it are missing"
+
 
 class Status(StrEnum):
     """What became of a planned image."""
@@ -127,6 +129,7 @@ def _sort(view: _View, session: Session) -> Work:
     todo: dict[str, list[PlanRow]] = defaultdict(list)
     done: list[Outcome] = []
     seen: dict[str, Stamp] = {}
+    kept: set[str] = set()
     for row in session.rows:
         entry = None if view.force else _find_entry(view, row)
         stamps = {} if entry is None else _verify_files(view.dataset, entry)
@@ -136,7 +139,10 @@ def _sort(view: _View, session: Session) -> Work:
             done.append(outcome)
         else:
             todo[row.series_uid].append(row)
-    return Work(replace(session, seen=seen), {uid: tuple(some) for uid, some in todo.items()}, tuple(done))
+            kept |= {name for name, now in stamps.items() if now is None}
+    return Work(
+        replace(session, seen=seen, kept=frozenset(kept)), {uid: tuple(some) for uid, some in todo.items()}, tuple(done)
+    )
 
 
 def _block(work: Work, blocked: Mapping[tuple[str, int], str]) -> Work:
@@ -240,7 +246,7 @@ def _look(
     edited = [name for name, now in stamps.items() if now is None]
     for name in edited:
         if name.endswith(".nii.gz") and is_damaged(view.dataset.root / name):
-            said = f"{_last(name)} is damaged; delete it, or add --force, and the same command makes it again"
+            said = f"{_last(name)} is damaged; delete it, and the same command makes it again"
             return Outcome(row, Status.FAILED, said)
     same = entry.source == source_digest(series)
     if not same and len(series.instances) < entry.instances:
@@ -251,14 +257,14 @@ def _look(
     if path != row.path:
         because = f"it stands under {path}"
     elif missing:
-        because = "files of it are missing"
+        because = _MISSING
     elif not same:
         because = "its series has changed"
     elif edited:
         return Outcome(row, Status.EDITED, changed)
     else:
         return Outcome(row, Status.UNCHANGED)
-    if not edited:
+    if not edited or (because == _MISSING and f"{path}.nii.gz" not in stamps):  # the edits stay
         return None
     said = f"{because}, but {changed}; --force replaces it"
     return Outcome(row, Status.FAILED if missing else Status.EDITED, said)

@@ -138,3 +138,9 @@ def test_what_a_plan_leaves_out_is_told_and_what_it_skips_is_not() -> None:
         "series 4 scan, image 1 and 3 of 3: not in the plan, nothing is done with it",
         "series 5 scan, image 2 and 3 of 3: not in the plan, nothing is done with it",
     )
+
+
+def test_series_that_a_plan_leaves_out_are_counted_where_they_are_many() -> None:
+    series = tuple(make(Case("fmap/magnitude1", FIELD), number)[1] for number in range(1, 31))
+    notes = note_unplanned(Plan(()), Inventory(series, ()))
+    assert (len(notes), notes[-1]) == (21, "10 more series are not in the plan, or not with all their images")

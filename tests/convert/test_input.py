@@ -288,11 +288,22 @@ def test_a_reference_that_was_sent_again_is_used_once(two_people: Path, tmp_path
     assert len(names) == 1, ran.said  # the one that its run follows at once; the other is for a person
 
 
-def test_study_with_nothing_to_convert_says_so(tmp_path: Path, cli: Cli) -> None:
+def test_study_with_nothing_to_convert_says_so_and_leaves_no_dataset(tmp_path: Path, cli: Cli) -> None:
     check(cli("phantom", tmp_path / "scan", "--series", "localizer"), 0)
-    check(
-        cli("convert", tmp_path / "scan" / "dicom", tmp_path / "bids"), 0, "nothing to convert", "bidsflow plan EXPORT"
-    )
+    ran = cli("convert", tmp_path / "scan" / "dicom", tmp_path / "new" / "bids")
+    check(ran, 0, "nothing to convert", "bidsflow plan EXPORT")
+    assert not (tmp_path / "new").exists()
+
+
+def test_plan_that_only_skips_leaves_no_dataset(two_people: Path, tmp_path: Path, cli: Cli) -> None:
+    plan = tmp_path / "plan.tsv"
+    check(cli("plan", two_people, "-o", plan), 0)
+    plan.write_text(plan.read_text().replace("\tconvert\t", "\tskip\t"))
+    check(cli("convert", two_people, tmp_path / "bids", "--plan", plan), 0, "nothing to convert, 4 skipped")
+    assert not (tmp_path / "bids").exists()
+    (tmp_path / "bids").mkdir()
+    check(cli("convert", two_people, tmp_path / "bids", "--plan", plan), 0, "nothing to convert, 4 skipped")
+    assert not any((tmp_path / "bids").iterdir())
 
 
 ODD = ["../../../etc/x", "a\"b'c", "\x1b[31mred", "x" * 64, "nul\0byte", "<script>alert(1)</script>", "-rf",

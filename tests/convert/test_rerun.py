@@ -200,14 +200,24 @@ def test_export_that_lost_instances_harms_no_image(done: Path, my_export: Path, 
     assert read_tree(done) != tree
 
 
-def test_image_that_is_missing_beside_an_edited_sidecar_is_no_success(done: Path, my_export: Path, cli: Cli) -> None:
-    sidecar = done / f"{REST}.json"
-    sidecar.write_text(sidecar.read_text().replace('"rest"', '"sleep"'))
-    (done / f"{REST}.nii.gz").unlink()
+@pytest.mark.parametrize("loss", ["missing", "damaged"])
+def test_image_is_made_again_beside_a_sidecar_that_was_edited(loss: str, done: Path, my_export: Path, cli: Cli) -> None:
+    sidecar, image = done / f"{REST}.json", done / f"{REST}.nii.gz"
+    whole, edited = image.read_bytes(), sidecar.read_text().replace('"rest"', '"sleep"')
+    sidecar.write_text(edited)
+    if loss == "damaged":
+        image.write_bytes(whole[:99])
+        ran = cli("convert", my_export, done)
+        assert (ran.code, ran.out) == (1, f"{done}: 7 unchanged, 1 failed\n"), ran.said
+        assert f"{image.name} is damaged; delete it, and" in ran.err
+    image.unlink()
     ran = cli("convert", my_export, done)
-    assert (ran.code, ran.out) == (1, f"{done}: 7 unchanged, 1 failed\n"), ran.said
-    assert "files of it are missing, but sub-01_ses-01_task-rest_bold.json changed by hand" in ran.err
-    assert '"sleep"' in sidecar.read_text()
+    assert (ran.code, ran.out) == (0, f"{done}: 1 written, 7 unchanged\n"), ran.said
+    assert f"{sidecar.name} changed by hand, and kept as it is" in ran.err
+    assert (image.read_bytes(), sidecar.read_text()) == (whole, edited)
+    ran = cli("convert", my_export, done)
+    assert "1 left alone" in ran.out
+    assert f"{sidecar.name} changed by hand" in ran.err
 
 
 def test_new_subject_keeps_the_labels_of_the_others(two_people: Path, tmp_path: Path, cli: Cli) -> None:
