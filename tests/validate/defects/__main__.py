@@ -1,0 +1,28 @@
+"""Write the datasets below a folder: ``python -m tests.validate.defects FOLDER [--only PATTERN]``."""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+from pathlib import Path
+
+from tests.validate.defects.datasets import BASES
+from tests.validate.defects.mutations import MUTATIONS
+from tests.validate.defects.tree import write_tree
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--only", default="*", metavar="PATTERN", help="of their names: 'tsv_*'")
+    parser.add_argument("--mode", help="those that are to be validated in this mode")
+    options = parser.parse_args()
+    trees = {base: make() for base, make in BASES.items()}
+    chosen = [m for m in MUTATIONS if fnmatch.fnmatch(m.name, options.only) and (options.mode or m.modes[0]) in m.modes]
+    for mutation in chosen:
+        write_tree(mutation.apply(trees[mutation.base]), options.folder / mutation.name)
+    print(f"{len(chosen)} datasets below {options.folder}")
+
+
+if __name__ == "__main__":
+    main()

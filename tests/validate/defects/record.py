@@ -1,0 +1,143 @@
+"""Record what the reference validator says of every dataset of the table, for tests that run without it.
+
+    python -m tests.validate.defects.record [--jobs 2] [--twice]
+
+Writes ``expected.json``: for each valid dataset all findings, for each mutation those that come and go. Where the
+reference ends without a report (it crashes on some of the datasets) there is null.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+from tests.validate.defects.change import Mutation
+from tests.validate.defects.datasets import BASES
+from tests.validate.defects.mutations import MUTATIONS
+from tests.validate.defects.tree import digest_tree, write_tree
+from tests.validate.defects.verdicts import PROGRAM, Finding, Verdict, ask_reference, find_reference
+
+EXPECTED: Final = Path(__file__).with_name("expected.json")
+
+#: Findings by ``dataset|code|subcode|severity``: where they are, each as often as it was found.
+Packed = dict[str, list[str]]
+
+
+def pack(findings: Iterable[Finding]) -> Packed:
+    """Gather findings that differ in their location only."""
+    packed: Packed = {}
+    for *kind, location in sorted(findings):
+        packed.setdefault("|".join(kind), []).append(location)
+    return packed
+
+
+def unpack(packed: Mapping[str, Sequence[str]]) -> Counter[Finding]:
+    """Return the findings again; no code, subcode or dataset of the table has a ``|`` in it."""
+    found: Counter[Finding] = Counter()
+    for kind, locations in packed.items():
+        dataset, code, subcode, severity = kind.split("|")
+        found.update((dataset, code, subcode, severity, location) for location in locations)
+    return found
+
+
+def read_expected(path: Path = EXPECTED) -> dict[str, Any]:
+    """Return the record as it was written."""
+    document: dict[str, Any] = json.loads(path.read_text())
+    return document
+
+
+def expected_verdict(record: Mapping[str, Any], mutation: Mutation, mode: str) -> Verdict:
+    """Return what the reference said of a dataset in a mode."""
+    change = record["mutations"][mutation.name]["verdicts"][mode]
+    if change is None:
+        return None
+    found = unpack(record["bases"][mutation.base])
+    found.subtract(unpack(change["-"]))
+    found.update(unpack(change["+"]))
+    return tuple(sorted(found.elements()))
+
+
+def ask_all(mutations: Sequence[Mutation], program: Path, jobs: int) -> list[dict[str, Verdict]]:
+    """Return what the reference says of each, by mode."""
+    root = Path(tempfile.mkdtemp(prefix="defects-"))
+
+    def ask(mutation: Mutation) -> dict[str, Verdict]:
+        folder = write_tree(mutation.apply(BASES[mutation.base]()), root / mutation.name)
+        try:
+            return {mode: ask_reference(program, folder, mode) for mode in mutation.modes}
+        finally:
+            shutil.rmtree(folder)
+
+    try:
+        with ThreadPoolExecutor(jobs) as pool:
+            return list(pool.map(ask, mutations))
+    finally:
+        shutil.rmtree(root)
+
+
+def make_record(mutations: Sequence[Mutation], verdicts: Sequence[Mapping[str, Verdict]]) -> dict[str, Any]:
+    """Put the record together."""
+    bases = {mutation.base: verdict["headers"] for mutation, verdict in zip(mutations, verdicts, strict=True)
+             if mutation.name == f"valid_{mutation.base}"}  # fmt: skip
+    return {
+        "reference": f"{PROGRAM} {metadata.version(PROGRAM)}",
+        "bases": {base: pack(verdict or ()) for base, verdict in bases.items()},
+        "mutations": {
+            mutation.name: {
+                "tree": digest_tree(mutation.apply(BASES[mutation.base]())),
+                "verdicts": {mode: _change(bases[mutation.base], verdict) for mode, verdict in verdicts_.items()},
+            }
+            for mutation, verdicts_ in zip(mutations, verdicts, strict=True)
+        },
+    }
+
+
+def _change(base: Verdict, verdict: Verdict) -> dict[str, Packed] | None:
+    if verdict is None:
+        return None
+    old, new = Counter(base or ()), Counter(verdict)
+    return {"+": pack((new - old).elements()), "-": pack((old - new).elements())}
+
+
+def write_record(record: Mapping[str, Any], path: Path = EXPECTED) -> None:
+    """Write the record, one line for each dataset."""
+
+    def line(value: object) -> str:
+        return json.dumps(value, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
+
+    lines = ["{", f'"reference": {line(record["reference"])},']
+    for key in ("bases", "mutations"):
+        rows = [f"{line(name)}: {line(value)}" for name, value in record[key].items()]
+        lines += [f'"{key}": {{', ",\n".join(rows), "}," if key == "bases" else "}"]
+    path.write_text("\n".join([*lines, "}"]) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--twice", action="store_true", help="ask a second time, and name what is answered otherwise")
+    options = parser.parse_args()
+    program = find_reference()
+    if program is None:
+        parser.error(f"{PROGRAM} is not installed")
+    verdicts = ask_all(MUTATIONS, program, options.jobs)
+    if options.twice:
+        again = ask_all(MUTATIONS, program, options.jobs)
+        for mutation, first, second in zip(MUTATIONS, verdicts, again, strict=True):
+            if first != second:
+                print("not the same twice:", mutation.name)
+    write_record(make_record(MUTATIONS, verdicts))
+    crashed = [m.name for m, verdict in zip(MUTATIONS, verdicts, strict=True) if None in verdict.values()]
+    print(f"{len(MUTATIONS)} datasets; without a report: {', '.join(crashed) or 'none'}")
+
+
+if __name__ == "__main__":
+    main()
