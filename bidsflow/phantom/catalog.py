@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bidsflow.phantom.grid import Grid, make_axial, make_coronal, make_sagittal
+from bidsflow.phantom.grid import Grid, Vector, make_axial, make_coronal, make_sagittal
 from bidsflow.phantom.protocol import Blocks, ImageName, PulseSequence, Readout, Series, Session, Size
 from bidsflow.phantom.signal import Contrast
 
@@ -43,7 +43,7 @@ _MPRAGE = PulseSequence(
     "*tfl3d1_16ns",
     r"%SiemensSeq%\tfl",
     "3D",
-    Contrast("mprage", 2300, 9, 900),
+    Contrast("mprage", 2300, 9, 900, pulses=176, pulse_spacing_ms=7.0),
     (2.98,),
     240,
 )
@@ -145,19 +145,33 @@ def _name(datatype: str, suffix: str, **entities: str) -> ImageName:
 def spread_directions(count: int) -> tuple[tuple[float, float, float], ...]:
     """Return unit vectors spread over the half-sphere, in the spacing of the golden angle.
 
+    In such an order that any first part of them is spread as well, as in the tables of scanners (Cook et al. 2007,
+    doi:10.1002/jmri.20905): a drift of the head is no pattern of the gradients.
+
     Examples
     --------
     >>> [round(math.hypot(*v), 6) for v in spread_directions(2)]
     [1.0, 1.0]
     """
-    out = []
+    left = []
     for index in range(count):
         height = 1 - (index + 0.5) / count
         angle = index * math.pi * (3 - math.sqrt(5))
         radius = math.sqrt(1 - height * height)
         vector = (radius * math.cos(angle), radius * math.sin(angle), height)
-        out.append((round(vector[0], 6), round(vector[1], 6), round(vector[2], 6)))
+        left.append((round(vector[0], 6), round(vector[1], 6), round(vector[2], 6)))
+    out: list[Vector] = []
+    while left:
+        out.append(min(left, key=lambda vector: _repel(vector, out)))
+        left.remove(out[-1])
     return tuple(out)
+
+
+def _repel(vector: Vector, others: Sequence[Vector]) -> float:
+    """Return the energy of a charge on a sphere among others and their opposites (Jones et al. 1999)."""
+    return sum(
+        1 / math.dist(vector, other) + 1 / math.hypot(*map(sum, zip(vector, other, strict=True))) for other in others
+    )
 
 
 def _series(key: str, form: str, description: str, sequence: PulseSequence, grid: Grid) -> Series:
@@ -261,6 +275,7 @@ def _plan_diffusion(geometry: Geometry, size: Size) -> dict[str, tuple[Series, .
         b_values=tuple(b_values),
         directions=tuple(directions),
         names=(_name("dwi", "dwi", dir="AP"),),
+        moves=True,
     )
     adc = replace(
         series,
@@ -274,6 +289,7 @@ def _plan_diffusion(geometry: Geometry, size: Size) -> dict[str, tuple[Series, .
         names=(),
         skip="derived by the scanner",
         same_scan=True,
+        moves=False,
     )
     return {"dwi": (series,), "adc": (adc,)}
 

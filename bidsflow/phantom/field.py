@@ -25,6 +25,9 @@ SOURCES = (
     Source((-56.0, -8.0, -34.0), 20.0, -35.0),
     Source((58.0, -8.0, -34.0), 20.0, -30.0),
 )
+#: Millimetres: an iteration that moves no point by more is the last.
+_SETTLED = 1e-3
+_MOST_ITERATIONS = 20
 
 
 def compute_field(points: Array, pose: Pose) -> Array:
@@ -50,7 +53,7 @@ def compute_field(points: Array, pose: Pose) -> Array:
     return np.asarray(out, dtype=np.float32)
 
 
-def undistort_points(points: Array, pose: Pose, shift: Array) -> tuple[Array, Array]:
+def undistort_points(points: Array, pose: Pose, shift: Array, *, start: Array | None = None) -> tuple[Array, Array]:
     """Return where the signal that appears at points comes from, and how much it is piled up there.
 
     Parameters
@@ -61,6 +64,8 @@ def undistort_points(points: Array, pose: Pose, shift: Array) -> tuple[Array, Ar
         How the head lies.
     shift : ndarray, shape (3,)
         Displacement per hertz, RAS millimetres, see `compute_shift`.
+    start : ndarray, shape (3, n), optional
+        Where the signal came from when the head lay nearly so; it saves iterations.
 
     Returns
     -------
@@ -74,9 +79,11 @@ def undistort_points(points: Array, pose: Pose, shift: Array) -> tuple[Array, Ar
     Jezzard and Balaban 1995 (doi:10.1002/mrm.1910340111).
     """
     step = shift.astype(np.float32)[:, None]
-    origin = points
-    for _ in range(8):
-        origin = points - step * compute_field(origin, pose)
+    origin = points if start is None else start
+    for _ in range(_MOST_ITERATIONS):
+        before, origin = origin, points - step * compute_field(origin, pose)
+        if np.abs(origin - before).max() < _SETTLED:
+            break
     length = float(np.linalg.norm(shift))
     ahead = (shift / length).astype(np.float32)[:, None]
     slope = compute_field(origin + ahead, pose) - compute_field(origin - ahead, pose)

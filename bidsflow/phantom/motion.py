@@ -54,6 +54,21 @@ class Pose:
         """Return the (4, 4) matrix from scanner to head."""
         return np.asarray(np.linalg.inv(self.matrix))
 
+    def then(self, motion: Pose) -> Pose:
+        """Return where a head lies that lay so and then moved.
+
+        Examples
+        --------
+        >>> Pose(tx=1.0).then(Pose(ty=2.0, rz=math.pi / 2)).values[:3]
+        (0.0, 3.0, 0.0)
+        """
+        matrix = motion.matrix @ self.matrix
+        turn = matrix[:3, :3]
+        rx, rz = math.atan2(turn[2, 1], turn[2, 2]), math.atan2(turn[1, 0], turn[0, 0])
+        ry = math.asin(max(-1.0, min(1.0, -turn[2, 0])))
+        tx, ty, tz = (round(value, 9) + 0.0 for value in matrix[:3, 3].tolist())
+        return Pose(tx, ty, tz, rx, ry, rz)
+
     @property
     def values(self) -> tuple[float, float, float, float, float, float]:
         """Return the six parameters: millimetres, then radians."""

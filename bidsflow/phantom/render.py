@@ -102,9 +102,9 @@ def _brightness(scene: Scene, series: Series, te_ms: float) -> Array:
     return np.array(values, dtype=np.float32)
 
 
-def _weigh(scene: Scene, grid: Grid, points: Array, motion: Pose) -> tuple[Array, Array]:
-    """Return the weights of the shapes at points of the scanner, and the points in the head."""
-    inside = move_points(scene.pose.inverse @ motion.inverse, points)
+def _weigh(scene: Scene, grid: Grid, points: Array, pose: Pose) -> tuple[Array, Array]:
+    """Return the weights of the shapes at points of the scanner, and the points in the head that lies so."""
+    inside = move_points(pose.inverse, points)
     return scene.head.weights(inside, grid.edge), inside
 
 
@@ -120,20 +120,29 @@ def _render_images(scene: Scene, series: Series) -> Iterator[Volume]:
         points = grid.points().reshape(3, -1)
         brightness = np.stack([_brightness(scene, series, te_ms) for te_ms in series.sequence.te_ms])
         blocks = np.array_split(points, math.ceil(points.shape[1] / _BLOCK), axis=1)
-        images = np.hstack([brightness @ _weigh(scene, grid, block, Pose())[0] for block in blocks])
+        images = np.hstack([brightness @ _weigh(scene, grid, block, scene.pose)[0] for block in blocks])
         for echo, image in enumerate(images):
             rng = make_rng(scene.seed, scene.label, series.number, index, echo)
             yield Volume(index, echo, grid, _store(add_noise(image, NOISE, rng), grid))
 
 
-def _source(scene: Scene, series: Series) -> tuple[Array, Array]:
-    """Return where the signal of each voxel of an echo-planar series comes from, and its density."""
+def _see(scene: Scene, series: Series) -> Iterator[tuple[Array, Array, Array]]:
+    """Yield what each volume of an echo-planar series sees: weights of the shapes, points in the head, density.
+
+    The field comes from the head and goes with it, and so does the distortion.
+    """
     if series.readout is None:
         raise ValueError(f"series {series.number} is not echo-planar")
-    readout = series.readout
-    points = series.grid.points().reshape(3, -1)
-    shift = compute_shift(series.grid, readout.direction, readout.lines, readout.echo_spacing)
-    return undistort_points(points, scene.pose, shift)
+    readout, grid = series.readout, series.grid
+    points = grid.points().reshape(3, -1)
+    shift = compute_shift(grid, readout.direction, readout.lines, readout.echo_spacing)
+    seen, origin = None, None
+    for motion in scene.motion(series):
+        if seen is None or series.moves:
+            pose = scene.pose.then(motion)
+            origin, density = undistort_points(points, pose, shift, start=origin)
+            seen = (*_weigh(scene, grid, origin, pose), density)
+        yield seen
 
 
 def _responses(series: Series) -> Array:
@@ -149,15 +158,12 @@ def _responses(series: Series) -> Array:
 def _render_run(scene: Scene, series: Series) -> Iterator[Volume]:
     """Yield echo-planar volumes: distorted, with motion and activation."""
     grid = series.grid
-    points, density = _source(scene, series)
     gray = scene.head.select("gray")
     responses = _responses(series)
     percent = series.blocks.percent if series.blocks else 0.0
     # The response is a change of R2*, so it grows with the echo time (Ogawa et al. 1993).
     rate = np.log1p(percent / 100) / series.sequence.te_ms[0]
-    still = _weigh(scene, grid, points, Pose()) if not series.moves else None
-    for index, motion in enumerate(scene.motion(series)):
-        weights, inside = still or _weigh(scene, grid, points, motion)
+    for index, (weights, inside, density) in enumerate(_see(scene, series)):
         active = scene.head.active.cover(inside, grid.edge) * weights[gray].sum(axis=0) if percent else None
         for echo, te_ms in enumerate(series.sequence.te_ms):
             brightness = _brightness(scene, series, te_ms)
@@ -171,13 +177,13 @@ def _render_run(scene: Scene, series: Series) -> Iterator[Volume]:
 
 
 def _render_diffusion(scene: Scene, series: Series) -> Iterator[Volume]:
+    """Yield echo-planar volumes with diffusion weighting: the fibres turn with the head, the gradients do not."""
     grid = series.grid
-    points, density = _source(scene, series)
-    weights, _ = _weigh(scene, grid, points, Pose())
     brightness = _brightness(scene, series, series.sequence.te_ms[0])
-    turn = scene.pose.rotation.T
-    for index, (b_value, vector) in enumerate(zip(series.b_values, series.directions, strict=True)):
-        gradient = turn @ np.array(vector)
+    poses = [scene.pose.then(motion) for motion in scene.motion(series)]
+    volumes = zip(series.b_values, series.directions, poses, _see(scene, series), strict=True)
+    for index, (b_value, vector, pose, (weights, _, density)) in enumerate(volumes):
+        gradient = pose.rotation.T @ np.array(vector)
         loss = np.array([attenuate(t, b_value, gradient) for t in scene.head.tissues()], dtype=np.float32)
         rng = make_rng(scene.seed, scene.label, series.number, index)
         image = add_noise((brightness * loss) @ weights * density, NOISE, rng)
@@ -186,8 +192,7 @@ def _render_diffusion(scene: Scene, series: Series) -> Iterator[Volume]:
 
 def _render_adc(scene: Scene, series: Series) -> Volume:
     """Return the mean diffusivity in 1e-6 mm²/s, as scanners store it."""
-    points, _ = _source(scene, series)
-    weights, _ = _weigh(scene, series.grid, points, Pose())
+    weights, _, _ = next(_see(scene, series))
     mean = [1e6 * sum(t.diffusivity) / 3 for t in scene.head.tissues()]
     return Volume(0, 0, series.grid, _store(np.array(mean, dtype=np.float32) @ weights, series.grid))
 
@@ -199,7 +204,7 @@ def _render_phase(scene: Scene, series: Series, echo: int, interval_ms: float) -
     """
     grid = series.grid
     points = grid.points().reshape(3, -1)
-    weights, _ = _weigh(scene, grid, points, Pose())
+    weights, _ = _weigh(scene, grid, points, scene.pose)
     hertz = compute_field(points, scene.pose)
     rng = make_rng(scene.seed, scene.label, series.number, echo)
     magnitude = _brightness(scene, series, series.sequence.te_ms[echo]) @ weights

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -18,7 +19,8 @@ from bidsflow.phantom.grid import make_axial, make_coronal, make_sagittal
 from bidsflow.phantom.header import format_number
 from bidsflow.phantom.motion import Pose, make_motion, make_pose, move_points
 from bidsflow.phantom.protocol import KEYS, SIZES, make_sessions, order_slices, select_keys
-from bidsflow.phantom.signal import Contrast, add_noise, attenuate, compute_response, compute_signal
+from bidsflow.phantom.render import Scene, render_series
+from bidsflow.phantom.signal import Contrast, add_noise, attenuate, compute_response, compute_signal, recover_in_train
 
 angles = st.floats(-math.pi, math.pi)
 shifts = st.floats(-50, 50)
@@ -39,6 +41,12 @@ def test_pose_and_its_inverse_cancel(values: tuple[float, ...]) -> None:
 def test_pose_turns_right_handed(axis: str, start: tuple[int, ...], end: tuple[int, ...]) -> None:
     pose = Pose(**{axis: math.pi / 2})
     np.testing.assert_allclose(pose.rotation @ np.array(start), end, atol=1e-12)
+
+
+@given(st.tuples(shifts, shifts, shifts, angles, st.floats(-1.5, 1.5), angles))
+def test_pose_after_a_motion_is_one_after_the_other(values: tuple[float, ...]) -> None:
+    pose, motion = Pose(1.0, -2.0, 3.0, 0.02, 0.03, -0.04), Pose(*values)
+    np.testing.assert_allclose(pose.then(motion).matrix, motion.matrix @ pose.matrix, atol=1e-6)
 
 
 def test_motion_begins_at_rest_and_goes_on() -> None:
@@ -122,6 +130,26 @@ class TestSignal:
         values = [compute_signal(TISSUE_BY_NAME[n], contrast, te) for n in (brighter, darker)]
         assert values[0] > 1.2 * values[1]
 
+    def test_gray_matter_of_an_mprage_is_that_of_scanners_at_3_tesla(self) -> None:
+        contrast = plan_session(make_sessions()[0], SIZES["small"], ["t1w"])[0].sequence.contrast
+        gray, white, csf = (compute_signal(TISSUE_BY_NAME[name], contrast, 3) for name in ("gray", "white", "csf"))
+        assert 0.6 < gray / white < 0.75
+        assert csf < 0.4 * white
+
+    @pytest.mark.parametrize("t1_ms", [400.0, 850.0, 1400.0, 4000.0])
+    def test_mprage_settles_where_pulse_after_pulse_leads(self, t1_ms: float) -> None:
+        contrast = Contrast("mprage", 2300, 9, 900, pulses=150, pulse_spacing_ms=7)
+        recover = [math.exp(-time / t1_ms) for time in (900 - 75 * 7, 7, 2300 - 900 - 75 * 7)]
+        magnetization = 1.0
+        for _ in range(60):
+            magnetization = 1 - (1 + magnetization) * recover[0]
+            for pulse in range(150):
+                if pulse == 75:
+                    middle = magnetization
+                magnetization = 1 - (1 - magnetization * math.cos(math.radians(9))) * recover[1]
+            magnetization = 1 - (1 - magnetization) * recover[2]
+        assert recover_in_train(t1_ms, contrast) == pytest.approx(middle, rel=1e-9)
+
     def test_noise_has_its_deviation(self) -> None:
         image = add_noise(np.full(40000, 1000.0), 8.0, np.random.default_rng(0))
         assert image.std() == pytest.approx(8, rel=0.05)
@@ -146,6 +174,43 @@ def test_undistorted_points_go_where_the_field_sends_them() -> None:
     again = origin + shift[:, None] * compute_field(origin, pose)
     np.testing.assert_allclose(again, points, atol=0.02)
     assert 0.5 < density.min() < 1 < density.max() < 2
+
+
+def test_distortion_goes_with_the_head() -> None:
+    grid, pose, motion = lay_out(SIZES["small"]).epi, make_pose(0, "x"), Pose(tx=4.0, ty=-6.0, tz=8.0)
+    points = grid.points().reshape(3, -1)
+    shift = compute_shift(grid, "AP", 32, 0.0005)
+    origin, density = undistort_points(points, pose, shift)
+    moved = move_points(motion.matrix, points)
+    there, density_there = undistort_points(moved, pose.then(motion), shift, start=moved)
+    np.testing.assert_allclose(there, move_points(motion.matrix, origin), atol=0.01)
+    np.testing.assert_allclose(density_there, density, atol=0.01)
+
+
+@pytest.mark.parametrize("key", ["rest", "dwi"])
+def test_volumes_show_the_head_where_the_motion_says(key: str) -> None:
+    session = make_sessions()[0]
+    (series,) = (one for one in plan_session(session, SIZES["small"], [key]) if one.key == key)
+    count = series.volumes
+    series = replace(series, b_values=(0.0,) * count if key == "dwi" else ())
+    scene = Scene(make_head(0, "01"), Pose(), 0, "x")
+    volumes = [volume.pixels.astype(float) for volume in render_series(scene, series)]
+    motion = scene.motion(series)
+    far = max(range(count), key=lambda index: abs(motion[index].tx))
+    assert abs(motion[far].tx) > 0.3
+    weights = [volume.sum(axis=(0, 1)) for volume in (volumes[0], volumes[far])]
+    left = [float((weight * np.arange(weight.size)).sum() / weight.sum()) for weight in weights]
+    # Columns run to the left; turns about the other axes move what is above and below the isocentre a little.
+    assert (left[0] - left[1]) * series.grid.spacing[0] == pytest.approx(motion[far].tx, abs=0.35)
+
+
+def test_any_first_directions_are_spread() -> None:
+    vectors = np.array(spread_directions(30))
+    for count in (8, 15):
+        least = np.linalg.eigvalsh(vectors[:count].T @ vectors[:count] / count)[0]
+        assert least > 0.2
+    times = np.linspace(-1, 1, 30)
+    assert np.abs(np.corrcoef(times, vectors.T)[0, 1:]).max() < 0.2
 
 
 @given(st.integers(2, 80), st.sampled_from([0, 1]))
