@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsflow_pipelines.engines.dwi import B0_LIMIT, Gradients, load_gradients, round_shells
-from bidsflow_pipelines.engines.images import Mask, Volume, dilate, load_mask, shrink
+from bidsflow_pipelines.engines.images import Image, Mask, Volume, dilate, load_mask, shrink
 from bidsflow_pipelines.engines.itk import SEED
 from bidsflow_pipelines.engines.motion import (
     RADIUS,
@@ -36,6 +36,7 @@ from bidsflow_pipelines.engines.motion import (
     make_target,
     move_back,
     save_motion,
+    smooth,
     to_matrix,
     to_row,
 )
@@ -240,16 +241,48 @@ def align_group(
     first = series[int(members[0])][rim]
     floor = FLOOR * float(np.median(first[first > 0]))
     maps = np.zeros((basis.shape[1], *rim.shape), dtype=np.float32)
+    squares = np.zeros(rim.shape)
     for index, row, known in zip(members, basis, motion, strict=True):
         still = move_back(series[int(index)], known, series.affine, outside="nearest")
-        maps += row.astype(np.float32)[:, None, None, None] * np.log(np.maximum(still, floor))
+        logs = np.log(np.maximum(still, floor))
+        maps += row.astype(np.float32)[:, None, None, None] * logs
+        squares += np.square(logs, dtype=np.float64)
+    weights = weigh_fit(maps, squares, len(members), Volume(rim, series.affine))
     found = []
     for index, row, known in zip(members, basis, motion, strict=True):
         predicted = np.exp(np.tensordot(row.astype(np.float32), maps, 1))
-        target = make_target(Volume(predicted, series.affine), rim, SMOOTH[-1])
+        target = make_target(Volume(predicted, series.affine), rim, SMOOTH[-1], weights)
         pose, _ = find_pose(series[int(index)], target, to_matrix(known, np.zeros(3)))
         found.append(to_row(pose, np.zeros(3)))
     return np.array(found)
+
+
+def weigh_fit(maps: Image, squares: Image, count: int, rim: Volume) -> Image:
+    """Return how much each voxel counts in an alignment: the less, the worse the basis describes it.
+
+    Where tissues share a voxel the logarithm of their sum is no quadratic form, and what is left follows the
+    directions: along the edge of the brain it looks like motion.
+
+    Parameters
+    ----------
+    maps : ndarray, shape (m, i, j, k)
+        Coefficients of an orthonormal basis that the logarithms of the signal were projected on.
+    squares : ndarray, shape (i, j, k)
+        Sum of the squares of these logarithms.
+    count : int
+        Of volumes.
+    rim : Volume
+        Where to compare.
+
+    Returns
+    -------
+    weights : ndarray, shape (i, j, k)
+        One over the mean square of what is left, in units of the signal; equal for the best tenth.
+    """
+    left = np.maximum(squares - np.square(maps, dtype=np.float64).sum(axis=0), 0) / count
+    # The first column of a basis is constant: its coefficient is the mean logarithm times the root of the count.
+    variance = smooth(left * np.exp(2 * np.abs(maps[0]) / np.sqrt(count)), SMOOTH[-1], rim.zooms)
+    return np.asarray(1 / np.maximum(variance, max(float(np.percentile(variance[rim.data], 10)), 1e-6)))
 
 
 def align_rigid(fixed: Volume, moving: Volume, mask: Mask, centre: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -137,7 +137,7 @@ class Target:
     zooms: NDArray[np.float64]
 
 
-def make_target(reference: Volume, mask: Mask, width: float) -> Target:
+def make_target(reference: Volume, mask: Mask, width: float, weights: Image | None = None) -> Target:
     """Return a reference that volumes can be compared with.
 
     Parameters
@@ -148,6 +148,8 @@ def make_target(reference: Volume, mask: Mask, width: float) -> Target:
         Where to compare: the brain and its edge.
     width : float
         FWHM of the smoothing, millimetres.
+    weights : ndarray, optional
+        How much a squared difference counts in each voxel; by default all count the same.
     """
     zooms = reference.zooms
     width = max(width, LEAST_SMOOTH * float(zooms.max()))
@@ -167,10 +169,11 @@ def make_target(reference: Volume, mask: Mask, width: float) -> Target:
     values = blurred[chosen].astype(np.float64)
     turn = np.cross(points.T, gradient.T).T
     columns = np.vstack([gradient, turn, values[None], np.ones((1, values.size))])
+    root = np.ones(values.size) if weights is None else np.sqrt(weights[chosen])
     return Target(
         points,
         values,
-        np.asarray(np.linalg.pinv(columns.T)),
+        np.asarray(np.linalg.pinv((columns * root).T) * root),
         np.asarray(np.linalg.inv(reference.affine)),
         centre,
         width,

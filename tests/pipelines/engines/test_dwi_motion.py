@@ -5,8 +5,15 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from bidsflow_pipelines.engines.dwi import Gradients
-from bidsflow_pipelines.engines.dwi_motion import align_rigid, calm, find_dwi_motion, make_contrasts, rotate_vectors
-from bidsflow_pipelines.engines.images import Mask
+from bidsflow_pipelines.engines.dwi_motion import (
+    align_rigid,
+    calm,
+    find_dwi_motion,
+    make_contrasts,
+    rotate_vectors,
+    weigh_fit,
+)
+from bidsflow_pipelines.engines.images import Mask, Volume
 from bidsflow_pipelines.engines.motion import to_matrix
 from bidsflow_pipelines.qc.measures.motion import fd
 from numpy.typing import NDArray
@@ -72,6 +79,16 @@ def test_empty_volume_does_not_move_the_others(still: Scan) -> None:
     found = find_dwi_motion(Held(volumes, still.series.affine), still.gradients, still.brain)
     assert fd(found).mean() < 0.02 * SIZE
     assert np.array_equal(found[5], found[4])
+
+
+def test_voxel_that_the_contrast_does_not_explain_counts_little() -> None:
+    basis = np.full((8, 1), 8**-0.5)
+    logs = np.full((8, 9, 9, 9), 6.0)
+    logs[:, 4, 4, 4] += np.tile([0.3, -0.3], 4)
+    maps = np.tensordot(basis.T, logs, 1)
+    rim = Volume(np.ones((9, 9, 9), dtype=bool), np.diag([6.0, 6, 6, 1]))
+    weights = weigh_fit(maps, np.square(logs).sum(axis=0), 8, rim)
+    assert weights[4, 4, 4] < 0.1 * weights[0, 0, 0]
 
 
 @pytest.mark.parametrize("kept", [slice(0, 7), slice(1, 13), slice(0, 1), slice(0, 2)], ids=str)
