@@ -225,6 +225,35 @@ class InputError(RunError, ValueError):
     exit_code = 65
 
 
+class FileFault(BidsflowError, ValueError):  # noqa: N818 -- a finding on its way to become an issue
+    """A file does not hold what its name promises; becomes an issue of the dataset.
+
+    Attributes
+    ----------
+    code : str
+        The code of the issue: ``JSON_INVALID``.
+    message : str
+        What was seen, beyond the meaning of the code; never a path.
+    line : int
+        Line of a text file, from 1; 0 where the whole file is meant.
+    subcode : str
+        What kind of it: of FILE_READ, the name of the operating system's error.
+    """
+
+    exit_code = 65
+
+    def __init__(self, code: str, message: str = "", line: int = 0, subcode: str = "") -> None:
+        super().__init__(code, message, line, subcode)
+        self.code = code
+        self.message = message
+        self.line = line
+        self.subcode = subcode
+
+    def __str__(self) -> str:
+        where = f"{self.code} in line {self.line}" if self.line else self.code
+        return f"{where}: {self.message}" if self.message else where
+
+
 def describe_error(error: BaseException) -> str:
     """Return the kind of an unexpected error and the last line of bidsflow that it came through, without its message.
 
