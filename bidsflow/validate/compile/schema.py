@@ -1,0 +1,90 @@
+"""Which BIDS schema is asked: the newest that is installed, the reference's, or a file of one's own."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from functools import cache
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from bidsflow.errors import SchemaError
+
+#: The schema that the reference validator carries (bids-validator-deno 3.0.2); comes with bidsflow.
+REFERENCE_VERSION: Final = "1.2.7"
+
+
+class Schema(NamedTuple):
+    """A schema as data.
+
+    Attributes
+    ----------
+    data : dict
+        Everything it says.
+    digest : str
+        Of its bytes: tells schemas apart.
+    """
+
+    data: dict[str, Any]
+    digest: str
+
+    @property
+    def version(self) -> str:
+        """``2.0.1``."""
+        return str(self.data.get("schema_version", ""))
+
+
+@cache
+def load_schema(wanted: str | None = None) -> Schema:
+    """Return a schema.
+
+    Parameters
+    ----------
+    wanted : str, optional
+        A version that is installed, or the path of a ``schema.json``; by default the newest that is installed.
+
+    Returns
+    -------
+    schema : Schema
+
+    Raises
+    ------
+    SchemaError
+        If there is no such version or file, or if the file holds no schema.
+    """
+    content = _read(wanted)
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise SchemaError(str(wanted), f"it is no JSON ({error})") from error
+    if not isinstance(data, dict) or not {"rules", "objects", "meta"} <= data.keys():
+        raise SchemaError(str(wanted), "it has no rules, objects and meta; give the schema.json of a BIDS release")
+    return Schema(data, hashlib.sha256(content).hexdigest()[:16])
+
+
+def _read(wanted: str | None) -> bytes:
+    """Return the bytes of a schema."""
+    if wanted == REFERENCE_VERSION:
+        carried = resources.files("bidsflow.validate") / "schemas" / f"{REFERENCE_VERSION}.json.gz"
+        return gzip.decompress(carried.read_bytes())
+    if wanted is None:
+        return _find_installed().read_bytes()
+    path = Path(wanted)
+    if path.is_file():
+        return path.read_bytes()
+    content = _find_installed().read_bytes()
+    version = json.loads(content)["schema_version"]
+    if wanted.removeprefix("v") in (version, "latest"):
+        return content
+    raise SchemaError(wanted, f"neither a file nor one of the versions at hand, {REFERENCE_VERSION} and {version}")
+
+
+def _find_installed() -> Path:
+    """Return the schema.json of bidsschematools, without importing the package."""
+    spec = find_spec("bidsschematools")
+    if spec is None or not spec.submodule_search_locations:
+        raise SchemaError("of bidsschematools", "the package is not installed")
+    return Path(spec.submodule_search_locations[0], "data", "schema.json")

@@ -1,0 +1,96 @@
+"""The inheritance principle: which files of a kind apply to a file, from its own folder up to the root.
+
+Source: https://bids-specification.readthedocs.io/en/stable/common-principles.html#the-inheritance-principle
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bidsflow.validate.context.walk import File
+
+
+class AmbiguousError(Exception):
+    """Several files of one folder apply, and none is nearest.
+
+    Attributes
+    ----------
+    files : list of File
+        In the order of their names.
+    """
+
+    def __init__(self, files: list[File]) -> None:
+        super().__init__(files)
+        self.files = files
+
+
+def find_inherited(
+    file: File,
+    suffix: str = "",
+    extensions: tuple[str, ...] = (".json",),
+    free: tuple[str, ...] = (),
+    *,
+    inherit: bool = True,
+) -> Iterator[list[File]]:
+    """Give the files that apply to a file, nearest folder first, and mark them as viewed.
+
+    Parameters
+    ----------
+    file : File
+        The file that inherits.
+    suffix : str
+        Of the files sought; that of `file` if empty.
+    extensions : tuple of str
+        Of the files sought.
+    free : tuple of str
+        Entities that may differ from those of `file`.
+    inherit : bool
+        Whether to look beyond the folder of `file`.
+
+    Yields
+    ------
+    files : list of File
+        One; several only where `free` entities tell them apart.
+
+    Raises
+    ------
+    AmbiguousError
+        If several files of a folder apply, and none has all entities of `file`.
+    """
+    own = file.parts.entities
+    kinds = [(extension, suffix or file.parts.suffix) for extension in extensions]
+    folder = file.folder if inherit else None
+    places = [file.folder] if not inherit else []
+    while folder is not None:
+        places.append(folder)
+        folder = folder.parent
+    for place in places:
+        known = place.by_kind
+        found = [
+            other for kind in kinds for other in known.get(kind, ()) if _applies(other.parts.entities, own, free)
+        ]  # fmt: skip
+        if not found:
+            continue
+        if len(found) > 1:
+            found = _choose(found, own, free)
+        for other in found:
+            other.viewed = True
+        yield found
+
+
+def _applies(entities: dict[str, str], own: dict[str, str], free: tuple[str, ...]) -> bool:
+    return all(own.get(key) == label or key in free for key, label in entities.items())
+
+
+def _choose(found: list[File], own: dict[str, str], free: tuple[str, ...]) -> list[File]:
+    """Return the file that has every entity; all of them where entities are free to differ."""
+    for other in found:
+        entities = other.parts.entities
+        if all(entities.get(key) == own.get(key) for key in (*own, *free)):
+            return [other]
+    if free:
+        return found
+    raise AmbiguousError(sorted(found, key=lambda other: other.path))

@@ -1,0 +1,233 @@
+"""One walk over a dataset: folders and files with what a directory listing and a `stat` tell. Opens nothing."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from bidsflow.validate.context.names import Parts, split_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: A key of git-annex, as the name of what a link points to: ``SHA256E-s1234--abcd.nii.gz``.
+#: Source: https://git-annex.branchable.com/internals/key_format/
+_ANNEX_KEY = re.compile(r"[A-Z0-9_]+(?:-[a-zA-Z]\d+)*?-s(\d+)(?:-[a-zA-Z]\d+)*--.+")
+#: Folders may be reached through links; a chain that is longer is taken for a loop (Linux follows 40 links).
+_MAX_DEPTH: Final = 40
+
+
+class Link(NamedTuple):
+    """A symbolic link that leads nowhere: its path, what it points to, and ``broken`` or ``cycle``."""
+
+    path: str
+    target: str
+    reason: str
+
+
+class File:
+    """A file of the tree, or a folder that stands for one (``.ds``, ``.zarr``).
+
+    Attributes
+    ----------
+    path : str
+        From the root on, with a leading slash; a folder's ends with one.
+    folder : Folder
+        Where it lies.
+    size : int
+        In bytes.
+    mtime, ctime : int
+        When its content and its entry last changed, in nanoseconds since 1970.
+    disk : str
+        The path to open; empty where there is nothing to open.
+    is_folder : bool
+        Whether it is a folder that is looked into.
+    viewed : bool
+        Whether something made use of it.
+    """
+
+    __slots__ = ("_parts", "ctime", "disk", "folder", "is_folder", "mtime", "name", "path", "size", "viewed")
+
+    def __init__(
+        self, name: str, path: str, folder: Folder, size: int = 0, disk: str = "", times: tuple[int, int] = (0, 0)
+    ) -> None:
+        self.name = name
+        self.path = path
+        self.folder = folder
+        self.size = size
+        self.mtime, self.ctime = times
+        self.disk = disk
+        self.is_folder = False
+        self.viewed = False
+        self._parts: Parts | None = None
+
+    @property
+    def parts(self) -> Parts:
+        """The parts of the name."""
+        if self._parts is None:
+            self._parts = split_name(self.name)
+        return self._parts
+
+    def forget(self) -> None:
+        """Drop the parts of the name until they are asked for again."""
+        self._parts = None
+
+
+class Folder:
+    """A folder of the tree.
+
+    Attributes
+    ----------
+    path : str
+        From the root on, with a leading slash and none behind; ``""`` for the root.
+    parent : Folder, optional
+        None for the root.
+    files, folders : dict of str to File or Folder
+        By name, sorted.
+    links : list of Link
+        What leads nowhere.
+    """
+
+    __slots__ = ("_by_kind", "_digest", "_lowered", "files", "folders", "links", "name", "parent", "path", "viewed")
+
+    def __init__(self, name: str, path: str, parent: Folder | None) -> None:
+        self.name = name
+        self.path = path
+        self.parent = parent
+        self.files: dict[str, File] = {}
+        self.folders: dict[str, Folder] = {}
+        self.links: list[Link] = []
+        self.viewed = False
+        self._by_kind: dict[tuple[str, str], list[File]] | None = None
+        self._digest: bytes | None = None
+        self._lowered: dict[str, list[File]] | None = None
+
+    @property
+    def by_kind(self) -> dict[tuple[str, str], list[File]]:
+        """The files by extension and suffix."""
+        if self._by_kind is None:
+            self._by_kind = {}
+            for file in self.files.values():
+                self._by_kind.setdefault((file.parts.extension, file.parts.suffix), []).append(file)
+        return self._by_kind
+
+    @property
+    def lowered(self) -> dict[str, list[File]]:
+        """The files by their names in lower case."""
+        if self._lowered is None:
+            self._lowered = {}
+            for file in self.files.values():
+                self._lowered.setdefault(file.name.lower(), []).append(file)
+        return self._lowered
+
+    @property
+    def digest(self) -> bytes:
+        """Tells whether the folder, or one above, holds files of other names."""
+        if self._digest is None:
+            above = self.parent.digest if self.parent else b""
+            self._digest = blake2b(
+                above + "/".join(self.files).encode(errors="surrogateescape"), digest_size=8
+            ).digest()
+        return self._digest
+
+    def forget(self) -> None:
+        """Drop what was made of the names in and below, until it is asked for again."""
+        self._by_kind = self._lowered = None
+        for file in self.files.values():
+            file.forget()
+        for folder in self.folders.values():
+            folder.forget()
+
+    def find(self, path: str) -> File | Folder | None:
+        """Return what lies at a path below the folder, without leading slash."""
+        folder = self
+        *above, name = path.split("/")
+        for step in above:
+            below = folder.folders.get(step)
+            if below is None:
+                return None
+            folder = below
+        return folder.files.get(name) or folder.folders.get(name)
+
+    def walk(self) -> Iterator[File]:
+        """Give all files below, folder by folder."""
+        yield from self.files.values()
+        for folder in self.folders.values():
+            yield from folder.walk()
+
+
+def read_tree(root: str, skip: frozenset[str] = frozenset()) -> Folder:
+    """Return the tree below a folder, without names that begin with a dot (``.bidsignore`` at the root stays).
+
+    Parameters
+    ----------
+    root : str
+        The dataset.
+    skip : frozenset of str
+        Names at the root that are left out.
+
+    Returns
+    -------
+    folder : Folder
+
+    Raises
+    ------
+    OSError
+        If `root` itself cannot be listed. A folder below that cannot be is empty.
+    """
+    tree = Folder("", "", None)
+    found = Path(root).stat()
+    _fill(tree, root, ((found.st_dev, found.st_ino),), skip)
+    return tree
+
+
+def _fill(folder: Folder, disk: str, above: tuple[tuple[int, int], ...], skip: frozenset[str] = frozenset()) -> None:
+    """List a folder, and those below."""
+    try:
+        with os.scandir(disk) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+    except OSError:
+        if folder.parent is None:
+            raise
+        return
+    for entry in entries:
+        name = entry.name
+        if name in skip or (name[0] == "." and (folder.path or name != ".bidsignore")):
+            continue
+        path = f"{folder.path}/{name}"
+        try:
+            found = entry.stat()
+        except OSError as error:
+            _add_lost(folder, entry, path, error)
+            continue
+        if stat.S_ISREG(found.st_mode):
+            folder.files[name] = File(
+                name, path, folder, found.st_size, entry.path, (found.st_mtime_ns, found.st_ctime_ns)
+            )  # fmt: skip
+        elif stat.S_ISDIR(found.st_mode):
+            place = (found.st_dev, found.st_ino)
+            if entry.is_symlink() and (place in above or len(above) > _MAX_DEPTH):
+                folder.links.append(Link(path, str(Path(entry.path).readlink()), "cycle"))
+                continue
+            below = Folder(name, path, folder)
+            folder.folders[name] = below
+            _fill(below, entry.path, (*above, place))
+
+
+def _add_lost(folder: Folder, entry: os.DirEntry[str], path: str, error: OSError) -> None:
+    """Enter what cannot be reached: content that git-annex has elsewhere, or a link that leads nowhere."""
+    try:
+        target = Path(entry.path).readlink()
+    except OSError:
+        folder.files[entry.name] = File(entry.name, path, folder, 0, entry.path)
+        return
+    key = _ANNEX_KEY.fullmatch(target.name)
+    if key:
+        folder.files[entry.name] = File(entry.name, path, folder, int(key[1]), entry.path)
+    else:
+        folder.links.append(Link(path, str(target), "cycle" if error.errno == errno.ELOOP else "broken"))

@@ -1,0 +1,282 @@
+"""From a dataset to the report: which schema, what all files share, every file, the dataset as a whole."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
+
+from bidsflow import __version__
+from bidsflow.errors import FileFault
+from bidsflow.validate import cache
+from bidsflow.validate.check import Checker, Verdict, find_links, walk_files
+from bidsflow.validate.compile.javascript import UNDEFINED
+from bidsflow.validate.compile.rules import compile_rules
+from bidsflow.validate.compile.schema import REFERENCE_VERSION, Schema, load_schema
+from bidsflow.validate.context.context import Dataset, Facts
+from bidsflow.validate.context.load import Loader
+from bidsflow.validate.context.walk import File, Folder, read_tree
+from bidsflow.validate.issues import Issue, Severity
+from bidsflow.validate.readers.ignore import OPAQUE, IgnoreRules
+from bidsflow.validate.readers.json import load_json
+from bidsflow.validate.readers.raw import decode_text, read_start
+from bidsflow.validate.readers.tsv import load_tsv
+from bidsflow.validate.rules.dataset import check_citation_file, find_unused_sidecars, find_unused_stimuli
+
+if TYPE_CHECKING:
+    from bidsflow.validate.options import Options
+
+#: Folders of the root that are never looked into; the datasets in the last are validated on request.
+LEFT_OUT: Final = frozenset({"sourcedata", "code", "derivatives"})
+#: Rows that are checked of each table, if not told otherwise: as the reference.
+DEFAULT_ROWS: Final = 1000
+#: Below this many files to check, processes cost more than they bring.
+_MANY: Final = 1500
+_DESCRIPTION: Final = "dataset_description.json"
+_IGNORE_FILE: Final = ".bidsignore"
+_MAX_IGNORE_BYTES: Final = 1 << 20
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class Study:
+    """A dataset made ready to be checked.
+
+    Attributes
+    ----------
+    root : str
+        Where it is.
+    options : Options
+        What is asked.
+    schema : Schema
+        Its rules.
+    tree : Folder
+        Its names.
+    dataset : Dataset
+        What all files share.
+    issues : list of Issue
+        What was found on the way.
+    ignored : tuple of str
+        The lines of ``.bidsignore``.
+    started : int
+        When the tree was read, in nanoseconds since 1970.
+    """
+
+    root: str
+    options: Options
+    schema: Schema
+    tree: Folder
+    dataset: Dataset
+    issues: list[Issue]
+    ignored: tuple[str, ...]
+    started: int
+
+    @property
+    def key(self) -> str:
+        """Tells whether verdicts on files of this study hold for another."""
+        options, facts = self.options, self.dataset.facts
+        shared = (facts["dataset_description"], facts["datatypes"], self.ignored)
+        asked = (options.compat, options.max_rows, options.ignore_nifti_headers)
+        text = repr((__version__, self.schema.digest, asked, shared))
+        return blake2b(text.encode(errors="backslashreplace"), digest_size=10).hexdigest()
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was found in a dataset.
+
+    Attributes
+    ----------
+    issues : list of Issue
+        In the order of the files.
+    files : list of (File, Verdict)
+        What was checked.
+    """
+
+    issues: list[Issue]
+    files: list[tuple[File, Verdict]] = field(default_factory=list)
+
+
+def open_study(root: str, options: Options) -> Study:
+    """Return a dataset made ready to be checked."""
+    started = time.time_ns()
+    schema = load_schema(options.schema or (REFERENCE_VERSION if options.compat else None))
+    tree = read_tree(root, LEFT_OUT)
+    description, issues = _read_description(tree)
+    ignored = tuple(_read_ignored(tree))
+    dataset = _describe(tree, schema, description, IgnoreRules([*OPAQUE, *ignored]), options)
+    return Study(root, options, schema, tree, dataset, issues, ignored, started)
+
+
+def make_checker(study: Study) -> Checker:
+    """Return what checks the files of a study."""
+    options = study.options
+    book = compile_rules(study.schema)
+    max_rows = DEFAULT_ROWS if options.max_rows is None else options.max_rows
+    whole = frozenset() if options.compat or options.max_rows is not None else frozenset({"/participants.tsv"})
+    loader = Loader(
+        study.dataset, book.associations, max_rows, whole=whole, read_headers=not options.ignore_nifti_headers
+    )  # fmt: skip
+    return Checker(study.dataset, book, loader)
+
+
+def check_study(study: Study, progress: Progress | None = None) -> Findings:
+    """Return what is wrong with a dataset; the datasets within are left out."""
+    dataset, tree = study.dataset, study.tree
+    files = list(walk_files(dataset, tree))
+    place = cache.find_place(study.root, study.key)
+    memory = cache.load_memory(place) if study.options.cache else cache.Memory()
+    verdicts = _recall_verdicts(memory, tree, files)
+    missing = [number for number, verdict in enumerate(verdicts) if verdict is None]
+    for number, verdict in zip(missing, _check_files(study, [files[n] for n in missing], progress), strict=True):
+        verdicts[number] = verdict
+    found = [(file, verdict) for file, verdict in zip(files, verdicts, strict=True) if verdict is not None]
+    if study.options.cache and missing:
+        cache.save_memory(place, tree, found, study.started)
+    _mark_viewed(tree, found)
+    issues = [*study.issues, *find_links(dataset, tree)]
+    shared: set[tuple[str, str]] = set()
+    for _, verdict in found:
+        issues += verdict.issues
+        for key, errors in verdict.shared.items():
+            if key not in shared:
+                shared.add(key)
+                issues += errors
+    issues += find_unused_stimuli(dataset)
+    issues += find_unused_sidecars(dataset)
+    issues += check_citation_file(dataset)
+    return Findings(issues, found)
+
+
+def _check_files(study: Study, files: list[File], progress: Progress | None) -> list[Verdict]:
+    """Return the verdicts on some files, by several processes if they are many."""
+    jobs = study.options.jobs or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
+    if jobs > 1 and len(files) > _MANY:
+        from bidsflow.validate.parallel import check_in_parallel
+
+        return check_in_parallel(study, files, jobs, progress)
+    return check_in_turn(make_checker(study), files, progress) if files else []
+
+
+def check_in_turn(checker: Checker, files: list[File], progress: Progress | None = None) -> list[Verdict]:
+    """Return the verdicts on some files, one after another."""
+    verdicts, top = [], ""
+    for number, file in enumerate(files):
+        above = file.path.split("/", 2)[1]
+        if above != top:
+            checker.loader.forget()
+            if top in checker.dataset.tree.folders:
+                checker.dataset.tree.folders[top].forget()
+            top = above
+        verdicts.append(checker.check(file))
+        if progress and number % 100 == 0:
+            progress(number, len(files))
+    return verdicts
+
+
+def _recall_verdicts(memory: cache.Memory, tree: Folder, files: list[File]) -> list[Verdict | None]:
+    """Return the verdicts that still hold."""
+    if not memory.verdicts:
+        return [None] * len(files)
+    now = {file.path: (file.size, file.mtime, file.ctime) for file in tree.walk()}
+    stamps, digests = memory.stamps, memory.digests
+
+    def recall(file: File) -> Verdict | None:
+        verdict = memory.verdicts.get(file.path)
+        if verdict is None or digests.get(file.folder.path) != file.folder.digest:
+            return None
+        if any(stamps.get(path) != now.get(path) or path not in now for path in (file.path, *verdict.used)):
+            return None
+        same = all((tree.find(path[1:]) is not None) == there for path, there in verdict.touched.items())
+        return verdict if same else None
+
+    return [recall(file) for file in files]
+
+
+def _mark_viewed(tree: Folder, found: list[tuple[File, Verdict]]) -> None:
+    """Mark the files that others have made use of."""
+    used = {path for _, verdict in found for path in verdict.used}
+    for _, verdict in found:
+        used.update(path for path, there in verdict.touched.items() if there)
+    for path in used:
+        file = tree.find(path[1:])
+        if file is not None:
+            file.viewed = True
+
+
+def _read_description(tree: Folder) -> tuple[dict[str, Any], list[Issue]]:
+    """Return the description of a dataset, with its type, and what is wrong with it as a file."""
+    file = tree.files.get(_DESCRIPTION)
+    issues = []
+    description: dict[str, Any] = {}
+    if file is None:
+        issues.append(Issue("MISSING_DATASET_DESCRIPTION", Severity.ERROR, "", affects=(_DESCRIPTION,)))
+    else:
+        try:
+            description = dict(load_json(file.disk))
+        except FileFault as fault:
+            issues.append(Issue(fault.code, Severity.ERROR, _DESCRIPTION, fault.subcode, fault.message))
+    if not description.get("DatasetType"):
+        description["DatasetType"] = "derivative" if description.get("GeneratedBy") else "raw"
+    return description, issues
+
+
+def _describe(
+    tree: Folder, schema: Schema, description: dict[str, Any], ignore: IgnoreRules, options: Options
+) -> Dataset:
+    """Return what all files of a dataset share."""
+    objects, rules = schema.data["objects"], schema.data["rules"]
+    folders = rules["directories"].get(str(description["DatasetType"]), {})
+    extensions = (str(extension["value"]) for extension in objects["extensions"].values())
+    datatypes = [] if options.compat else sorted(_find_datatypes(tree, objects["datatypes"]))
+    modalities = [name for name, rule in rules["modalities"].items() if set(rule["datatypes"]) & set(datatypes)]
+    subjects = {
+        "sub_dirs": [name for name in tree.folders if name.startswith("sub-")],
+        "participant_id": _read_participants(tree),
+    }
+    facts = Facts(
+        dataset_description=description, tree={}, ignored=[], datatypes=datatypes, modalities=modalities,
+        subjects=subjects
+    )  # fmt: skip
+    return Dataset(
+        tree,
+        ignore,
+        schema.data,
+        facts,
+        frozenset(f"/{rule['name']}" for rule in folders.values() if rule.get("opaque")),
+        frozenset(extension for extension in extensions if extension.endswith("/")),
+    )
+
+
+def _find_datatypes(folder: Folder, known: dict[str, Any], depth: int = 0) -> set[str]:
+    """Return the datatypes that subjects and sessions have folders for."""
+    found = {
+        name for name, below in folder.folders.items() if depth and name in known and (below.files or below.folders)
+    }
+    if depth < 2:
+        for name, below in folder.folders.items():
+            if name.startswith(("sub-", "ses-")):
+                found |= _find_datatypes(below, known, depth + 1)
+    return found
+
+
+def _read_participants(tree: Folder) -> Any:
+    """Return the participants' labels; undefined where there is no such column."""
+    file = tree.files.get("participants.tsv")
+    try:
+        return load_tsv(file.disk, -1).get("participant_id", UNDEFINED) if file else UNDEFINED
+    except FileFault:
+        return UNDEFINED
+
+
+def _read_ignored(tree: Folder) -> list[str]:
+    """Return the lines of .bidsignore."""
+    file = tree.files.get(_IGNORE_FILE)
+    try:
+        return decode_text(read_start(file.disk, _MAX_IGNORE_BYTES)).split("\n") if file else []
+    except FileFault:
+        return []

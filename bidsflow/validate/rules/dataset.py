@@ -1,0 +1,60 @@
+"""What is said when all files have been seen: companions of nothing, stimuli that no event uses, the citation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from bidsflow.errors import FileFault
+from bidsflow.validate.issues import Issue, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bidsflow.validate.context.context import Dataset
+    from bidsflow.validate.context.walk import File, Folder
+
+_STANDALONE: Final = ("dataset_description.json", "genetic_info.json")
+CITATION: Final = "CITATION.cff"
+
+
+def find_unused_sidecars(dataset: Dataset) -> Iterator[Issue]:
+    """Give the JSON files that no other file has inherited from."""
+    for file in _walk_seen(dataset, dataset.tree):
+        if not file.viewed and file.name.endswith(".json") and file.name not in _STANDALONE:
+            yield Issue("SIDECAR_WITHOUT_DATAFILE", Severity.ERROR, file.path[1:])
+
+
+def find_unused_stimuli(dataset: Dataset) -> Iterator[Issue]:
+    """Give one issue with all files of ``stimuli/`` that no table has named."""
+    folder = dataset.tree.folders.get("stimuli")
+    if folder is None:
+        return
+    unused = tuple(file.path[1:] for file in _walk_seen(dataset, folder) if not file.viewed)
+    if unused:
+        yield Issue("UNUSED_STIMULUS", Severity.WARNING, "", affects=unused)
+
+
+def check_citation_file(dataset: Dataset) -> Iterator[Issue]:
+    """Give what is wrong with CITATION.cff."""
+    file = dataset.tree.files.get(CITATION)
+    if file is None:
+        return
+    from bidsflow.validate.rules.citation import check_citation
+
+    try:
+        errors = check_citation(file.disk)
+    except FileFault as fault:
+        yield Issue("FILE_READ", Severity.ERROR, CITATION, "", fault.message, line=fault.line)
+        return
+    for where, message in errors:
+        yield Issue("CITATION_CFF_VALIDATION_ERROR", Severity.ERROR, CITATION, where, message)
+
+
+def _walk_seen(dataset: Dataset, folder: Folder) -> Iterator[File]:
+    """Give the files in and below a folder that are checked."""
+    for file in folder.files.values():
+        if not dataset.ignores(file.path):
+            yield file
+    for below in folder.folders.values():
+        if not (dataset.ignores(below.path) or dataset.is_pseudo(below) or dataset.is_opaque(below)):
+            yield from _walk_seen(dataset, below)

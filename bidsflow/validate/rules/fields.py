@@ -1,0 +1,118 @@
+"""The keys of JSON files and sidecars (``rules.sidecars``, ``rules.json``, ``rules.dataset_metadata``)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from bidsflow.validate.issues import Issue, Severity
+from bidsflow.validate.rules.jsonschema import compile_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bidsflow.validate.compile.rules import Rule
+    from bidsflow.validate.context.context import Context
+
+#: Files that have no sidecar of their own.
+_WITHOUT_SIDECAR: Final = frozenset({".json", "", ".md", ".txt", ".rst", ".cff"})
+_SEVERITIES: Final = {"recommended": Severity.WARNING, "required": Severity.ERROR}
+#: ``required if `M0Type` is `Separate` ``: the level that a field has under a condition.
+_ADDENDUM: Final = re.compile(r"(required|recommended) if `(\w+)` is `(\w+)`")
+_DERIVATIVE: Final = 'dataset.dataset_description.DatasetType == "derivative"'
+
+
+class _Field(NamedTuple):
+    """What a rule says of one key."""
+
+    key: str
+    severity: Severity | None
+    condition: tuple[str, str, Severity | None] | None
+    code: str
+    message: str
+    errors: Callable[[Any], list[Any]]
+
+
+def make_fields(rule: Rule, schema: dict[str, Any]) -> Callable[[Context], Iterator[Issue]]:
+    """Return a function that gives what a rule misses, or finds wrong, among the keys of a file.
+
+    Issues about a value in a sidecar are located at the sidecar, and are the same for all files that inherit it;
+    whoever gathers them keeps them once.
+    """
+    fields = tuple(_read_fields(rule.data["fields"], schema))
+    if rule.path.startswith("rules.sidecar"):
+        return _make_sidecar_check(rule, fields)
+    return _make_json_check(rule, fields)
+
+
+def _make_sidecar_check(rule: Rule, fields: tuple[_Field, ...]) -> Callable[[Context], Iterator[Issue]]:
+    path = rule.path
+    for_derivatives = _DERIVATIVE in rule.data["selectors"]
+
+    def check(context: Context) -> Iterator[Issue]:
+        if context.extension in _WITHOUT_SIDECAR:
+            return
+        sidecar = context.sidecar
+        lenient = not for_derivatives and context.shared.kind == "derivative"
+        for field in fields:
+            if field.key not in sidecar:
+                if not lenient:
+                    yield from _miss(field, context, path, "SIDECAR_KEY")
+                continue
+            location = context.origins.get(field.key, "")[1:]
+            for error in field.errors(sidecar[field.key]):
+                yield _report(field, error, location, path, (context.path[1:],))
+
+    return check
+
+
+def _make_json_check(rule: Rule, fields: tuple[_Field, ...]) -> Callable[[Context], Iterator[Issue]]:
+    path = rule.path
+    for_derivatives = _DERIVATIVE in rule.data["selectors"]
+
+    def check(context: Context) -> Iterator[Issue]:
+        lenient = not for_derivatives and context.shared.kind == "derivative"
+        for field in fields:
+            if field.key not in context.json:
+                if not lenient:
+                    yield from _miss(field, context, path, "JSON_KEY")
+                continue
+            for error in field.errors(context.json[field.key]):
+                yield _report(field, error, context.path[1:], path, ())
+
+    return check
+
+
+def _read_fields(fields: dict[str, Any], schema: dict[str, Any]) -> Iterator[_Field]:
+    formats = schema["objects"]["formats"]
+    for name, requirement in fields.items():
+        definition = schema["objects"]["metadata"][name]
+        detailed = requirement if isinstance(requirement, dict) else {"level": requirement}
+        issue = detailed.get("issue", {})
+        found = _ADDENDUM.search(detailed.get("level_addendum", ""))
+        yield _Field(
+            definition["name"],
+            _SEVERITIES.get(detailed.get("level", "")),
+            (found[2], found[3], _SEVERITIES[found[1]]) if found else None,
+            issue.get("code", "") if issue.get("message") else "",
+            f"Field description: {definition.get('description', '')}",
+            compile_schema(definition, formats),
+        )
+
+
+def _miss(field: _Field, context: Context, rule: str, kind: str) -> Iterator[Issue]:
+    """Give the issue of a key that is not there, if it should be."""
+    severity = field.severity
+    if field.condition:
+        key, value, stricter = field.condition
+        if context.sidecar.get(key) == value:
+            severity = stricter
+    if severity is None:
+        return
+    code = field.code or f"{kind}_{'REQUIRED' if severity is Severity.ERROR else 'RECOMMENDED'}"
+    yield Issue(code, severity, context.path[1:], field.key, field.message, rule)
+
+
+def _report(field: _Field, error: Any, location: str, rule: str, affects: tuple[str, ...]) -> Issue:
+    message = f"{error.message}\n\n{field.message}"
+    return Issue("JSON_SCHEMA_VALIDATION_ERROR", Severity.ERROR, location, field.key, message, rule, affects)

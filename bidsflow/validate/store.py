@@ -1,0 +1,53 @@
+"""Small files in the user's cache folder: written as a whole, read only if they are whole."""
+
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+import tempfile
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final
+
+#: Raise with every change of what is written anywhere in this room.
+_FORM: Final = "1"
+_SUM_BYTES: Final = 16
+
+
+def find_folder() -> Path:
+    """Return the folder for what validation remembers: the user's cache (XDG Base Directory Specification)."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return base / "bidsflow" / "validate"
+
+
+def read_data(place: Path) -> Any:
+    """Return what a file of ours holds; None where there is none, or it is damaged, or another Python wrote it."""
+    try:
+        content = place.read_bytes()
+    except OSError:
+        return None
+    checksum, body = content[:_SUM_BYTES], content[_SUM_BYTES:]
+    return marshal.loads(body) if checksum == _sum(body) else None  # only what we wrote as a whole passes
+
+
+def write_data(place: Path, data: Any) -> None:
+    """Write what `marshal` takes, readable by its owner only; do without where the folder cannot be written."""
+    body = marshal.dumps(data)
+    try:
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=place.parent)
+    except OSError:
+        return
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(_sum(body) + body)
+        Path(name).replace(place)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+
+
+def _sum(body: bytes) -> bytes:
+    """Return a checksum that tells our form and Python's version, too."""
+    key = f"{_FORM} {sys.implementation.cache_tag}".encode()
+    return blake2b(body, digest_size=_SUM_BYTES, key=key).digest()
