@@ -98,7 +98,7 @@ def _wire(draft: Draft, fields: Sequence[_Field], labels: dict[int, str]) -> Dra
         said = f"one of the diffusion runs in opposite directions that are field map {label} and are corrected by it"
         return replace(draft, field=label, corrected_by=label).noted(said)
     if draft.to_convert and (draft.datatype, draft.suffix) == ("fmap", "epi"):
-        said = "no image of the opposite direction goes with it, so it corrects nothing"
+        said = "no image of the opposite direction with its geometry and shim is left for it, so it corrects nothing"
         # Nothing but its few volumes made it half of a field map.
         return draft.decided(Decision.REVIEW, said) if draft.confidence <= FAIR else draft.noted(said)
     fields = [field for field in fields if not field.own or _is_kin(draft, field)]

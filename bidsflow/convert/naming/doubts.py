@@ -34,7 +34,12 @@ def mark_aborted(drafts: Drafts) -> Drafts:
             key = _name_key(draft)
             if key not in longest or draft.image.volumes > longest[key].image.volumes:
                 longest[key] = draft
-    return [_doubt_length(draft, longest.get(_name_key(draft))) for draft in drafts]
+    rank = {id(draft): place for place, draft in enumerate(drafts)}
+    result = []
+    for draft in drafts:
+        other = longest.get(_name_key(draft))
+        result.append(_doubt_length(draft, other, later=other is not None and rank[id(other)] > rank[id(draft)]))
+    return result
 
 
 def _name_key(draft: Draft) -> Hashable:
@@ -45,7 +50,7 @@ def _name_key(draft: Draft) -> Hashable:
     )  # fmt: skip
 
 
-def _doubt_length(draft: Draft, other: Draft | None) -> Draft:
+def _doubt_length(draft: Draft, other: Draft | None, *, later: bool) -> Draft:
     if other is None or not draft.to_convert:
         return draft
     planned, volumes = planned_volumes(draft), draft.image.volumes
@@ -53,7 +58,8 @@ def _doubt_length(draft: Draft, other: Draft | None) -> Draft:
     if planned > volumes:
         said = f"it holds {volumes} of {planned} planned volumes"
         if repeated:
-            return draft.decided(Decision.REVIEW, f"aborted: {said}, and series {other.series.number} repeats it")
+            whole = "repeats it" if later else f"before it has {other.image.volumes}"
+            return draft.decided(Decision.REVIEW, f"aborted: {said}, and series {other.series.number} {whole}")
         return draft.noted(said)
     if repeated and not planned and (draft.series.description or draft.series.protocol_name):
         said = f"it holds {volumes} volumes, and series {other.series.number} of the same name {other.image.volumes}"

@@ -15,8 +15,9 @@ Drafts = list[Draft]
 def pair_phases(drafts: Drafts) -> Drafts:
     """Bring the magnitudes and phases of gradient-echo field maps together into sets.
 
-    A set is one series of magnitudes and the phase series that follows it with the same geometry, or one series that
-    holds all. Two phases are phase1 and phase2; one alone is their difference. What finds no partner is reviewed.
+    A set is one series of magnitudes (or one for each of their echoes) and the phase series that follows with the same
+    geometry, or one series that holds all. Two phases are phase1 and phase2; one alone is their difference. What finds
+    no partner is reviewed.
     """
     sets: list[Drafts] = []
     by_series: dict[str, Drafts] = {}
@@ -40,12 +41,15 @@ def pair_phases(drafts: Drafts) -> Drafts:
 
 
 def _completes(before: Sequence[Draft], draft: Draft) -> bool:
-    """Return whether the series of a draft brings what a set lacks: phases to magnitudes, or the other way round."""
+    """Return whether the series of a draft brings what a set lacks: phases, magnitudes, or another echo of these."""
     if not before:
         return False
     parts = {one.image.component for one in before}
     if draft.image.component == "phase":
         return parts == {"magnitude"}
+    if parts == {"magnitude"} and draft.image.component == "magnitude" and draft.finding.kind is Kind.FIELD_GRE:
+        times = {one.image.echo_time for one in before}
+        return draft.series.started == before[0].series.started and draft.image.echo_time not in times
     # Where the phases come first, only the same scan makes a set: else a lost magnitude would take the next one.
     return parts == {"phase"} and draft.series.started == before[0].series.started
 
@@ -55,6 +59,7 @@ def _name_set(members: Sequence[Draft]) -> Drafts:
     phases = [one for one in members if one.image.component == "phase"]
     magnitudes = [one for one in members if one.image.component == "magnitude" and one.suffix != "fieldmap"]
     members = [replace(one, measurement=members[0].series.uid) for one in members]
+    members = _rank_magnitudes(members)
     second = "" if maps else _find_second(magnitudes, phases)
     if second:
         members = [one.named("fmap", "magnitude2", one.confidence) if one.image.component == "magnitude" else one
@@ -71,6 +76,18 @@ def _name_set(members: Sequence[Draft]) -> Drafts:
         said = "one phase image of two echoes: whether it is their difference is not in the headers"
         return [one.decided(Decision.REVIEW, said) for one in members]
     return [_name_phase(one, len(phases)) for one in members]
+
+
+def _rank_magnitudes(members: Drafts) -> Drafts:
+    """Return the images of a set with the magnitudes that come in several series numbered by their echo times."""
+    magnitudes = [one for one in members if one.suffix.startswith("magnitude")]
+    if len({one.series.uid for one in magnitudes}) < 2:
+        return members
+    times = sorted({one.image.echo_time for one in magnitudes})
+    return [
+        replace(one, suffix=f"magnitude{1 + times.index(one.image.echo_time)}") if one in magnitudes else one
+        for one in members
+    ]
 
 
 def _find_second(magnitudes: Sequence[Draft], phases: Sequence[Draft]) -> str:

@@ -98,8 +98,9 @@ def _doubt_reference(draft: Draft, named: bool, because: str) -> Draft:
     if not named and draft.suffix != "bold":
         return draft
     what = "its words call it a single-band reference, but" if named else "a single gradient-echo EPI volume:"
-    if draft.image.volumes == 1 and draft.suffix in ("bold", "dwi"):
-        draft = replace(draft, suffix="sbref")
+    diffusion = draft.finding.kind is Kind.DIFFUSION
+    if draft.image.volumes == 1 and (diffusion or draft.suffix == "bold"):
+        draft = replace(draft, datatype="dwi" if diffusion else draft.datatype, suffix="sbref")
     return draft.decided(Decision.REVIEW, f"{what} {because}")
 
 

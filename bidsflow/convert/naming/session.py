@@ -5,7 +5,7 @@ Each step takes the drafts of one session in order of acquisition and returns th
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 
@@ -59,7 +59,9 @@ def _set_direction(draft: Draft, guesses: Mapping[str, Guess]) -> Draft:
     needed = not draft.exact or draft.suffix == "epi"  # BIDS wants a direction in the name of every fmap/epi
     if not direction or not needed or draft.entity("dir"):
         return draft
-    return draft.with_entity("dir", direction).noted(f"phase encoding runs {direction} ({where})")
+    typed = words.direction(draft.series)
+    against = f", although the {words.source(draft.series)} says {typed}" if typed not in ("", direction) else ""
+    return draft.with_entity("dir", direction).noted(f"phase encoding runs {direction} ({where}{against})")
 
 
 def _find_direction(draft: Draft, guesses: Mapping[str, Guess]) -> tuple[str, str]:
@@ -109,17 +111,39 @@ def _set_echo_and_part(drafts: Drafts) -> Drafts:
     """Name echoes by their rank, and magnitude and phase where both are there."""
     named = [draft for draft in drafts if draft.to_convert and draft.datatype in ("func", "anat", "dwi")]
     complex_ = {_protocol_key(draft) for draft in named if draft.image.component != "magnitude"}
-    echoes = Counter((draft.series.uid, draft.suffix, draft.image.component) for draft in named)
+    echoes: dict[Hashable, Drafts] = defaultdict(list)
+    for draft in named:
+        echoes[_echoes_key(draft)].append(draft)
     result = []
     for draft in drafts:
         if draft.to_convert and draft.datatype in ("func", "anat", "dwi"):
-            several = echoes[(draft.series.uid, draft.suffix, draft.image.component)] > 1
+            several = len(echoes[_echoes_key(draft)]) > 1
             if draft.image.echo and several and draft.datatype != "dwi" and not draft.entity("echo"):
-                draft = draft.with_entity("echo", str(draft.image.echo))
+                draft = _number_echo(draft, echoes[_echoes_key(draft)])
             if _protocol_key(draft) in complex_ and not draft.entity("part"):
                 draft = draft.with_entity("part", _PARTS[draft.image.component])
         result.append(draft)
     return result
+
+
+def _echoes_key(draft: Draft) -> Hashable:
+    return draft.series.uid, draft.suffix, draft.image.component
+
+
+def _number_echo(draft: Draft, echoes: Drafts) -> Draft:
+    """Return a draft with its echo: by EchoNumbers, which also tell that one is missing, else by the rank of its time.
+
+    Source: DICOM PS3.3 C.8.3.1, Echo Number(s); enhanced objects have none.
+    """
+    numbers = [one.image.header.integer("EchoNumbers") for one in sorted(echoes, key=lambda one: one.image.echo_time)]
+    if numbers[0] < 1 or numbers != sorted(set(numbers)):
+        return draft.with_entity("echo", str(draft.image.echo))
+    draft = draft.with_entity("echo", str(draft.image.header.integer("EchoNumbers")))
+    absent = [str(number) for number in range(1, numbers[-1]) if number not in numbers]
+    if not absent:
+        return draft
+    there = " and ".join(map(str, numbers))
+    return draft.decided(Decision.REVIEW, f"echo {' and '.join(absent)} is missing in the export (there are {there})")
 
 
 def _protocol_key(draft: Draft) -> Hashable:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from bidsflow.dicom.person import name_spellings
 from bidsflow.dicom.series import Patient, Series
-from bidsflow.names import ENTITY_ORDER, to_label
+from bidsflow.names import ENTITY_ORDER, to_label, to_plain_letters
 
 _REPROIN = re.compile(
     r"(?:[^:]*:)?(?:WIP )?(?P<datatype>anat|func|fmap|dwi|perf)(?:-(?P<suffix>[A-Za-z0-9]+))?"
@@ -238,7 +238,7 @@ def says_brain(series: Series) -> bool:
 
 def telling_words(series: Series) -> tuple[str, ...]:
     """Return the words of a series that may tell its protocol from others: no person, no number, nothing generic."""
-    pieces = re.split(r"[^A-Za-z0-9]+", _without_person(_words(series), series.patient))
+    pieces = re.split(r"[^A-Za-z0-9]+", to_plain_letters(_without_person(_words(series), series.patient)))
     return tuple(
         piece for piece in pieces if len(piece) > 1 and not piece.isdecimal() and not _GENERIC.fullmatch(piece)
     )
@@ -257,7 +257,7 @@ def task_label(series: Series) -> tuple[str, str]:
     Nothing is invented: where no task is named, the label repeats what is left of the words, or their own word for
     functional imaging.
     """
-    text, where = _without_person(_words(series), series.patient), source(series)
+    text, where = to_plain_letters(_without_person(_words(series), series.patient)), source(series)
     named = _TASK.search(text)
     if named and not _GENERIC.fullmatch(named[1]):
         return to_label(named[1]), f"the {where} names the task {named[1]}"

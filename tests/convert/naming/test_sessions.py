@@ -589,6 +589,7 @@ LONE = {
     "called a reference": (sbref(1, "bold_rest_SBRef"), "func/sub-01_task-rest_sbref"),
     "not called so": (make(1, "bold_rest", s.BOLD), "func/sub-01_task-rest_sbref"),
     "of diffusion": (sbref(1, "dti_SBRef", s.DWI), "dwi/sub-01_dir-AP_sbref"),
+    "of diffusion, with its b-value": (sbref(1, "dti_SBRef", s.DWI, b=(0.0,)), "dwi/sub-01_dir-AP_sbref"),
     "by name": (make(1, "func-sbref_task-rest", s.BOLD), "func/sub-01_task-rest_sbref"),
 }
 
@@ -631,3 +632,54 @@ def test_lone_magnitude_of_a_field_map_is_the_echo_that_its_header_says(name: st
     rows = s.plan_of([series for series, _ in MAGNITUDES[name]])
     suffixes = ["magnitude2" if "second" in name else "magnitude1", "phasediff"]
     assert [row.path.rpartition("_")[2] for row in rows] == suffixes[: len(rows)]
+
+
+def _echo(number: int, te: float) -> Part:
+    return Part(te=te, tags={"EchoNumbers": number})
+
+
+TRUE: S = {
+    "echoes by their number": [
+        (bold(1, "bold_a", 300), "func/task-a_bold"),
+        (make(2, "bold_b", s.BOLD, _echo(2, 31), _echo(3, 49), volumes=300), "review:echo_1_is_missing_in_the_export"),
+        (make(3, "bold_c", s.BOLD, _echo(1, 13), _echo(3, 49), volumes=300), "review:echo_2_is_missing_in_the_export"),
+        (
+            make(4, "bold_d", s.BOLD, _echo(1, 13), _echo(2, 31), volumes=300),
+            "func/task-d_echo-1_bold func/task-d_echo-2_bold",
+        ),
+        (
+            make(5, "bold_e", s.BOLD, _echo(1, 13), _echo(1, 31), volumes=300),
+            "func/task-e_echo-1_bold func/task-e_echo-2_bold",
+        ),
+    ],
+    "a run that is stopped after a whole one": [
+        (bold(1, "bold_nback", PlannedVolumes="300"), "func/task-nback_bold"),
+        (bold(2, "bold_nback", 40, PlannedVolumes="300"), "review:and_series_1_before_it_has_300"),
+    ],
+    "a direction in the name that the header contradicts": [
+        (bold(1, "bold_rest_PA"), "func/task-rest_bold:runs_AP_(header,_although_the_description_says_PA)"),
+    ],
+    "halves of two matrices": [
+        (make(1, "topup_AP", s.SE_EPI, volumes=2), "fmap/dir-AP_epi:with_its_geometry_and_shim_is_left_for_it"),
+        (make(2, "topup_PA", s.SE_EPI, volumes=2, PhaseEncodingPositive=PA, matrix=(64, 64, 36)), "fmap/dir-PA_epi"),
+    ],
+    "magnitudes in a series for each echo": [
+        (make(1, "gre_field_mapping", s.FIELD, _echo(1, 4.92), at=5), "fmap/magnitude1"),
+        (make(2, "gre_field_mapping", s.FIELD, _echo(2, 7.38), at=5), "fmap/magnitude2"),
+        (s.phase_difference(3, at=5), "fmap/phasediff:the_only_phase"),
+    ],
+    "the second magnitude before the first": [
+        (make(1, "gre_field_mapping", s.FIELD, Part(te=7.38), at=5), "fmap/magnitude2"),
+        (make(2, "gre_field_mapping", s.FIELD, Part(te=4.92), at=5), "fmap/magnitude1"),
+        (s.phase_difference(3, at=5), "fmap/phasediff"),
+    ],
+    "tasks with accents": [
+        (bold(1, "fMRT_Ged\u00e4chtnis"), "func/task-gedachtnis_bold"),
+        (bold(2, "IRMf m\u00e9moire"), "func/task-memoire_bold"),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TRUE)
+def test_what_is_said_of_odd_exports_is_true(name: str) -> None:
+    assert check(TRUE[name]) == []
