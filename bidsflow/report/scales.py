@@ -58,11 +58,30 @@ def choose_ticks(low: float, high: float, *, many: int = 5) -> tuple[float, ...]
     """
     if not high > low:
         return (low,)
-    rough = (high - low) / many
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * 0.8)
+    step = _choose_step(low, high, many)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return tuple(round(k * step, 12) + 0.0 for k in range(first, last + 1))
+
+
+def round_out(low: float, high: float, *, many: int = 10) -> tuple[float, float]:
+    """Return the round numbers next to the ends of a range, outside of it; the ends themselves where they are equal.
+
+    Examples
+    --------
+    >>> round_out(11.31, 39.2)
+    (10.0, 40.0)
+    """
+    if not high > low:
+        return low, high
+    step = _choose_step(low, high, many)
+    ends = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return round(ends[0] * step, 12) + 0.0, round(ends[1] * step, 12) + 0.0
+
+
+def _choose_step(low: float, high: float, many: int) -> float:
+    rough = (high - low) / many
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(m * power for m in (1, 2, 5, 10) if m * power >= rough * 0.8)
 
 
 def draw_line(xs: Sequence[float], ys: Sequence[float], across: Scale, up: Scale) -> str:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bidsflow.report.scales import Scale
+from bidsflow.report.scales import Scale, round_out
 from bidsflow.report.shapes import HUES, Ink
 
 LANE_WIDTH, LANE_HEIGHT = 1000.0, 64.0
@@ -162,9 +162,9 @@ class Lane:
     fences : Fences
         As values.
     median, low, high : float
-        As places; the fences within the lane.
+        As places; the fences within the lane, both at its start if there are none.
     limits : tuple of float
-        Values at both ends.
+        Values at both ends: round numbers, or the value itself if there is but one.
     n_outliers, n_beyond : int
         How many are outside the fences, and how many past the ends of the lane, where they are drawn.
     """
@@ -246,13 +246,13 @@ def lay_out(measure: Measure, ranks: Sequence[int], n_groups: int) -> Lane | Non
     for x, y, rank in zip(places, heights, ranks, strict=True):
         if math.isfinite(x):
             dots[rank].append(f"M{x:.4g} {y:.3g}h.1")
-    told = math.isfinite(fences.high)
+    told, few = math.isfinite(fences.high), math.isnan(fences.high)
     return Lane(
         dots=tuple("".join(parts) for parts in dots),
         fences=fences,
         median=across.place(fences.median) if math.isfinite(fences.median) else math.nan,
         low=max(0.0, across.place(fences.low)) if told else 0.0,
-        high=min(LANE_WIDTH, across.place(fences.high)) if told else LANE_WIDTH,
+        high=min(LANE_WIDTH, across.place(fences.high)) if told else LANE_WIDTH * (not few),
         limits=(low, high),
         n_outliers=sum(not fences.low <= v <= fences.high for v in finite) if len(finite) >= _MIN_POINTS else 0,
         n_beyond=sum(not low <= v <= high for v in finite),
@@ -265,10 +265,10 @@ def _find_limits(values: Sequence[float], ranks: Sequence[int], n_groups: int) -
     finite = [v for v in values if math.isfinite(v)]
     told = [fences for fences in map(find_fences, (values, *groups)) if math.isfinite(fences.high)]
     if not told:
-        return min(finite), max(finite)
+        return round_out(min(finite), max(finite))
     lows = (fences.median - _REACH * (fences.median - fences.low) for fences in told)
     highs = (fences.median + _REACH * (fences.high - fences.median) for fences in told)
-    return max(min(finite), min(lows)), min(max(finite), max(highs))
+    return round_out(max(min(finite), min(lows)), min(max(finite), max(highs)))
 
 
 def _stack(places: Sequence[float]) -> list[float]:

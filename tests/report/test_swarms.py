@@ -54,6 +54,28 @@ def test_lane_draws_wild_values_at_its_ends_and_counts_them() -> None:
     assert read_dots(lane.dots[0])[-1][0] == 990
 
 
+def test_lane_shades_nothing_when_values_are_few() -> None:
+    lane = lay_out(Measure("x", (1.0, 2.0, 3.0, 4.0)), (0,) * 4, 1)
+    assert lane is not None
+    assert lane.low == lane.high
+
+
+@pytest.mark.parametrize(
+    ("values", "limits"),
+    [
+        ((11.31, 14.0, 31.0, 39.2, 20.0), (10.0, 40.0)),
+        ((0.3, 1.0, 9.0), (0.0, 9.0)),
+        ((0.1203, 0.1211, 0.1219), (0.1202, 0.122)),
+        ((7.0,), (7.0, 7.0)),
+    ],
+    ids=str,
+)
+def test_lane_ends_at_round_numbers(values: tuple[float, ...], limits: tuple[float, float]) -> None:
+    lane = lay_out(Measure("x", values), (0,) * len(values), 1)
+    assert lane is not None
+    assert lane.limits == pytest.approx(limits)
+
+
 def test_lane_is_wide_enough_for_a_group_that_lies_apart() -> None:
     values = (*np.random.default_rng(0).normal(size=40).tolist(), 50.0, 50.1, 50.2, 50.3, 50.4, 1e6)
     lane = lay_out(Measure("x", values), (0,) * 40 + (1,) * 6, 2)

@@ -77,7 +77,7 @@ function shadeLane(lane, visible) {
   const place = (value) => Math.min(1000, Math.max(0, high > low ? 10 + ((value - low) / (high - low)) * 980 : 500));
   const values = lane.values.filter((value, k) => value !== "" && visible(k)).map(Number);
   const fences = findFences(values);
-  const [start, end] = fences ? [place(fences.low), place(fences.high)] : [0, 1000];
+  const [start, end] = fences ? [place(fences.low), place(fences.high)] : [0, 0];
   const within = lane.svg.querySelector(".within");
   within.setAttribute("x", start);
   within.setAttribute("width", end - start);
