@@ -92,7 +92,10 @@ def _format_dictionary(columns: tuple[str, ...]) -> str:
 
 
 def _page(tables: Mapping[str, tuple[Row, ...]], n_participants: int) -> Page:
-    facts = (Fact(n_participants, "participants"), *(Fact(len(rows), name) for name, rows in tables.items()))
+    facts = (
+        Fact(n_participants, "participant" if n_participants == 1 else "participants"),
+        *(Fact(len(rows), name) for name, rows in tables.items()),
+    )
     sections = tuple(_section(modality, rows) for modality, rows in tables.items())
     return Page("Image quality of the group", "A dot is an image; it leads to its page", facts, sections=sections)
 
