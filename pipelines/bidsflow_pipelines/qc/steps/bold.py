@@ -252,8 +252,8 @@ def draw_course(
     return draw_timeline(
         courses, title="Motion, signal and carpet", seconds_per_volume=repetition_time, flagged=flagged,
         carpet=sample_carpet(series, depth, PARTS),
-        caption="A row is a voxel. Rows are ordered by depth, not by tissue: the outer brain, within 10 mm of its edge, "
-        "is mostly cortex, the inner brain mostly white matter and ventricles, the crown lies just outside. Bands "
+        caption="A row is a voxel. Rows are ordered by depth, not by tissue: the outer brain, up to 10 mm deep, is "
+        "mostly cortex, the inner brain mostly white matter and ventricles, the crown lies just outside. Bands "
         "across all of the carpet are motion, those of the brain alone are breathing or a global signal.",
     )  # fmt: skip
 
