@@ -1,6 +1,6 @@
 """Record what the reference validator says of every dataset of the table, for tests that run without it.
 
-    python -m tests.validate.defects.record [--jobs 2] [--twice]
+    python -m tests.validate.defects.record [--jobs 2] [--cache FOLDER] [--again 0.1]
 
 Writes ``expected.json``: for each valid dataset all findings, for each mutation those that come and go. Where the
 reference ends without a report (it crashes on some of the datasets) there is null.
@@ -65,22 +65,36 @@ def expected_verdict(record: Mapping[str, Any], mutation: Mutation, mode: str) -
     return tuple(sorted(found.elements()))
 
 
-def ask_all(mutations: Sequence[Mutation], program: Path, jobs: int) -> list[dict[str, Verdict]]:
-    """Return what the reference says of each, by mode."""
+def ask_all(
+    mutations: Sequence[Mutation], program: Path, jobs: int, cache: Path | None = None
+) -> list[dict[str, Verdict]]:
+    """Return what the reference says of each, by mode; answers are kept in, and taken from, the folder `cache`."""
     root = Path(tempfile.mkdtemp(prefix="defects-"))
 
     def ask(mutation: Mutation) -> dict[str, Verdict]:
-        folder = write_tree(mutation.apply(BASES[mutation.base]()), root / mutation.name)
+        tree = mutation.apply(BASES[mutation.base]())
+        kept = cache / f"{digest_tree(tree)}-{'-'.join(mutation.modes)}.json" if cache else None
+        if kept and kept.exists():
+            return {mode: _verdict(found) for mode, found in json.loads(kept.read_text()).items()}
+        folder = write_tree(tree, root / mutation.name)
         try:
-            return {mode: ask_reference(program, folder, mode) for mode in mutation.modes}
+            verdicts = {mode: ask_reference(program, folder, mode) for mode in mutation.modes}
         finally:
             shutil.rmtree(folder)
+        if kept:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_text(json.dumps(verdicts))
+        return verdicts
 
     try:
         with ThreadPoolExecutor(jobs) as pool:
             return list(pool.map(ask, mutations))
     finally:
         shutil.rmtree(root)
+
+
+def _verdict(found: list[list[str]] | None) -> Verdict:
+    return None if found is None else tuple(tuple(finding) for finding in found)
 
 
 def make_record(mutations: Sequence[Mutation], verdicts: Sequence[Mapping[str, Verdict]]) -> dict[str, Any]:
@@ -123,17 +137,17 @@ def write_record(record: Mapping[str, Any], path: Path = EXPECTED) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--twice", action="store_true", help="ask a second time, and name what is answered otherwise")
+    parser.add_argument("--cache", type=Path, help="keep answers here, by the digest of the dataset")
+    parser.add_argument("--again", type=float, default=0.0, metavar="PART", help="ask this part of them a second time")
     options = parser.parse_args()
     program = find_reference()
     if program is None:
         parser.error(f"{PROGRAM} is not installed")
-    verdicts = ask_all(MUTATIONS, program, options.jobs)
-    if options.twice:
-        again = ask_all(MUTATIONS, program, options.jobs)
-        for mutation, first, second in zip(MUTATIONS, verdicts, again, strict=True):
-            if first != second:
-                print("not the same twice:", mutation.name)
+    verdicts = ask_all(MUTATIONS, program, options.jobs, options.cache)
+    chosen = [index for index in range(len(MUTATIONS)) if index / len(MUTATIONS) < options.again]
+    for index, second in zip(chosen, ask_all([MUTATIONS[i] for i in chosen], program, options.jobs), strict=True):
+        if verdicts[index] != second:
+            print("not the same twice:", MUTATIONS[index].name)
     write_record(make_record(MUTATIONS, verdicts))
     crashed = [m.name for m, verdict in zip(MUTATIONS, verdicts, strict=True) if None in verdict.values()]
     print(f"{len(MUTATIONS)} datasets; without a report: {', '.join(crashed) or 'none'}")
