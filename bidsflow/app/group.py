@@ -52,7 +52,7 @@ def take_stock(call: Invocation) -> Stock:
         elif why := _find_change(call.bids_dir, state.read_marker(dataset, label)):
             left_out[label] = why
     labels = tuple(label for label in finished if label not in left_out)
-    notes = tuple(f"sub-{label} is left out: {why}" for label, why in left_out.items())
+    notes = tuple(_leave_out(label, why) for label, why in left_out.items())
     return Stock(labels, left_out, (*notes, *_compare_settings(dataset, labels, call)))
 
 
@@ -83,8 +83,8 @@ def _compare_settings(dataset: Dataset, labels: tuple[str, ...], call: Invocatio
     return notes
 
 
-def plan_group(call: Invocation, runnable: int) -> tuple[str, ...]:
-    """Return what a dry run says of the group level.
+def plan_group(call: Invocation, outcome: Outcome) -> tuple[str, ...]:
+    """Return what a dry run says of the group level, after what it says of participants.
 
     Raises
     ------
@@ -92,10 +92,18 @@ def plan_group(call: Invocation, runnable: int) -> tuple[str, ...]:
         If nobody is done and nobody would be.
     """
     stock = take_stock(call)
-    if not stock.labels and not runnable:
+    fresh = {fault.participant: f"failed: {fault.path}: {fault.reason}" for fault in reversed(outcome.faults)}
+    left_out = {**stock.left_out, **fresh}
+    taken = sorted({*stock.labels, *outcome.to_do} - fresh.keys())
+    if not taken:
         raise _nobody(call, stock)
-    coming = f" and the {runnable} to do" if runnable else ""
-    return (f"group level over {len(stock.labels)} participants that are done{coming}", *stock.notes)
+    people = ", ".join(f"sub-{label}" for label in taken)
+    notes = [_leave_out(label, why) for label, why in left_out.items() if label not in taken]
+    return (f"group level over {people}", *notes)
+
+
+def _leave_out(label: str, why: str) -> str:
+    return f"sub-{label} is left out: {why}"
 
 
 def _nobody(call: Invocation, stock: Stock) -> RunError:

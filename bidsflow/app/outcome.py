@@ -55,7 +55,7 @@ class Outcome:
         Whether the group level ran.
     planned : tuple of str
         What a dry run would do, a line each.
-    runnable : int
+    to_do : tuple of str
         Participants that a dry run would begin.
     """
 
@@ -68,7 +68,7 @@ class Outcome:
     pages: tuple[Path, ...] = ()
     group: bool = False
     planned: tuple[str, ...] = ()
-    runnable: int = 0
+    to_do: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -76,5 +76,5 @@ class Outcome:
         if not self.failed:
             return OK
         refused = {fault.participant for fault in self.faults}
-        begun = self.done or self.unchanged or self.runnable or set(self.failed) - refused
+        begun = self.done or self.unchanged or self.to_do or set(self.failed) - refused
         return SOME_FAILED if begun else INVALID_INPUT

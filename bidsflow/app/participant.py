@@ -79,7 +79,7 @@ def _execute(task: Task, flow: Any, tell: Tell) -> tuple[list[Any], tuple[Failur
             return  # nipype's Linear says this of what a failure has kept from running
         tell({"event": "step", "step": node.name, "status": status})
 
-    from bidsflow.app.workflow import Pool
+    from bidsflow.app.nodes import Pool
 
     flow.workflow.config["execution"] = settings(task)
     arguments = {
@@ -179,7 +179,7 @@ def _stage(
     tree: Path, one: Derivative, values: Mapping[tuple[str, str], Any], generator: Mapping[str, Any]
 ) -> list[Path]:
     """Stage a derivative and its sidecar."""
-    from bidsflow.app.workflow import Output, is_file
+    from bidsflow.app.kinds import Output, is_file
 
     def resolve(value: Any) -> Any:
         return values[value.step, value.field] if isinstance(value, Output) else value

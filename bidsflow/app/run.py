@@ -68,13 +68,13 @@ def run(pipeline: Pipeline, call: Invocation, tell: Tell = lambda event: None) -
     if Level.GROUP not in call.levels or _is_stopped(call, outcome):
         return outcome
     if call.dry_run:
-        return replace(outcome, planned=(*outcome.planned, *plan_group(call, outcome.runnable)))
+        return replace(outcome, planned=(*outcome.planned, *plan_group(call, outcome)))
     return run_group(pipeline, call, outcome, tell)
 
 
 def _is_stopped(call: Invocation, outcome: Outcome) -> bool:
     """Return whether a failure leaves nothing to do for the group level."""
-    nobody = not outcome.runnable and not state.list_finished(Dataset(call.output_dir))
+    nobody = not outcome.to_do and not state.list_finished(Dataset(call.output_dir))
     return bool(outcome.failed) and (call.stop_on_first_crash or nobody)
 
 
@@ -123,7 +123,8 @@ def _run_level(pipeline: Pipeline, call: Invocation, run_id: str, inputs: Inputs
     start = Outcome(run_id, unchanged=unchanged, failed=inputs.refused, without=inputs.without, faults=inputs.faults)
     tell(Event("begin", value=len(todo), text=", ".join(unchanged)))
     if call.dry_run:
-        return replace(start, planned=tuple(map(_describe_task, todo)), runnable=len(todo))
+        to_do = tuple(task.participant.label for task in todo)
+        return replace(start, planned=tuple(map(_describe_task, todo)), to_do=to_do)
     _settle(call, done)
     if not todo and not inputs.faults:
         return start
@@ -182,8 +183,9 @@ def _report_again(pipeline: Pipeline, call: Invocation, run_id: str, tell: Tell)
     if not labels:
         raise RunError(f"{call.output_dir}: no participant is done", "Run without --reports-only first")
     if call.dry_run:
-        group = plan_group(call, 0) if Level.GROUP in call.levels else ()
-        return Outcome(run_id, planned=(*(f"sub-{label}: its page again" for label in labels), *group))
+        outcome = Outcome(run_id, planned=tuple(f"sub-{label}: its page again" for label in labels), to_do=labels)
+        group = plan_group(call, Outcome(run_id)) if Level.GROUP in call.levels else ()
+        return replace(outcome, planned=(*outcome.planned, *group))
     dataset = state.open_derivatives(call.output_dir)
     failed: dict[str, Path] = {}
     for label in labels:

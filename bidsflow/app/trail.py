@@ -83,7 +83,8 @@ def _trace(path: Path, seen: tuple[Path, ...]) -> Origin:
         return _trace_group(root, path, links, group)
     if "/" not in name and name.startswith("sub-") and name.endswith(".html"):
         marker = read_marker(Dataset(root), name.removeprefix("sub-").removesuffix(".html"))
-        return replace(_trace_participant(root, name.removesuffix(".html"), links, marker), path=str(path))
+        made = _trace_participant(root, name.removesuffix(".html"), links, marker)
+        return replace(made, path=str(path), kind="derivative")
     return _trace_derivative(root, path, links, (*seen, path))
 
 

@@ -12,55 +12,33 @@ step becomes a nipype node with a thin interface, so that nipype runs, caches, d
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-import os
-import resource
-import sys
-import time
 import types
-import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cache
-from importlib import import_module
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 
-from nipype.interfaces.base import BaseInterface, DynamicTraitedSpec, Undefined, isdefined, traits
 from nipype.interfaces.utility import Merge
 from nipype.pipeline import engine
-from nipype.pipeline.plugins.multiproc import MultiProcPlugin
 
 from bidsflow.app.derivatives import is_inside
-from bidsflow.app.spec import fits
-from bidsflow.app.task import KILLED, RUN_ID
+from bidsflow.app.kinds import (
+    THREADS,
+    Output,
+    arguments_of,
+    from_python,
+    inputs_of,
+    is_file,
+    is_fit,
+    is_values,
+    results_of,
+    show,
+    show_value,
+)
+from bidsflow.app.nodes import Call
 from bidsflow.errors import FlowError
 from bidsflow.names import BidsName
-
-#: Gigabytes per unit of `getrusage`: bytes on macOS, kilobytes elsewhere.
-_RSS_UNIT = 1e-9 if sys.platform == "darwin" else 1e-6
-#: An argument of this name gets the number of threads that a step may use.
-THREADS = "threads"
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """A value that a step will have when it has run.
-
-    Attributes
-    ----------
-    step : str
-        Name of the step.
-    field : str
-        Name of the output.
-    kind : type or annotation
-        What it will be.
-    """
-
-    step: str
-    field: str
-    kind: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,70 +89,6 @@ class Derivative:
     content: Output
     sources: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
-
-
-class Call(BaseInterface):  # type: ignore[misc]  # nipype has no types
-    """Call a function whose arguments and results are annotated; the thin interface between a function and nipype."""
-
-    input_spec = DynamicTraitedSpec
-    output_spec = DynamicTraitedSpec
-
-    def __init__(self, function: Callable[..., Any], threads: int = 1) -> None:
-        super().__init__()
-        self._threads = threads  # no input: it changes no result, so that the step need not run again
-        self._reference = f"{function.__module__}:{function.__qualname__}"
-        self._fields = tuple(_results(function))
-        self._values: dict[str, Any] = {}
-        self.inputs.add_trait("code", traits.Str())
-        self.inputs.trait_set(code=f"{self._reference} {code_of(function)}")
-        for name in _inputs(function):  # of any type: `Flow` has checked them; nipype hashes what names a file
-            self.inputs.add_trait(name, traits.Any())
-            self.inputs.trait_set(trait_change_notify=False, **{name: Undefined})
-
-    def _outputs(self) -> Any:
-        base = super()._outputs()
-        for name in self._fields:
-            base.add_trait(name, traits.Any)
-            base.trait_set(trait_change_notify=False, **{name: Undefined})
-        return base
-
-    def _run_interface(self, runtime: Any) -> Any:
-        module, _, name = self._reference.partition(":")
-        function = getattr(import_module(module), name)
-        given = {name: (getattr(self.inputs, name), kind) for name, kind in _inputs(function).items()}
-        arguments = {name: _to_python(value, kind) for name, (value, kind) in given.items() if isdefined(value)}
-        if THREADS in _arguments(function):
-            arguments[THREADS] = self._threads
-        before = time.process_time() + _children_time()
-        result = function(**arguments)
-        self._values = _check_results(function, result)
-        runtime.cpu_seconds = time.process_time() + _children_time() - before
-        runtime.peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
-        runtime.run_id = os.environ.get(RUN_ID, "")
-        return runtime
-
-    def _list_outputs(self) -> dict[str, Any]:
-        outputs: dict[str, Any] = self._outputs().get()
-        return outputs | self._values
-
-
-class Pool(MultiProcPlugin):  # type: ignore[misc]
-    """Runs steps at once. Nipype's own plugin waits for ever for a step whose process was killed (its issue 2700)."""
-
-    def _async_callback(self, args: Any) -> None:
-        if args.exception() is None:
-            super()._async_callback(args)
-
-    def _get_result(self, taskid: int) -> Any:
-        future = self._task_obj[taskid]
-        if future.done() and (error := future.exception()) is not None:
-            return {"result": None, "traceback": [f"{type(error).__name__}: {KILLED}"]}
-        return super()._get_result(taskid)
-
-
-def _children_time() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 class Flow:
@@ -243,14 +157,14 @@ class Flow:
             If a name is taken, an argument is unknown or missing, or a value has the wrong type.
         """
         name = name or function.__name__
-        threads = self.threads if THREADS in _arguments(function) else 1
+        threads = self.threads if THREADS in arguments_of(function) else 1
         self._check(name, function, inputs)
         self._check_name(name)
         node = self._insert(engine.Node(Call(function, threads), name=name, mem_gb=memory_gb, n_procs=threads))
         for argument, value in inputs.items():
             self._supply(node, argument, value, f"{name}.{argument}")
         self._note_files(name, inputs)
-        return Step(name, {key: Output(name, key, kind) for key, kind in _results(function).items()})
+        return Step(name, {key: Output(name, key, kind) for key, kind in results_of(function).items()})
 
     def include(self, interface: Any, name: str, *, memory_gb: float = 0.2, **inputs: Any) -> Step:
         """Add a step that is an interface of nipype's own.
@@ -297,10 +211,10 @@ class Flow:
             raise FlowError(content.step, f"{name} is kept twice")
         if not is_inside(str(name)):
             raise FlowError(content.step, f"{name} would stand outside of the output folder")
-        if not (is_file(content.kind) or _is_values(content.kind)):
-            raise FlowError(content.step, f"{content.field} is {_show(content.kind)}; what is kept is a file or values")
-        if _is_values(content.kind) and content.kind is not Any and not str(name).endswith(".json"):
-            raise FlowError(content.step, f"{content.field} is {_show(content.kind)}, which is kept as .json: {name}")
+        if not (is_file(content.kind) or is_values(content.kind)):
+            raise FlowError(content.step, f"{content.field} is {show(content.kind)}; what is kept is a file or values")
+        if is_values(content.kind) and content.kind is not Any and not str(name).endswith(".json"):
+            raise FlowError(content.step, f"{content.field} is {show(content.kind)}, which is kept as .json: {name}")
         self._derivatives.append(Derivative(name, content, sources, metadata))
 
     def files_of(self, step: str) -> frozenset[Path]:
@@ -332,15 +246,15 @@ class Flow:
         return node
 
     def _check(self, name: str, function: Callable[..., Any], inputs: Mapping[str, Any]) -> None:
-        arguments = _inputs(function)
+        arguments = inputs_of(function)
         for argument, value in inputs.items():
             if argument not in arguments:
                 raise FlowError(
                     name, f"{function.__name__} has no argument {argument}; it has {', '.join(arguments) or 'none'}"
                 )
-            if not _fits(value, arguments[argument]):
+            if not is_fit(value, arguments[argument]):
                 raise FlowError(
-                    name, f"{argument} of {function.__name__} is {_show(arguments[argument])}, not {_show_value(value)}"
+                    name, f"{argument} of {function.__name__} is {show(arguments[argument])}, not {show_value(value)}"
                 )
         known = inspect.signature(function).parameters
         missing = [key for key in arguments if known[key].default is inspect.Parameter.empty and key not in inputs]
@@ -358,133 +272,9 @@ class Flow:
                 self._supply(merge, f"in{rank}", one, where)
             self._workflow.connect(merge, "out", node, argument)
         else:
-            setattr(node.inputs, argument, _from_python(value))
+            setattr(node.inputs, argument, from_python(value))
 
     def _source(self, output: Output, where: str) -> Any:
         if output.step not in self._nodes:
             raise FlowError(where, f"the step {output.step} is not in this workflow")
         return self._nodes[output.step]
-
-
-def _check_results(function: Callable[..., Any], result: tuple[Any, ...]) -> dict[str, Any]:
-    """Return the outputs of a function as nipype keeps them.
-
-    Raises
-    ------
-    FlowError
-        If they are not those that it declares, or a file is not there.
-    """
-    kinds = _results(function)
-    if len(result) != len(kinds):
-        raise FlowError(function.__name__, f"it returned {len(result)} values instead of {', '.join(kinds)}")
-    for (name, kind), value in zip(kinds.items(), result, strict=True):
-        if is_file(kind) and value is not None and not Path(value).exists():
-            raise FlowError(function.__name__, f"its output {name} was not written: {value}")
-    return {name: _from_python(value) for name, value in zip(kinds, result, strict=True)}
-
-
-@cache
-def _arguments(function: Callable[..., Any]) -> Mapping[str, Any]:
-    if "<" in function.__qualname__:  # <locals>, <lambda>: other processes could not find it
-        raise FlowError(function.__name__, "a step is a function at the top of a module")
-    hints = typing.get_type_hints(function)
-    missing = [name for name in inspect.signature(function).parameters if name not in hints]
-    if missing:
-        raise FlowError(function.__name__, f"say the type of {', '.join(missing)}")
-    return {name: hints[name] for name in inspect.signature(function).parameters}
-
-
-def _inputs(function: Callable[..., Any]) -> Mapping[str, Any]:
-    """Return what a function has to be given: its arguments without the number of threads."""
-    return {name: kind for name, kind in _arguments(function).items() if name != THREADS}
-
-
-@cache
-def _results(function: Callable[..., Any]) -> Mapping[str, Any]:
-    kind = typing.get_type_hints(function).get("return")
-    if not (isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")):
-        raise FlowError(function.__name__, "it must return a NamedTuple, and say so")
-    return typing.get_type_hints(kind)
-
-
-@cache
-def code_of(function: Callable[..., Any]) -> str:
-    """Return a digest of the module that a function stands in, so that changed code runs again."""
-    source = inspect.getsourcefile(function)
-    data = Path(source).read_bytes() if source else function.__code__.co_code
-    return hashlib.blake2b(data, digest_size=8).hexdigest()
-
-
-def _strip_optional(kind: Any) -> Any:
-    if get_origin(kind) in (Union, types.UnionType):
-        rest = [one for one in get_args(kind) if one is not type(None)]
-        return rest[0] if len(rest) == 1 else Any
-    return kind
-
-
-def _is_optional(kind: Any) -> bool:
-    return get_origin(kind) in (Union, types.UnionType) and type(None) in get_args(kind)
-
-
-def is_file(kind: Any) -> bool:
-    """Return whether an annotation says a file, or none."""
-    return _strip_optional(kind) is Path
-
-
-def _is_values(kind: Any) -> bool:
-    origin = get_origin(kind) or kind
-    return origin is Any or (isinstance(origin, type) and issubclass(origin, Mapping))
-
-
-def _fits(value: Any, kind: Any) -> bool:
-    if value is None:
-        return _is_optional(kind)
-    if isinstance(value, Output) and _is_optional(kind):
-        value = replace(value, kind=_strip_optional(value.kind))
-    kind = _strip_optional(kind)
-    if kind is Any:
-        return True
-    if isinstance(value, Output):
-        got = value.kind
-        return got is Any or got == kind or (got is int and kind is float)
-    origin = get_origin(kind) or kind
-    if isinstance(value, (list, tuple)) and origin is tuple:
-        inner = get_args(kind)
-        each = inner[0] if len(inner) == 2 and inner[1] is Ellipsis else Any
-        return all(_fits(one, each) for one in value)
-    if origin in (bool, int, float, str):
-        return fits(value, origin)
-    return isinstance(value, origin) if isinstance(origin, type) else True
-
-
-def _show(kind: Any) -> str:
-    return getattr(kind, "__name__", None) or str(kind)
-
-
-def _show_value(value: Any) -> str:
-    if isinstance(value, Output):
-        return f"{value.step}[{value.field!r}], which is {_show(value.kind)}"
-    return f"{type(value).__name__} {value!r}"
-
-
-def _from_python(value: Any) -> Any:
-    """Return a value as nipype keeps it: paths as text."""
-    if isinstance(value, Path):
-        return str(value.absolute())
-    if isinstance(value, tuple) and not hasattr(value, "_fields"):
-        return [_from_python(one) for one in value]
-    return value
-
-
-def _to_python(value: Any, kind: Any) -> Any:
-    """Return a value as a function wants it: text as path where it says so."""
-    if value is None:
-        return None
-    kind = _strip_optional(kind)
-    if kind is Path:
-        return Path(value)
-    if get_origin(kind) is tuple:
-        inner = get_args(kind)
-        each = inner[0] if inner else Any
-        return tuple(_to_python(one, each) for one in value)
-    return value

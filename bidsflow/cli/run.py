@@ -140,13 +140,13 @@ class Show:
                 return "looking for images"
             case "begin":
                 skipped = f"; done before and unchanged: {_labels(event.text)}" if event.text else ""
-                return f"{self.pipeline.name}: {int(event.value)} participants to run{skipped}"
+                return f"{self.pipeline.name}: {_people(event.value)} to run{skipped}"
             case "done":
                 return f"{who}: done"
             case "failed":
                 return f"{who}: FAILED, {event.text}"
             case "group":
-                return f"group level over {int(event.value)} participants"
+                return f"group level over {_people(event.value)}"
             case "step" if self.invocation.verbosity > 0:
                 return f"{who}: {event.text}"
             case "note":
@@ -183,7 +183,7 @@ class Show:
             f"{len(outcome.unchanged)} unchanged" if outcome.unchanged else "",
             f"{len(outcome.failed)} failed" if outcome.failed else "",
             f"{len(outcome.without)} without such images" if outcome.without else "",
-            f"{len(outcome.planned)} to do" if outcome.planned else "",
+            f"{len(outcome.to_do)} to do" if outcome.to_do else "",
             "group level done" if outcome.group else "",
         ]
         took = f" ({_duration(time.monotonic() - self.began)})"
@@ -201,6 +201,10 @@ def _labels(text: str, n_shown: int = 5) -> str:
     labels = text.split(", ")
     more = f" and {len(labels) - n_shown} more" if len(labels) > n_shown else ""
     return ", ".join(f"sub-{one}" for one in labels[:n_shown]) + more
+
+
+def _people(number: float) -> str:
+    return f"{int(number)} participant{'' if number == 1 else 's'}"
 
 
 def _duration(seconds: float) -> str:

@@ -431,10 +431,20 @@ def test_dry_run_of_the_group_says_whom_it_takes(toy: Pipeline, copy: Path) -> N
     line = (copy / "bids", copy / "out", "group", "--dry-run")
     outcome = run(toy, parse(toy, tuple(map(str, line)), "toy"))
     assert outcome.planned == (
-        "group level over 1 participants that are done",
+        "group level over sub-01",
         f"sub-02 is left out: {RAW} has changed since",
     )
     assert read_derivatives(copy / "out") == before
+
+
+def test_dry_run_of_both_levels_takes_whom_it_would_do(toy: Pipeline, copy: Path) -> None:
+    change_image(copy)
+    (copy / "bids/sub-01/anat/sub-01_T1w.nii.gz").write_bytes(b"")
+    line = (copy / "bids", copy / "out", "participant", "group", "--dry-run", "--skip-bids-validation")
+    outcome = run(toy, parse(toy, tuple(map(str, line)), "toy"))
+    assert outcome.to_do == ("02",)
+    assert outcome.planned[1] == "group level over sub-02"
+    assert outcome.planned[2].startswith("sub-01 is left out: failed: sub-01/anat/sub-01_T1w.nii.gz")
 
 
 def test_work_folder_of_who_is_done_already_is_cleaned(toy: Pipeline, copy: Path) -> None:

@@ -81,9 +81,9 @@ def test_command_says_how_to_go_on_and_that_works(dataset: Path, tmp_path: Path)
 @pytest.mark.slow
 @pytest.mark.validator
 def test_new_pipeline_passes_its_own_contract(tmp_path: Path) -> None:
-    new_pipeline("my-measure", tmp_path / "my-measure")
+    new_pipeline("own-measure", tmp_path / "own-measure")  # a name that no other test makes importable
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path / "my-measure")],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path / "own-measure")],
         cwd=tmp_path, capture_output=True, text=True, check=False,
         env={key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")},
     )  # fmt: skip

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from bidsflow.app.workflow import Flow, Output, Step
+from bidsflow.app.kinds import Output
+from bidsflow.app.workflow import Flow, Step
 from bidsflow.errors import FlowError
 from bidsflow.names import BidsName
 
