@@ -97,6 +97,9 @@ def _heed_given(draft: Draft, given: words.Given) -> Draft:
     if not _may_be(draft, given.datatype, suffix):
         kind = draft.finding.kind.value
         return draft.decided(Decision.REVIEW, f"{said}, but by its physics it is {kind}")
+    if suffix in ("bold", "cbv") and draft.image.volumes == 1:
+        single = replace(draft, datatype="func", suffix="sbref", entities=given.entities)
+        return single.decided(Decision.REVIEW, f"{said}, but it has one volume")
     known = bool(draft.datatype)
     named = draft.named(
         given.datatype, suffix, GIVEN if known else GIVEN_ONLY, f"the protocol gives the name {given.text}"

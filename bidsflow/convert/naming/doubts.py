@@ -62,7 +62,8 @@ def _doubt_length(draft: Draft, other: Draft | None, *, later: bool) -> Draft:
             return draft.decided(Decision.REVIEW, f"aborted: {said}, and series {other.series.number} {whole}")
         return draft.noted(said)
     if repeated and not planned and (draft.series.description or draft.series.protocol_name):
-        said = f"it holds {volumes} volumes, and series {other.series.number} of the same name {other.image.volumes}"
+        held = "one volume" if volumes == 1 else f"{volumes} volumes"
+        said = f"it holds {held}, and series {other.series.number} of the same name {other.image.volumes}"
         return draft.decided(Decision.REVIEW, f"perhaps stopped before its end: {said}")
     return draft
 

@@ -77,8 +77,7 @@ def _name_reference(draft: Draft, run: Draft | None) -> Draft:
     if run is None or difference:
         return _doubt_reference(draft, named, difference)
     if run.suffix == "epi":
-        said = f"the single-band reference of series {run.series.number}, a field map, has no name in BIDS"
-        return draft.decided(Decision.REVIEW, said)
+        return _doubt_of_field(draft, run)
     tied = replace(draft, measurement=run.series.uid)
     if draft.exact:
         return tied.noted(f"the single-band reference of series {run.series.number}")
@@ -161,8 +160,7 @@ def follow_runs(drafts: Drafts) -> Drafts:
     """Give references the name of their run, and its fate."""
     runs: dict[str, Drafts] = defaultdict(list)
     for draft in drafts:
-        if draft.suffix in ("bold", "dwi", "cbv"):
-            runs[draft.series.uid].append(draft)
+        runs[draft.series.uid].append(draft)
     return [_follow(draft, runs[draft.measurement]) if _is_tied(draft) else draft for draft in drafts]
 
 
@@ -170,12 +168,20 @@ def _is_tied(draft: Draft) -> bool:
     return draft.to_convert and draft.suffix == "sbref" and draft.measurement != draft.series.uid
 
 
-def _follow(draft: Draft, runs: Drafts) -> Draft:
-    run = next((one for one in runs if one.to_convert), None)
+def _follow(draft: Draft, members: Drafts) -> Draft:
+    """Return a reference with the name of the image of its echo, where that is converted as a run."""
+    if any(one.suffix == "epi" for one in members):
+        return _doubt_of_field(draft, members[0])
+    runs = [one for one in members if one.to_convert and one.suffix in ("bold", "dwi", "cbv")]
+    run = next((one for one in runs if _readout_key(one) == _readout_key(draft)), runs[0] if runs else None)
     if run is None:
-        reason = runs[0].evidence[0] if runs else "it has no name"
-        return draft.decided(Decision.REVIEW, f"its run is for a person to decide ({reason})")
+        return draft.decided(Decision.REVIEW, f"its run is for a person to decide ({members[0].evidence[0]})")
     if draft.exact:
         return draft.with_entity("run", run.entity("run"))
-    own = tuple((key, value) for key, value in draft.entities if key in ("echo", "part"))
-    return replace(draft, entities=own + run.without("echo", "part")).with_entity("dir", run.entity("dir"))
+    named = replace(draft, entities=run.without("part")).with_entity("part", draft.entity("part"))
+    return named.with_entity("echo", run.entity("echo") or draft.entity("echo")).with_entity("dir", run.entity("dir"))
+
+
+def _doubt_of_field(draft: Draft, half: Draft) -> Draft:
+    said = f"the single-band reference of series {half.series.number}, a field map, has no name in BIDS"
+    return draft.decided(Decision.REVIEW, said)

@@ -673,6 +673,24 @@ TRUE: S = {
         (make(2, "gre_field_mapping", s.FIELD, Part(te=4.92), at=5), "fmap/magnitude1"),
         (s.phase_difference(3, at=5), "fmap/phasediff"),
     ],
+    "a bold of one volume by its protocol": [
+        (make(1, "func-bold_task-rest", s.BOLD), "review:but_it_has_one_volume"),
+    ],
+    "the reference of a short run in reverse": [
+        (sbref(1, "rest_PA_SBRef", PhaseEncodingPositive=PA), "review:of_series_2,_a_field_map,_has_no_name_in_BIDS"),
+        (bold(2, "rest_PA", 5, PhaseEncodingPositive=PA), "fmap/dir-PA_epi"),
+        (bold(3, "rest_AP"), "func/task-rest_dir-AP_bold"),
+    ],
+    "references of more echoes than their run has": [
+        (
+            make(1, "rest_ME_SBRef", s.BOLD, *echoes(13, 31, 49), protocol="rest_ME", ImageComments="sbref"),
+            "func/task-rest_echo-1_sbref review:no_run_of_its_voxels_and_echo func/task-rest_echo-2_sbref",
+        ),
+        (
+            make(2, "rest_ME", s.BOLD, *echoes(13, 49), volumes=100),
+            "func/task-rest_echo-1_bold func/task-rest_echo-2_bold",
+        ),
+    ],
     "tasks with accents": [
         (bold(1, "fMRT_Ged\u00e4chtnis"), "func/task-gedachtnis_bold"),
         (bold(2, "IRMf m\u00e9moire"), "func/task-memoire_bold"),
