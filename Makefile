@@ -4,8 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO ?= .demo
+PARITY ?= .parity
+MODES ?= headers
 
-.PHONY: help install demo test lint types layers pytest slow fuzz format package bench clean
+.PHONY: help install demo test lint types layers pytest slow fuzz parity format package bench clean
 
 help:  ## Say what can be made.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/' | expand -t 12
@@ -43,6 +45,12 @@ slow: $(STAMP)  ## The tests that take longer: many kills, all sizes, real expor
 fuzz: $(STAMP)  ## The tests that draw their own examples, with a hundred times as many and others each time.
 	$(BIN)/pytest -n auto -m hypothesis --hypothesis-profile=fuzz
 
+parity: $(STAMP)  ## Hold our validator against the reference on datasets with a defect each, and on those below DATASETS.
+	rm -rf $(PARITY)
+	$(BIN)/python -m tests.validate.defects $(PARITY)
+	$(BIN)/python benchmarks/validator_parity.py --below $(PARITY) $(addprefix --below ,$(DATASETS)) --cache $(PARITY)-cache \
+		--modes $(MODES)
+
 package: $(STAMP)  ## Build the wheel, install it into an empty environment outside the checkout, run the demo from it.
 	$(BIN)/python tests/packaging/check_wheel.py
 
@@ -56,4 +64,4 @@ format: $(STAMP)  ## Put the code in order.
 	$(BIN)/ruff format .
 
 clean:  ## Remove everything that was made.
-	rm -rf $(VENV) $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) $(PARITY) $(PARITY)-cache build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
