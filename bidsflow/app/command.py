@@ -209,9 +209,19 @@ def _selection(given: Mapping[str, Any]) -> Selection:
 
 def _read_filters(path: Path) -> dict[str, dict[str, object]]:
     try:
-        return to_filters(json.loads(path.read_text(encoding="utf-8")))
+        return to_filters(json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_to_object))
     except (OSError, ValueError) as error:
         raise OptionError(f"{path}: the filter file cannot be read ({error})") from error
+
+
+def _to_object(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    """Return a JSON object; of two entries with one key, the first would be lost in silence."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = dict.fromkeys(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"{', '.join(twice)} stands in it twice")
+    return found
 
 
 def _derivatives(pairs: Sequence[str]) -> dict[str, Path]:

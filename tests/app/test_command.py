@@ -172,6 +172,13 @@ def test_filter_file_of_another_form_is_refused(text: str, toy: Pipeline, tmp_pa
     assert str(file) in refuse(toy, "--bids-filter-file", file)
 
 
+@pytest.mark.parametrize("text", ['{"bold": {}, "bold": {"task": "x"}}', '{"bold": {"task": "a", "task": "b"}}'])
+def test_filter_file_with_a_key_twice_is_refused(text: str, toy: Pipeline, tmp_path: Path) -> None:
+    file = tmp_path / "filter.json"
+    file.write_text(text)
+    assert "stands in it twice" in refuse(toy, "--bids-filter-file", file)
+
+
 def test_filter_file_is_read(toy: Pipeline, tmp_path: Path) -> None:
     (tmp_path / "filter.json").write_text(json.dumps({"T1w": {"acquisition": None}, "bold": {"task": ["a", "b"]}}))
     call = read(toy, "--bids-filter-file", tmp_path / "filter.json")
