@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bidsflow_pipelines.engines.head import otsu
 from bidsflow_pipelines.engines.images import (
@@ -28,6 +29,10 @@ NECK = 4.0
 MEDIAN_OF = 25
 #: Millilitres of a brain in a whole-head EPI; slabs have less, and are flagged.
 VOLUMES = (700.0, 2200.0)
+#: Millimetres: a ball that fits into every part of a brain, roughly, but not into an eye (12), muscle or scalp.
+BALL = 16.0
+#: Part of a mask that this ball does not reach; more hangs on the brain than belongs to it.
+THIN = 0.05
 
 
 class BoldMaps(NamedTuple):
@@ -104,6 +109,35 @@ def map_bold(series: Path) -> BoldMaps:
         return BoldMaps(*(save_volume(f"{name}.nii.gz", data, opened.affine) for name, data in maps.items()))
 
 
+def measure_thin(mask: Mask, zooms: NDArray[np.float64]) -> float:
+    """Return which part of a mask is too thin for a ball of `BALL` millimetres; what the image cuts off is not thin.
+
+    Examples
+    --------
+    >>> measure_thin(np.ones((30, 30, 30), dtype=bool), np.full(3, 4.0))
+    0.0
+    """
+    reach = int(np.ceil(BALL / zooms.min())) + 2
+    padded = np.pad(mask, reach, mode="edge")
+    core = largest_region(erode(padded, BALL, zooms))
+    # The border of what is left lies up to a voxel deeper than the ball's middle.
+    reached = dilate(core, BALL + 0.5 * float(zooms.max()), zooms) & padded
+    inner = tuple(slice(reach, -reach) for _ in range(3))
+    return 1 - int(reached[inner].sum()) / max(int(mask.sum()), 1)
+
+
+def doubt_epi(mask: Mask, zooms: NDArray[np.float64]) -> tuple[float, str]:
+    """Return the millilitres of the brain in an EPI, and what is wrong with it, or nothing."""
+    millilitres = float(mask.sum() * np.prod(zooms) / 1000)
+    low, high = VOLUMES
+    if not low <= millilitres <= high:
+        return millilitres, f"the brain mask holds {millilitres:.0f} ml; {low:.0f} to {high:.0f} ml are plausible"
+    thin = measure_thin(mask, zooms)
+    if thin > THIN:
+        return millilitres, f"{100 * thin:.0f} % of the brain mask are thin: scalp, muscle or eyes; look at the mask"
+    return millilitres, ""
+
+
 def mask_epi(image: Path) -> EpiBrain:
     """Write the mask of the brain in the mean of a series.
 
@@ -114,8 +148,5 @@ def mask_epi(image: Path) -> EpiBrain:
     """
     volume = load_volume(image)
     brain = find_epi_brain(volume)
-    millilitres = float(brain.sum() * np.prod(volume.zooms) / 1000)
-    low, high = VOLUMES
-    plausible = low <= millilitres <= high
-    why = "" if plausible else f"the brain mask holds {millilitres:.0f} ml; {low:.0f} to {high:.0f} ml are plausible"
-    return EpiBrain(save_volume("brain_mask.nii.gz", brain, volume.affine), millilitres, plausible, why)
+    millilitres, why = doubt_epi(brain, volume.zooms)
+    return EpiBrain(save_volume("brain_mask.nii.gz", brain, volume.affine), millilitres, not why, why)

@@ -42,8 +42,9 @@ AROUND = 6.0
 AGREEMENT = 0.92
 #: Mean contrast across the surface (relative, square root of the intensity) below which it stands on no edge.
 CONTRAST = 0.25
-#: Millimetres from the skin to half of the surface; more, and the mask misses a part of the brain.
-DEPTH = 20.0
+#: Millimetres from the skin to half of the surface: skin, skull and fluid are thicker, children's too; more, and the
+#: mask misses a part of the brain.
+DEPTHS = (10.0, 20.0)
 #: From a quarter to the full grid.
 ITERATIONS = (40, 30, 15)
 #: Millilitres. Outside of this, no adult's or school child's intracranial space (Courchesne et al. 2000,
@@ -236,11 +237,16 @@ def doubt_surface(contrast: float, depth: float) -> str:
     'the surface of the brain mask stands on no clear edge (contrast 0.20); look at the mask'
     >>> doubt_surface(0.4, 24.0)
     'the surface of the brain mask lies 24 mm below the skin; look at the mask'
+    >>> doubt_surface(0.4, 8.0)
+    'the surface of the brain mask lies 8 mm below the skin, or the skin is too dark to be seen; look at the mask'
     """
     if contrast < CONTRAST:
         return f"the surface of the brain mask stands on no clear edge (contrast {contrast:.2f}); look at the mask"
-    if depth > DEPTH:
+    if depth > DEPTHS[1]:
         return f"the surface of the brain mask lies {depth:.0f} mm below the skin; look at the mask"
+    if depth < DEPTHS[0]:
+        where = f"{depth:.0f} mm below the skin, or the skin is too dark to be seen"
+        return f"the surface of the brain mask lies {where}; look at the mask"
     return ""
 
 

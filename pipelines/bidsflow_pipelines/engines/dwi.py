@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsflow_pipelines.engines.bold import find_epi_brain
+from bidsflow_pipelines.engines.bold import doubt_epi, find_epi_brain
 from bidsflow_pipelines.engines.images import Image, Mask, Volume, crop_box, load_mask, save_volume
 from bidsflow_pipelines.engines.series import Series, open_series
 
@@ -109,8 +109,7 @@ def extract_b0(series: Path, bval: Path, bvec: Path) -> DwiReference:
     with open_series(series) as opened:
         mean = Volume(mean_b0(opened, gradients.b_values), opened.affine)
     brain = find_epi_brain(mean)
-    millilitres = float(brain.sum() * np.prod(mean.zooms) / 1000)
-    why = "" if 700 <= millilitres <= 2200 else f"the brain mask holds {millilitres:.0f} ml; 700 to 2200 are plausible"
+    millilitres, why = doubt_epi(brain, mean.zooms)
     return DwiReference(
         save_volume("b0.nii.gz", mean.data, mean.affine),
         save_volume("brain_mask.nii.gz", brain, mean.affine),

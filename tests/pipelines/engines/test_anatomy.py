@@ -6,9 +6,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 from bidsflow_pipelines.engines.bias import find_bias
-from bidsflow_pipelines.engines.bold import find_epi_brain, map_bold
+from bidsflow_pipelines.engines.bold import doubt_epi, find_epi_brain, map_bold
 from bidsflow_pipelines.engines.head import find_below, find_head, mask_hat
-from bidsflow_pipelines.engines.images import Volume, erode, resample, save_volume, shrink
+from bidsflow_pipelines.engines.images import Mask, Volume, erode, resample, save_volume, shrink
 from bidsflow_pipelines.engines.itk import from_ants, to_ants
 from bidsflow_pipelines.engines.templates import SPACE, load_template, write_template
 
@@ -37,6 +37,27 @@ def test_epi_brain_is_what_lies_in_the_skull() -> None:
     image = paint(EPI, SIZE, noise=10.0)
     truth = part_of(("csf", "gray", "white", "callosum", "corticospinal", "deep-gray"), SIZE) > 0.5
     assert dice(find_epi_brain(image), truth) > 0.93
+
+
+def make_ball(radius: float) -> Mask:
+    """Return a ball on voxels of 3 mm, as large as a brain where the radius is 70 mm."""
+    index = 3.0 * (np.indices((64, 64, 64)) - 31.5)
+    return np.asarray(np.sqrt(np.square(index).sum(axis=0)) < radius)
+
+
+def test_brain_with_a_scalp_is_doubted_and_without_is_not() -> None:
+    zooms, brain = np.full(3, 3.0), make_ball(68)
+    scalp = make_ball(84) & ~make_ball(77)
+    scalp[32:] = False  # half of it, and a bridge
+    bridge = np.zeros_like(brain)
+    bridge[:32, 30:34, 30:34] = True
+    assert doubt_epi(brain, zooms)[1] == ""
+    assert "thin" in doubt_epi(brain | scalp | (bridge & make_ball(84)), zooms)[1]
+    assert doubt_epi(brain[:, :, 20:44], zooms)[1] == ""  # a slab of a brain
+
+
+def test_brain_of_a_bottle_is_doubted() -> None:
+    assert "ml" in doubt_epi(make_ball(40), np.full(3, 3.0))[1]
 
 
 def test_bias_is_found_when_a_field_was_put_on() -> None:
