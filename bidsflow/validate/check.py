@@ -7,18 +7,20 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from bidsflow.validate.compile.javascript import ThrownError
+from bidsflow.validate.compile.rules import holds
 from bidsflow.validate.context.load import Loader
 from bidsflow.validate.context.walk import File, Folder
 from bidsflow.validate.issues import Issue, Severity
 from bidsflow.validate.rules.checks import make_check
 from bidsflow.validate.rules.columns import ColumnRules
-from bidsflow.validate.rules.fields import make_fields
+from bidsflow.validate.rules.fields import Definitions, make_fields
 from bidsflow.validate.rules.filenames import FilenameRules, check_case
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from bidsflow.validate.compile.rules import Rule, RuleBook
+    from bidsflow.validate.compile.rules import Rule, RuleBook, Test
     from bidsflow.validate.context.context import Context, Dataset
 
 
@@ -63,7 +65,7 @@ class Verdict(NamedTuple):
 class _Candidate(NamedTuple):
     """A rule that concerns a kind of file, with what is left to ask of each file."""
 
-    applies: Callable[[Context], bool]
+    applies: Test | None
     checks: tuple[Callable[[Context], Iterable[Issue]], ...]
 
 
@@ -86,12 +88,14 @@ class Checker:
     loader: Loader
     names: FilenameRules = field(init=False)
     _tables: ColumnRules = field(init=False)
+    _definitions: Definitions = field(init=False)
     _checks: dict[str, tuple[Callable[[Context], Iterable[Issue]], ...]] = field(default_factory=dict)
     _candidates: dict[tuple[str, str, str, str], tuple[_Candidate, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.names = FilenameRules(self.dataset)
         self._tables = ColumnRules(self.dataset.schema)
+        self._definitions = Definitions(self.dataset.schema)
 
     def check(self, file: File) -> Verdict:
         """Return what is wrong with a file."""
@@ -112,7 +116,10 @@ class Checker:
         issues += self.names.check(context)
         issues += check_case(context)
         for candidate in self._find_candidates(context):
-            if not candidate.applies(context):
+            try:
+                if candidate.applies is not None and not candidate.applies(context):
+                    continue
+            except ThrownError:
                 continue
             for check in candidate.checks:
                 for issue in check(context):
@@ -126,7 +133,7 @@ class Checker:
         kind = (context.datatype, context.suffix, context.extension, context.modality)
         found = self._candidates.get(kind)
         if found is None:
-            rules = (rule for rule in self.book.rules if rule.by_kind(context))
+            rules = (rule for rule in self.book.rules if holds(rule.by_kind, context))
             found = self._candidates[kind] = tuple(_Candidate(rule.by_file, self._make_checks(rule)) for rule in rules)
         return found
 
@@ -143,7 +150,7 @@ class Checker:
         if "columns" in rule.data:
             yield from self._tables.make_checks(rule)
         if "fields" in rule.data:
-            yield make_fields(rule, self.dataset.schema)
+            yield make_fields(rule, self._definitions)
 
 
 def _find_traits(context: Context) -> Traits:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,12 +19,13 @@ from bidsflow.validate.compile.schema import REFERENCE_VERSION, Schema, load_sch
 from bidsflow.validate.context.context import Dataset, Facts
 from bidsflow.validate.context.load import Loader
 from bidsflow.validate.context.walk import File, Folder, read_tree
-from bidsflow.validate.issues import Issue, Severity
+from bidsflow.validate.issues import Issue, Severity, Summary
 from bidsflow.validate.readers.ignore import OPAQUE, IgnoreRules
 from bidsflow.validate.readers.json import load_json
 from bidsflow.validate.readers.raw import decode_text, read_start
 from bidsflow.validate.readers.tsv import load_tsv
-from bidsflow.validate.rules.dataset import check_citation_file, find_unused_sidecars, find_unused_stimuli
+from bidsflow.validate.rules.dataset import check_citation_file, check_scope, find_unused_sidecars, find_unused_stimuli
+from bidsflow.validate.summary import sum_up
 
 if TYPE_CHECKING:
     from bidsflow.validate.options import Options
@@ -64,6 +65,8 @@ class Study:
         The lines of ``.bidsignore``.
     started : int
         When the tree was read, in nanoseconds since 1970.
+    only : tuple of str, optional
+        Files and folders that are to be checked; all if None.
     """
 
     root: str
@@ -74,6 +77,7 @@ class Study:
     issues: list[Issue]
     ignored: tuple[str, ...]
     started: int
+    only: tuple[str, ...] | None = None
 
     @property
     def key(self) -> str:
@@ -84,6 +88,18 @@ class Study:
         text = repr((__version__, self.schema.digest, asked, shared))
         return blake2b(text.encode(errors="backslashreplace"), digest_size=10).hexdigest()
 
+    def wants(self, path: str) -> bool:
+        """Return whether a file is to be checked; with subjects, those at the root are, too."""
+        if self.only is None:
+            return True
+        if self.options.subjects and path.count("/") == 1:
+            return True
+        return any(path == chosen or path.startswith(f"{chosen.rstrip('/')}/") for chosen in self.only)
+
+    def knows_users(self, location: str) -> bool:
+        """Return whether all files that could make use of one are checked."""
+        return self.only is None or any(f"/{location}".startswith(f"{chosen.rstrip('/')}/") for chosen in self.only)
+
 
 @dataclass(slots=True)
 class Findings:
@@ -93,23 +109,46 @@ class Findings:
     ----------
     issues : list of Issue
         In the order of the files.
-    files : list of (File, Verdict)
-        What was checked.
+    summary : Summary
+        What the dataset holds.
     """
 
     issues: list[Issue]
-    files: list[tuple[File, Verdict]] = field(default_factory=list)
+    summary: Summary
 
 
-def open_study(root: str, options: Options) -> Study:
-    """Return a dataset made ready to be checked."""
+def open_study(root: str, options: Options, only: tuple[str, ...] | None = None) -> Study:
+    """Return a dataset made ready to be checked.
+
+    Parameters
+    ----------
+    root : str
+        The dataset.
+    options : Options
+        What is asked.
+    only : tuple of str, optional
+        Files and folders, with a leading slash, that are to be checked; by default the subjects of `options`, or all.
+
+    Returns
+    -------
+    study : Study
+
+    Raises
+    ------
+    OSError
+        If `root` cannot be listed.
+    SchemaError
+        If there is no such schema.
+    """
+    if only is None and options.subjects:
+        only = tuple(f"/sub-{label}" for label in options.subjects)
     started = time.time_ns()
     schema = load_schema(options.schema or (REFERENCE_VERSION if options.compat else None))
-    tree = read_tree(root, LEFT_OUT)
+    tree = read_tree(root, LEFT_OUT, only)
     description, issues = _read_description(tree)
     ignored = tuple(_read_ignored(tree))
     dataset = _describe(tree, schema, description, IgnoreRules([*OPAQUE, *ignored]), options)
-    return Study(root, options, schema, tree, dataset, issues, ignored, started)
+    return Study(root, options, schema, tree, dataset, issues, ignored, started, only)
 
 
 def make_checker(study: Study) -> Checker:
@@ -127,7 +166,7 @@ def make_checker(study: Study) -> Checker:
 def check_study(study: Study, progress: Progress | None = None) -> Findings:
     """Return what is wrong with a dataset; the datasets within are left out."""
     dataset, tree = study.dataset, study.tree
-    files = list(walk_files(dataset, tree))
+    files = [file for file in walk_files(dataset, tree) if study.wants(file.path)]
     place = cache.find_place(study.root, study.key)
     memory = cache.load_memory(place) if study.options.cache else cache.Memory()
     verdicts = _recall_verdicts(memory, tree, files)
@@ -135,7 +174,7 @@ def check_study(study: Study, progress: Progress | None = None) -> Findings:
     for number, verdict in zip(missing, _check_files(study, [files[n] for n in missing], progress), strict=True):
         verdicts[number] = verdict
     found = [(file, verdict) for file, verdict in zip(files, verdicts, strict=True) if verdict is not None]
-    if study.options.cache and missing:
+    if study.options.cache and missing and study.only is None:
         cache.save_memory(place, tree, found, study.started)
     _mark_viewed(tree, found)
     issues = [*study.issues, *find_links(dataset, tree)]
@@ -146,10 +185,12 @@ def check_study(study: Study, progress: Progress | None = None) -> Findings:
             if key not in shared:
                 shared.add(key)
                 issues += errors
-    issues += find_unused_stimuli(dataset)
-    issues += find_unused_sidecars(dataset)
-    issues += check_citation_file(dataset)
-    return Findings(issues, found)
+    issues += (issue for issue in find_unused_sidecars(dataset) if study.knows_users(issue.location))
+    if study.only is None:
+        issues += find_unused_stimuli(dataset)
+        issues += check_citation_file(dataset)
+        issues += check_scope(dataset, study.options)
+    return Findings(issues, sum_up(tree, found, dataset.facts["dataset_description"], study.schema.version))
 
 
 def _check_files(study: Study, files: list[File], progress: Progress | None) -> list[Verdict]:
@@ -254,14 +295,25 @@ def _describe(
 
 def _find_datatypes(folder: Folder, known: dict[str, Any], depth: int = 0) -> set[str]:
     """Return the datatypes that subjects and sessions have folders for."""
-    found = {
-        name for name, below in folder.folders.items() if depth and name in known and (below.files or below.folders)
-    }
+    if folder.unread:
+        names = _list_folders(folder.unread)
+        sessions = (name for name in names if name.startswith("ses-"))
+        return names.union(*(_list_folders(f"{folder.unread}/{name}") for name in sessions)) & known.keys()
+    found = {name for name in folder.folders if depth and name in known}
     if depth < 2:
         for name, below in folder.folders.items():
             if name.startswith(("sub-", "ses-")):
                 found |= _find_datatypes(below, known, depth + 1)
     return found
+
+
+def _list_folders(disk: str) -> set[str]:
+    """Return the names of the folders in one."""
+    try:
+        with os.scandir(disk) as listing:
+            return {entry.name for entry in listing if entry.is_dir()}
+    except OSError:
+        return set()
 
 
 def _read_participants(tree: Folder) -> Any:

@@ -53,7 +53,7 @@ def check_in_parallel(
     if hasattr(context, "set_forkserver_preload"):
         context.set_forkserver_preload(["bidsflow.validate.parallel"])
     verdicts: list[Verdict] = []
-    with ProcessPoolExecutor(jobs, context, _begin, (study.root, study.options)) as pool:
+    with ProcessPoolExecutor(jobs, context, _begin, (study.root, study.options, study.only)) as pool:
         try:
             for found in pool.map(_check_part, [[file.path for file in part] for part in parts]):
                 verdicts += found
@@ -80,9 +80,9 @@ def _split(files: list[File], size: int) -> Iterator[list[File]]:
         yield part
 
 
-def _begin(root: str, options: Options) -> None:
+def _begin(root: str, options: Options, only: tuple[str, ...] | None) -> None:
     """Make a process ready: it reads the tree for itself."""
-    study = engine.open_study(root, options)
+    study = engine.open_study(root, options, only)
     _Worker.checker = engine.make_checker(study)
     _Worker.files = {file.path: file for file in walk_files(study.dataset, study.tree)}
 

@@ -1,25 +1,33 @@
-"""Validate a dataset by the engine that is there: at present the reference validator."""
+"""Validates a dataset, a part of it, or one with all the datasets within."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from bidsflow import __version__
 from bidsflow.errors import DatasetError
+from bidsflow.validate.issues import Issue, Report, Severity
+from bidsflow.validate.options import Options, make_options
 
 if TYPE_CHECKING:
-    from bidsflow.validate.issues import Report
+    from collections.abc import Callable, Iterable, Iterator
+
+    from bidsflow.validate.engine import Findings, Study
+
+    Progress = Callable[[int, int], None]
+
+_DESCRIPTION = "dataset_description.json"
 
 
 def run(
     root: str | Path,
+    options: Options | None = None,
     *,
-    ignore_warnings: bool = False,
-    ignore_nifti_headers: bool = False,
-    recursive: bool = False,
-    config: Path | None = None,
-    max_rows: int | None = None,
-    program: Path | None = None,
+    progress: Progress | None = None,
+    **given: Any,
 ) -> Report:
     """Return what is wrong with a dataset.
 
@@ -27,19 +35,12 @@ def run(
     ----------
     root : str or Path
         The folder with ``dataset_description.json``; that it is missing is an issue like any other.
-    ignore_warnings : bool
-        Report errors only.
-    ignore_nifti_headers : bool
-        Do not open images: for trees whose images are empty or not fetched.
-    recursive : bool
-        Validate the datasets below ``derivatives/``, too.
-    config : Path, optional
-        A JSON file that lowers, raises or ignores codes: ``{"ignore": [{"code": "EMPTY_FILE"}]}``.
-    max_rows : int, optional
-        How many rows of each table to check; -1 for all, 0 for the header only. By default the first 1000, and
-        all of ``participants.tsv``.
-    program : Path, optional
-        The reference validator, where it is not to be looked for.
+    options : Options, optional
+        How to validate.
+    progress : callable, optional
+        Called now and then with how many files have been checked, and how many there are.
+    **given
+        Instead of `options`, any of its attributes by name: ``run("ds", ignore_warnings=True)``.
 
     Returns
     -------
@@ -49,21 +50,120 @@ def run(
     Raises
     ------
     DatasetError
-        If `root` is no folder.
-    ToolError
-        If the reference validator is missing or fails.
-    """
-    from bidsflow.validate.reference import run_reference
+        If `root` is no folder, or cannot be listed.
+    SchemaError
+        If the schema that was asked for is not to be had.
+    ConfigError
+        If a configuration cannot be used.
 
-    root = Path(root)
-    if not root.is_dir():
-        raise DatasetError(str(root), "this is not a folder", "Give the root of a BIDS dataset")
-    return run_reference(
-        root,
-        ignore_warnings=ignore_warnings,
-        ignore_nifti_headers=ignore_nifti_headers,
-        recursive=recursive,
-        config=config,
-        max_rows=max_rows,
-        program=program,
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as empty:
+    ...     [issue.code for issue in run(empty).errors][:1]
+    ['MISSING_DATASET_DESCRIPTION']
+    """
+    options = make_options(**given) if options is None else options
+    return _validate(_check_root(root), options, None, progress)
+
+
+def validate_paths(
+    root: str | Path, paths: Iterable[str | Path], options: Options | None = None, **given: Any
+) -> Report:
+    """Return what is wrong with some files of a dataset, or with what some folders hold.
+
+    Other files are read only if these inherit from them, or belong to them. What can be said of the whole dataset only
+    (a sidecar that nothing uses, participants that are not listed) is not.
+
+    Parameters
+    ----------
+    root : str or Path
+        The dataset.
+    paths : iterable of str or Path
+        Files and folders below it (``sub-01``, ``sub-01/ses-1``, ``sub-01/anat/sub-01_T1w.nii.gz``),
+        relative to it or absolute.
+    options, **given
+        As for `run`.
+
+    Returns
+    -------
+    report : Report
+
+    Raises
+    ------
+    DatasetError
+        If `root` is no folder, or a path does not lie below it.
+    """
+    options = make_options(**given) if options is None else options
+    folder = _check_root(root)
+    return _validate(folder, options, tuple(_find_within(folder, Path(path)) for path in paths), None)
+
+
+def _validate(root: Path, options: Options, only: tuple[str, ...] | None, progress: Progress | None) -> Report:
+    """Return the report on a dataset, and on those within if asked."""
+    from bidsflow.validate.engine import check_study, open_study
+
+    try:
+        study = open_study(str(root), options, only)
+    except OSError as error:
+        reason = error.strerror or "it cannot be read"
+        raise DatasetError(str(root), f"the folder cannot be listed: {reason}", "See who may read it") from error
+    report = _make_report(study, check_study(study, progress))
+    if not options.recursive or only is not None:
+        return report
+    # the configuration is about the outer dataset; what is within has its own
+    inner = replace(options, config=None, subjects=())
+    within = {name: _validate(root / name, inner, None, progress) for name in _find_derivatives(root)}
+    return replace(report, derivatives=within)
+
+
+def _make_report(study: Study, findings: Findings) -> Report:
+    """Return the findings as a report, graded as the configuration says."""
+    from bidsflow.validate.meanings import find_meanings
+
+    options, facts = study.options, study.dataset.facts
+    issues: tuple[Issue, ...] = tuple(findings.issues)
+    ignored: tuple[Issue, ...] = ()
+    if options.config is not None:
+        from bidsflow.validate.config import apply_config
+
+        issues, ignored = apply_config(options.config, issues)
+    if options.ignore_warnings:
+        issues = tuple(issue for issue in issues if issue.severity is Severity.ERROR)
+    codes = {issue.code for issue in (*issues, *ignored)}
+    return Report(
+        root=study.root,
+        issues=issues,
+        schema_version=study.schema.version,
+        bids_version=str(facts["dataset_description"].get("BIDSVersion") or ""),
+        engine=f"bidsflow {__version__}",
+        n_files=findings.summary.total_files,
+        meanings=find_meanings(codes, study.schema.data),
+        ignored=ignored,
+        summary=findings.summary,
     )
+
+
+def _check_root(root: str | Path) -> Path:
+    folder = Path(root)
+    if not folder.is_dir():
+        raise DatasetError(str(root), "this is not a folder", "Give the root of a BIDS dataset")
+    return folder
+
+
+def _find_within(root: Path, path: Path) -> str:
+    """Return a path below the root, with a leading slash."""
+    try:
+        inner = path.relative_to(root) if path.is_absolute() or not (root / path).exists() else path
+    except ValueError:
+        raise DatasetError(str(path), f"it does not lie below {root}", "Give paths of the dataset") from None
+    return "/" + inner.as_posix()
+
+
+def _find_derivatives(root: Path) -> Iterator[str]:
+    """Give the datasets below ``derivatives/``, in the order of their names."""
+    folder = root / "derivatives"
+    if folder.is_dir():
+        for below in sorted(folder.iterdir()):
+            if not re.match(r"\.", below.name) and (below / _DESCRIPTION).is_file():
+                yield f"derivatives/{below.name}"

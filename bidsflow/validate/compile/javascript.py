@@ -49,6 +49,9 @@ UNDEFINED: Final = Undefined()
 _NAN = math.nan
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?)", re.ASCII)
 _TEXTS = frozenset({str})
+#: The numbers in the lists that were asked last: onsets are asked for by several rules and several images.
+_recent: dict[int, tuple[list[Any], list[float]]] = {}
+_RECENT: Final = 16
 _BASES = {"0x": 16, "0o": 8, "0b": 2}
 #: What JavaScript's trim takes away; Python's takes 0x1c to 0x1f and 0x85 as well, and leaves the byte order mark.
 _SPACES = "\t\n\v\f\r \xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000\ufeff"
@@ -372,8 +375,15 @@ def _as_list(values: Any) -> list[Any]:
 
 
 def _find_numbers(values: Any) -> list[float]:
-    numbers = map(to_number, values if values.__class__ is list else [values])
-    return [number for number in numbers if not isnan(number)]
+    if values.__class__ is not list:
+        values = [values]
+    known = _recent.get(id(values))
+    if known is None or known[0] is not values:
+        if len(_recent) > _RECENT:
+            _recent.clear()
+        known = (values, [number for number in map(to_number, values) if not isnan(number)])
+        _recent[id(values)] = known
+    return known[1]
 
 
 def _compare_numbers(a: Any, b: Any) -> int:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from bidsflow.validate.context.context import Context
 
-    _Written = tuple[CodeType, list[tuple[str, str, str]], dict[str, str]]
+    Test = Callable[[Context], object]
+    _Written = tuple[CodeType, list[tuple[str, str, str]], list[tuple[str, str, str]]]
 
 #: What a selector may read to be asked once for each kind of file.
 _FIXED: Final = frozenset(
@@ -32,11 +33,7 @@ _FIXED: Final = frozenset(
 #: Keys that make a part of the schema a rule that says something of a file.
 _DEEDS: Final = ("checks", "columns", "initial_columns", "index_columns", "fields")
 #: Raise with every change of how expressions are written down, so that no stale code is taken from a cache.
-GENERATION: Final = 1
-
-
-def _always(_context: Context) -> bool:
-    return True
+GENERATION: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +46,17 @@ class Rule:
         Where it stands: ``rules.checks.dataset.SingleSourceAuthors``.
     data : dict
         What stands there.
-    by_kind, by_file : callable
-        Whether the selectors hold that depend on the kind of file only, and the others.
-    holds : callable
+    by_kind, by_file : callable, optional
+        Whether the selectors hold that depend on the kind of file only, and the others; None where there are none.
+    holds : callable, optional
         Whether the checks hold.
     """
 
     path: str
     data: dict[str, Any]
-    by_kind: Callable[[Context], bool]
-    by_file: Callable[[Context], bool]
-    holds: Callable[[Context], bool]
+    by_kind: Test | None
+    by_file: Test | None
+    holds: Test | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +64,8 @@ class Association:
     """A rule of ``meta.associations``: which file belongs to another."""
 
     name: str
-    selects: Callable[[Context], bool]
+    by_kind: Test | None
+    by_file: Test | None
     suffix: str
     extensions: tuple[str, ...]
     free: tuple[str, ...]
@@ -91,16 +89,18 @@ def compile_rules(schema: Schema) -> RuleBook:
         written = _write_functions(schema, [data for _, data in found])
         write_data(place, written)
     code, keys, chosen = written
-    tests = {key: _catch(function) for key, function in eval(code, _get_names()).items()}
+    tests: dict[str, Test] = eval(code, _get_names())
     rules = tuple(
-        Rule(path, data, *(tests.get(key, _always) for key in given))
-        for (path, data), given in zip(found, keys, strict=True)
+        Rule(path, data, *(tests.get(key) for key in given)) for (path, data), given in zip(found, keys, strict=True)
     )
     associations = schema.data["meta"]["associations"]
     return RuleBook(
-        rules, tuple(_make_association(name, rule, tests.get(chosen[name], _always)) for name, rule in
-        associations.items())
-    )  # fmt: skip
+        rules,
+        tuple(
+            _make_association(name, rule, tests.get(kind), tests.get(rest))
+            for (name, rule), (kind, rest, _) in zip(associations.items(), chosen, strict=True)
+        ),
+    )
 
 
 def _write_functions(schema: Schema, rules: list[dict[str, Any]]) -> _Written:
@@ -108,9 +108,7 @@ def _write_functions(schema: Schema, rules: list[dict[str, Any]]) -> _Written:
     sources: dict[str, str] = {}
     keys = [_write_rule(rule, sources) for rule in rules]
     associations = schema.data["meta"]["associations"]
-    chosen: dict[str, str] = {
-        name: _write_all(rule.get("selectors", ()), sources) for name, rule in associations.items()
-    }
+    chosen = [_write_rule(rule, sources) for rule in associations.values()]
     body = ",\n".join(f"{key!r}: {source}" for key, source in sources.items())
     return compile(f"{{{body}}}", "<BIDS schema>", "eval"), keys, chosen
 
@@ -143,7 +141,7 @@ def _write_rule(rule: dict[str, Any], sources: dict[str, str]) -> tuple[str, str
     """Enter the functions of a rule; return their keys, empty for those that hold always."""
     kind: list[str] = []
     rest: list[str] = []
-    for text in rule["selectors"]:
+    for text in rule.get("selectors", ()):
         (kind if find_names(parse(text)) <= _FIXED else rest).append(text)
     return _write_all(kind, sources), _write_all(rest, sources), _write_all(rule.get("checks", ()), sources)
 
@@ -157,17 +155,14 @@ def _write_all(texts: Any, sources: dict[str, str]) -> str:
     return key
 
 
-def _catch(function: Callable[[Context], Any]) -> Callable[[Context], bool]:
-    """Return a test that fails where the expression throws."""
-    thrown = javascript.ThrownError
-
-    def test(context: Context) -> bool:
-        try:
-            return bool(function(context))
-        except thrown:
-            return False
-
-    return test
+def holds(test: Test | None, context: Context) -> bool:
+    """Return whether a test holds; one that throws does not, and where there is none, all is well."""
+    if test is None:
+        return True
+    try:
+        return bool(test(context))
+    except javascript.ThrownError:
+        return False
 
 
 def _get_names() -> dict[str, Any]:
@@ -180,13 +175,14 @@ def _throw() -> Any:
     raise javascript.ThrownError
 
 
-def _make_association(name: str, rule: dict[str, Any], selects: Callable[[Context], bool]) -> Association:
+def _make_association(name: str, rule: dict[str, Any], by_kind: Test | None, by_file: Test | None) -> Association:
     target = rule["target"]
     extension = target.get("extension", ())
     extensions = (extension,) if isinstance(extension, str) else tuple(extension)
     return Association(
         name,
-        selects,
+        by_kind,
+        by_file,
         target.get("suffix", ""),
         extensions,
         tuple(target.get("entities", ())),

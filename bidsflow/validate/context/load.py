@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bidsflow.errors import FileFault
 from bidsflow.validate.compile.javascript import UNDEFINED, same
+from bidsflow.validate.compile.rules import Association, holds
 from bidsflow.validate.context.context import Context, Dataset
 from bidsflow.validate.context.inheritance import AmbiguousError, find_inherited
 from bidsflow.validate.context.walk import File
@@ -22,7 +23,6 @@ from bidsflow.validate.readers.tsv import load_headerless, load_tsv
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bidsflow.validate.compile.rules import Association
 
 _TIFF_EXTENSIONS: Final = (".tif", ".btf")
 
@@ -53,6 +53,7 @@ class Loader:
     whole: frozenset[str] = frozenset()
     read_headers: bool = True
     used: list[File] = field(default_factory=list)
+    _by_kind: dict[tuple[str, str, str], list[Association]] = field(default_factory=dict)
     _modalities: dict[str, str] = field(default_factory=dict)
     _jsons: dict[str, dict[str, Any] | FileFault] = field(default_factory=dict)
     _tables: dict[str, dict[str, list[str]] | FileFault] = field(default_factory=dict)
@@ -162,8 +163,12 @@ class Loader:
 
     def _add_associations(self, context: Context, issues: list[Issue]) -> None:
         """Find the files that belong to one, and read of them what expressions ask for."""
-        for rule in self.associations:
-            if not rule.selects(context):
+        kind = (context.datatype, context.suffix, context.extension)
+        rules = self._by_kind.get(kind)
+        if rules is None:
+            rules = self._by_kind[kind] = [rule for rule in self.associations if holds(rule.by_kind, context)]
+        for rule in rules:
+            if rule.by_file and not holds(rule.by_file, context):
                 continue
             nearest = find_inherited(context.file, rule.suffix, rule.extensions, rule.free, inherit=rule.inherit)
             try:

@@ -91,9 +91,23 @@ class Folder:
         By name, sorted.
     links : list of Link
         What leads nowhere.
+    unread : str
+        The path on disk as long as the folder has not been listed; it is when something is looked for in it.
     """
 
-    __slots__ = ("_by_kind", "_digest", "_lowered", "files", "folders", "links", "name", "parent", "path", "viewed")
+    __slots__ = (
+        "_by_kind",
+        "_digest",
+        "_lowered",
+        "files",
+        "folders",
+        "links",
+        "name",
+        "parent",
+        "path",
+        "unread",
+        "viewed",
+    )
 
     def __init__(self, name: str, path: str, parent: Folder | None) -> None:
         self.name = name
@@ -102,6 +116,7 @@ class Folder:
         self.files: dict[str, File] = {}
         self.folders: dict[str, Folder] = {}
         self.links: list[Link] = []
+        self.unread = ""
         self.viewed = False
         self._by_kind: dict[tuple[str, str], list[File]] | None = None
         self._digest: bytes | None = None
@@ -143,6 +158,12 @@ class Folder:
         for folder in self.folders.values():
             folder.forget()
 
+    def read(self) -> None:
+        """List the folder, and those below, if that was put off."""
+        disk, self.unread = self.unread, ""
+        if disk:
+            _fill(self, disk, ())
+
     def find(self, path: str) -> File | Folder | None:
         """Return what lies at a path below the folder, without leading slash."""
         folder = self
@@ -152,6 +173,8 @@ class Folder:
             if below is None:
                 return None
             folder = below
+            if folder.unread:
+                folder.read()
         return folder.files.get(name) or folder.folders.get(name)
 
     def walk(self) -> Iterator[File]:
@@ -161,7 +184,7 @@ class Folder:
             yield from folder.walk()
 
 
-def read_tree(root: str, skip: frozenset[str] = frozenset()) -> Folder:
+def read_tree(root: str, skip: frozenset[str] = frozenset(), only: tuple[str, ...] | None = None) -> Folder:
     """Return the tree below a folder, without names that begin with a dot (``.bidsignore`` at the root stays).
 
     Parameters
@@ -170,6 +193,8 @@ def read_tree(root: str, skip: frozenset[str] = frozenset()) -> Folder:
         The dataset.
     skip : frozenset of str
         Names at the root that are left out.
+    only : tuple of str, optional
+        Paths with a leading slash: subjects that none of them concerns are listed when something is looked for there.
 
     Returns
     -------
@@ -182,11 +207,18 @@ def read_tree(root: str, skip: frozenset[str] = frozenset()) -> Folder:
     """
     tree = Folder("", "", None)
     found = Path(root).stat()
-    _fill(tree, root, ((found.st_dev, found.st_ino),), skip)
+    tops = None if only is None else frozenset(path.split("/")[1] for path in only)
+    _fill(tree, root, ((found.st_dev, found.st_ino),), skip, tops)
     return tree
 
 
-def _fill(folder: Folder, disk: str, above: tuple[tuple[int, int], ...], skip: frozenset[str] = frozenset()) -> None:
+def _fill(
+    folder: Folder,
+    disk: str,
+    above: tuple[tuple[int, int], ...],
+    skip: frozenset[str] = frozenset(),
+    tops: frozenset[str] | None = None,
+) -> None:
     """List a folder, and those below."""
     try:
         with os.scandir(disk) as listing:
@@ -216,6 +248,9 @@ def _fill(folder: Folder, disk: str, above: tuple[tuple[int, int], ...], skip: f
                 continue
             below = Folder(name, path, folder)
             folder.folders[name] = below
+            if tops is not None and name not in tops and name.startswith("sub-"):
+                below.unread = entry.path
+                continue
             _fill(below, entry.path, (*above, place))
 
 

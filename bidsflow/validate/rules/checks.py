@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bidsflow.validate.compile.rules import holds
 from bidsflow.validate.issues import Issue, Severity
 
 if TYPE_CHECKING:
@@ -18,10 +19,10 @@ def make_check(rule: Rule) -> Callable[[Context], Iterator[Issue]]:
     issue = rule.data.get("issue", {})
     code = issue.get("code", "CHECK_ERROR")
     severity = Severity(issue.get("level", "error"))
-    holds, path = rule.holds, rule.path
+    test, path = rule.holds, rule.path
 
     def check(context: Context) -> Iterator[Issue]:
-        if not holds(context):
+        if not holds(test, context):
             yield Issue(code, severity, context.path[1:], rule=path)
 
     return check

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from bidsflow.validate.context.context import Dataset
     from bidsflow.validate.context.walk import File, Folder
+    from bidsflow.validate.options import Options
 
 _STANDALONE: Final = ("dataset_description.json", "genetic_info.json")
 CITATION: Final = "CITATION.cff"
@@ -48,6 +49,25 @@ def check_citation_file(dataset: Dataset) -> Iterator[Issue]:
         return
     for where, message in errors:
         yield Issue("CITATION_CFF_VALIDATION_ERROR", Severity.ERROR, CITATION, where, message)
+
+
+def check_scope(dataset: Dataset, options: Options) -> Iterator[Issue]:
+    """Give what is there and was not to be: another type of dataset, data of a modality."""
+    if options.dataset_types and dataset.kind not in options.dataset_types:
+        message = f'"DatasetType": "{dataset.kind}"'
+        yield Issue("UNSUPPORTED_DATASET_TYPE", Severity.ERROR, "dataset_description.json", "", message)
+    if not options.blacklist_modalities:
+        return
+    rules = dataset.schema["rules"]["modalities"]
+    banned = {
+        datatype for name in options.blacklist_modalities for datatype in rules.get(name.lower(), {})["datatypes"]
+    }
+    for name, subject in dataset.tree.folders.items():
+        if name.startswith("sub-"):
+            sessions = [below for key, below in subject.folders.items() if key.startswith("ses-")]
+            for folder in (subject, *sessions):
+                for datatype in banned & folder.folders.keys():
+                    yield Issue("BLACKLISTED_MODALITY", Severity.ERROR, f"{folder.path}/{datatype}"[1:])
 
 
 def _walk_seen(dataset: Dataset, folder: Folder) -> Iterator[File]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bidsflow.validate.issues import Issue, Severity
-from bidsflow.validate.rules.jsonschema import compile_schema
+from bidsflow.validate.rules.jsonschema import SchemaError, compile_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from bidsflow.validate.compile.rules import Rule
     from bidsflow.validate.context.context import Context
@@ -30,16 +31,33 @@ class _Field(NamedTuple):
     condition: tuple[str, str, Severity | None] | None
     code: str
     message: str
-    errors: Callable[[Any], list[Any]]
+    errors: Callable[[Any], Sequence[SchemaError]]
 
 
-def make_fields(rule: Rule, schema: dict[str, Any]) -> Callable[[Context], Iterator[Issue]]:
+class Definitions:
+    """What the schema says of the values of each key, made into functions when the first value is met."""
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        self.known: dict[str, Any] = schema["objects"]["metadata"]
+        formats = schema["objects"]["formats"]
+        self._patterns = {name: form["pattern"] for name, form in formats.items() if "pattern" in form}
+        self._functions: dict[str, Callable[[Any], Sequence[SchemaError]]] = {}
+
+    def find_errors(self, name: str, value: Any) -> Sequence[SchemaError]:
+        """Return what is wrong with a value, by the name that the schema has for its key."""
+        function = self._functions.get(name)
+        if function is None:
+            function = self._functions[name] = compile_schema(self.known[name], self._patterns)
+        return function(value)
+
+
+def make_fields(rule: Rule, definitions: Definitions) -> Callable[[Context], Iterator[Issue]]:
     """Return a function that gives what a rule misses, or finds wrong, among the keys of a file.
 
     Issues about a value in a sidecar are located at the sidecar, and are the same for all files that inherit it;
     whoever gathers them keeps them once.
     """
-    fields = tuple(_read_fields(rule.data["fields"], schema))
+    fields = tuple(_read_fields(rule.data["fields"], definitions))
     if rule.path.startswith("rules.sidecar"):
         return _make_sidecar_check(rule, fields)
     return _make_json_check(rule, fields)
@@ -83,10 +101,9 @@ def _make_json_check(rule: Rule, fields: tuple[_Field, ...]) -> Callable[[Contex
     return check
 
 
-def _read_fields(fields: dict[str, Any], schema: dict[str, Any]) -> Iterator[_Field]:
-    formats = schema["objects"]["formats"]
+def _read_fields(fields: dict[str, Any], definitions: Definitions) -> Iterator[_Field]:
     for name, requirement in fields.items():
-        definition = schema["objects"]["metadata"][name]
+        definition = definitions.known[name]
         detailed = requirement if isinstance(requirement, dict) else {"level": requirement}
         issue = detailed.get("issue", {})
         found = _ADDENDUM.search(detailed.get("level_addendum", ""))
@@ -96,7 +113,7 @@ def _read_fields(fields: dict[str, Any], schema: dict[str, Any]) -> Iterator[_Fi
             (found[2], found[3], _SEVERITIES[found[1]]) if found else None,
             issue.get("code", "") if issue.get("message") else "",
             f"Field description: {definition.get('description', '')}",
-            compile_schema(definition, formats),
+            partial(definitions.find_errors, name),
         )
 
 
@@ -113,6 +130,6 @@ def _miss(field: _Field, context: Context, rule: str, kind: str) -> Iterator[Iss
     yield Issue(code, severity, context.path[1:], field.key, field.message, rule)
 
 
-def _report(field: _Field, error: Any, location: str, rule: str, affects: tuple[str, ...]) -> Issue:
+def _report(field: _Field, error: SchemaError, location: str, rule: str, affects: tuple[str, ...]) -> Issue:
     message = f"{error.message}\n\n{field.message}"
     return Issue("JSON_SCHEMA_VALIDATION_ERROR", Severity.ERROR, location, field.key, message, rule, affects)
