@@ -1,4 +1,4 @@
-"""What a validation costs, beside the reference validator and others. See README.md in this folder.
+"""What a validation costs, beside the reference validator and others.
 
     python benchmarks/validate.py [--subjects 100,500,2000] [--rounds 3] [--bidsval BIN] [--json FILE]
 

@@ -1,4 +1,4 @@
-"""Whether bidsflow finds in datasets what the reference validator finds, issue by issue. See README.md in this folder.
+"""Whether bidsflow finds in datasets what the reference validator finds, issue by issue.
 
     python benchmarks/validator_parity.py [DATASET ...] [--below FOLDER ...] [--modes headers,nohdr,recursive,allrows]
 

@@ -23,28 +23,29 @@ from tests.validate.defects.change import Mutation
 from tests.validate.defects.datasets import BASES
 from tests.validate.defects.mutations import MUTATIONS
 from tests.validate.defects.tree import digest_tree, write_tree
-from tests.validate.defects.verdicts import PROGRAM, Finding, Verdict, ask_reference, find_reference
+from tests.validate.defects.verdicts import KEYS, PROGRAM, Finding, Verdict, ask_reference, find_reference
 
 EXPECTED: Final = Path(__file__).with_name("expected.json")
 
-#: Findings by ``dataset|code|subcode|severity``: where they are, each as often as it was found.
-Packed = dict[str, list[str]]
+#: Findings by ``dataset|code|severity`` and location: the subcodes, each as often as it was found.
+Packed = dict[str, dict[str, list[str]]]
 
 
 def pack(findings: Iterable[Finding]) -> Packed:
-    """Gather findings that differ in their location only."""
+    """Gather findings of one code and place."""
     packed: Packed = {}
-    for *kind, location in sorted(findings):
-        packed.setdefault("|".join(kind), []).append(location)
+    for dataset, code, subcode, severity, location in sorted(findings):
+        packed.setdefault(f"{dataset}|{code}|{severity}", {}).setdefault(location, []).append(subcode)
     return packed
 
 
-def unpack(packed: Mapping[str, Sequence[str]]) -> Counter[Finding]:
-    """Return the findings again; no code, subcode or dataset of the table has a ``|`` in it."""
+def unpack(packed: Mapping[str, Mapping[str, Sequence[str]]]) -> Counter[Finding]:
+    """Return the findings again; no code and no dataset of the table has a ``|`` in it."""
     found: Counter[Finding] = Counter()
-    for kind, locations in packed.items():
-        dataset, code, subcode, severity = kind.split("|")
-        found.update((dataset, code, subcode, severity, location) for location in locations)
+    for kind, places in packed.items():
+        dataset, code, severity = kind.split("|")
+        for location, subcodes in places.items():
+            found.update((dataset, code, subcode, severity, location) for subcode in subcodes)
     return found
 
 
@@ -68,7 +69,7 @@ def expected_verdict(record: Mapping[str, Any], mutation: Mutation, mode: str) -
 def ask_all(
     mutations: Sequence[Mutation], program: Path, jobs: int, cache: Path | None = None
 ) -> list[dict[str, Verdict]]:
-    """Return what the reference says of each, by mode; answers are kept in, and taken from, the folder `cache`."""
+    """Return what the reference says of each, by mode, with the rules; answers are kept in the folder `cache`."""
     root = Path(tempfile.mkdtemp(prefix="defects-"))
 
     def ask(mutation: Mutation) -> dict[str, Verdict]:
@@ -78,7 +79,7 @@ def ask_all(
             return {mode: _verdict(found) for mode, found in json.loads(kept.read_text()).items()}
         folder = write_tree(tree, root / mutation.name)
         try:
-            verdicts = {mode: ask_reference(program, folder, mode) for mode in mutation.modes}
+            verdicts = {mode: ask_reference(program, folder, mode, (*KEYS, "rule")) for mode in mutation.modes}
         finally:
             shutil.rmtree(folder)
         if kept:
@@ -98,20 +99,30 @@ def _verdict(found: list[list[str]] | None) -> Verdict:
 
 
 def make_record(mutations: Sequence[Mutation], verdicts: Sequence[Mapping[str, Verdict]]) -> dict[str, Any]:
-    """Put the record together."""
-    bases = {mutation.base: verdict["headers"] for mutation, verdict in zip(mutations, verdicts, strict=True)
-             if mutation.name == f"valid_{mutation.base}"}  # fmt: skip
+    """Put the record together: what was found in each, and the rules of the schema that found something in any."""
+    rules = {finding[5] for by_mode in verdicts for verdict in by_mode.values() for finding in verdict or ()}
+    plain = [{mode: _without_rules(verdict) for mode, verdict in by_mode.items()} for by_mode in verdicts]
+    bases = {
+        mutation.base: by_mode["headers"]
+        for mutation, by_mode in zip(mutations, plain, strict=True)
+        if mutation.name == f"valid_{mutation.base}"
+    }
     return {
         "reference": f"{PROGRAM} {metadata.version(PROGRAM)}",
+        "rules": sorted(rules - {""}),
         "bases": {base: pack(verdict or ()) for base, verdict in bases.items()},
         "mutations": {
             mutation.name: {
                 "tree": digest_tree(mutation.apply(BASES[mutation.base]())),
-                "verdicts": {mode: _change(bases[mutation.base], verdict) for mode, verdict in verdicts_.items()},
+                "verdicts": {mode: _change(bases[mutation.base], verdict) for mode, verdict in by_mode.items()},
             }
-            for mutation, verdicts_ in zip(mutations, verdicts, strict=True)
+            for mutation, by_mode in zip(mutations, plain, strict=True)
         },
     }
+
+
+def _without_rules(verdict: Verdict) -> Verdict:
+    return None if verdict is None else tuple(sorted(finding[:5] for finding in verdict))
 
 
 def _change(base: Verdict, verdict: Verdict) -> dict[str, Packed] | None:
@@ -127,7 +138,7 @@ def write_record(record: Mapping[str, Any], path: Path = EXPECTED) -> None:
     def line(value: object) -> str:
         return json.dumps(value, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
 
-    lines = ["{", f'"reference": {line(record["reference"])},']
+    lines = ["{", f'"reference": {line(record["reference"])},', f'"rules": {line(record["rules"])},']
     for key in ("bases", "mutations"):
         rows = [f"{line(name)}: {line(value)}" for name, value in record[key].items()]
         lines += [f'"{key}": {{', ",\n".join(rows), "}," if key == "bases" else "}"]

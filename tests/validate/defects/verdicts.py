@@ -71,10 +71,10 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def ask_reference(program: Path, root: Path, mode: str) -> Verdict:
+def ask_reference(program: Path, root: Path, mode: str, keys: Sequence[str] = KEYS) -> Verdict:
     """Return what the reference says; needs no network."""
     document = run_validator([str(program), str(root), "--json", *MODES[mode]])
-    return None if document is None else read_verdict(document)
+    return None if document is None else read_verdict(document, keys)
 
 
 def run_validator(command: Sequence[str], timeout: float = 600) -> Mapping[str, Any] | None:

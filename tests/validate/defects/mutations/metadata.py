@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 from tests.validate.defects.change import drop, edit, field, mutation, no_field, put, put_text, recode
 from tests.validate.defects.content import image, to_json
 
@@ -290,6 +293,56 @@ FIELDS = (
     mutation("fmap_direction_sign", "fieldmaps", field("sub-04/fmap/sub-04_dir-AP_epi.json", PhaseEncodingDirection="-j")),
 )  # fmt: skip
 
+#: All names of fields that schema 1.2.7 knows. Kept here so that another schema does not make other datasets.
+NAMES = tuple(Path(__file__).parent.parent.joinpath("fields.txt").read_text().split())
+
+_WRONG: dict[str, Any] = {
+    "text": "text",
+    "empty": "",
+    "number": -1.5,
+    "boolean": True,
+    "null": None,
+    "list": [],
+    "texts": ["text", ""],
+    "numbers": [1, -2.5],
+    "object": {"a": {"b": 1}},
+}
+
+#: Files that get all fields at once, each dataset in one go.
+_FILES = {
+    "mri": ["T1w.json", TASK, "sub-01/dwi/sub-01_dwi.json", "sub-01/fmap/sub-01_dir-AP_epi.json", "participants.json"],
+    "sessions": ["sub-01/ses-01/func/sub-01_ses-01_task-rest_physio.json", "bold.json"],
+    "fieldmaps": ["sub-01/fmap/sub-01_phasediff.json", "sub-02/fmap/sub-02_phase1.json", "sub-03/fmap/sub-03_fieldmap.json"],
+    "asl": ["sub-01/perf/sub-01_asl.json", "sub-01/perf/sub-01_m0scan.json"],
+    "qmri": ["sub-01/anat/sub-01_flip-1_VFA.json", "sub-01/anat/sub-01_inv-1_MP2RAGE.json", "sub-01/anat/sub-01_PDT2.json"],
+    "mrs": ["sub-01/mrs/sub-01_svs.json", "sub-01/mrs/sub-01_mrsi.json"],
+    "eeg": [EEG, "sub-01/eeg/sub-01_coordsystem.json", "sub-01/eeg/sub-01_electrodes.json"],
+    "ieeg": ["sub-01/ieeg/sub-01_task-go_ieeg.json", "sub-01/ieeg/sub-01_space-ACPC_coordsystem.json"],
+    "emg": ["sub-01/emg/sub-01_task-grip_emg.json", "sub-01/emg/sub-01_space-hand_coordsystem.json"],
+    "meg": ["sub-01/meg/sub-01_task-go_meg.json", "sub-01/meg/sub-01_coordsystem.json"],
+    "nirs": ["sub-01/nirs/sub-01_task-go_nirs.json", "sub-01/nirs/sub-01_coordsystem.json"],
+    "motion": ["sub-01/motion/sub-01_task-walk_tracksys-imu_motion.json"],
+    "pet": [PET, BLOOD],
+    "micr": ["sub-01/micr/sub-01_sample-A_SPIM.json", "sub-01/micr/sub-01_sample-B_chunk-1_SEM.json"],
+    "beh": ["sub-01/beh/sub-01_task-look_recording-eye1_physio.json", "sub-01/beh/sub-01_task-look_events.json",
+            "sub-01/beh/sub-01_task-look_beh.json", "sub-01/beh/sub-01_task-look_recording-eye1_physioevents.json"],
+    "extras": [DESCRIPTION, "genetic_info.json", "phenotype/mood.json"],
+    "derivative": ["sub-01/anat/sub-01_space-MNI152NLin2009cAsym_res-2_desc-preproc_T1w.json",
+                   "sub-01/anat/sub-01_desc-brain_mask.json", "sub-01/func/sub-01_task-rest_desc-preproc_bold.json"],
+    "atlas": ["atlas-Small_description.json"],
+}  # fmt: skip
+
+ALL_FIELDS = tuple(
+    mutation(f"all_fields_{kind}_{base}", base, *(field(path, **dict.fromkeys(NAMES, value)) for path in paths))
+    for base, paths in _FILES.items()
+    for kind, value in _WRONG.items()
+)
+
+#: Sidecars that say nothing: what is required of each kind of file, and what is recommended.
+NO_FIELDS = tuple(
+    mutation(f"no_fields_{base}", base, *(put(path, b"{}") for path in paths)) for base, paths in _FILES.items()
+)
+
 INHERITANCE = (
     mutation("inherit_override", "mri", field(T1, EchoTime=0.004)),
     mutation("inherit_override_equal_value", "mri", field(T1, EchoTime=0.003)),
@@ -365,4 +418,4 @@ CITATION = (
     mutation("citation_in_subject", "extras", put_text("sub-01/CITATION.cff", "title: x\n")),
 )  # fmt: skip
 
-MUTATIONS = (*JSON, *DATASET, *FIELDS, *INHERITANCE, *CITATION)
+MUTATIONS = (*JSON, *DATASET, *FIELDS, *ALL_FIELDS, *NO_FIELDS, *INHERITANCE, *CITATION)
