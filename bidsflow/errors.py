@@ -167,6 +167,62 @@ class ToolError(BidsflowError, RuntimeError):
         return f"{self.tool}: {self.reason}" + (f". {self.hint}" if self.hint else "")
 
 
+class ExpressionError(BidsflowError, ValueError):
+    """A selector or check of a BIDS schema is not of the schema's language."""
+
+    def __init__(self, expression: str, at: str) -> None:
+        super().__init__(expression, at)
+        self.expression = expression
+        self.at = at
+
+    def __str__(self) -> str:
+        return f"cannot read the schema's expression {' '.join(self.expression.split())!r} at {self.at!r}"
+
+
+class SchemaError(BidsflowError, ValueError):
+    """There is no such BIDS schema, or what is there is none.
+
+    Attributes
+    ----------
+    wanted : str
+        The version or path that was asked for.
+    reason : str
+        What was found instead, and what to do.
+    """
+
+    def __init__(self, wanted: str, reason: str) -> None:
+        super().__init__(wanted, reason)
+        self.wanted = wanted
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"cannot use the BIDS schema {self.wanted}: {self.reason}"
+
+
+class ConfigError(BidsflowError, ValueError):
+    """The configuration of a validation cannot be used.
+
+    Attributes
+    ----------
+    where : str
+        The file.
+    problems : tuple of str
+        What is wrong, each with its place.
+    """
+
+    exit_code = 65
+
+    def __init__(self, where: str, problems: tuple[str, ...]) -> None:
+        super().__init__(where, problems)
+        self.where = where
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return f"{self.where}: the configuration cannot be used\n" + "\n".join(
+            f"  - {problem}" for problem in self.problems
+        )
+
+
 class PipelineError(BidsflowError, RuntimeError):
     """A pipeline cannot be found, or its declaration is wrong."""
 
