@@ -31,9 +31,15 @@ def describe_setting(pipeline: Pipeline, params: Mapping[str, Any]) -> Setting:
     Raises
     ------
     PipelineError
-        If its text refers to what it does not list.
+        If its text refers to what it does not list, or cannot be made.
     """
-    body = str(load(pipeline.methods)(pipeline.params(**params))) if pipeline.methods else ""
+    try:
+        body = str(load(pipeline.methods)(pipeline.params(**params))) if pipeline.methods else ""
+    except PipelineError:
+        raise
+    except Exception as error:  # a pipeline may raise anything
+        reason = f"its methods text cannot be made ({type(error).__name__}: {error})"
+        raise PipelineError(pipeline.name, reason) from error
     known = {one.key for one in (*COMMON, *pipeline.citations)}
     if unknown := [key for key in dict.fromkeys(_REFERENCE.findall(body)) if key not in known]:
         raise PipelineError(pipeline.name, f"its methods text refers to {', '.join(unknown)}, which it does not list")

@@ -18,6 +18,7 @@ from bidsflow.app.faults import Fault, sort_issues
 from bidsflow.app.group import plan_group, run_group
 from bidsflow.app.inputs import Inputs, Participant, find_inputs
 from bidsflow.app.invocation import Invocation
+from bidsflow.app.methods import describe_setting
 from bidsflow.app.outcome import Event, Outcome, Tell
 from bidsflow.app.participant import clean_work, stage_report
 from bidsflow.app.places import check_places
@@ -57,6 +58,7 @@ def run(pipeline: Pipeline, call: Invocation, tell: Tell = lambda event: None) -
         If the user interrupts; the same command goes on from there.
     """
     check_places(pipeline, call)
+    describe_setting(pipeline, call.params)  # what is wrong with it is told now, not when participants are done
     labels = choose_participants(call.bids_dir, call.selection)
     run_id = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
     if call.reports_only:

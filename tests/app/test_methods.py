@@ -45,6 +45,11 @@ def test_reference_that_the_pipeline_does_not_list_is_told(toy: Pipeline) -> Non
         describe_setting(replace(toy, citations=()), {})
 
 
+def test_text_that_cannot_be_made_is_told(toy: Pipeline) -> None:
+    with pytest.raises(PipelineError, match=r"its methods text cannot be made \(TypeError: "):
+        describe_setting(replace(toy, methods="toy_pipeline.steps:scale"), {})
+
+
 def test_reference_of_an_older_version_is_listed_by_its_key(toy: Pipeline) -> None:
     text = methods_text(toy, describe(toy, "As in [@Old1999].", version="0.9"))
     assert "toy* 0.9" in text

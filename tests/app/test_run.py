@@ -622,6 +622,14 @@ def test_broken_workflow_ends_each_participant_with_a_page(toy_folder: Path, dat
     assert "SyntaxError" in outcome.pages[0].read_text()
 
 
+def test_methods_text_that_cannot_be_made_is_told_before_anything_runs(call: Call, toy: Pipeline) -> None:
+    """Not after hours, when the first participant is done."""
+    events: list[Event] = []
+    with pytest.raises(PipelineError, match="Toy2020, which it does not list"):
+        run(replace(toy, citations=()), call(), events.append)
+    assert "started" not in [event.kind for event in events]
+
+
 def test_group_level_that_fails_is_told_with_a_log(toy: Pipeline, copy: Path) -> None:
     (copy / "out/sub-01/anat/sub-01_desc-scaled_T1w.json").write_text("{}")
     line = (copy / "bids", copy / "out", "group", "--skip-bids-validation")
