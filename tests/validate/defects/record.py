@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import tempfile
 from collections import Counter
@@ -84,7 +85,9 @@ def ask_all(
             shutil.rmtree(folder)
         if kept:
             kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_text(json.dumps(verdicts))
+            part = kept.with_suffix(f".{os.getpid()}")
+            part.write_text(json.dumps(verdicts))
+            part.replace(kept)
         return verdicts
 
     try:
