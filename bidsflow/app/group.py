@@ -108,7 +108,8 @@ def _leave_out(label: str, why: str) -> str:
 
 def _nobody(call: Invocation, stock: Stock) -> RunError:
     why = "".join(f"\n  - {note}" for note in stock.notes)
-    return RunError(f"{call.output_dir}: no participant is done{why}", "Run the participant level first")
+    what = "no participant is done" if not why else "there are no results of today's images"
+    return RunError(f"{call.output_dir}: {what}{why}", "Run the participant level first")
 
 
 def run_group(pipeline: Pipeline, call: Invocation, outcome: Outcome, tell: Tell) -> Outcome:
