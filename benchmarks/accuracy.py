@@ -1,0 +1,209 @@
+"""How far qc is off, where the truth is known: the phantom's answer key against what qc measures.
+
+    python benchmarks/accuracy.py [--sizes small medium] [--dialects classic enhanced] [--seeds 0] [--json]
+
+For each size, dialect and seed a person is scanned twice, once moving (as the phantom does) and once lying still; both
+are converted and go through `bidsflow run qc`, with its own masks and tissues. Known are: displacement from the poses
+in the answer key; noise, which the phantom adds; tSNR from the signal of the still head over that noise, and so `snrd`
+of tissues; `snr`, which is signal over its spread, from the phantom's own tissues; tissues from the label map. A row is a measure: known, measured, and how far that is off in percent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from bidsflow_pipelines.engines.motion import centre_of_grid, to_row
+from bidsflow_pipelines.engines.surface import measure_overlap
+from numpy.typing import NDArray
+from scipy.ndimage import binary_erosion
+from scipy.stats import chi2
+
+from bidsflow.phantom import Pose, Truth, write
+from bidsflow.phantom.render import NOISE
+
+_BRAIN = ("csf", "gray", "white", "callosum", "corticospinal", "deep-gray")
+_TISSUES = {"csf": ("csf",), "gm": ("gray",), "wm": ("white", "callosum", "corticospinal")}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A measure of an image; `off` is in percent of what is known, None where that is 0."""
+
+    phantom: str
+    image: str
+    measure: str
+    known: float
+    measured: float | None
+
+    @property
+    def off(self) -> float | None:
+        """Return the error in percent."""
+        return None if self.measured is None or not self.known else 100 * (self.measured / self.known - 1)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A phantom, converted, and what qc made of it."""
+
+    truth: Truth
+    maps: Path
+    bids: Path
+    qc: Path
+
+    def path(self, suffix: str) -> Path:
+        """Return where an image of the dataset is, relative to it."""
+        return next(self.bids.rglob(f"*_{suffix}.nii.gz")).relative_to(self.bids)
+
+    def image(self, suffix: str) -> nib.Nifti1Image:
+        """Return an image of the dataset."""
+        return nib.load(self.bids / self.path(suffix))
+
+    def measures(self, suffix: str) -> dict[str, Any]:
+        """Return what qc measured in it."""
+        place = self.qc / str(self.path(suffix)).replace(".nii.gz", ".json")
+        found: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+        return found
+
+    def labels(self, name: str) -> NDArray[np.int_]:
+        """Return a mask or label map that qc wrote."""
+        return np.asarray(nib.load(next(self.qc.glob(f"sub-*/{name}"))).dataobj).astype(int)
+
+
+def bidsflow(*arguments: object) -> None:
+    """Run a command that has to succeed; what it prints goes to standard error."""
+    subprocess.run([sys.executable, "-m", "bidsflow", *map(str, arguments)], check=True, stdout=2)
+
+
+def scan(folder: Path, series: Sequence[str], size: str, dialect: str, seed: int, *, moves: bool) -> Scan:
+    """Scan a phantom, convert it, and run qc on it."""
+    truth = write(
+        folder / "scan", series=series, size=size, dialect=dialect, seed=seed,
+        edit=lambda one: replace(one, moves=one.moves and moves),
+    )  # fmt: skip
+    bidsflow("convert", folder / "scan" / truth.export, folder / "bids")
+    bidsflow("run", "qc", folder / "bids", folder / "qc", "participant", "--skip-bids-validation", "--coils", "1")
+    return Scan(truth, folder / "scan" / "truth", folder / "bids", folder / "qc")
+
+
+def mean_displacement(truth: Truth, key: str, image: nib.Nifti1Image) -> float:
+    """Return the mean framewise displacement of the phantom, turned about the centre of the image; mm."""
+    centre = centre_of_grid(image.shape, image.affine)
+    rows = np.array(
+        [to_row(np.asarray(Pose(*one).matrix, dtype=np.float64), centre) for one in truth.find_series(key).motion]
+    )
+    steps = np.abs(np.diff(rows, axis=0))
+    return float((steps[:, :3].sum(axis=1) + 50 * steps[:, 3:].sum(axis=1)).mean())
+
+
+def sample_labels(scanned: Scan, image: nib.Nifti1Image) -> NDArray[np.int_]:
+    """Return the index of the phantom's tissue in each voxel of an image, -1 in air."""
+    session = scanned.truth.sessions[0]
+    labels = np.load(scanned.maps / session.label_map)
+    to_labels = np.linalg.inv(np.array(session.label_affine)) @ image.affine
+    index = to_labels[:3, :3] @ np.indices(image.shape[:3]).reshape(3, -1) + to_labels[:3, 3:]
+    index = np.clip(np.rint(index).astype(int), 0, np.array(labels.shape)[:, None] - 1)
+    sampled: NDArray[np.int_] = labels[tuple(index)].reshape(image.shape[:3])
+    return sampled
+
+
+def compare_bold(name: str, moving: Scan, still: Scan) -> Iterator[Row]:
+    """Yield the rows of BOLD: displacement, and tSNR of the head that lies still and of the one that moves."""
+    image = still.image("bold")
+    signal = np.asarray(image.dataobj, dtype=np.float32).mean(axis=3)[still.labels("func/*_mask.nii.gz") > 0]
+    count = image.shape[3]
+    deviation = NOISE * float(np.sqrt(chi2.median(count - 1) / count))  # what half of all voxels exceed
+    known = float(np.median(signal)) / deviation
+    first, second = moving.measures("bold"), still.measures("bold")
+    yield Row(name, "BOLD", "fd_mean", mean_displacement(moving.truth, "rest", image), first["fd_mean"])
+    yield Row(name, "BOLD, still", "fd_mean", 0.0, second["fd_mean"])
+    yield Row(name, "BOLD", "tsnr", known, first["tsnr"])
+    yield Row(name, "BOLD, still", "tsnr", known, second["tsnr"])
+
+
+def compare_dwi(name: str, moving: Scan, still: Scan) -> Iterator[Row]:
+    """Yield the rows of DWI: displacement and noise."""
+    first, second = moving.measures("dwi"), still.measures("dwi")
+    known = mean_displacement(moving.truth, "dwi", still.image("dwi"))
+    yield Row(name, "DWI", "fd_mean", known, first["fd_mean"])
+    yield Row(name, "DWI, still", "fd_mean", 0.0, second["fd_mean"])
+    for measure in ("sigma_pca", "sigma_piesno", "sigma_cc"):
+        yield Row(name, "DWI", measure, NOISE, first[measure])
+        yield Row(name, "DWI, still", measure, NOISE, second[measure])
+
+
+def compare_anat(name: str, scanned: Scan, suffix: str) -> Iterator[Row]:
+    """Yield the rows of an anatomical image: SNR from the noise of the air, contrast, and where tissues are."""
+    image, found = scanned.image(suffix), scanned.measures(suffix)
+    data, truth = np.asarray(image.dataobj, dtype=np.float32), sample_labels(scanned, image)
+    names = [tissue.name for tissue in scanned.truth.tissues]
+    kind = "" if suffix == "T1w" else suffix
+    brain = scanned.labels(f"anat/sub-*_desc-brain{kind}_mask.nii.gz") > 0
+    found_labels = scanned.labels(f"anat/sub-*_desc-{kind}_dseg.nii.gz" if kind else "anat/sub-??_dseg.nii.gz")
+    whole = np.isin(truth, [names.index(part) for part in _BRAIN])
+    yield Row(name, suffix, "Dice of the brain", 1.0, measure_overlap(brain, whole))
+    signal = {}
+    for rank, (tissue, parts) in enumerate(_TISSUES.items(), start=1):
+        true = np.isin(truth, [names.index(part) for part in parts])
+        yield Row(name, suffix, f"Dice of {tissue}", 1.0, measure_overlap(found_labels == rank, true & brain))
+        inner = binary_erosion(true, iterations=1)
+        signal[tissue] = float(np.median(data[inner]))
+        yield Row(name, suffix, f"snrd_{tissue}", signal[tissue] / NOISE, found[f"snrd_{tissue}"])
+        own = data[true & brain]
+        yield Row(name, suffix, f"snr_{tissue}", float(np.median(own) / np.std(own)), found[f"snr_{tissue}"])
+    ratio = found["summary_gm_median"] / found["summary_wm_median"]
+    yield Row(name, suffix, "median of gm / wm", signal["gm"] / signal["wm"], ratio)
+
+
+def compare(folder: Path, size: str, dialect: str, seed: int) -> Iterator[Row]:
+    """Yield all rows of one phantom."""
+    name = f"{size}, {dialect}, seed {seed}"
+    moving = scan(folder / "moving", ("t1w", "t2w", "rest", "dwi"), size, dialect, seed, moves=True)
+    still = scan(folder / "still", ("rest", "dwi"), size, dialect, seed, moves=False)
+    yield from compare_bold(name, moving, still)
+    yield from compare_dwi(name, moving, still)
+    for suffix in ("T1w", "T2w"):
+        yield from compare_anat(name, moving, suffix)
+
+
+def format_row(row: Row) -> str:
+    """Return a row of a table in Markdown."""
+    measured = "missing" if row.measured is None else f"{row.measured:.3f}"
+    off = "" if row.off is None else f"{row.off:+.1f}"
+    return f"| {row.phantom} | {row.image} | {row.measure} | {row.known:.3f} | {measured} | {off} |"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Compare and print."""
+    parser = argparse.ArgumentParser(description="How far qc is off on phantoms.")
+    parser.add_argument("--sizes", nargs="+", default=["small", "medium"])
+    parser.add_argument("--dialects", nargs="+", default=["classic", "enhanced"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    chosen = parser.parse_args(arguments)
+    if not chosen.json:
+        print("| phantom | image | measure | known | measured | off, % |\n|---|---|---|--:|--:|--:|")
+    rows = []
+    for size in chosen.sizes:
+        for dialect in chosen.dialects:
+            for seed in chosen.seeds:
+                with tempfile.TemporaryDirectory() as folder:
+                    for row in compare(Path(folder), size, dialect, seed):
+                        rows.append(row)
+                        if not chosen.json:
+                            print(format_row(row), flush=True)
+    if chosen.json:
+        print(json.dumps([asdict(row) | {"off": row.off} for row in rows], indent=1))
+
+
+if __name__ == "__main__":
+    main()
