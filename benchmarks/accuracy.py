@@ -5,7 +5,8 @@
 For each size, dialect and seed a person is scanned twice, once moving (as the phantom does) and once lying still; both
 are converted and go through `bidsflow run qc`, with its own masks and tissues. Known are: displacement from the poses
 in the answer key; noise, which the phantom adds; tSNR from the signal of the still head over that noise, and so `snrd`
-of tissues; `snr`, which is signal over its spread, from the phantom's own tissues; tissues from the label map. A row is a measure: known, measured, and how far that is off in percent.
+of tissues; `snr`, which is signal over its spread, from the phantom's own tissues; tissues from the label map. A row
+is a measure: known, measured, and how far that is off in percent.
 """
 
 from __future__ import annotations
