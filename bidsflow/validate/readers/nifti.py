@@ -18,7 +18,7 @@ from bidsflow.validate.readers.raw import read_start
 _READ: Final = 1024
 _SIZE_1: Final = 348
 _SIZE_2: Final = 540
-_LOOK_AHEAD: Final = 1 << 15
+_LOOK_AHEAD: Final = 1 << 12
 
 #: dim_info, dim; pixdim; xyzt_units; qform_code, sform_code, quaternion, offsets, srow (offset 39 on).
 _LAYOUT_1: Final = "39xB8h20x8f15xB128x2h6f12f"
@@ -66,17 +66,21 @@ def _inflate(data: bytes) -> bytes:
     a fault too, while a checksum that does not fit is none. How far we look is bounded.
     """
     inflater = zlib.decompressobj(31)
-    header = b""
     try:
-        header = inflater.decompress(data, _SIZE_2)
-        if inflater.unconsumed_tail:
-            inflater.decompress(inflater.unconsumed_tail, _LOOK_AHEAD)
+        header = inflater.decompress(data, _LOOK_AHEAD)
     except zlib.error as error:
-        if not header or not str(error).endswith("check"):
-            raise FileFault("NIFTI_HEADER_UNREADABLE") from None
+        header = _inflate_header(data) if str(error).endswith("check") else b""
     if inflater.unused_data or (len(header) < _SIZE_2 and not inflater.eof):
         raise FileFault("NIFTI_HEADER_UNREADABLE")
-    return header.ljust(_SIZE_2, b"\0")
+    return header[:_SIZE_2].ljust(_SIZE_2, b"\0")
+
+
+def _inflate_header(data: bytes) -> bytes:
+    """Return the header in a gzip file whose checksum does not fit; nothing where it ends before the header does."""
+    try:
+        return zlib.decompressobj(31).decompress(data, _SIZE_2)
+    except zlib.error:
+        return b""
 
 
 def _byte_order(data: bytes, size: int) -> str:
@@ -177,22 +181,29 @@ def axis_codes(affine: Affine) -> list[str] | None:
     >>> axis_codes(((-2.0, 0.0, 0.0, 90.0), (0.0, 0.1, 2.0, -90.0), (0.0, 2.0, -0.1, -90.0)))
     ['L', 'S', 'A']
     """
-    if not all(math.isfinite(value) for row in affine for value in row):
+    if not math.isfinite(sum(map(sum, affine))) and not all(math.isfinite(value) for row in affine for value in row):
         return None
-    x, y, z = ([row[axis] for row in affine] for axis in range(3))
-    x = _unit(x)
-    y = _unit(_less(y, _scaled(x, _dot(x, y))))
-    along_x, along_y = _scaled(x, _dot(x, z)), _scaled(y, _dot(y, z))
-    z = _unit(_less(z, [one + other for one, other in zip(along_x, along_y, strict=True)]))
+    first, second, third = affine
+    x = _unit(first[0], second[0], third[0])
+    y0, y1, y2 = first[1], second[1], third[1]
+    along = x[0] * y0 + x[1] * y1 + x[2] * y2
+    y = _unit(y0 - x[0] * along, y1 - x[1] * along, y2 - x[2] * along)
+    z0, z1, z2 = first[2], second[2], third[2]
+    along_x, along_y = x[0] * z0 + x[1] * z1 + x[2] * z2, y[0] * z0 + y[1] * z1 + y[2] * z2
+    z = _unit(
+        z0 - (x[0] * along_x + y[0] * along_y),
+        z1 - (x[1] * along_x + y[1] * along_y),
+        z2 - (x[2] * along_x + y[2] * along_y),
+    )
     axes = (x, y, z)
     sizes = [[abs(value) for value in axis] for axis in axes]
-    largest = [math.nan if any(map(math.isnan, size)) else max(size) for size in sizes]
+    largest = [max(size) for size in sizes]
+    order = sorted(range(3), key=lambda axis: largest[axis], reverse=True)
+    if any(map(math.isnan, map(sum, sizes))):  # no order suits NaN; this is what a stable sort makes of it
+        largest = [math.nan if any(map(math.isnan, size)) else max(size) for size in sizes]
+        order = sorted(range(3), key=cmp_to_key(lambda one, other: _compare(largest[other], largest[one])))
     codes = ["", "", ""]
-
-    def compare(one: int, other: int) -> int:
-        return (largest[other] > largest[one]) - (largest[other] < largest[one])
-
-    for axis in sorted(range(3), key=cmp_to_key(compare)):
+    for axis in order:
         size = sizes[axis]
         best = 0
         for place in (1, 2):
@@ -204,18 +215,11 @@ def axis_codes(affine: Affine) -> list[str] | None:
     return codes
 
 
-def _dot(one: list[float], other: list[float]) -> float:
-    return one[0] * other[0] + one[1] * other[1] + one[2] * other[2]
+def _compare(one: float, other: float) -> int:
+    return (one > other) - (one < other)
 
 
-def _scaled(vector: list[float], factor: float) -> list[float]:
-    return [value * factor for value in vector]
-
-
-def _less(one: list[float], other: list[float]) -> list[float]:
-    return [value - less for value, less in zip(one, other, strict=True)]
-
-
-def _unit(vector: list[float]) -> list[float]:
-    square = _dot(vector, vector)
-    return _scaled(vector, 1 / math.sqrt(square) if square else math.inf)
+def _unit(first: float, second: float, third: float) -> tuple[float, float, float]:
+    square = first * first + second * second + third * third
+    factor = 1 / math.sqrt(square) if square else math.inf
+    return first * factor, second * factor, third * factor

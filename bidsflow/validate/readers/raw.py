@@ -11,6 +11,9 @@ from bidsflow.errors import FileFault
 #: A pipe without a writer would keep `open` waiting for ever.
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
+#: As many bytes are asked for at once, for which there must be room.
+_PIECE: Final = 1 << 16
+
 #: How the reference validator (its runtime, Deno) names what went wrong.
 _NAMES: Final = {
     errno.ENOENT: "NotFound",
@@ -48,15 +51,15 @@ def read_start(path: str, size: int) -> bytes:
     """
     file = open_file(path)
     try:
-        data = os.read(file, size)
+        data = os.read(file, min(size, _PIECE))
         if not data or len(data) == size:
             return data
-        parts = [data]  # pipes and network file systems give less than asked for
+        parts = [data]
         left = size - len(data)
-        while left and (data := os.read(file, left)):
+        while left and (data := os.read(file, min(left, _PIECE))):
             parts.append(data)
             left -= len(data)
-        return b"".join(parts)
+        return b"".join(parts) if len(parts) > 1 else parts[0]
     except OSError as error:
         raise unreadable(error) from None
     finally:
