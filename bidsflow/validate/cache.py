@@ -11,6 +11,7 @@ The memory lies in the user's cache folder, never in the dataset.
 from __future__ import annotations
 
 import os
+from array import array
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
@@ -42,13 +43,28 @@ class Memory:
         Size and times of every file that there was.
     digests : dict of str to bytes
         Of every folder: the names in it and above.
-    verdicts : dict of str to Verdict
-        By path.
+    verdicts : dict of str to tuple
+        By path, as they are written.
     """
 
     stamps: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     digests: dict[str, bytes] = field(default_factory=dict)
-    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    verdicts: dict[str, Any] = field(default_factory=dict)
+
+    def recall(self, tree: Folder, files: Iterable[File]) -> list[Verdict | None]:
+        """Return the verdicts on some files that still hold, in their order."""
+        now = {file.path: (file.size, file.mtime, file.ctime) for file in tree.walk()} if self.verdicts else {}
+        return [self._recall(tree, file, now) for file in files]
+
+    def _recall(self, tree: Folder, file: File, now: dict[str, tuple[int, int, int]]) -> Verdict | None:
+        data = self.verdicts.get(file.path)
+        if data is None or self.digests.get(file.folder.path) != file.folder.digest:
+            return None
+        used, touched = data[2], data[3]
+        if any(path not in now or self.stamps.get(path) != now[path] for path in (file.path, *used)):
+            return None
+        same = all((tree.find(path[1:]) is not None) == there for path, there in touched.items())
+        return _thaw(data) if same else None
 
 
 def find_place(root: str, key: str) -> Path:
@@ -62,8 +78,7 @@ def load_memory(place: Path) -> Memory:
     data = read_data(place)
     if data is None:
         return Memory()
-    stamps, digests, verdicts = data
-    return Memory(stamps, digests, {path: _thaw(verdict) for path, verdict in verdicts.items()})
+    return Memory(*data)
 
 
 def save_memory(place: Path, tree: Folder, files: Iterable[tuple[File, Verdict]], started: int) -> None:
@@ -80,7 +95,11 @@ def save_memory(place: Path, tree: Folder, files: Iterable[tuple[File, Verdict]]
     started : int
         When the tree was read, in nanoseconds since 1970.
     """
-    stamps = {file.path: (file.size, file.mtime, file.ctime) for file in tree.walk() if is_settled(file, started)}
+    stamps = {
+        file.path: (file.size, file.mtime, file.ctime)
+        for file in tree.walk()
+        if is_settled(max(file.mtime, file.ctime), started)
+    }
     kept = {
         file.path: _freeze(verdict) for file, verdict in files if file.path in stamps and verdict.lasting
     }  # fmt: skip
@@ -88,31 +107,36 @@ def save_memory(place: Path, tree: Folder, files: Iterable[tuple[File, Verdict]]
     write_data(place, (stamps, digests, kept))
 
 
-def load_outcome(place: Path, digest: bytes) -> Any:
-    """Return what was remembered as a whole of a tree, if it is still the same; else None."""
+def load_outcome(place: Path, digest: bytes) -> tuple[list[Issue], Any] | None:
+    """Return the issues of a dataset as a whole, and what was kept with them, if nothing has changed in it."""
     data = read_data(place)
-    return data[1] if data is not None and data[0] == digest else None
+    if data is None or data[0] != digest:
+        return None
+    _, heads, paths, head_numbers, path_numbers, rest = data
+    known = [(code, Severity(severity), *more) for code, severity, *more in heads]
+    chosen = map(known.__getitem__, array("L", head_numbers))
+    places = map(paths.__getitem__, array("L", path_numbers))
+    issues = [
+        Issue(code, severity, location, *more) for (code, severity, *more), location in zip(chosen, places, strict=True)
+    ]
+    return issues, rest
 
 
-def save_outcome(place: Path, digest: bytes, outcome: Any) -> None:
-    """Remember something (of what `marshal` writes) of a tree as a whole."""
-    write_data(place, (digest, outcome))
+def save_outcome(place: Path, digest: bytes, issues: Iterable[Issue], rest: Any) -> None:
+    """Remember the issues of a dataset as a whole: each head (all but the location) and each location once."""
+    heads: dict[tuple[Any, ...], int] = {}
+    paths: dict[str, int] = {}
+    head_numbers, path_numbers = array("L"), array("L")
+    for issue in issues:
+        code, severity, location, *more = freeze_issue(issue)
+        head_numbers.append(heads.setdefault((code, severity, *more), len(heads)))
+        path_numbers.append(paths.setdefault(location, len(paths)))
+    write_data(place, (digest, list(heads), list(paths), head_numbers.tobytes(), path_numbers.tobytes(), rest))
 
 
-def digest_tree(tree: Folder) -> bytes:
-    """Return what tells whether anything in a tree has changed: names, sizes, times, links."""
-    seen = blake2b(digest_size=16)
-    for folder in _walk_folders(tree):
-        lines = [f"{folder.path}/", *(f"{link.path}>{link.target}" for link in folder.links)]
-        lines += [f"{file.name}:{file.size}:{file.mtime}:{file.ctime}" for file in folder.files.values()]
-        seen.update("\n".join(lines).encode(errors="surrogateescape"))
-    return seen.digest()
-
-
-def is_settled(file: File, started: int) -> bool:
-    """Return whether a change of a file after it was read would show in its times."""
-    last = max(file.mtime, file.ctime)
-    return last < started - (_TICK_NS if last % _SECOND_NS else _COARSE_TICK_NS)
+def is_settled(changed: int, started: int) -> bool:
+    """Return whether a change after a moment would show in the times of a file that last changed at another."""
+    return changed < started - (_TICK_NS if changed % _SECOND_NS else _COARSE_TICK_NS)
 
 
 def freeze_issue(issue: Issue) -> tuple[Any, ...]:

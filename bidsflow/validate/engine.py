@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +18,7 @@ from bidsflow.validate.compile.rules import compile_rules
 from bidsflow.validate.compile.schema import REFERENCE_VERSION, Schema, load_schema
 from bidsflow.validate.context.context import Dataset, Facts
 from bidsflow.validate.context.load import Loader
-from bidsflow.validate.context.walk import File, Folder, read_tree
+from bidsflow.validate.context.walk import File, Folder, read_tree, survey
 from bidsflow.validate.issues import Issue, Severity, Summary
 from bidsflow.validate.readers.ignore import OPAQUE, IgnoreRules
 from bidsflow.validate.readers.json import load_json
@@ -85,8 +85,7 @@ class Study:
         options, facts = self.options, self.dataset.facts
         shared = (facts["dataset_description"], facts["datatypes"], self.ignored)
         asked = (options.compat, options.max_rows, options.ignore_nifti_headers)
-        text = repr((__version__, self.schema.digest, asked, shared))
-        return blake2b(text.encode(errors="backslashreplace"), digest_size=10).hexdigest()
+        return _hash((__version__, self.schema.digest, asked, shared))
 
     def wants(self, path: str) -> bool:
         """Return whether a file is to be checked; with subjects, those at the root are, too."""
@@ -101,8 +100,8 @@ class Study:
         return self.only is None or any(f"/{location}".startswith(f"{chosen.rstrip('/')}/") for chosen in self.only)
 
 
-@dataclass(slots=True)
-class Findings:
+@dataclass(frozen=True, slots=True)
+class Outcome:
     """What was found in a dataset.
 
     Attributes
@@ -111,10 +110,58 @@ class Findings:
         In the order of the files.
     summary : Summary
         What the dataset holds.
+    bids_version : str
+        That the dataset claims to follow.
     """
 
     issues: list[Issue]
     summary: Summary
+    bids_version: str
+
+
+def validate(root: str, options: Options, only: tuple[str, ...] | None, progress: Progress | None) -> Outcome:
+    """Return what is wrong with a dataset: as it was found the last time, if nothing has changed since.
+
+    Parameters
+    ----------
+    root : str
+        The dataset; those within are left out.
+    options : Options
+        What is asked.
+    only : tuple of str, optional
+        Files and folders, with a leading slash, that are to be checked; by default the subjects of `options`, or all.
+    progress : callable, optional
+        Called now and then with how many files have been checked, and how many there are.
+
+    Returns
+    -------
+    outcome : Outcome
+
+    Raises
+    ------
+    OSError
+        If `root` cannot be listed.
+    SchemaError
+        If there is no such schema.
+    """
+    if not options.cache or only is not None or options.subjects:
+        return check_study(open_study(root, options, only), progress)
+    asked = (
+        __version__, load_study_schema(options).digest, options.compat, options.max_rows, options.ignore_nifti_headers,
+        options.dataset_types, options.blacklist_modalities,
+    )  # fmt: skip
+    place = cache.find_place(root, f"whole-{_hash(asked)}")
+    started = time.time_ns()
+    digest, newest = survey(root, LEFT_OUT)
+    known = cache.load_outcome(place, digest)
+    if known is not None:
+        issues, (summary, bids_version) = known
+        return Outcome(issues, Summary(*summary), bids_version)
+    outcome = check_study(open_study(root, options), progress)
+    if cache.is_settled(newest, started):
+        rest = (astuple(outcome.summary), outcome.bids_version)
+        cache.save_outcome(place, digest, outcome.issues, rest)
+    return outcome
 
 
 def open_study(root: str, options: Options, only: tuple[str, ...] | None = None) -> Study:
@@ -143,12 +190,17 @@ def open_study(root: str, options: Options, only: tuple[str, ...] | None = None)
     if only is None and options.subjects:
         only = tuple(f"/sub-{label}" for label in options.subjects)
     started = time.time_ns()
-    schema = load_schema(options.schema or (REFERENCE_VERSION if options.compat else None))
+    schema = load_study_schema(options)
     tree = read_tree(root, LEFT_OUT, only)
     description, issues = _read_description(tree)
     ignored = tuple(_read_ignored(tree))
     dataset = _describe(tree, schema, description, IgnoreRules([*OPAQUE, *ignored]), options)
     return Study(root, options, schema, tree, dataset, issues, ignored, started, only)
+
+
+def load_study_schema(options: Options) -> Schema:
+    """Return the schema that is asked: by default the newest, or the reference's where its verdicts are wanted."""
+    return load_schema(options.schema or (REFERENCE_VERSION if options.compat else None))
 
 
 def make_checker(study: Study) -> Checker:
@@ -163,13 +215,13 @@ def make_checker(study: Study) -> Checker:
     return Checker(study.dataset, book, loader)
 
 
-def check_study(study: Study, progress: Progress | None = None) -> Findings:
+def check_study(study: Study, progress: Progress | None = None) -> Outcome:
     """Return what is wrong with a dataset; the datasets within are left out."""
     dataset, tree = study.dataset, study.tree
     files = [file for file in walk_files(dataset, tree) if study.wants(file.path)]
     place = cache.find_place(study.root, study.key)
     memory = cache.load_memory(place) if study.options.cache else cache.Memory()
-    verdicts = _recall_verdicts(memory, tree, files)
+    verdicts = memory.recall(tree, files)
     missing = [number for number, verdict in enumerate(verdicts) if verdict is None]
     for number, verdict in zip(missing, _check_files(study, [files[n] for n in missing], progress), strict=True):
         verdicts[number] = verdict
@@ -190,7 +242,9 @@ def check_study(study: Study, progress: Progress | None = None) -> Findings:
         issues += find_unused_stimuli(dataset)
         issues += check_citation_file(dataset)
         issues += check_scope(dataset, study.options)
-    return Findings(issues, sum_up(tree, found, dataset.facts["dataset_description"], study.schema.version))
+    description = dataset.facts["dataset_description"]
+    summary = sum_up(tree, found, description, study.schema.version)
+    return Outcome(issues, summary, str(description.get("BIDSVersion") or ""))
 
 
 def _check_files(study: Study, files: list[File], progress: Progress | None) -> list[Verdict]:
@@ -217,25 +271,6 @@ def check_in_turn(checker: Checker, files: list[File], progress: Progress | None
         if progress and number % 100 == 0:
             progress(number, len(files))
     return verdicts
-
-
-def _recall_verdicts(memory: cache.Memory, tree: Folder, files: list[File]) -> list[Verdict | None]:
-    """Return the verdicts that still hold."""
-    if not memory.verdicts:
-        return [None] * len(files)
-    now = {file.path: (file.size, file.mtime, file.ctime) for file in tree.walk()}
-    stamps, digests = memory.stamps, memory.digests
-
-    def recall(file: File) -> Verdict | None:
-        verdict = memory.verdicts.get(file.path)
-        if verdict is None or digests.get(file.folder.path) != file.folder.digest:
-            return None
-        if any(stamps.get(path) != now.get(path) or path not in now for path in (file.path, *verdict.used)):
-            return None
-        same = all((tree.find(path[1:]) is not None) == there for path, there in verdict.touched.items())
-        return verdict if same else None
-
-    return [recall(file) for file in files]
 
 
 def _mark_viewed(tree: Folder, found: list[tuple[File, Verdict]]) -> None:
@@ -332,3 +367,8 @@ def _read_ignored(tree: Folder) -> list[str]:
         return decode_text(read_start(file.disk, _MAX_IGNORE_BYTES)).split("\n") if file else []
     except FileFault:
         return []
+
+
+def _hash(value: Any) -> str:
+    """Return a short name for a value."""
+    return blake2b(repr(value).encode(errors="backslashreplace"), digest_size=10).hexdigest()

@@ -15,7 +15,8 @@ from bidsflow.validate.options import Options, make_options
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from bidsflow.validate.engine import Findings, Study
+    from bidsflow.validate.compile.schema import Schema
+    from bidsflow.validate.engine import Outcome
 
     Progress = Callable[[int, int], None]
 
@@ -101,14 +102,14 @@ def validate_paths(
 
 def _validate(root: Path, options: Options, only: tuple[str, ...] | None, progress: Progress | None) -> Report:
     """Return the report on a dataset, and on those within if asked."""
-    from bidsflow.validate.engine import check_study, open_study
+    from bidsflow.validate.engine import load_study_schema, validate
 
     try:
-        study = open_study(str(root), options, only)
+        outcome = validate(str(root), options, only, progress)
     except OSError as error:
         reason = error.strerror or "it cannot be read"
         raise DatasetError(str(root), f"the folder cannot be listed: {reason}", "See who may read it") from error
-    report = _make_report(study, check_study(study, progress))
+    report = _make_report(str(root), outcome, load_study_schema(options), options)
     if not options.recursive or only is not None:
         return report
     # the configuration is about the outer dataset; what is within has its own
@@ -117,12 +118,11 @@ def _validate(root: Path, options: Options, only: tuple[str, ...] | None, progre
     return replace(report, derivatives=within)
 
 
-def _make_report(study: Study, findings: Findings) -> Report:
-    """Return the findings as a report, graded as the configuration says."""
+def _make_report(root: str, outcome: Outcome, schema: Schema, options: Options) -> Report:
+    """Return an outcome as a report, graded as the configuration says."""
     from bidsflow.validate.meanings import find_meanings
 
-    options, facts = study.options, study.dataset.facts
-    issues: tuple[Issue, ...] = tuple(findings.issues)
+    issues: tuple[Issue, ...] = tuple(outcome.issues)
     ignored: tuple[Issue, ...] = ()
     if options.config is not None:
         from bidsflow.validate.config import apply_config
@@ -132,15 +132,15 @@ def _make_report(study: Study, findings: Findings) -> Report:
         issues = tuple(issue for issue in issues if issue.severity is Severity.ERROR)
     codes = {issue.code for issue in (*issues, *ignored)}
     return Report(
-        root=study.root,
+        root=root,
         issues=issues,
-        schema_version=study.schema.version,
-        bids_version=str(facts["dataset_description"].get("BIDSVersion") or ""),
+        schema_version=schema.version,
+        bids_version=outcome.bids_version,
         engine=f"bidsflow {__version__}",
-        n_files=findings.summary.total_files,
-        meanings=find_meanings(codes, study.schema.data),
+        n_files=outcome.summary.total_files,
+        meanings=find_meanings(codes, schema.data),
         ignored=ignored,
-        summary=findings.summary,
+        summary=outcome.summary,
     )
 
 

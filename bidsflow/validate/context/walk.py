@@ -229,7 +229,7 @@ def _fill(
         return
     for entry in entries:
         name = entry.name
-        if name in skip or (name[0] == "." and (folder.path or name != ".bidsignore")):
+        if (not folder.path and name in skip) or (name[0] == "." and (folder.path or name != ".bidsignore")):
             continue
         path = f"{folder.path}/{name}"
         try:
@@ -266,3 +266,64 @@ def _add_lost(folder: Folder, entry: os.DirEntry[str], path: str, error: OSError
         folder.files[entry.name] = File(entry.name, path, folder, int(key[1]), entry.path)
     else:
         folder.links.append(Link(path, str(target), "cycle" if error.errno == errno.ELOOP else "broken"))
+
+
+def survey(root: str, skip: frozenset[str] = frozenset()) -> tuple[bytes, int]:
+    """Return what tells whether anything that `read_tree` would see has changed, and when something last did.
+
+    Parameters
+    ----------
+    root, skip
+        As for `read_tree`.
+
+    Returns
+    -------
+    digest : bytes
+        Of all names, sizes, times and links.
+    newest : int
+        The last change of any file, in nanoseconds since 1970.
+
+    Raises
+    ------
+    OSError
+        If `root` itself cannot be listed.
+    """
+    seen, newest = blake2b(digest_size=16), 0
+    found = Path(root).stat()
+    waiting: list[tuple[str, tuple[tuple[int, int], ...]]] = [(root, ((found.st_dev, found.st_ino),))]
+    while waiting:
+        disk, above = waiting.pop()
+        lines = [disk]
+        try:
+            with os.scandir(disk) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError:
+            if disk == root:
+                raise
+            entries = []
+        for entry in entries:
+            name = entry.name
+            if (disk == root and name in skip) or (name[0] == "." and (disk != root or name != ".bidsignore")):
+                continue
+            try:
+                found = entry.stat()
+            except OSError:
+                lines.append(f"{name}>{_read_link(entry.path)}")
+                continue
+            if stat.S_ISDIR(found.st_mode):
+                place = (found.st_dev, found.st_ino)
+                if not (entry.is_symlink() and place in above):
+                    waiting.append((entry.path, (*above, place)))
+                lines.append(f"{name}/")
+            else:
+                newest = max(newest, found.st_mtime_ns, found.st_ctime_ns)
+                lines.append(f"{name}:{found.st_mode}:{found.st_size}:{found.st_mtime_ns}:{found.st_ctime_ns}")
+        seen.update("\n".join(lines).encode(errors="surrogateescape"))
+    return seen.digest(), newest
+
+
+def _read_link(path: str) -> str:
+    try:
+        return str(Path(path).readlink())
+    except OSError:
+        return ""
