@@ -201,7 +201,8 @@ def axis_codes(affine: Affine) -> list[str] | None:
     order = sorted(range(3), key=lambda axis: largest[axis], reverse=True)
     if any(map(math.isnan, map(sum, sizes))):  # no order suits NaN; this is what a stable sort makes of it
         largest = [math.nan if any(map(math.isnan, size)) else max(size) for size in sizes]
-        order = sorted(range(3), key=cmp_to_key(lambda one, other: _compare(largest[other], largest[one])))
+        ranks = sorted(zip(largest, range(3), strict=True), key=cmp_to_key(_compare))
+        order = [axis for _, axis in ranks]
     codes = ["", "", ""]
     for axis in order:
         size = sizes[axis]
@@ -215,8 +216,9 @@ def axis_codes(affine: Affine) -> list[str] | None:
     return codes
 
 
-def _compare(one: float, other: float) -> int:
-    return (one > other) - (one < other)
+def _compare(one: tuple[float, int], other: tuple[float, int]) -> int:
+    """Order by size, the largest first."""
+    return (other[0] > one[0]) - (other[0] < one[0])
 
 
 def _unit(first: float, second: float, third: float) -> tuple[float, float, float]:
