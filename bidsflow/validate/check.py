@@ -13,7 +13,7 @@ from bidsflow.validate.context.load import Loader
 from bidsflow.validate.context.walk import File, Folder
 from bidsflow.validate.issues import Issue, Severity
 from bidsflow.validate.rules.checks import make_check
-from bidsflow.validate.rules.columns import ColumnRules
+from bidsflow.validate.rules.columns import OF_EVERY_OBJECT, ColumnRules
 from bidsflow.validate.rules.fields import Definitions, make_fields
 from bidsflow.validate.rules.filenames import FilenameRules, check_case
 
@@ -81,11 +81,14 @@ class Checker:
         The rules of its schema.
     loader : Loader
         Makes the contexts.
+    compat : bool
+        Whether to judge as the reference does, mistakes included.
     """
 
     dataset: Dataset
     book: RuleBook
     loader: Loader
+    compat: bool = False
     names: FilenameRules = field(init=False)
     _tables: ColumnRules = field(init=False)
     _definitions: Definitions = field(init=False)
@@ -94,7 +97,8 @@ class Checker:
 
     def __post_init__(self) -> None:
         self.names = FilenameRules(self.dataset)
-        self._tables = ColumnRules(self.dataset.schema)
+        overlooked = OF_EVERY_OBJECT if self.compat else frozenset[str]()
+        self._tables = ColumnRules(self.dataset.schema, overlooked)
         self._definitions = Definitions(self.dataset.schema)
 
     def check(self, file: File) -> Verdict:
@@ -124,7 +128,9 @@ class Checker:
             for check in candidate.checks:
                 for issue in check(context):
                     if issue.code == "JSON_SCHEMA_VALIDATION_ERROR" and issue.affects:
-                        shared.setdefault((issue.location, issue.subcode), []).append(issue)
+                        known = shared.setdefault((issue.location, issue.subcode), [])
+                        if not known or known[0].rule == issue.rule:  # what another rule says of it is the same
+                            known.append(issue)
                     else:
                         issues.append(issue)
 

@@ -13,7 +13,7 @@ from bidsflow import __version__
 from bidsflow.errors import FileFault
 from bidsflow.validate import cache
 from bidsflow.validate.check import Checker, Verdict, find_links, walk_files
-from bidsflow.validate.compile.javascript import UNDEFINED
+from bidsflow.validate.compile.javascript import UNDEFINED, to_text, truthy
 from bidsflow.validate.compile.rules import compile_rules
 from bidsflow.validate.compile.schema import REFERENCE_VERSION, Schema, load_schema
 from bidsflow.validate.context.context import Dataset, Facts
@@ -192,8 +192,8 @@ def open_study(root: str, options: Options, only: tuple[str, ...] | None = None)
     started = time.time_ns()
     schema = load_study_schema(options)
     tree = read_tree(root, LEFT_OUT, only)
-    description, issues = _read_description(tree)
-    ignored = tuple(_read_ignored(tree))
+    description, issues = _read_description(tree, options)
+    ignored = tuple(_read_ignored(tree, options))
     dataset = _describe(tree, schema, description, IgnoreRules([*OPAQUE, *ignored]), options)
     return Study(root, options, schema, tree, dataset, issues, ignored, started, only)
 
@@ -212,7 +212,7 @@ def make_checker(study: Study) -> Checker:
     loader = Loader(
         study.dataset, book.associations, max_rows, whole=whole, read_headers=not options.ignore_nifti_headers
     )  # fmt: skip
-    return Checker(study.dataset, book, loader)
+    return Checker(study.dataset, book, loader, options.compat)
 
 
 def check_study(study: Study, progress: Progress | None = None) -> Outcome:
@@ -240,7 +240,7 @@ def check_study(study: Study, progress: Progress | None = None) -> Outcome:
     issues += (issue for issue in find_unused_sidecars(dataset) if study.knows_users(issue.location))
     if study.only is None:
         issues += find_unused_stimuli(dataset)
-        issues += check_citation_file(dataset)
+        issues += check_citation_file(dataset, dates_are_text=not study.options.compat)
         issues += check_scope(dataset, study.options)
     description = dataset.facts["dataset_description"]
     summary = sum_up(tree, found, description, study.schema.version)
@@ -284,8 +284,8 @@ def _mark_viewed(tree: Folder, found: list[tuple[File, Verdict]]) -> None:
             file.viewed = True
 
 
-def _read_description(tree: Folder) -> tuple[dict[str, Any], list[Issue]]:
-    """Return the description of a dataset, with its type, and what is wrong with it as a file."""
+def _read_description(tree: Folder, options: Options) -> tuple[dict[str, Any], list[Issue]]:
+    """Return the description of a dataset, with its type; that it cannot be read, the reference reports twice."""
     file = tree.files.get(_DESCRIPTION)
     issues = []
     description: dict[str, Any] = {}
@@ -295,9 +295,10 @@ def _read_description(tree: Folder) -> tuple[dict[str, Any], list[Issue]]:
         try:
             description = dict(load_json(file.disk))
         except FileFault as fault:
-            issues.append(Issue(fault.code, Severity.ERROR, _DESCRIPTION, fault.subcode, fault.message))
-    if not description.get("DatasetType"):
-        description["DatasetType"] = "derivative" if description.get("GeneratedBy") else "raw"
+            if options.compat:
+                issues.append(Issue(fault.code, Severity.ERROR, _DESCRIPTION, fault.subcode, fault.message))
+    if not truthy(description.get("DatasetType")):
+        description["DatasetType"] = "derivative" if truthy(description.get("GeneratedBy")) else "raw"
     return description, issues
 
 
@@ -306,7 +307,7 @@ def _describe(
 ) -> Dataset:
     """Return what all files of a dataset share."""
     objects, rules = schema.data["objects"], schema.data["rules"]
-    folders = rules["directories"].get(str(description["DatasetType"]), {})
+    folders = rules["directories"].get(to_text(description["DatasetType"]), {})
     extensions = (str(extension["value"]) for extension in objects["extensions"].values())
     datatypes = [] if options.compat else sorted(_find_datatypes(tree, objects["datatypes"]))
     modalities = [name for name, rule in rules["modalities"].items() if set(rule["datatypes"]) & set(datatypes)]
@@ -360,13 +361,14 @@ def _read_participants(tree: Folder) -> Any:
         return UNDEFINED
 
 
-def _read_ignored(tree: Folder) -> list[str]:
-    """Return the lines of .bidsignore."""
+def _read_ignored(tree: Folder, options: Options) -> list[str]:
+    """Return the lines of .bidsignore; a carriage return at the end of one counts to the reference only."""
     file = tree.files.get(_IGNORE_FILE)
     try:
-        return decode_text(read_start(file.disk, _MAX_IGNORE_BYTES)).split("\n") if file else []
+        lines = decode_text(read_start(file.disk, _MAX_IGNORE_BYTES)).split("\n") if file else []
     except FileFault:
         return []
+    return lines if options.compat else [line.removesuffix("\r") for line in lines]
 
 
 def _hash(value: Any) -> str:

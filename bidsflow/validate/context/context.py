@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bidsflow.validate.compile.javascript import UNDEFINED
+from bidsflow.validate.compile.javascript import UNDEFINED, to_text
+from bidsflow.validate.context.names import split_name
 from bidsflow.validate.context.walk import File, Folder
 
 if TYPE_CHECKING:
@@ -57,13 +58,13 @@ class Dataset:
     @property
     def kind(self) -> str:
         """The type of the dataset: raw, derivative, study."""
-        return str(self.facts["dataset_description"].get("DatasetType", "raw"))
+        return to_text(self.facts["dataset_description"].get("DatasetType", "raw"))
 
     def is_pseudo(self, folder: Folder) -> bool:
         """Return whether a folder stands for a file: ``sub-01_meg.ds``."""
-        if "." not in folder.name:
-            return False
-        parts = File(folder.name, "", folder).parts
+        if "_" not in folder.name:
+            return False  # a suffix needs one, or is all there is
+        parts = split_name(folder.name)
         return bool(parts.suffix and parts.entities) and f"{parts.extension}/" in self.pseudo
 
     def is_opaque(self, folder: Folder) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from bidsflow.errors import FileFault
-from bidsflow.validate.compile.javascript import UNDEFINED, same
+from bidsflow.validate.compile.javascript import UNDEFINED, same, truthy
 from bidsflow.validate.compile.rules import Association, holds
 from bidsflow.validate.context.context import Context, Dataset
 from bidsflow.validate.context.inheritance import AmbiguousError, find_inherited
@@ -59,11 +61,18 @@ class Loader:
     _tables: dict[str, dict[str, list[str]] | FileFault] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._jsons["/dataset_description.json"] = self.dataset.facts["dataset_description"]
+        self._known_type()
         modalities = self.dataset.schema["rules"].get("modalities", {})
         self._modalities = {
             datatype: modality for modality, rule in modalities.items() for datatype in rule["datatypes"]
         }
+
+    def _known_type(self) -> None:
+        """Take the type of a dataset for given, whoever wrote it down: the rules for its description see it, too."""
+        file = self.dataset.tree.files.get("dataset_description.json")
+        if file is not None:
+            with contextlib.suppress(FileFault):
+                self.read_json(file)["DatasetType"] = self.dataset.facts["dataset_description"]["DatasetType"]
 
     def forget(self) -> None:
         """Drop what was read below the root: no file of another subject asks for it."""
@@ -110,7 +119,7 @@ class Loader:
         try:
             setattr(context, name, read())
         except FileFault as fault:
-            issues.append(_report(fault, context.path))
+            issues.append(_report(fault, context.file))
 
     def _try(self, context: Context, name: str, read: Callable[[], Any]) -> None:
         """Set a field of a context if it can be read; others report where it cannot."""
@@ -184,7 +193,7 @@ class Loader:
             except FileFault as fault:
                 context.associations[rule.name] = UNDEFINED
                 if fault.code:
-                    issues.append(_report(fault, files[0].path))
+                    issues.append(_report(fault, files[0]))
             except AmbiguousError as ambiguous:
                 context.associations[rule.name] = UNDEFINED
                 found = _report_ambiguous(ambiguous, context.path)
@@ -230,7 +239,7 @@ class Loader:
                 parent = self.read_json(file).get("ParentCoordinateSystem")
             except FileFault:
                 continue
-            if parent:
+            if truthy(parent):
                 parents.append(parent)
         spaces = [file.parts.entities.get("space", UNDEFINED) for file in files]
         return {"paths": [file.path for file in files], "spaces": spaces, "ParentCoordinateSystems": parents}
@@ -255,7 +264,7 @@ class Loader:
         else:
             channels = context.associations.get("channels", UNDEFINED)
             headers = channels["name"] if channels is not UNDEFINED else None
-        if headers and file.size:
+        if truthy(headers) and file.size:
             read = lambda: load_headerless(file.disk, headers, compressed=compressed, max_rows=self.max_rows)  # noqa: E731
             self._add(context, issues, "columns", read)
 
@@ -282,8 +291,10 @@ def _recall(memory: dict[str, Any], file: File, read: Callable[[str], Any]) -> A
     return value
 
 
-def _report(fault: FileFault, path: str) -> Issue:
-    return Issue(fault.code, Severity.ERROR, path[1:], fault.subcode, fault.message, line=fault.line)
+def _report(fault: FileFault, file: File) -> Issue:
+    elsewhere = file.disk == os.devnull and not file.path.endswith("/")
+    message = "git-annex has the content elsewhere: git annex get" if elsewhere else fault.message
+    return Issue(fault.code, Severity.ERROR, file.path[1:], fault.subcode, message, line=fault.line)
 
 
 def _report_ambiguous(ambiguous: AmbiguousError, path: str) -> Issue:

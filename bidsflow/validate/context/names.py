@@ -45,6 +45,8 @@ def split_name(name: str) -> Parts:
     entities = {}
     for piece in pieces:
         key, hyphen, label = piece.partition("-")
+        if "\n" in label or "\r" in label:
+            label = label.splitlines()[0]
         if hyphen and label:
             entities[intern(key)] = intern(label)
         else:

@@ -44,7 +44,7 @@ class File:
     mtime, ctime : int
         When its content and its entry last changed, in nanoseconds since 1970.
     disk : str
-        The path to open; empty where there is nothing to open.
+        The path to open; that of nothing (`os.devnull`) where the content is elsewhere, or there is none.
     is_folder : bool
         Whether it is a folder that is looked into.
     viewed : bool
@@ -54,7 +54,13 @@ class File:
     __slots__ = ("_parts", "ctime", "disk", "folder", "is_folder", "mtime", "name", "path", "size", "viewed")
 
     def __init__(
-        self, name: str, path: str, folder: Folder, size: int = 0, disk: str = "", times: tuple[int, int] = (0, 0)
+        self,
+        name: str,
+        path: str,
+        folder: Folder,
+        size: int = 0,
+        disk: str = os.devnull,
+        times: tuple[int, int] = (0, 0),
     ) -> None:
         self.name = name
         self.path = path
@@ -263,7 +269,7 @@ def _add_lost(folder: Folder, entry: os.DirEntry[str], path: str, error: OSError
         return
     key = _ANNEX_KEY.fullmatch(target.name)
     if key:
-        folder.files[entry.name] = File(entry.name, path, folder, int(key[1]), entry.path)
+        folder.files[entry.name] = File(entry.name, path, folder, int(key[1]))
     else:
         folder.links.append(Link(path, str(target), "cycle" if error.errno == errno.ELOOP else "broken"))
 

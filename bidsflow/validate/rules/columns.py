@@ -26,6 +26,13 @@ _LOOKS_MISSING: Final = frozenset({"NA", "na", "nan", "NaN", "n/a"})
 _MEMORY: Final = 100_000
 
 
+#: Names that the reference takes for columns that it knows, since every object of JavaScript has such members.
+OF_EVERY_OBJECT: Final = frozenset(
+    {"constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf"}
+    | {"__proto__", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__"}
+)
+
+
 class _RedefinedError(Exception):
     """A sidecar gives a column another meaning than the standard does."""
 
@@ -84,7 +91,7 @@ class _Spec:
     def accepts(self, value: str) -> bool:
         """Return whether a value is right."""
         meaning = self.meaning
-        if not self.pattern.search(value) or (meaning.levels and value not in meaning.levels):
+        if not self.pattern.search(value) or (meaning.levels is not None and value not in meaning.levels):
             return False
         if meaning.maximum is None and meaning.minimum is None:
             return True
@@ -95,11 +102,20 @@ class _Spec:
 
 
 class ColumnRules:
-    """The checks of tables, for one schema."""
+    """The checks of tables, for one schema.
 
-    def __init__(self, schema: dict[str, Any]) -> None:
+    Parameters
+    ----------
+    schema : dict
+        The whole schema.
+    overlooked : frozenset of str
+        Columns of which nothing is said.
+    """
+
+    def __init__(self, schema: dict[str, Any], overlooked: frozenset[str] = frozenset()) -> None:
         self.columns: dict[str, Any] = schema["objects"]["columns"]
         self.formats: dict[str, Any] = schema["objects"]["formats"]
+        self.overlooked = overlooked
         self.specs: dict[_Meaning, _Spec] = {}
 
     def make_checks(self, rule: Rule) -> Iterator[Callable[[Context], Iterator[Issue]]]:
@@ -125,7 +141,7 @@ class ColumnRules:
         known = set(names.values())
         extra = rule.data.get("additional_columns", "n/a")
         for name in columns:
-            if name in known:
+            if name in known or name in self.overlooked:
                 continue
             definition = sidecar.get(name)
             if extra == "not_allowed" or not truthy(definition):
@@ -239,12 +255,21 @@ def _list_formats(column: dict[str, Any]) -> Iterator[str]:
 def _read_definition(definition: Any) -> _Meaning:
     """Return what a sidecar, or the standard in the same form, says of a column."""
     given = definition if isinstance(definition, dict) else {}
-    units, levels = given.get("Units"), given.get("Levels")
+    units = given.get("Units")
     kind = given.get("Format") or ("number" if truthy(units) else "string")
     return _Meaning(
-        (str(kind),), None, _settle(units), tuple(levels) if isinstance(levels, dict) else None,
+        (str(kind),), None, _settle(units), _list_levels(given.get("Levels")),
         _settle(given.get("Minimum")), _settle(given.get("Maximum")),
     )  # fmt: skip
+
+
+def _list_levels(levels: Any) -> tuple[Any, ...] | None:
+    """Return the levels that a sidecar names: the keys of an object, or the places in a list."""
+    if not truthy(levels):
+        return None
+    if isinstance(levels, dict):
+        return tuple(levels)
+    return tuple(map(str, range(len(levels)))) if isinstance(levels, list | str) else ()
 
 
 def _settle(value: Any) -> Any:

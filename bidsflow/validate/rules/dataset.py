@@ -35,15 +35,15 @@ def find_unused_stimuli(dataset: Dataset) -> Iterator[Issue]:
         yield Issue("UNUSED_STIMULUS", Severity.WARNING, "", affects=unused)
 
 
-def check_citation_file(dataset: Dataset) -> Iterator[Issue]:
-    """Give what is wrong with CITATION.cff."""
+def check_citation_file(dataset: Dataset, *, dates_are_text: bool) -> Iterator[Issue]:
+    """Give what is wrong with CITATION.cff; to the reference, a date without quotes is no text."""
     file = dataset.tree.files.get(CITATION)
     if file is None:
         return
     from bidsflow.validate.rules.citation import check_citation
 
     try:
-        errors = check_citation(file.disk)
+        errors = check_citation(file.disk, dates_are_text=dates_are_text)
     except FileFault as fault:
         yield Issue("FILE_READ", Severity.ERROR, CITATION, "", fault.message, line=fault.line)
         return
