@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bidsflow.validate.check import Traits, Verdict
 from bidsflow.validate.issues import Issue, Severity
-from bidsflow.validate.store import find_folder, read_data, write_data
+from bidsflow.validate.store import find_folder, keep_newest, read_data, write_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _TICK_NS: Final = 100_000_000
 _COARSE_TICK_NS: Final = 2_000_000_000
 _SECOND_NS: Final = 1_000_000_000
+#: Files that are kept for one dataset: two for each way of validating it that was used last.
+_KEPT: Final = 6
 
 
 @dataclass(slots=True)
@@ -45,11 +47,14 @@ class Memory:
         Of every folder: the names in it and above.
     verdicts : dict of str to tuple
         By path, as they are written.
+    heads : list of tuple
+        What the issues say, but for where.
     """
 
     stamps: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     digests: dict[str, bytes] = field(default_factory=dict)
     verdicts: dict[str, Any] = field(default_factory=dict)
+    heads: list[tuple[Any, ...]] = field(default_factory=list)
 
     def recall(self, tree: Folder, files: Iterable[File]) -> list[Verdict | None]:
         """Return the verdicts on some files that still hold, in their order."""
@@ -60,11 +65,29 @@ class Memory:
         data = self.verdicts.get(file.path)
         if data is None or self.digests.get(file.folder.path) != file.folder.digest:
             return None
-        used, touched = data[2], data[3]
+        issues, shared, used, touched, traits = data
         if any(path not in now or self.stamps.get(path) != now[path] for path in (file.path, *used)):
             return None
-        same = all((tree.find(path[1:]) is not None) == there for path, there in touched.items())
-        return _thaw(data) if same else None
+        if any((tree.find(path[1:]) is not None) != there for path, there in touched.items()):
+            return None
+        inherited = {(where, key): [self._thaw(one, where) for one in found] for where, key, found in shared}
+        location = file.path[1:]
+        return Verdict([self._thaw(one, location) for one in issues], inherited, used, touched, True, Traits(*traits))
+
+    def _thaw(self, data: Any, location: str) -> Issue:
+        number, location = data if data.__class__ is tuple else (data, location)
+        code, severity, *rest = self.heads[number]
+        return Issue(code, Severity(severity), location, *rest)
+
+
+class _Heads(dict[tuple[Any, ...], int]):
+    """What issues say, but for where: each once, with its number."""
+
+    def freeze(self, issue: Issue, location: str) -> Any:
+        """Return the number of what an issue says, with the location unless that is the given one."""
+        head = (issue.code, issue.severity.value, issue.subcode, issue.message, issue.rule, issue.affects, issue.line)
+        number = self.setdefault(head, len(self))
+        return number if issue.location == location else (number, issue.location)
 
 
 def find_place(root: str, key: str) -> Path:
@@ -100,11 +123,15 @@ def save_memory(place: Path, tree: Folder, files: Iterable[tuple[File, Verdict]]
         for file in tree.walk()
         if is_settled(max(file.mtime, file.ctime), started)
     }
+    heads = _Heads()
     kept = {
-        file.path: _freeze(verdict) for file, verdict in files if file.path in stamps and verdict.lasting
-    }  # fmt: skip
+        file.path: _freeze(verdict, file.path[1:], heads)
+        for file, verdict in files
+        if file.path in stamps and verdict.lasting
+    }
     digests = {folder.path: folder.digest for folder in _walk_folders(tree)}
-    write_data(place, (stamps, digests, kept))
+    write_data(place, (stamps, digests, kept, list(heads)))
+    keep_newest(place.parent, _KEPT)
 
 
 def load_outcome(place: Path, digest: bytes) -> tuple[list[Issue], Any] | None:
@@ -117,20 +144,19 @@ def load_outcome(place: Path, digest: bytes) -> tuple[list[Issue], Any] | None:
     chosen = map(known.__getitem__, array("L", head_numbers))
     places = map(paths.__getitem__, array("L", path_numbers))
     issues = [
-        Issue(code, severity, location, *more) for (code, severity, *more), location in zip(chosen, places, strict=True)
+        Issue(code, severity, location, subcode, message, rule, affects, line)
+        for (code, severity, subcode, message, rule, affects, line), location in zip(chosen, places, strict=True)
     ]
     return issues, rest
 
 
 def save_outcome(place: Path, digest: bytes, issues: Iterable[Issue], rest: Any) -> None:
-    """Remember the issues of a dataset as a whole: each head (all but the location) and each location once."""
-    heads: dict[tuple[Any, ...], int] = {}
-    paths: dict[str, int] = {}
+    """Remember the issues of a dataset as a whole."""
+    heads, paths = _Heads(), dict[str, int]()
     head_numbers, path_numbers = array("L"), array("L")
     for issue in issues:
-        code, severity, location, *more = freeze_issue(issue)
-        head_numbers.append(heads.setdefault((code, severity, *more), len(heads)))
-        path_numbers.append(paths.setdefault(location, len(paths)))
+        head_numbers.append(heads.freeze(issue, issue.location))
+        path_numbers.append(paths.setdefault(issue.location, len(paths)))
     write_data(place, (digest, list(heads), list(paths), head_numbers.tobytes(), path_numbers.tobytes(), rest))
 
 
@@ -139,30 +165,12 @@ def is_settled(changed: int, started: int) -> bool:
     return changed < started - (_TICK_NS if changed % _SECOND_NS else _COARSE_TICK_NS)
 
 
-def freeze_issue(issue: Issue) -> tuple[Any, ...]:
-    """Return an issue as what `marshal` writes."""
-    return (
-        issue.code, issue.severity.value, issue.location, issue.subcode, issue.message, issue.rule,
-        issue.affects, issue.line,
-    )  # fmt: skip
-
-
-def thaw_issue(data: tuple[Any, ...]) -> Issue:
-    """Return the issue again."""
-    code, severity, *rest = data
-    return Issue(code, Severity(severity), *rest)
-
-
-def _freeze(verdict: Verdict) -> tuple[Any, ...]:
-    shared = [(*key, [freeze_issue(issue) for issue in issues]) for key, issues in verdict.shared.items()]
-    issues = [freeze_issue(issue) for issue in verdict.issues]
+def _freeze(verdict: Verdict, location: str, heads: _Heads) -> tuple[Any, ...]:
+    issues = [heads.freeze(issue, location) for issue in verdict.issues]
+    shared = [
+        (where, key, [heads.freeze(issue, where) for issue in found]) for (where, key), found in verdict.shared.items()
+    ]
     return issues, shared, verdict.used, dict(verdict.touched), tuple(verdict.traits)
-
-
-def _thaw(data: tuple[Any, ...]) -> Verdict:
-    issues, shared, used, touched, traits = data
-    inherited = {(where, key): [thaw_issue(issue) for issue in found] for where, key, found in shared}
-    return Verdict([thaw_issue(issue) for issue in issues], inherited, used, touched, True, Traits(*traits))
 
 
 def _walk_folders(folder: Folder) -> Iterable[Folder]:

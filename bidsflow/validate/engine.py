@@ -249,7 +249,7 @@ def check_study(study: Study, progress: Progress | None = None) -> Outcome:
 
 def _check_files(study: Study, files: list[File], progress: Progress | None) -> list[Verdict]:
     """Return the verdicts on some files, by several processes if they are many."""
-    jobs = study.options.jobs or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
+    jobs = study.options.jobs or 1
     if jobs > 1 and len(files) > _MANY:
         from bidsflow.validate.parallel import check_in_parallel
 
@@ -326,6 +326,7 @@ def _describe(
         facts,
         frozenset(f"/{rule['name']}" for rule in folders.values() if rule.get("opaque")),
         frozenset(extension for extension in extensions if extension.endswith("/")),
+        to_text(description["DatasetType"]),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import marshal
 import os
 import sys
@@ -45,6 +46,13 @@ def write_data(place: Path, data: Any) -> None:
         Path(name).replace(place)
     except OSError:
         Path(name).unlink(missing_ok=True)
+
+
+def keep_newest(folder: Path, count: int) -> None:
+    """Remove all but the newest files of a folder of ours."""
+    with contextlib.suppress(OSError):
+        for old in sorted(folder.glob("*.bin"), key=lambda place: place.stat().st_mtime, reverse=True)[count:]:
+            old.unlink(missing_ok=True)
 
 
 def _sum(body: bytes) -> bytes:

@@ -113,6 +113,8 @@ def _write_equality(node: Binary, left: str, right: str) -> str:
     if isinstance(node.right, Literal) and node.right.value is None:
         return f"is_null({left})"
     texts = ("suffix", "extension", "datatype", "modality", "path")
+    if node.right == Literal("null") and isinstance(node.left, Call) and node.left.name == "type":
+        return f"is_null({write_value(node.left.arguments[0])})"
     plain = isinstance(node.left, Name) and node.left.name in texts
     if plain and isinstance(node.right, Literal) and isinstance(node.right.value, str):
         return f"{left} == {right}"

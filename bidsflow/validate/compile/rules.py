@@ -33,7 +33,7 @@ _FIXED: Final = frozenset(
 #: Keys that make a part of the schema a rule that says something of a file.
 _DEEDS: Final = ("checks", "columns", "initial_columns", "index_columns", "fields")
 #: Raise with every change of how expressions are written down, so that no stale code is taken from a cache.
-GENERATION: Final = 2
+GENERATION: Final = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bidsflow.validate.compile.javascript import UNDEFINED, to_text
+from bidsflow.validate.compile.javascript import UNDEFINED
 from bidsflow.validate.context.names import split_name
 from bidsflow.validate.context.walk import File, Folder
 
@@ -46,6 +46,8 @@ class Dataset:
         Paths of folders that are not looked into.
     pseudo : frozenset of str
         Extensions of folders that stand for files: ``.ds/``.
+    kind : str
+        The type of the dataset: raw, derivative, study.
     """
 
     tree: Folder
@@ -54,11 +56,7 @@ class Dataset:
     facts: Facts
     opaque: frozenset[str]
     pseudo: frozenset[str]
-
-    @property
-    def kind(self) -> str:
-        """The type of the dataset: raw, derivative, study."""
-        return to_text(self.facts["dataset_description"].get("DatasetType", "raw"))
+    kind: str
 
     def is_pseudo(self, folder: Folder) -> bool:
         """Return whether a folder stands for a file: ``sub-01_meg.ds``."""
@@ -86,6 +84,8 @@ class Context:
         What all files share.
     file : File
         The file.
+    path : str
+        From the root on, with a leading slash.
     origins : dict of str to str
         Which file each key of `sidecar` comes from.
     touched : dict of str to bool
@@ -94,6 +94,7 @@ class Context:
 
     shared: Dataset
     file: File
+    path: str
     entities: dict[str, str]
     datatype: str
     suffix: str
@@ -110,11 +111,6 @@ class Context:
     ome: Any = UNDEFINED
     tiff: Any = UNDEFINED
     touched: dict[str, bool] = field(default_factory=dict)
-
-    @property
-    def path(self) -> str:
-        """From the root on, with a leading slash."""
-        return self.file.path
 
     @property
     def size(self) -> int:

@@ -85,7 +85,7 @@ class Loader:
         entities, suffix, extension = file.parts
         datatype = file.folder.name if file.folder.name in self.dataset.schema["objects"]["datatypes"] else ""
         modality = self._modalities.get(datatype, "")
-        context = Context(self.dataset, file, entities, datatype, suffix, extension, modality)
+        context = Context(self.dataset, file, file.path, entities, datatype, suffix, extension, modality)
         issues: list[Issue] = []
         if extension != ".json":
             self._add_sidecar(context, issues)

@@ -32,6 +32,7 @@ class _Field(NamedTuple):
     code: str
     message: str
     errors: Callable[[Any], Sequence[SchemaError]]
+    is_wanted: bool
 
 
 class Definitions:
@@ -74,7 +75,7 @@ def _make_sidecar_check(rule: Rule, fields: tuple[_Field, ...]) -> Callable[[Con
         lenient = not for_derivatives and context.shared.kind == "derivative"
         for field in fields:
             if field.key not in sidecar:
-                if not lenient:
+                if field.is_wanted and not lenient:
                     yield from _miss(field, context, path, "SIDECAR_KEY")
                 continue
             location = context.origins.get(field.key, "")[1:]
@@ -92,7 +93,7 @@ def _make_json_check(rule: Rule, fields: tuple[_Field, ...]) -> Callable[[Contex
         lenient = not for_derivatives and context.shared.kind == "derivative"
         for field in fields:
             if field.key not in context.json:
-                if not lenient:
+                if field.is_wanted and not lenient:
                     yield from _miss(field, context, path, "JSON_KEY")
                 continue
             for error in field.errors(context.json[field.key]):
@@ -107,13 +108,15 @@ def _read_fields(fields: dict[str, Any], definitions: Definitions) -> Iterator[_
         detailed = requirement if isinstance(requirement, dict) else {"level": requirement}
         issue = detailed.get("issue", {})
         found = _ADDENDUM.search(detailed.get("level_addendum", ""))
+        severity = _SEVERITIES.get(detailed.get("level", ""))
         yield _Field(
             definition["name"],
-            _SEVERITIES.get(detailed.get("level", "")),
+            severity,
             (found[2], found[3], _SEVERITIES[found[1]]) if found else None,
             issue.get("code", "") if issue.get("message") else "",
             f"Field description: {definition.get('description', '')}",
             partial(definitions.find_errors, name),
+            severity is not None or found is not None,
         )
 
 
