@@ -110,6 +110,7 @@ FIXES: Final[Mapping[str, str]] = {
 
 _SPEC: Final = "https://bids-specification.readthedocs.io/en/stable/"
 _LINK: Final = re.compile(r"\[([^\]\[]*)\]\([^()]*(?:\([^()]*\)[^()]*)*\)")
+_SENTENCE: Final = re.compile(r".*?[^.]{4}[.!?](?= [A-Z'\"(])", re.DOTALL)
 _FIELD: Final = "Field description: "
 
 
@@ -129,6 +130,17 @@ def to_plain(text: str) -> str:
     return " ".join(_LINK.sub(r"\1", text).replace("`", "").replace("SPEC_ROOT/", _SPEC).split())
 
 
+def to_printable(text: str) -> str:
+    r"""Return a text with what could act on a terminal, or turn a line around, escaped: names may hold anything.
+
+    Examples
+    --------
+    >>> to_printable("sub\x1b[2J")
+    'sub\\x1b[2J'
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def shorten(text: str, width: int) -> str:
     """Return a text, cut after a word where it is longer than `width`.
 
@@ -140,6 +152,23 @@ def shorten(text: str, width: int) -> str:
     if len(text) <= width:
         return text
     return f"{text[: width - 3].rsplit(' ', 1)[0]} ..."
+
+
+def get_sentence(text: str) -> str:
+    """Return the first sentence of a text.
+
+    Examples
+    --------
+    >>> get_sentence("Files are empty (e.g. 'x.nii.gz'). Fill them.")
+    "Files are empty (e.g. 'x.nii.gz')."
+    """
+    found = _SENTENCE.match(text)
+    return found[0] if found else text
+
+
+def end_sentence(text: str) -> str:
+    """Return a text with a full stop, unless it ends with a sign of its own."""
+    return text if text.endswith((".", "!", "?", ":")) else f"{text}."
 
 
 def tell_seen(message: str) -> str:

@@ -1,82 +1,147 @@
-"""A report for programs: JSON of a form that stays.
+"""A report for programs: the JSON of the reference validator (bids-validator-deno 3.0), field by field.
 
 Notes
 -----
 One object::
 
-    format          "bidsflow-validation"
-    format_version  1; raised when a key is removed or changes its meaning, not when one is added
-    root            the dataset as given
-    valid           true where there is no error
-    engine, schema_version, bids_version   as in `Report`
-    n_files, n_errors, n_warnings          counts
-    groups          one object per code and subcode: code, subcode, severity, count, examples, message
-    issues          one object per issue: code, subcode, severity, location, line, message, rule, affects
+    issues
+        issues        one object per issue: code, subCode, severity, location, issueMessage, affects, rule, line;
+                      what does not apply is left out. Locations are below the dataset and begin with a slash; an issue
+                      of the dataset as a whole has none, but says which files it affects. What a configuration
+                      silences is there with the severity "ignore".
+        codeMessages  by code: what it means
+    summary           sessions, subjects, subjectMetadata, tasks, modalities, secondaryModalities, totalFiles, size,
+                      dataProcessed, pet, dataTypes, schemaVersion
+    derivativesSummary  only after a recursive validation: by folder (``/derivatives/fmriprep/``), the same again
 
-Every key is always there; what is absent is ``""``, ``0`` or ``[]``. Errors come before warnings in ``groups``;
-``issues`` keeps the order of the engine.
+Two oddities of the reference are kept, since programs may rely on them: the location of CITATION.cff has no slash, and
+``affects`` of MULTIPLE_INHERITABLE_FILES is one text instead of a list.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from bidsflow.validate.issues import Group, Issue, Report
+    from bidsflow.validate.issues import Issue, Report, Summary
 
-FORMAT: Final = "bidsflow-validation"
-FORMAT_VERSION: Final = 1
+_CITATION: Final = "CITATION.cff"
+_CITATION_CODES: Final = frozenset({"CITATION_CFF_VALIDATION_ERROR", "FILE_READ"})
+_ONE_AFFECTED: Final = "MULTIPLE_INHERITABLE_FILES"
+
+#: Bytes of a file name that are no UTF-8 (PEP 383): JSON can only hold them escaped.
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
-def render_json(report: Report) -> str:
+def render_json(report: Report, *, indent: int | None = None) -> str:
     """Return a report as JSON text.
 
     Parameters
     ----------
     report : Report
         Of `bidsflow.validate.run`.
+    indent : int, optional
+        Spaces by which each level is indented; by default all stands on one line.
     """
-    return json.dumps(to_document(report), indent=2)
+    return "".join(iter_json(report)) if indent is None else _dump(to_document(report), indent)
+
+
+def iter_json(report: Report) -> Iterator[str]:
+    """Give a report as pieces of JSON text, so that a report of any size needs little memory."""
+    yield '{"issues":{"issues":['
+    for number, issue in enumerate(_list_issues(report)):
+        yield f"{',' if number else ''}{_dump(_to_issue(issue))}"
+    yield f'],"codeMessages":{_dump(_to_messages(report))}}},"summary":{_dump(_to_summary(report.summary))}'
+    if report.derivatives:
+        yield ',"derivativesSummary":{'
+        for number, (folder, one) in enumerate(report.derivatives.items()):
+            yield f"{',' if number else ''}{_dump(_to_key(folder))}:"
+            yield from iter_json(one)
+        yield "}"
+    yield "}"
 
 
 def to_document(report: Report) -> dict[str, Any]:
     """Return a report as the object that this module's notes describe."""
-    return {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "root": report.root,
-        "valid": report.ok,
-        "engine": report.engine,
-        "schema_version": report.schema_version,
-        "bids_version": report.bids_version,
-        "n_files": report.n_files,
-        "n_errors": len(report.errors),
-        "n_warnings": len(report.warnings),
-        "groups": [_group(group) for group in report.groups],
-        "issues": [_issue(issue) for issue in report.issues],
+    document: dict[str, Any] = {
+        "issues": {
+            "issues": [_to_issue(issue) for issue in _list_issues(report)],
+            "codeMessages": _to_messages(report),
+        },
+        "summary": _to_summary(report.summary),
     }
+    if report.derivatives:
+        document["derivativesSummary"] = {_to_key(name): to_document(one) for name, one in report.derivatives.items()}
+    return document
 
 
-def _group(group: Group) -> dict[str, Any]:
+def _list_issues(report: Report) -> Iterable[Issue]:
+    return chain(report.issues, report.ignored)
+
+
+def _to_messages(report: Report) -> dict[str, str]:
+    """Return the meanings of the codes that occur, in the order in which they do."""
+    codes = dict.fromkeys(issue.code for issue in _list_issues(report))
+    return {code: report.meanings.get(code, "") for code in codes}
+
+
+def _to_issue(issue: Issue) -> dict[str, Any]:
+    found: dict[str, Any] = {"code": issue.code}
+    is_citation = issue.location == _CITATION and issue.code in _CITATION_CODES
+    if issue.subcode or (is_citation and issue.code != "FILE_READ"):
+        found["subCode"] = issue.subcode
+    found["severity"] = issue.severity.value
+    affects = issue.affects
+    if issue.location and issue.location not in affects[:1]:
+        found["location"] = issue.location if is_citation else f"/{issue.location}"
+    if issue.message:
+        found["issueMessage"] = issue.message
+    if affects:
+        found["affects"] = f"/{affects[0]}" if issue.code == _ONE_AFFECTED else [f"/{path}" for path in affects]
+    if issue.rule:
+        found["rule"] = issue.rule
+    if issue.line:
+        found["line"] = issue.line
+    return found
+
+
+def _to_summary(summary: Summary) -> dict[str, Any]:
     return {
-        "code": group.code,
-        "subcode": group.subcode,
-        "severity": group.severity.value,
-        "count": group.count,
-        "examples": list(group.examples),
-        "message": group.message,
-    }
+        "sessions": list(summary.sessions),
+        "subjects": list(summary.subjects),
+        "subjectMetadata": [
+            {key: _to_number(value) for key, value in one.items()} for one in summary.subject_metadata
+        ],
+        "tasks": list(summary.tasks),
+        "modalities": list(summary.modalities),
+        "secondaryModalities": list(summary.secondary_modalities),
+        "totalFiles": summary.total_files,
+        "size": summary.size,
+        "dataProcessed": summary.data_processed,
+        "pet": {},
+        "dataTypes": list(summary.data_types),
+        "schemaVersion": summary.schema_version,
+    }  # fmt: skip
 
 
-def _issue(issue: Issue) -> dict[str, Any]:
-    return {
-        "code": issue.code,
-        "subcode": issue.subcode,
-        "severity": issue.severity.value,
-        "location": issue.location,
-        "line": issue.line,
-        "message": issue.message,
-        "rule": issue.rule,
-        "affects": list(issue.affects),
-    }
+def _to_number(value: Any) -> Any:
+    """Return a number as JavaScript writes it: whole ones without a point, none that is not finite."""
+    if not isinstance(value, float):
+        return value
+    if value in (float("inf"), float("-inf")) or value != value:  # noqa: PLR0124
+        return None
+    return int(value) if value.is_integer() else value
+
+
+def _to_key(folder: str) -> str:
+    return f"/{folder}/"
+
+
+def _dump(value: Any, indent: int | None = None) -> str:
+    separators = (",", ":") if indent is None else (",", ": ")
+    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
+    return text if text.isascii() else _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -1,31 +1,50 @@
-"""A report for people: one line per kind of issue, and what to do about it."""
+"""A report for people: what is wrong, how often, where for example, and what to do about it; errors first."""
 
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Final
 
-from bidsflow.validate.issues import Severity
+from bidsflow.validate.issues import Severity, group_issues
+from bidsflow.validate.render.advice import (
+    end_sentence,
+    get_fix,
+    get_sentence,
+    shorten,
+    tell_field,
+    tell_seen,
+    to_plain,
+    to_printable,
+)
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from bidsflow.validate.issues import Group, Report
+    from bidsflow.validate.issues import Issue, Report
 
-_STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow"}
-_N_EXAMPLES = 2
-_INDENT = " " * 9  # below the count, right of the severity
+_STYLES: Final = {Severity.ERROR: "bold red", Severity.WARNING: "yellow"}
+_N_EXAMPLES: Final = 2
+#: With more subcodes than this, a code is one line that lists them.
+_MOST_SUBCODES: Final = 6
+_MOST_LISTED: Final = 40
+_INDENT: Final = " " * 9  # below the count, right of the severity
+_MOST_SAID: Final = 240  # characters of a text that is not ours
+_LOOKED_AT: Final = 200  # issues of a group, to see whether their messages differ
 
 
-def render_text(report: Report, *, width: int = 100) -> Text:
-    """Return a report with one line per code and subcode; errors stand last, next to the verdict.
+def render_text(report: Report, *, width: int = 100, verbose: bool = False) -> Text:
+    """Return a report with a line per code and subcode, explained once per code, and the verdict at the end.
 
     Parameters
     ----------
     report : Report
         Of `bidsflow.validate.run`.
     width : int
-        Columns to which explanations are wrapped; lines with paths are left whole, so that they can be copied.
+        Columns to which text is wrapped; paths are left whole, so that they can be copied.
+    verbose : bool
+        List every place, every subcode on its own, and the rules.
 
     Returns
     -------
@@ -35,17 +54,76 @@ def render_text(report: Report, *, width: int = 100) -> Text:
     from rich.text import Text
 
     text = Text()
-    explained = ""
-    digits = max((len(str(group.count)) for group in report.groups), default=1)
-    for group in sorted(report.groups, key=lambda group: group.severity is Severity.ERROR):
-        text.append(f"{group.severity:9}", _STYLES[group.severity])
-        text.append(f"{group.count:{digits}} x ").append(_title(group), "bold").append(_examples(group)).append("\n")
-        message = _explanation(group, report, explained=explained)
-        explained = group.code
-        if message:
-            lines = textwrap.wrap(_printable(message), max(width - len(_INDENT), 20))
-            text.append("".join(f"{_INDENT}{line}\n" for line in lines), "dim")
+    shown = [_Shown(list(same), verbose) for _, same in groupby(group_issues(report), key=_get_code)]
+    digits = max((len(str(len(group))) for one in shown for group in one.groups), default=1)
+    meanings = report.all_meanings
+    for one in shown:
+        for group in one.groups:
+            head = f"{len(group):{digits}} x {to_printable(one.name(group))}"
+            text.append(f"{one.severity:8} ", _STYLES[one.severity]).append(head, "bold")
+            for line in one.list_subcodes(width):
+                text.append(f"\n{_INDENT}{line}")
+            for line in _show_places(group, 0 if one.gathered else width - len(head) - 9, verbose=verbose):
+                text.append(line)
+            text.append("\n")
+        for line in one.explain(meanings.get(one.code, ""), width):
+            text.append(f"{_INDENT}{line}\n", "dim")
+    for line in _sum_up(report):
+        text.append(f"{line}\n")
     return text.append(verdict(report), "bold green" if report.ok else "bold red").append("\n")
+
+
+def _get_code(group: list[Issue]) -> tuple[str, str]:
+    return group[0].severity, group[0].code
+
+
+class _Shown:
+    """What is shown of a code: a line for each subcode, or one for all of them.
+
+    Parameters
+    ----------
+    subgroups : list of list of Issue
+        By subcode.
+    verbose : bool
+        Never gather.
+    """
+
+    def __init__(self, subgroups: list[list[Issue]], verbose: bool) -> None:
+        self.subgroups = subgroups
+        self.severity = subgroups[0][0].severity
+        self.code = subgroups[0][0].code
+        self.gathered = len(subgroups) > _MOST_SUBCODES and not verbose
+        self.groups = [[issue for group in subgroups for issue in group]] if self.gathered else subgroups
+
+    def name(self, group: list[Issue]) -> str:
+        if self.gathered:
+            return f"{self.code} ({len(self.subgroups)} {'columns' if self.code.startswith('TSV_') else 'keys'})"
+        return f"{self.code} ({group[0].subcode})" if group[0].subcode else self.code
+
+    def list_subcodes(self, width: int) -> list[str]:
+        """Return lines with the subcodes, those that are met equally often together; none unless gathered."""
+        if not self.gathered:
+            return []
+        listed = self.subgroups[:_MOST_LISTED]
+        parts = [
+            f"{number} x {', '.join(group[0].subcode or '(none)' for group in same)}"
+            for number, same in groupby(listed, key=len)
+        ]
+        more = len(self.subgroups) - len(listed)
+        return _wrap("; ".join(parts) + (f"; and {more} more (-v lists all)" if more else ""), width)
+
+    def explain(self, meaning: str, width: int) -> Iterator[str]:
+        """Give the lines that say what the code means, what was seen, and what to do."""
+        plain, fix = to_plain(meaning), get_fix(self.code)
+        parts = [get_sentence(plain) if fix else shorten(plain, _MOST_SAID)]
+        seen = {tell_seen(issue.message) for group in self.subgroups for issue in group[:_LOOKED_AT]} - {""}
+        if len(seen) == 1:
+            parts.append(shorten(seen.pop(), _MOST_SAID))
+        if len(self.subgroups) == 1 and (field := tell_field(self.subgroups[0][0].message)):
+            parts.append(f"{self.subgroups[0][0].subcode}: {shorten(get_sentence(field), _MOST_SAID)}")
+        yield from _wrap(" ".join(end_sentence(part) for part in parts if part), width)
+        if fix:
+            yield from _wrap(f"-> {fix}", width)
 
 
 def verdict(report: Report) -> str:
@@ -57,33 +135,72 @@ def verdict(report: Report) -> str:
     >>> verdict(Report("ds", (Issue("EMPTY_FILE", Severity.ERROR, "README"),), n_files=34))
     'not valid: 1 error, 0 warnings in 34 files'
     """
-    counts = f"{_count(len(report.errors), 'error')}, {_count(len(report.warnings), 'warning')}"
-    return f"{'valid' if report.ok else 'not valid'}: {counts} in {_count(report.n_files, 'file')}"
+    errors = sum(issue.severity is Severity.ERROR for issue in report)
+    counts = f"{_count(errors, 'error')}, {_count(sum(1 for _ in report) - errors, 'warning')}"
+    silenced = f" ({len(report.ignored)} ignored)" if report.ignored else ""
+    return f"{'not valid' if errors else 'valid'}: {counts}{silenced} in {_count(report.n_all_files, 'file')}"
 
 
-def _explanation(group: Group, report: Report, *, explained: str) -> str:
-    """Say what to do: all of it for an error; for warnings, which come in dozens, once per code."""
-    if group.severity is Severity.ERROR:
-        return group.message
-    return "" if group.code == explained else report.meanings.get(group.code, "")
+def _show_places(group: list[Issue], room: int, *, verbose: bool) -> Iterator[str]:
+    """Give the first places of a group: on the line itself if there is room for them, else below it."""
+    differ = len({issue.message for issue in group[:_LOOKED_AT]}) > 1
+    firsts: dict[str, Issue] = {}
+    for issue in group:
+        if issue.place:
+            firsts.setdefault(issue.place, issue)
+    shown = [
+        _show_place(issue, differ=differ, verbose=verbose)
+        for issue in islice(firsts.values(), None if verbose else _N_EXAMPLES)
+    ]
+    more = ", ..." if len(firsts) > len(shown) else ""
+    line = f": {', '.join(shown)}{more}"
+    if shown and not (verbose or differ) and len(line) <= room:
+        yield line
+    else:
+        for number, place in enumerate(shown, start=1):
+            yield f"\n{_INDENT}{place}{more if number == len(shown) else ''}"
 
 
-def _title(group: Group) -> str:
-    return _printable(f"{group.code} ({group.subcode})" if group.subcode else group.code)
+def _show_place(issue: Issue, *, differ: bool, verbose: bool) -> str:
+    """Return a place, with what was seen there unless that is the same for all."""
+    what = shorten(tell_seen(issue.message), _MOST_SAID) if differ else ""
+    rule = f"  [{issue.rule}]" if verbose and issue.rule else ""
+    return to_printable(f"{issue.place}{f': {what}' if what else ''}{rule}")
 
 
-def _examples(group: Group) -> str:
-    shown = group.examples[:_N_EXAMPLES]
-    if not shown:
-        return ""
-    more = ", ..." if len(group.examples) > len(shown) else ""
-    return _printable(f": {', '.join(shown)}{more}")
+def _sum_up(report: Report) -> Iterator[str]:
+    """Give a line on what the dataset holds, and one on each dataset within."""
+    summary = report.summary
+    if summary.total_files:
+        parts = [_count(len(summary.subjects), "subject")]
+        parts += [_count(len(summary.sessions), "session label")] if summary.sessions else []
+        parts += [", ".join(summary.modalities)] if summary.modalities else []
+        parts += [_count(len(summary.tasks), "task")] if summary.tasks else []
+        parts += [tell_size(summary.size)]
+        yield to_printable("; ".join(parts))
+    for folder, one in report.derivatives.items():
+        yield to_printable(f"{folder}: {verdict(one)}")
+
+
+def tell_size(number: float) -> str:
+    """Return a number of bytes as people write it.
+
+    Examples
+    --------
+    >>> tell_size(999), tell_size(1_250_000)
+    ('999 bytes', '1.2 MB')
+    """
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} TB"
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _printable(text: str) -> str:
-    """Escape what could act on a terminal: file names may hold anything."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+def _wrap(text: str, width: int) -> list[str]:
+    room = max(width - len(_INDENT), 20)
+    return textwrap.wrap(to_printable(text), room, break_long_words=False, break_on_hyphens=False)
