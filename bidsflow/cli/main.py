@@ -38,7 +38,6 @@ for _command, _end, _panel in (
     (scan.scan, scan.HELP_END, "From the scanner to BIDS"),
     (plan.plan, plan.HELP_END, "From the scanner to BIDS"),
     (convert.convert, convert.HELP_END, "From the scanner to BIDS"),
-    (validate.validate, validate.HELP_END, "From the scanner to BIDS"),
     (pipelines.pipelines, pipelines.HELP_END, "Run BIDS Apps"),
     (new_pipeline.new_pipeline, new_pipeline.HELP_END, "Run BIDS Apps"),
     (dump.dump, dump.HELP_END, "Look closer"),
@@ -47,6 +46,12 @@ for _command, _end, _panel in (
     (demo.demo, demo.HELP_END, "Try it out"),
 ):
     app.command(help=unwrap(_command.__doc__ or ""), epilog=_end, rich_help_panel=_panel)(_command)
+app.command(
+    cls=validate.ValidateCommand,
+    help=unwrap(validate.validate.__doc__ or ""),
+    epilog=validate.HELP_END,
+    rich_help_panel="From the scanner to BIDS",
+)(validate.validate)
 app.command(
     help=unwrap(run.run.__doc__ or ""),
     epilog=run.HELP_END,

@@ -3,109 +3,333 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
-from bidsflow.cli.options import INTERRUPTED, TOOL, USAGE, end_help
+from bidsflow.cli.options import INTERRUPTED, STORAGE, USAGE, end_help
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+    from bidsflow.validate import Report
+    from bidsflow.validate.config import Config
+    from bidsflow.validate.options import Options
 
 #: As the reference validator: the dataset was checked, and it has errors.
 EXIT_INVALID = 16
 
+_STDOUT = "-"
+_WIDEST = 120
+_OUTPUT = "Output"
+
+#: How the reference validator spells options, and how they are spelt here.
+_SPELLINGS = {
+    "--ignoreWarnings": "--ignore-warnings",
+    "--ignoreNiftiHeaders": "--ignore-nifti-headers",
+    "--datasetTypes": "--dataset-types",
+    "--blacklistModalities": "--blacklist-modalities",
+    "--outfile": "--output",
+    "-s": "--schema",
+}
+_FORMATS = {"text": [], "json": ["--json"], "json_pp": ["--json", "--indent"]}
 
 HELP_END = end_help(
     {
         "bidsflow validate BIDS_DIR": "errors and warnings, grouped",
         "bidsflow validate BIDS_DIR --ignore-warnings": "errors only",
-        "bidsflow validate BIDS_DIR --json": "every issue, for a program",
+        "bidsflow validate BIDS_DIR --html report.html": "a page to look through, send and print",
+        "bidsflow validate BIDS_DIR --json": "every issue, for a program; as bids-validator does",
+        "bidsflow validate BIDS_DIR --subject 01 --subject 02": "two subjects only",
     },
     {0: "no errors (warnings do not count)", EXIT_INVALID: "the dataset has errors"},
-    USAGE, TOOL, INTERRUPTED,
+    USAGE, STORAGE, INTERRUPTED,
 )  # fmt: skip
 
 
-def validate(
+class ValidateCommand(TyperCommand):
+    """Takes the spellings of the reference validator, too, and `--sarif` without a file."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse arguments after they were respelt."""
+        return super().parse_args(ctx, respell(args))
+
+
+def respell(args: Iterable[str]) -> list[str]:
+    """Return arguments as they are spelt here.
+
+    Examples
+    --------
+    >>> respell(["ds", "--format", "json", "--ignoreWarnings", "--sarif"])
+    ['ds', '--json', '--ignore-warnings', '--sarif', '-']
+    """
+    pending = list(args)
+    done: list[str] = []
+    while pending:
+        name, equals, value = pending.pop(0).partition("=")
+        if name == "--":
+            return [*done, name, *pending]
+        if name == "--format" and (value or pending):
+            value = value or pending.pop(0)
+            if value not in _FORMATS:
+                raise typer.BadParameter(f"{value!r} is none; there are {', '.join(_FORMATS)}", param_hint="--format")
+            done += _FORMATS[value]
+            continue
+        done.append(_SPELLINGS.get(name, name) + equals + value)
+        if name == "--sarif" and not equals and not _is_file_name(pending):
+            done.append(_STDOUT)
+    return done
+
+
+def _is_file_name(following: list[str]) -> bool:
+    """Return whether what follows an option is a file to write, not another option or the dataset."""
+    if not following or (following[0].startswith("-") and following[0] != _STDOUT):
+        return False
+    return not Path(following[0]).is_dir()
+
+
+def validate(  # noqa: PLR0917 - typer declares options as parameters
     bids_dir: Annotated[
         Path, typer.Argument(metavar="BIDS_DIR", help="Where dataset_description.json is.", show_default=False)
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Every issue, in JSON of a stable form.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Every issue, in the JSON of bids-validator.", rich_help_panel=_OUTPUT)
+    ] = False,
+    sarif: Annotated[
+        str | None,
+        typer.Option(
+            "--sarif", metavar="[FILE]", help="SARIF 2.1.0 for code scanning, printed or into a file.",
+            show_default=False, rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", metavar="FILE", dir_okay=False, show_default=False, rich_help_panel=_OUTPUT,
+            help="A page to look through: groups, filters, every place; needs no network.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", dir_okay=False, show_default=False, rich_help_panel=_OUTPUT,
+            help="Write the text or the JSON into a file.",
+        ),
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="List every place and every key.", rich_help_panel=_OUTPUT)
+    ] = False,
     ignore_warnings: Annotated[bool, typer.Option("--ignore-warnings", help="Report errors only.")] = False,
     ignore_nifti_headers: Annotated[bool, typer.Option("--ignore-nifti-headers", help="Do not open images.")] = False,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Validate the datasets below derivatives/, too.")
     ] = False,
+    subject: Annotated[
+        list[str] | None,
+        typer.Option("--subject", metavar="LABEL", help="Check just this subject; repeatable.", show_default=False),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
-            "--config",
-            "-c",
-            help='JSON that ignores or regrades codes: {"ignore": [{"code": "EMPTY_FILE"}]}.',
-            exists=True,
-            dir_okay=False,
-            show_default=False,
+            "--config", "-c", metavar="FILE", show_default=False,
+            help='JSON that ignores or regrades issues: {"ignore": [{"code": "EMPTY_FILE"}]}.',
         ),
     ] = None,
     max_rows: Annotated[
         int | None,
         typer.Option(
-            "--max-rows",
-            min=-1,
+            "--max-rows", min=-1, show_default=False,
             help="Rows to check of each table; -1 for all. By default 1000, and all participants.",
+        ),
+    ] = None,
+    compat: Annotated[
+        bool, typer.Option("--compat", help="Say exactly what the reference validator says, faults included.")
+    ] = False,
+    schema: Annotated[
+        str | None,
+        typer.Option(
+            "--schema", metavar="VERSION|PATH", help="BIDS schema to go by; the newest installed by default.",
             show_default=False,
         ),
     ] = None,
-) -> None:
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", min=1, help="Processes; as many as cores for large datasets.", show_default=False),
+    ] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Check every file anew, and remember nothing.")
+    ] = False,
+    dataset_types: Annotated[str, typer.Option("--dataset-types", hidden=True)] = "",
+    blacklist_modalities: Annotated[str, typer.Option("--blacklist-modalities", hidden=True)] = "",
+    indent: Annotated[bool, typer.Option("--indent", hidden=True)] = False,
+) -> None:  # fmt: skip
     """Check a dataset against the BIDS standard.
 
-    Runs the reference validator of BIDS, which comes with bidsflow's extra `validate`, and groups what it says.
+    Errors make a dataset invalid; warnings are recommendations. What has not changed since the last time is not
+    checked again. The dataset is never changed.
     """
-    from bidsflow.validate import run
+    from bidsflow.validate.options import Options
 
-    _check_root(bids_dir)
-    with _spinner(f"validating {bids_dir.name or bids_dir}"):
-        report = run(
-            bids_dir,
-            ignore_warnings=ignore_warnings,
-            ignore_nifti_headers=ignore_nifti_headers,
-            recursive=recursive,
-            config=config,
-            max_rows=max_rows,
-        )
-    if as_json:
-        from bidsflow.validate.render.json import render_json
+    _check_usage(bids_dir, as_json=as_json, sarif=sarif, output=output)
+    options = Options(
+        compat=compat,
+        schema=schema,
+        max_rows=max_rows,
+        ignore_nifti_headers=ignore_nifti_headers,
+        ignore_warnings=ignore_warnings,
+        recursive=recursive,
+        config=_read_config(config),
+        jobs=jobs,
+        subjects=_find_subjects(bids_dir, subject or []),
+        cache=not no_cache,
+        dataset_types=_split(dataset_types),
+        blacklist_modalities=_split(blacklist_modalities),
+    )
+    report = _run(bids_dir, options)
+    if html is not None:
+        from bidsflow.validate.render.html import save_html
 
-        typer.echo(render_json(report))
-    else:
-        from rich.console import Console
+        save_html(report, html)
+    if sarif not in (None, _STDOUT):
+        from bidsflow.validate.render.sarif import iter_sarif
 
-        from bidsflow.validate.render.text import render_text
+        _write(Path(str(sarif)), iter_sarif(report))
+    with _heedless_of_readers():
+        if sarif == _STDOUT:
+            from bidsflow.validate.render.sarif import iter_sarif
 
-        console = Console(highlight=False)
-        width = console.width if console.is_terminal else 100
-        console.print(render_text(report, width=width), soft_wrap=True, end="")
+            _print(iter_sarif(report), output)
+        elif as_json:
+            _print(_to_json(report, indent=indent), output)
+        elif output is None and (html is not None or sarif is not None):
+            from bidsflow.validate.render.text import verdict
+
+            _print([f"{verdict(report)}\n"], None)
+        else:
+            _print_text(report, output, verbose=verbose)
     raise typer.Exit(0 if report.ok else EXIT_INVALID)
 
 
-def _check_root(root: Path) -> None:
-    """Refuse what no one means to validate: a file, or a folder that is not the root of a dataset."""
+def _check_usage(root: Path, *, as_json: bool, sarif: str | None, output: Path | None) -> None:
+    """Refuse what cannot be meant; note what may not be."""
     if not root.is_dir():
         reason = "is not a folder" if root.exists() else "does not exist"
         raise typer.BadParameter(f"{root} {reason}", param_hint="BIDS_DIR")
-    if (root / "dataset_description.json").exists():
-        return
-    above = next((up for up in root.absolute().parents if (up / "dataset_description.json").is_file()), None)
-    hint = f"it lies within the dataset {above}" if above else "give the folder that holds this file"
-    raise typer.BadParameter(f"{root} has no dataset_description.json: {hint}", param_hint="BIDS_DIR")
+    if as_json and sarif == _STDOUT:
+        raise typer.BadParameter("give it a FILE where --json is printed", param_hint="--sarif")
+    if output is not None and not output.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {output.parent}", param_hint="--output")
+    if not (root / "dataset_description.json").exists():
+        above = next((up for up in root.absolute().parents if (up / "dataset_description.json").is_file()), None)
+        if above:
+            typer.echo(f"note: {root} lies within the dataset {above}; to check a part of it use --subject", err=True)
 
 
-def _spinner(title: str) -> AbstractContextManager[object]:
-    """Show on a terminal that something is going on; elsewhere nothing."""
+def _read_config(path: Path | None) -> Config | None:
+    """Return the configuration, and print what is odd about it."""
+    if path is None:
+        return None
+    from bidsflow.errors import ConfigError
+    from bidsflow.validate.config import read_config
+
+    try:
+        config = read_config(path)
+    except ConfigError as error:
+        raise typer.BadParameter(str(error), param_hint="--config") from error
+    for note in config.notes:
+        typer.echo(f"note: {path}: {note}", err=True)
+    return config
+
+
+def _find_subjects(root: Path, given: list[str]) -> tuple[str, ...]:
+    """Return labels of subjects that there are."""
+    labels = tuple(dict.fromkeys(label.removeprefix("sub-") for one in given for label in _split(one)))
+    for label in labels:
+        if not (root / f"sub-{label}").is_dir():
+            raise typer.BadParameter(f"{root} has no folder sub-{label}", param_hint="--subject")
+    return labels
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _run(root: Path, options: Options) -> Report:
+    """Validate, with a bar on a terminal."""
+    from bidsflow.validate import run
+
+    if not sys.stderr.isatty():
+        return run(root, options)
     from rich.console import Console
-    from rich.markup import escape
 
-    console = Console(stderr=True)
-    return console.status(escape(title)) if console.is_terminal else contextlib.nullcontext()
+    from bidsflow.cli.steps import progress_bar
+
+    with progress_bar(Console(stderr=True), "validating") as update:
+        return run(root, options, progress=lambda done, total: update(done, total, ""))
+
+
+def _to_json(report: Report, *, indent: bool) -> Iterator[str]:
+    from bidsflow.validate.render.json import iter_json, render_json
+
+    if indent:
+        yield render_json(report, indent=2)
+    else:
+        yield from iter_json(report)
+    yield "\n"
+
+
+def _print_text(report: Report, output: Path | None, *, verbose: bool) -> None:
+    from bidsflow.validate.render.text import render_text
+
+    width = min(shutil.get_terminal_size((80, 24)).columns, _WIDEST)
+    text = render_text(report, width=width, verbose=verbose)
+    if output is None and sys.stdout.isatty():
+        from rich.console import Console
+
+        Console(highlight=False).print(text, soft_wrap=True, end="")
+    else:
+        _print([text.plain], output)
+
+
+def _print(pieces: Iterable[str], output: Path | None) -> None:
+    """Write text as UTF-8 to a file, or to standard output."""
+    if output is not None:
+        _write(output, pieces)
+        return
+    for part in _join(pieces):
+        sys.stdout.buffer.write(part)
+    sys.stdout.flush()
+
+
+def _write(path: Path, pieces: Iterable[str]) -> None:
+    from bidsflow.validate.render.html import save_bytes
+
+    save_bytes(_join(pieces), path)
+
+
+def _join(pieces: Iterable[str], size: int = 1 << 16) -> Iterator[bytes]:
+    """Give text as bytes in larger parts."""
+    waiting: list[str] = []
+    n_chars = 0
+    for piece in pieces:
+        waiting.append(piece)
+        n_chars += len(piece)
+        if n_chars >= size:
+            yield "".join(waiting).encode("utf-8", "backslashreplace")
+            waiting, n_chars = [], 0
+    yield "".join(waiting).encode("utf-8", "backslashreplace")
+
+
+@contextlib.contextmanager
+def _heedless_of_readers() -> Iterator[None]:
+    """End quietly where the reader of a pipe (``| head``) has gone; the verdict is that of the dataset all the same."""
+    try:
+        yield
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # what is left in the buffer, and Python's last flush, go there
+        os.close(nowhere)
