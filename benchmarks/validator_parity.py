@@ -34,7 +34,6 @@ from tests.validate.defects.verdicts import (
     Verdict,
     ask_ours,
     find_reference,
-    has_engine,
     read_verdict,
     run_validator,
 )
@@ -117,8 +116,6 @@ def parse_options() -> argparse.Namespace:
         parser.error(f"no mode {', '.join(sorted(unknown))}; there are {', '.join(MODES)}")
     if options.reference is None:
         parser.error("the reference validator is not installed: pip install 'bidsflow[validate]'")
-    if options.ours == "here" and not has_engine():
-        parser.error("this bidsflow has no validator of its own yet; try --ours reference")
     if not options.datasets and not options.below:
         parser.error("name a dataset, or a folder of datasets by --below")
     return options

@@ -24,6 +24,11 @@ def report_problems(result: Result, left: Sequence[str], err: Console) -> None:
         if one.reason:
             colour = "red" if one.status is Status.FAILED else "yellow"
             err.print(f"[{colour}]{one.status}[/] {printable(one.row.title)}: {printable(one.reason)}", soft_wrap=True)
+    for issue in result.errors[:SHOWN]:
+        what = f"{issue.code} {issue.subcode}".strip()
+        err.print(f"[red]not valid[/] {printable(issue.place)}: {what}", soft_wrap=True)
+    if len(result.errors) > SHOWN:
+        err.print(f"[red]not valid[/] {len(result.errors) - SHOWN} more errors")
     for path in left[:SHOWN]:
         err.print(
             f"[yellow]left alone[/] {path}: converted before, and not to be converted by this plan", soft_wrap=True
@@ -43,6 +48,7 @@ def report_counts(result: Result, dataset: Dataset, out: Console, err: Console) 
     from bidsflow.convert.run import Status
 
     counts = [f"{result.count(status)} {status}" for status in Status if result.count(status)]
+    counts += [f"{len(result.errors)} errors of BIDS: see bidsflow validate"] if result.errors else []
     counts += [] if result.outcomes else ["nothing to convert"]
     counts += [f"{len(result.reviews)} for review"] if result.reviews else []
     counts += [f"{len(result.skipped)} skipped"] if result.skipped else []
@@ -69,6 +75,10 @@ def report_json(result: Result, notes: Sequence[str], left: Sequence[str], aside
     ]
     content = {
         "complete": result.complete, "images": images, "left": list(left), "review": reviews,
+        "errors": [
+            {"code": one.code, "subcode": one.subcode, "location": one.location, "message": one.message}
+            for one in result.errors
+        ],
         "left_behind": [asdict(one) for one in result.remains],
         "notes": list(notes), "set_aside": [asdict(one) for one in aside if not one.harmless],
     }  # fmt: skip

@@ -32,12 +32,14 @@ from bidsflow.convert.subjects import Key
 from bidsflow.convert.supply import agree_on_repetition, supply_fields
 from bidsflow.convert.survey import Outcome, Status, Work, find_blocked, planned_paths, survey
 from bidsflow.convert.tables import check_tables
+from bidsflow.convert.verdict import find_errors
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import Staging, commit, locked, staging, storage_errors
 from bidsflow.dicom.person import person_pattern
 from bidsflow.dicom.series import Inventory, Series
 from bidsflow.errors import ConversionError, DatasetError, StorageError, ToolError, describe_error
 from bidsflow.names import parse_name
+from bidsflow.validate import Issue
 
 __all__ = ["Outcome", "Result", "Status", "check_fit", "convert"]
 
@@ -56,17 +58,20 @@ class Result:
         The other rows.
     remains : tuple of Remain
         Files of others that keep the former names of images.
+    errors : tuple of Issue
+        What the validator says of the files that were written.
     """
 
     outcomes: tuple[Outcome, ...]
     reviews: tuple[PlanRow, ...]
     skipped: tuple[PlanRow, ...]
     remains: tuple[Remain, ...] = ()
+    errors: tuple[Issue, ...] = ()
 
     @property
     def complete(self) -> bool:
-        """Whether every planned image is on disk."""
-        return all(one.status is not Status.FAILED for one in self.outcomes)
+        """Whether every planned image is on disk, and valid."""
+        return not self.errors and all(one.status is not Status.FAILED for one in self.outcomes)
 
     def count(self, status: Status) -> int:
         """Return how many images ended in a way."""
@@ -135,7 +140,8 @@ def convert(
     found = {(one.row.series_uid, one.row.image): one for one in outcomes}
     ordered = tuple(found[(row.series_uid, row.image)] for row in rows)
     remains = find_remains(dataset, _find_moved(ordered, work))
-    return Result(ordered, plan.decided(Decision.REVIEW), plan.decided(Decision.SKIP), remains)
+    errors = find_errors(dataset, ordered)
+    return Result(ordered, plan.decided(Decision.REVIEW), plan.decided(Decision.SKIP), remains, errors)
 
 
 def _find_moved(outcomes: Sequence[Outcome], work: Sequence[Work]) -> dict[str, str]:

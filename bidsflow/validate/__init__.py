@@ -5,6 +5,7 @@ Never changes the dataset, never raises for what is wrong in it, never needs the
 """
 
 from bidsflow.validate.issues import Group, Issue, Report, Severity
-from bidsflow.validate.run import run
+from bidsflow.validate.options import Options
+from bidsflow.validate.run import run, validate_paths
 
-__all__ = ["Group", "Issue", "Report", "Severity", "run"]
+__all__ = ["Group", "Issue", "Options", "Report", "Severity", "run", "validate_paths"]

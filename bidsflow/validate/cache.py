@@ -118,11 +118,7 @@ def save_memory(place: Path, tree: Folder, files: Iterable[tuple[File, Verdict]]
     started : int
         When the tree was read, in nanoseconds since 1970.
     """
-    stamps = {
-        file.path: (file.size, file.mtime, file.ctime)
-        for file in tree.walk()
-        if is_settled(max(file.mtime, file.ctime), started)
-    }
+    stamps = {file.path: (file.size, file.mtime, file.ctime) for file in tree.walk() if is_settled(file.ctime, started)}
     heads = _Heads()
     kept = {
         file.path: _freeze(verdict, file.path[1:], heads)
@@ -161,7 +157,7 @@ def save_outcome(place: Path, digest: bytes, issues: Iterable[Issue], rest: Any)
 
 
 def is_settled(changed: int, started: int) -> bool:
-    """Return whether a change after a moment would show in the times of a file that last changed at another."""
+    """Return whether a change after a moment would show in the time (``ctime``) that a file has of its last one."""
     return changed < started - (_TICK_NS if changed % _SECOND_NS else _COARSE_TICK_NS)
 
 

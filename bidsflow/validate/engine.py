@@ -148,7 +148,7 @@ def validate(root: str, options: Options, only: tuple[str, ...] | None, progress
         return check_study(open_study(root, options, only), progress)
     asked = (
         __version__, load_study_schema(options).digest, options.compat, options.max_rows, options.ignore_nifti_headers,
-        options.dataset_types, options.blacklist_modalities,
+        options.dataset_types, options.blacklist_modalities, options.nested,
     )  # fmt: skip
     place = cache.find_place(root, f"whole-{_hash(asked)}")
     started = time.time_ns()
@@ -364,7 +364,7 @@ def _read_participants(tree: Folder) -> Any:
 
 def _read_ignored(tree: Folder, options: Options) -> list[str]:
     """Return the lines of .bidsignore; a carriage return at the end of one counts to the reference only."""
-    file = tree.files.get(_IGNORE_FILE)
+    file = tree.files.get(_IGNORE_FILE) if not (options.compat and options.nested) else None
     try:
         lines = decode_text(read_start(file.disk, _MAX_IGNORE_BYTES)).split("\n") if file else []
     except FileFault:

@@ -43,6 +43,9 @@ class Options:
     blacklist_modalities : tuple of str
         Report subjects with data of these modalities (``mri``, ``eeg``).
 
+    nested : bool
+        Whether the dataset lies within one that is validated: with `compat`, its own ``.bidsignore`` is not heeded then.
+
     Raises
     ------
     ValueError
@@ -61,6 +64,7 @@ class Options:
     cache: bool = True
     dataset_types: tuple[str, ...] = ()
     blacklist_modalities: tuple[str, ...] = ()
+    nested: bool = False
 
     def __post_init__(self) -> None:
         if self.max_rows is not None and self.max_rows < -1:

@@ -113,7 +113,7 @@ def _validate(root: Path, options: Options, only: tuple[str, ...] | None, progre
     if not options.recursive or only is not None:
         return report
     # the configuration is about the outer dataset; what is within has its own
-    inner = replace(options, config=None, subjects=())
+    inner = replace(options, config=None, subjects=(), nested=True)
     within = {name: _validate(root / name, inner, None, progress) for name in _find_derivatives(root)}
     return replace(report, derivatives=within)
 
@@ -154,8 +154,10 @@ def _check_root(root: str | Path) -> Path:
 def _find_within(root: Path, path: Path) -> str:
     """Return a path below the root, with a leading slash."""
     try:
-        inner = path.relative_to(root) if path.is_absolute() or not (root / path).exists() else path
+        inner = path.relative_to(root.absolute()) if path.is_absolute() else path
     except ValueError:
+        inner = Path("..")
+    if ".." in inner.parts:
         raise DatasetError(str(path), f"it does not lie below {root}", "Give paths of the dataset") from None
     return "/" + inner.as_posix()
 

@@ -16,7 +16,7 @@ from bidsflow.phantom import make_sessions, write
 
 from .conftest import Ran, read_tree
 from .test_rerun import make_plan
-from .test_valid import HAS_PROGRAM, find_errors
+from .test_valid import PROGRAM, find_errors
 
 Cli = Callable[..., Ran]
 FIELD_KEYS = {"B0FieldIdentifier", "B0FieldSource", "IntendedFor"}
@@ -97,7 +97,7 @@ def reverse_phase_encoding(folder: Path, copy: Path) -> None:
 
 
 @pytest.mark.validator
-@pytest.mark.skipif(not HAS_PROGRAM, reason="the reference validator is not installed (extra `validate`)")
+@pytest.mark.skipif(PROGRAM is None, reason="the reference validator is not installed (extra `dev`)")
 def test_diffusion_in_opposite_directions_is_its_own_field(tmp_path: Path, cli: Cli) -> None:
     write(tmp_path / "scan", sessions=make_sessions(1, 1), series=("dwi",))
     (folder,) = {path.parent for path in (tmp_path / "scan" / "dicom").rglob("*DWI*/*.dcm")} - set(

@@ -1,10 +1,9 @@
-"""What is written is BIDS, as the reference validator reads the standard, and nothing in it is invented."""
+"""What is written is BIDS, as the reference validator and our own read it, and nothing in it is invented."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,22 +11,25 @@ import pytest
 from pydicom import dcmread
 
 from bidsflow.phantom import DIALECTS, write
-from bidsflow.validate import Severity, run
-from bidsflow.validate.reference import PROGRAM
+from bidsflow.validate import run
+from tests.validate.defects.verdicts import ask_reference, find_reference
 
 from .conftest import Ran
 
 Cli = Callable[..., Ran]
-HAS_PROGRAM = (Path(sys.executable).parent / PROGRAM).is_file() or shutil.which(PROGRAM) is not None
+PROGRAM = find_reference()
 pytestmark = [
     pytest.mark.validator,
-    pytest.mark.skipif(not HAS_PROGRAM, reason=f"{PROGRAM} is not installed (extra `validate`)"),
+    pytest.mark.skipif(PROGRAM is None, reason="the reference validator is not installed (extra `dev`)"),
 ]
 
 
 def find_errors(root: Path) -> list[str]:
-    report = run(root, ignore_warnings=True)
-    return [f"{issue.code} {issue.location}" for issue in report.issues if issue.severity is Severity.ERROR]
+    assert PROGRAM
+    theirs = ask_reference(PROGRAM, root, "headers")
+    assert theirs is not None
+    errors = [f"{code} {location}" for _, code, _, severity, location in theirs if severity == "error"]
+    return errors + [f"{issue.code} {issue.location}" for issue in run(root, ignore_warnings=True, cache=False)]
 
 
 @pytest.mark.parametrize("dialect", sorted(DIALECTS))

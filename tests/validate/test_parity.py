@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
 from collections import Counter
 from pathlib import Path
@@ -15,20 +16,34 @@ from tests.validate.defects.datasets import BASES
 from tests.validate.defects.mutations import MUTATIONS
 from tests.validate.defects.record import expected_verdict, pack, read_expected, unpack
 from tests.validate.defects.tree import digest_tree, write_tree
-from tests.validate.defects.verdicts import Verdict, ask_ours, ask_reference, find_reference, has_engine, read_verdict
+from tests.validate.defects.verdicts import Verdict, ask_ours, ask_reference, find_reference, read_verdict
 
 PROGRAM = find_reference()
 RECORD = read_expected()
 BY_NAME = {mutation.name: mutation for mutation in MUTATIONS}
 
-ours = pytest.mark.skipif(not has_engine(), reason="there is no engine of our own yet")
 real = [
     pytest.mark.slow,
     pytest.mark.validator,
-    pytest.mark.skipif(PROGRAM is None, reason="the reference validator is not installed (extra `validate`)"),
+    pytest.mark.skipif(PROGRAM is None, reason="the reference validator is not installed (extra `dev`)"),
 ]
 #: Drawn once, so that each run asks about the same.
 SAMPLE = sorted(random.Random(1).sample(sorted(BY_NAME), 60))
+
+
+#: Where we differ on purpose, or for a reason that is not worth its cost (docs/validator.md lists them, too).
+KNOWN = {
+    "link_to_its_own_folder": "loops of links are not followed, which takes the reference minutes on a large dataset",
+    "json_nested_deep": "values that are nested deeper than 200 levels are left out",
+    "citation_tab": "a tab after the colon of a key in YAML",
+    "tsv_latin1_late": "whether the reference sees bytes far beyond the last row that it checks is a matter of chance",
+}
+
+
+def _expect(name: str) -> tuple[pytest.MarkDecorator, ...]:
+    if name.startswith("hed_") and importlib.util.find_spec("hed") is None:
+        return (pytest.mark.skip(reason="needs the extra `hed`"),)
+    return (pytest.mark.xfail(reason=KNOWN[name], strict=True),) if name in KNOWN else ()
 
 
 def differences(theirs: Verdict, found: Verdict) -> dict[str, object]:
@@ -75,8 +90,7 @@ def test_packed_findings_come_back() -> None:
     assert sorted(unpack(pack(found)).elements()) == sorted(found)
 
 
-@ours
-@pytest.mark.parametrize("name", BY_NAME)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=_expect(name)) for name in BY_NAME])
 def test_verdict_is_that_of_the_reference(name: str, tmp_path: Path) -> None:
     mutation = BY_NAME[name]
     root = write_tree(mutation.apply(BASES[mutation.base]()), tmp_path / mutation.name)
@@ -98,7 +112,6 @@ class TestReference:
         for mode in mutation.modes:
             assert ask_reference(PROGRAM, root, mode) == expected_verdict(RECORD, mutation, mode), mode
 
-    @ours
     @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(data=st.data(), base=st.sampled_from(sorted(BASES)))
     def test_verdicts_agree_on_several_defects_at_once(

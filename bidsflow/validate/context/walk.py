@@ -322,7 +322,7 @@ def survey(root: str, skip: frozenset[str] = frozenset()) -> tuple[bytes, int]:
                     waiting.append((entry.path, (*above, place)))
                 lines.append(f"{name}/")
             else:
-                newest = max(newest, found.st_mtime_ns, found.st_ctime_ns)
+                newest = max(newest, found.st_ctime_ns)
                 lines.append(f"{name}:{found.st_mode}:{found.st_size}:{found.st_mtime_ns}:{found.st_ctime_ns}")
         seen.update("\n".join(lines).encode(errors="surrogateescape"))
     return seen.digest(), newest

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import shutil
@@ -94,21 +93,11 @@ def run_validator(command: Sequence[str], timeout: float = 600) -> Mapping[str, 
     return document if isinstance(document, dict) and "issues" in document else None
 
 
-def has_engine() -> bool:
-    """Whether bidsflow validates by itself, in the way of the reference."""
-    from bidsflow.validate import run
-
-    return "compat" in inspect.signature(run).parameters
-
-
 def ask_ours(root: Path, mode: str) -> Mapping[str, Any]:
     """Return what bidsflow says within this process, in the JSON of the reference; keeps and reads no cache."""
     from bidsflow.validate import run
     from bidsflow.validate.render.json import render_json
 
-    keywords = {"compat": True, "jobs": 1, "cache": False, **_OUR_KEYWORDS[mode]}
-    known = inspect.signature(run).parameters
-    document: Mapping[str, Any] = json.loads(
-        render_json(run(root, **{key: value for key, value in keywords.items() if key in known}))
-    )
+    report = run(root, compat=True, jobs=1, cache=False, **_OUR_KEYWORDS[mode])
+    document: Mapping[str, Any] = json.loads(render_json(report))
     return document

@@ -1,0 +1,161 @@
+"""What is remembered of a validation never makes it say anything else than a fresh look would."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bidsflow.validate import Report, run
+from bidsflow.validate.context.load import Loader
+from bidsflow.validate.store import find_folder
+from tests.validate.defects.datasets import BASES
+from tests.validate.defects.tree import write_tree
+
+#: Longer than what a file must have rested to be remembered.
+REST = 0.15
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that are checked, as they are."""
+    seen: list[str] = []
+    load = Loader.load
+
+    def spy(self: Loader, file: object) -> object:
+        seen.append(file.path)  # type: ignore[attr-defined]
+        return load(self, file)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Loader, "load", spy)
+    return seen
+
+
+def make(base: str, root: Path) -> Path:
+    write_tree(BASES[base](), root)
+    time.sleep(REST)
+    return root
+
+
+def findings(report: Report) -> list[tuple[object, ...]]:
+    return sorted((one.code, one.subcode, one.severity, one.location, one.line, one.message) for one in report)
+
+
+def rewrite(path: Path, random: random.Random) -> None:
+    text = path.read_bytes()
+    path.write_bytes(random.choice([text + b" ", text[: len(text) // 2], b"{}", text.replace(b"1", b"x", 1)]))
+
+
+def remove(path: Path, _random: random.Random) -> None:
+    path.unlink()
+
+
+def rename(path: Path, random: random.Random) -> None:
+    path.rename(path.with_name(random.choice(["x" + path.name, path.name.replace("sub-01", "sub-02"), "README.md"])))
+
+
+def copy(path: Path, random: random.Random) -> None:
+    folder = random.choice([path.parent, path.parent.parent])
+    name = random.choice([f"x{path.name}", path.name.replace("task-", "acq-b_task-"), "notes.txt"])
+    (folder / name).write_bytes(path.read_bytes())
+
+
+def restore_times(path: Path, _random: random.Random) -> None:
+    """Change the content, but neither size nor time of change that `ls` shows."""
+    old = path.stat()
+    path.write_bytes(path.read_bytes()[::-1])
+    os.utime(path, ns=(old.st_atime_ns, old.st_mtime_ns))
+
+
+CHANGES: list[Callable[[Path, random.Random], None]] = [rewrite, remove, rename, copy, restore_times]
+
+
+def pick(root: Path, random: random.Random) -> Path:
+    files = sorted(path for path in root.rglob("*") if path.is_file())
+    small = [path for path in files if path.suffix in (".json", ".tsv", ".bval", ".bvec") or path.name[0] == "."]
+    return random.choice(random.choice([files, small]))
+
+
+@pytest.mark.parametrize("base", ["mri", "sessions", "asl", "eeg", "extras", "derivative"])
+def test_report_after_any_change_is_that_of_a_fresh_look(base: str, tmp_path: Path) -> None:
+    root, random_one = make(base, tmp_path / "ds"), random.Random(base)
+    assert findings(run(root)) == findings(run(root, cache=False))
+    for _ in range(12):
+        for _ in range(random_one.randint(1, 2)):
+            random_one.choice(CHANGES)(pick(root, random_one), random_one)
+        time.sleep(REST)
+        fresh = findings(run(root, cache=False))
+        assert findings(run(root)) == fresh
+        assert findings(run(root)) == fresh
+
+
+def test_nothing_is_read_again_where_nothing_has_changed(tmp_path: Path, reads: list[str]) -> None:
+    root = make("mri", tmp_path / "ds")
+    first = run(root)
+    assert reads
+    reads.clear()
+    assert run(root) == first
+    assert reads == []
+
+
+def test_after_a_changed_sidecar_only_what_inherits_it_is_checked(tmp_path: Path, reads: list[str]) -> None:
+    root = make("mri", tmp_path / "ds")
+    run(root)
+    reads.clear()
+    (sidecar,) = root.glob("task-*_bold.json")
+    sidecar.write_text(sidecar.read_text().replace("{", '{"Instructions": "look", ', 1))
+    run(root)
+    whole = {"/participants.tsv", "/dataset_description.json"}  # what is said of them depends on the subjects
+    files = {path for path in reads if not path.endswith("/")} - whole
+    assert f"/{sidecar.name}" in files
+    assert {path.rpartition("_")[2] for path in files} <= {"bold.nii.gz", "bold.json", "bold.nii"}
+    assert any(path.endswith("bold.nii.gz") for path in files)
+
+
+def test_a_new_subject_does_not_make_the_others_checked_again(tmp_path: Path, reads: list[str]) -> None:
+    root = make("mri", tmp_path / "ds")
+    run(root)
+    reads.clear()
+    shutil.copytree(root / "sub-01", root / "sub-09")
+    for path in sorted((root / "sub-09").rglob("sub-01*")):
+        path.rename(path.with_name(path.name.replace("sub-01", "sub-09")))
+    report = run(root)
+    assert "PARTICIPANT_ID_MISMATCH" in {issue.code for issue in report.errors}
+    assert not [path for path in reads if path.startswith("/sub-01/") and not path.endswith("/")]
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\0" * 100])
+def test_damaged_memory_is_as_none(content: bytes, tmp_path: Path) -> None:
+    root = make("mri", tmp_path / "ds")
+    first = run(root)
+    written = list(find_folder().rglob("*.bin"))
+    assert written
+    for path in written:
+        path.write_bytes(content)
+    assert run(root) == first
+
+
+def test_what_is_remembered_is_for_its_owner_only(tmp_path: Path) -> None:
+    run(make("mri", tmp_path / "ds"))
+    assert {path.stat().st_mode & 0o777 for path in find_folder().rglob("*.bin")} == {0o600}
+
+
+def test_nothing_is_written_into_the_dataset(tmp_path: Path) -> None:
+    root = make("mri", tmp_path / "ds")
+    before = sorted(root.rglob("*"))
+    run(root)
+    assert sorted(root.rglob("*")) == before
+
+
+def test_without_cache_nothing_is_kept(tmp_path: Path) -> None:
+    run(make("mri", tmp_path / "ds"), cache=False)
+    assert not [path for path in find_folder().rglob("*.bin") if not path.name.startswith("rules-")]
