@@ -283,16 +283,16 @@ def _to_json(report: Report, *, indent: bool) -> Iterator[str]:
 
 
 def _print_text(report: Report, output: Path | None, *, verbose: bool) -> None:
-    from bidsflow.validate.render.text import render_text
+    from bidsflow.validate.render.text import iter_text, render_text
 
     width = min(shutil.get_terminal_size((80, 24)).columns, _WIDEST)
-    text = render_text(report, width=width, verbose=verbose)
     if output is None and sys.stdout.isatty():
         from rich.console import Console
 
+        text = render_text(report, width=width, verbose=verbose)
         Console(highlight=False).print(text, soft_wrap=True, end="")
     else:
-        _print([text.plain], output)
+        _print(iter_text(report, width=width, verbose=verbose), output)
 
 
 def _print(pieces: Iterable[str], output: Path | None) -> None:

@@ -49,28 +49,39 @@ def render_text(report: Report, *, width: int = 100, verbose: bool = False) -> T
     Returns
     -------
     text : rich.text.Text
-        Styled; ``text.plain`` is the same without colours. Holds no control character but the line feed.
+        Styled; holds no control character but the line feed.
     """
     from rich.text import Text
 
-    text = Text()
-    shown = [_Shown(list(same), verbose) for _, same in groupby(group_issues(report), key=_get_code)]
+    return Text.assemble(*_compose(report, width, verbose=verbose))
+
+
+def iter_text(report: Report, *, width: int = 100, verbose: bool = False) -> Iterator[str]:
+    """Give the same as `render_text` without colours, piece by piece."""
+    return (piece for piece, _ in _compose(report, width, verbose=verbose))
+
+
+def _compose(report: Report, width: int, *, verbose: bool) -> Iterator[tuple[str, str]]:
+    """Give pieces of text, each with its style."""
+    shown = [_Shown(list(same), verbose=verbose) for _, same in groupby(group_issues(report), key=_get_code)]
     digits = max((len(str(len(group))) for one in shown for group in one.groups), default=1)
     meanings = report.all_meanings
     for one in shown:
         for group in one.groups:
             head = f"{len(group):{digits}} x {to_printable(one.name(group))}"
-            text.append(f"{one.severity:8} ", _STYLES[one.severity]).append(head, "bold")
+            yield f"{one.severity:8} ", _STYLES[one.severity]
+            yield head, "bold"
             for line in one.list_subcodes(width):
-                text.append(f"\n{_INDENT}{line}")
-            for line in _show_places(group, 0 if one.gathered else width - len(head) - 9, verbose=verbose):
-                text.append(line)
-            text.append("\n")
+                yield f"\n{_INDENT}{line}", ""
+            room = 0 if one.gathered else width - len(head) - len(_INDENT)
+            for line in _show_places(group, room, verbose=verbose):
+                yield line, ""
+            yield "\n", ""
         for line in one.explain(meanings.get(one.code, ""), width):
-            text.append(f"{_INDENT}{line}\n", "dim")
+            yield f"{_INDENT}{line}\n", "dim"
     for line in _sum_up(report):
-        text.append(f"{line}\n")
-    return text.append(verdict(report), "bold green" if report.ok else "bold red").append("\n")
+        yield f"{line}\n", ""
+    yield f"{verdict(report)}\n", "bold green" if report.ok else "bold red"
 
 
 def _get_code(group: list[Issue]) -> tuple[str, str]:
@@ -88,7 +99,7 @@ class _Shown:
         Never gather.
     """
 
-    def __init__(self, subgroups: list[list[Issue]], verbose: bool) -> None:
+    def __init__(self, subgroups: list[list[Issue]], *, verbose: bool) -> None:
         self.subgroups = subgroups
         self.severity = subgroups[0][0].severity
         self.code = subgroups[0][0].code
