@@ -110,6 +110,7 @@ FIXES: Final[Mapping[str, str]] = {
 
 _SPEC: Final = "https://bids-specification.readthedocs.io/en/stable/"
 _LINK: Final = re.compile(r"\[([^\]\[]*)\]\([^()]*(?:\([^()]*\)[^()]*)*\)")
+_MARK: Final = re.compile(r"</?(?:sub|sup|br|em|b|i) ?/?>|\*{1,2}([A-Za-z][^*\s]*)\*{1,2}")
 _SENTENCE: Final = re.compile(r".*?[^.]{4}[.!?](?= [A-Z'\"(])", re.DOTALL)
 _FIELD: Final = "Field description: "
 
@@ -126,8 +127,11 @@ def to_plain(text: str) -> str:
     --------
     >>> to_plain("The `echo` time\n(see [Units](SPEC_ROOT/units.md)).")
     'The echo time (see Units).'
+    >>> to_plain('*B*<sub>0</sub> is **MEASURED** in "sub-*" and "ses-*"')
+    'B0 is MEASURED in "sub-*" and "ses-*"'
     """
-    return " ".join(_LINK.sub(r"\1", text).replace("`", "").replace("SPEC_ROOT/", _SPEC).split())
+    bare = _MARK.sub(lambda found: found[1] or "", _LINK.sub(r"\1", text))
+    return " ".join(bare.replace("`", "").replace("SPEC_ROOT/", _SPEC).split())
 
 
 def to_printable(text: str) -> str:
