@@ -172,6 +172,7 @@ def validate(  # noqa: PLR0917 - typer declares options as parameters
     Errors make a dataset invalid; warnings are recommendations. What has not changed since the last time is not
     checked again. The dataset is never changed.
     """
+    from bidsflow.cli.steps import default_jobs
     from bidsflow.validate.options import Options
 
     _check_usage(bids_dir, as_json=as_json, sarif=sarif, output=output)
@@ -183,7 +184,7 @@ def validate(  # noqa: PLR0917 - typer declares options as parameters
         ignore_warnings=ignore_warnings,
         recursive=recursive,
         config=_read_config(config),
-        jobs=jobs,
+        jobs=jobs or default_jobs(),
         subjects=_find_subjects(bids_dir, subject or []),
         cache=not no_cache,
         dataset_types=_split(dataset_types),

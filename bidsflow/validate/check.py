@@ -81,14 +81,11 @@ class Checker:
         The rules of its schema.
     loader : Loader
         Makes the contexts.
-    compat : bool
-        Whether to judge as the reference does, mistakes included.
     """
 
     dataset: Dataset
     book: RuleBook
     loader: Loader
-    compat: bool = False
     names: FilenameRules = field(init=False)
     _tables: ColumnRules = field(init=False)
     _definitions: Definitions = field(init=False)
@@ -97,7 +94,7 @@ class Checker:
 
     def __post_init__(self) -> None:
         self.names = FilenameRules(self.dataset)
-        overlooked = OF_EVERY_OBJECT if self.compat else frozenset[str]()
+        overlooked = OF_EVERY_OBJECT if self.dataset.compat else frozenset[str]()
         self._tables = ColumnRules(self.dataset.schema, overlooked)
         self._definitions = Definitions(self.dataset.schema)
 
@@ -174,7 +171,7 @@ def walk_files(dataset: Dataset, folder: Folder) -> Iterator[File]:
         if not dataset.ignores(file.path):
             yield file
     for below in folder.folders.values():
-        if dataset.ignores(below.path):
+        if dataset.ignores_folder(below):
             continue
         pseudo = dataset.is_pseudo(below)
         opaque = pseudo or dataset.is_opaque(below)
@@ -200,5 +197,5 @@ def find_links(dataset: Dataset, folder: Folder) -> Iterator[Issue]:
             message = f"Symlink target: {link.target}"
             yield Issue(codes[link.reason], Severity.ERROR, link.path[1:], "", message)
     for below in folder.folders.values():
-        if not (dataset.ignores(below.path) or dataset.is_pseudo(below) or dataset.is_opaque(below)):
+        if not (dataset.ignores_folder(below) or dataset.is_pseudo(below) or dataset.is_opaque(below)):
             yield from find_links(dataset, below)

@@ -212,7 +212,7 @@ def make_checker(study: Study) -> Checker:
     loader = Loader(
         study.dataset, book.associations, max_rows, whole=whole, read_headers=not options.ignore_nifti_headers
     )  # fmt: skip
-    return Checker(study.dataset, book, loader, options.compat)
+    return Checker(study.dataset, book, loader)
 
 
 def check_study(study: Study, progress: Progress | None = None) -> Outcome:
@@ -327,6 +327,7 @@ def _describe(
         frozenset(f"/{rule['name']}" for rule in folders.values() if rule.get("opaque")),
         frozenset(extension for extension in extensions if extension.endswith("/")),
         to_text(description["DatasetType"]),
+        options.compat,
     )
 
 

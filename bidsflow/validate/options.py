@@ -33,7 +33,8 @@ class Options:
     config : Config, optional
         Which issues to silence or to regrade.
     jobs : int, optional
-        How many processes work. By default as many as there are cores, and one for small datasets.
+        How many processes work on more than 1500 files; by default one. A script that asks for more must be guarded by
+        ``if __name__ == "__main__":``, as `multiprocessing` wants it.
     subjects : tuple of str
         Check just the files of these subjects, labels without ``sub-``, and those of the whole dataset.
     cache : bool
@@ -44,7 +45,7 @@ class Options:
         Report subjects with data of these modalities (``mri``, ``eeg``).
 
     nested : bool
-        Whether the dataset lies within one that is validated: with `compat`, its own ``.bidsignore`` is not heeded then.
+        Whether the dataset lies within one that is validated; with `compat`, its ``.bidsignore`` is not heeded then.
 
     Raises
     ------

@@ -158,10 +158,15 @@ def negate(a: Any) -> float:
 
 
 def contains(key: Any, value: Any) -> bool:
-    """Return ``key in value``: a key of an object, an index of a list."""
+    """Return ``key in value``: a key of an object; of a list, an index, or a member that is text.
+
+    JavaScript knows no members; the schema's ``"micr" in dataset.modalities`` means one.
+    """
     if value.__class__ is dict:
         return (key if key.__class__ is str else to_text(key)) in value
     if value.__class__ is list:
+        if key.__class__ is str and key in value:
+            return True
         number = to_number(key)
         return 0 <= number < len(value) and number == int(number)
     raise ThrownError

@@ -48,6 +48,8 @@ class Dataset:
         Extensions of folders that stand for files: ``.ds/``.
     kind : str
         The type of the dataset: raw, derivative, study.
+    compat : bool
+        Whether to see it as the reference does, mistakes included.
     """
 
     tree: Folder
@@ -57,6 +59,7 @@ class Dataset:
     opaque: frozenset[str]
     pseudo: frozenset[str]
     kind: str
+    compat: bool = False
 
     def is_pseudo(self, folder: Folder) -> bool:
         """Return whether a folder stands for a file: ``sub-01_meg.ds``."""
@@ -72,6 +75,11 @@ class Dataset:
     def ignores(self, path: str) -> bool:
         """Return whether a path, with its leading slash, is left out by the standard or by ``.bidsignore``."""
         return path == "/.bidsignore" or self.ignore.ignores(path[1:])
+
+    def ignores_folder(self, folder: Folder) -> bool:
+        """Return whether a folder is left out; to the reference, ``extra/`` is about what it holds only."""
+        path = folder.path[1:]
+        return self.ignore.ignores(path) or (not self.compat and self.ignore.ignores(f"{path}/"))
 
 
 @dataclass(slots=True)

@@ -60,7 +60,9 @@ def check_scope(dataset: Dataset, options: Options) -> Iterator[Issue]:
         return
     rules = dataset.schema["rules"]["modalities"]
     banned = {
-        datatype for name in options.blacklist_modalities for datatype in rules.get(name.lower(), {})["datatypes"]
+        datatype
+        for name in options.blacklist_modalities
+        for datatype in rules.get(name.lower(), {}).get("datatypes", ())
     }
     for name, subject in dataset.tree.folders.items():
         if name.startswith("sub-"):
@@ -76,5 +78,5 @@ def _walk_seen(dataset: Dataset, folder: Folder) -> Iterator[File]:
         if not dataset.ignores(file.path):
             yield file
     for below in folder.folders.values():
-        if not (dataset.ignores(below.path) or dataset.is_pseudo(below) or dataset.is_opaque(below)):
+        if not (dataset.ignores_folder(below) or dataset.is_pseudo(below) or dataset.is_opaque(below)):
             yield from _walk_seen(dataset, below)
