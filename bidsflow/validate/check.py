@@ -12,6 +12,7 @@ from bidsflow.validate.compile.rules import holds
 from bidsflow.validate.context.load import Loader
 from bidsflow.validate.context.walk import File, Folder
 from bidsflow.validate.issues import Issue, Severity
+from bidsflow.validate.rules import hed
 from bidsflow.validate.rules.checks import make_check
 from bidsflow.validate.rules.columns import OF_EVERY_OBJECT, ColumnRules
 from bidsflow.validate.rules.fields import Definitions, make_fields
@@ -130,6 +131,10 @@ class Checker:
                             known.append(issue)
                     else:
                         issues.append(issue)
+        if hed.is_annotated(context):
+            found, of_dataset = hed.check_annotations(context)
+            issues += found
+            shared |= of_dataset
 
     def _find_candidates(self, context: Context) -> tuple[_Candidate, ...]:
         """Return the rules for files of a kind."""
