@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from array import array
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
@@ -139,8 +140,9 @@ def load_outcome(place: Path, digest: bytes) -> tuple[list[Issue], Any] | None:
     known = [(code, Severity(severity), *more) for code, severity, *more in heads]
     chosen = map(known.__getitem__, array("L", head_numbers))
     places = map(paths.__getitem__, array("L", path_numbers))
+    make = partial(tuple.__new__, Issue)
     issues = [
-        Issue(code, severity, location, subcode, message, rule, affects, line)
+        make((code, severity, location, subcode, message, rule, affects, line))
         for (code, severity, subcode, message, rule, affects, line), location in zip(chosen, places, strict=True)
     ]
     return issues, rest

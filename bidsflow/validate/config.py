@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -97,7 +97,7 @@ class Config:
             graded = issue
             for is_meant, level in filters:
                 if is_meant(graded) and graded.severity is not level:
-                    graded = replace(graded, severity=level)
+                    graded = graded._replace(severity=level)
             yield graded
 
 

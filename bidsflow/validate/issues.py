@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Severity(StrEnum):
@@ -16,9 +16,10 @@ class Severity(StrEnum):
     IGNORE = "ignore"
 
 
-@dataclass(frozen=True, slots=True)
-class Issue:
+class Issue(NamedTuple):
     """One thing that is wrong with, or missing from, one file.
+
+    A named tuple, since large datasets have hundreds of thousands, and a tuple is made in a quarter of the time.
 
     Attributes
     ----------
@@ -293,7 +294,7 @@ def _select(report: Report, keep: Callable[[Issue, str], bool], above: str) -> R
 def _move(issue: Issue, above: str) -> Issue:
     """Return an issue as it is seen from a folder above."""
     location = above + issue.location if issue.location else ""
-    return replace(issue, location=location, affects=tuple(above + path for path in issue.affects))
+    return issue._replace(location=location, affects=tuple(above + path for path in issue.affects))
 
 
 def _group(issues: list[Issue], meanings: Mapping[str, str], n_examples: int = 3) -> Group:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -71,7 +70,7 @@ def iter_sarif(report: Report) -> Iterator[str]:
 def _list_ignored(report: Report, above: str = "") -> Iterator[Issue]:
     """Give what configurations silence, with locations below the root."""
     for issue in report.ignored:
-        yield replace(issue, location=above + issue.location, affects=tuple(above + path for path in issue.affects))
+        yield issue._replace(location=above + issue.location, affects=tuple(above + path for path in issue.affects))
     for folder, one in report.derivatives.items():
         yield from _list_ignored(one, f"{above}{folder}/")
 
