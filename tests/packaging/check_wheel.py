@@ -25,6 +25,8 @@ INSIDE = (
     "bidsflow/report/templates/blocks.html.j2",
     "bidsflow/report/templates/style.css",
     "bidsflow/report/templates/script.js",
+    "bidsflow/validate/schemas/1.2.7.json.gz",
+    "bidsflow/validate/rules/citation-1.2.0.schema.json",
 )
 
 
