@@ -226,7 +226,12 @@ def _open_pipe() -> Tell:
     if not number:
         return lambda event: None
     stream = os.fdopen(int(number), "w", encoding="utf-8", closefd=False)
-    threading.Thread(target=_end_with_reader, args=(int(number),), daemon=True).start()
+
+    def watch() -> None:
+        threading.Thread(target=_end_with_reader, args=(int(number),), daemon=True).start()
+
+    watch()
+    os.register_at_fork(after_in_child=watch)  # processes of steps: this one may be killed together with the run
 
     def tell(event: Mapping[str, object]) -> None:
         stream.write(json.dumps(event) + "\n")
@@ -247,10 +252,16 @@ def _end_with_reader(pipe: int) -> None:
 
 
 @contextmanager
-def _alone(task: Task, how: int = fcntl.LOCK_EX) -> Iterator[None]:
-    """Wait until no other run works on this participant, and keep others out."""
+def _alone(task: Task, busy: Callable[[], None] | None = None) -> Iterator[None]:
+    """Keep other runs from working on this participant; where one does, call `busy` and wait, or raise without it."""
     with (task.work.parent / f"sub-{task.participant.label}.lock").open("w") as lock:
-        fcntl.flock(lock, how)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if busy is None:
+                raise
+            busy()
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
@@ -264,7 +275,7 @@ def clean_work(task: Task) -> None:
     if not task.work.is_dir():
         return
     try:
-        with _alone(task, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        with _alone(task):
             _clean(task)
     except BlockingIOError:
         return
@@ -277,7 +288,7 @@ def main() -> int:
     began = time.monotonic()
     _quiet_libraries(task)
     try:
-        with _alone(task):
+        with _alone(task, busy=lambda: tell({"event": "waiting"})):
             if not task.invocation.force and is_done(task):  # another run has just done it
                 return 0
             if task.invocation.force:

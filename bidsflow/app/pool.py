@@ -57,6 +57,9 @@ class Watch:
                 self.tell(Event("steps", job.name, value=said["total"]))
             case "step" if said["status"] != "start":
                 self.tell(Event("step", job.name, said["step"]))
+            case "waiting":
+                text = f"sub-{job.name}: another run is at work on it; it goes on when that has ended"
+                self.tell(Event("note", job.name, text))
             case "writing":
                 self.tell(Event("writing", job.name))
             case "failed":

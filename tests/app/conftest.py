@@ -6,7 +6,8 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -254,13 +255,31 @@ def copy(finished: Path, tmp_path: Path) -> Path:
     return tmp_path / "copy"
 
 
-def spawn(toy_folder: Path, *arguments: object, **more: object) -> subprocess.Popen[str]:
-    """Start the command in a process group of its own."""
-    program = (sys.executable, "-m", "bidsflow", "run", f"{toy_folder}/")
-    return subprocess.Popen(
-        [*program, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, start_new_session=True, **more,  # type: ignore[call-overload]
-    )  # fmt: skip
+#: Seconds after which a command that a test has started is ended: it hangs.
+PATIENCE = 180.0
+Spawn = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def spawn() -> Iterator[Spawn]:
+    """Start the command in a process group of its own; none outlives the test, however that ends."""
+    timers: dict[subprocess.Popen[str], threading.Timer] = {}
+
+    def start(folder: Path, *arguments: object, **more: object) -> subprocess.Popen[str]:
+        program = (sys.executable, "-m", "bidsflow", "run", f"{folder}/")
+        process = subprocess.Popen(
+            [*program, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, start_new_session=True, **more,  # type: ignore[call-overload]
+        )  # fmt: skip
+        timers[process] = threading.Timer(PATIENCE, process.kill)
+        timers[process].start()
+        return process
+
+    yield start
+    for process, timer in timers.items():
+        timer.cancel()
+        process.kill()
+        process.communicate()
 
 
 def read_derivatives(root: Path) -> dict[str, bytes]:

@@ -13,7 +13,7 @@ import pytest
 
 from bidsflow.app.spec import Pipeline
 
-from .conftest import spawn
+from .conftest import Spawn
 
 
 def bidsflow(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -21,7 +21,9 @@ def bidsflow(*arguments: object, cwd: Path | None = None) -> subprocess.Complete
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
 
 
-def test_run_says_what_it_does_and_what_came_of_it(toy_folder: Path, dataset: Path, tmp_path: Path) -> None:
+def test_run_says_what_it_does_and_what_came_of_it(
+    toy_folder: Path, spawn: Spawn, dataset: Path, tmp_path: Path
+) -> None:
     process = spawn(toy_folder, dataset, tmp_path / "out", "participant", "--skip-bids-validation",
                     "--trouble", "raise:x", "--who", "02", "-v")  # fmt: skip
     out, said = process.communicate(timeout=120)
@@ -36,7 +38,7 @@ def test_run_says_what_it_does_and_what_came_of_it(toy_folder: Path, dataset: Pa
     [((), 0), (("--participant-label", "99"), 2), (("--trouble", "raise:x"), 1)],
 )
 def test_quiet_run_says_errors_only(
-    arguments: tuple[str, ...], code: int, toy_folder: Path, dataset: Path, tmp_path: Path
+    arguments: tuple[str, ...], code: int, toy_folder: Path, spawn: Spawn, dataset: Path, tmp_path: Path
 ) -> None:
     process = spawn(toy_folder, dataset, tmp_path / "out", "participant", "--skip-bids-validation", "-q",
                     "--participant-label", "01", *arguments)  # fmt: skip

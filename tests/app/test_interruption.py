@@ -15,9 +15,9 @@ import pytest
 
 from bidsflow.app.state import open_derivatives
 from bidsflow.dataset.write import write_durably
-from tests.executors.test_local import is_alive
+from tests.executors.test_local import is_alive, wait_until_gone
 
-from .conftest import make_dataset, read_derivatives, spawn
+from .conftest import Spawn, make_dataset, read_derivatives
 
 OPTIONS = ("participant", "--skip-bids-validation", "--n-cpus", "2")
 
@@ -47,6 +47,10 @@ def find_children(out: Path) -> list[int]:
     return [pid for pid in found if is_alive(pid)]
 
 
+def find_parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def read_apart_from_parameters(out: Path) -> dict[str, object]:
     """Return what was made, by path; sidecars without the parameters, which say what trouble there was."""
     made: dict[str, object] = {}
@@ -66,7 +70,7 @@ def expect_same(out: Path, finished: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_stops_every_process_and_the_same_command_goes_on(
-    number: signal.Signals, toy_folder: Path, finished: Path, tmp_path: Path
+    number: signal.Signals, toy_folder: Path, spawn: Spawn, finished: Path, tmp_path: Path
 ) -> None:
     out, go = tmp_path / "out", tmp_path / "go"
     command = (toy_folder, finished / "bids", out, *OPTIONS, "--trouble", f"wait:{go}", "--who", "02")
@@ -86,7 +90,7 @@ def test_signal_stops_every_process_and_the_same_command_goes_on(
 
 
 def test_page_of_a_failure_is_there_when_the_run_is_stopped_later(
-    toy_folder: Path, finished: Path, tmp_path: Path
+    toy_folder: Path, spawn: Spawn, finished: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     (tmp_path / "bids").symlink_to(finished / "bids")
@@ -101,7 +105,7 @@ def test_page_of_a_failure_is_there_when_the_run_is_stopped_later(
 
 
 def test_killed_run_takes_its_processes_along_and_the_same_command_goes_on(
-    toy_folder: Path, finished: Path, tmp_path: Path
+    toy_folder: Path, spawn: Spawn, finished: Path, tmp_path: Path
 ) -> None:
     out, go = tmp_path / "out", tmp_path / "go"
     command = (toy_folder, finished / "bids", out, *OPTIONS, "--trouble", f"wait:{go}")
@@ -118,7 +122,7 @@ def test_killed_run_takes_its_processes_along_and_the_same_command_goes_on(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
-def test_any_moment_may_be_the_last(seed: int, toy_folder: Path, finished: Path, tmp_path: Path) -> None:
+def test_any_moment_may_be_the_last(seed: int, toy_folder: Path, spawn: Spawn, finished: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     dice = random.Random(seed)
     for _ in range(3):
@@ -132,7 +136,9 @@ def test_any_moment_may_be_the_last(seed: int, toy_folder: Path, finished: Path,
     expect_same(out, finished)
 
 
-def test_commit_under_way_is_finished_when_all_is_done(toy_folder: Path, copy: Path, finished: Path) -> None:
+def test_commit_under_way_is_finished_when_all_is_done(
+    toy_folder: Path, spawn: Spawn, copy: Path, finished: Path
+) -> None:
     """A run was killed between the renaming of a participant's folder and of its report."""
     out = copy / "out"
     dataset = open_derivatives(out)
@@ -150,13 +156,16 @@ def test_commit_under_way_is_finished_when_all_is_done(toy_folder: Path, copy: P
     assert not list((dataset.state / "journal").iterdir())
 
 
-def test_two_runs_of_one_participant_wait_for_each_other(toy_folder: Path, finished: Path, tmp_path: Path) -> None:
+def test_two_runs_of_one_participant_wait_for_each_other(
+    toy_folder: Path, spawn: Spawn, finished: Path, tmp_path: Path
+) -> None:
     out, go = tmp_path / "out", tmp_path / "go"
     trouble = ("--trouble", f"wait:{go}", "--participant-label", "01")
     first = spawn(toy_folder, finished / "bids", out, *OPTIONS, *trouble)
     wait_for(go.with_suffix(".here").exists)
     second = spawn(toy_folder, finished / "bids", out, *OPTIONS, *trouble)
-    wait_for(lambda: len(find_children(out)) >= 2 and len(list((out / "logs").glob("*/"))) == 2)
+    assert second.stderr is not None
+    assert any("sub-01: another run is at work on it" in line for line in iter(second.stderr.readline, ""))
     go.touch()
     for running in (first, second):
         code, said = finish(running)
@@ -165,8 +174,27 @@ def test_two_runs_of_one_participant_wait_for_each_other(toy_folder: Path, finis
     assert len(list(out.glob("logs/*/sub-01.log"))) == 2
 
 
+def test_run_does_not_wait_for_what_was_killed_with_its_participant(
+    toy_folder: Path, spawn: Spawn, finished: Path, tmp_path: Path
+) -> None:
+    """Steps at work have nobody then who ends them, and hold what says that a participant is worked on."""
+    out, go = tmp_path / "out", tmp_path / "go"
+    command = (toy_folder, finished / "bids", out, *OPTIONS, "--participant-label", "01")
+    first = spawn(*command, "--trouble", f"wait:{go}")
+    wait_for(go.with_suffix(".here").exists)
+    children = find_children(out)
+    (participant,) = (pid for pid in children if find_parent(pid) == first.pid)
+    assert len(children) > 1, "steps have processes of their own"
+    first.send_signal(signal.SIGSTOP)  # it cannot end what the participant leaves behind
+    os.kill(participant, signal.SIGKILL)
+    first.kill()
+    code, said = finish(spawn(*command))
+    assert code == 0, said
+    assert wait_until_gone(children) == []
+
+
 def test_two_runs_of_different_participants_go_into_one_folder(
-    toy_folder: Path, finished: Path, tmp_path: Path
+    toy_folder: Path, spawn: Spawn, finished: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     runs = [spawn(toy_folder, finished / "bids", out, *OPTIONS, "--participant-label", label) for label in ("01", "02")]
@@ -199,7 +227,7 @@ def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
 @needs_root
 @pytest.mark.parametrize("size", ["16k", "100k", "200k"])
 def test_full_disk_is_said_and_the_same_command_goes_on(
-    size: str, toy_folder: Path, finished: Path, disk: Callable[[str], Path]
+    size: str, toy_folder: Path, spawn: Spawn, finished: Path, disk: Callable[[str], Path]
 ) -> None:
     out = disk(f"size={size}") / "out"
     code, said = finish(spawn(toy_folder, finished / "bids", out, *OPTIONS))
@@ -216,7 +244,7 @@ def test_full_disk_is_said_and_the_same_command_goes_on(
 
 @needs_root
 def test_output_that_cannot_be_written_is_said(
-    toy_folder: Path, finished: Path, disk: Callable[[str], Path], tmp_path: Path
+    toy_folder: Path, spawn: Spawn, finished: Path, disk: Callable[[str], Path], tmp_path: Path
 ) -> None:
     disk("size=1m")
     out = disk("ro") / "out"
@@ -227,7 +255,7 @@ def test_output_that_cannot_be_written_is_said(
 
 @needs_root
 def test_dataset_that_cannot_be_written_is_enough(
-    toy_folder: Path, finished: Path, disk: Callable[[str], Path], tmp_path: Path
+    toy_folder: Path, spawn: Spawn, finished: Path, disk: Callable[[str], Path], tmp_path: Path
 ) -> None:
     bids = make_dataset(disk("size=1m") / "bids")
     disk("ro")
