@@ -30,7 +30,7 @@ how the input is checked, before anything runs:
   A dataset-wide file that breaks BIDS stops everybody (65): dataset_description.json, files at the top.
   A file of a participant that breaks BIDS, whose content git-annex has not fetched, or that lacks metadata which the
   pipeline needs, keeps out that participant only (1; 65 where it keeps out everybody who was chosen).
-  Files of participants, sessions, tasks and runs that were not chosen do not matter.
+  Files of participants, sessions, tasks and runs that were not chosen do not matter; nor do folders beside theirs.
   --skip-bids-validation leaves out the first and the validator's part of the second.
 
 exit codes:
@@ -38,7 +38,6 @@ exit codes:
   1   some participants failed; the others are done
   2   wrong options
   65  the input dataset is invalid, or nobody in it can be used
-  69  a program is missing: the validator (--skip-bids-validation goes on without it)
   70  nothing to do, or a fault of the pipeline itself
   73  the output folder cannot be used
   74  the disk is full, or cannot be written to

@@ -92,11 +92,14 @@ def _look_at_inputs(pipeline: Pipeline, call: Invocation, labels: Sequence[str],
 
 
 def _validate(call: Invocation, labels: Sequence[str], tell: Tell) -> list[Fault]:
-    """Return the faults of chosen participants; an error that concerns everybody ends the run."""
+    """Return the faults of chosen participants; an error that concerns everybody ends the run.
+
+    What no chosen participant reads is not checked: neither others, nor folders beside theirs (``phenotype/``).
+    """
     from bidsflow.validate import run as validate
 
     tell(Event("validating"))
-    report = validate(call.bids_dir, ignore_warnings=True)
+    report = validate(call.bids_dir, subjects=tuple(labels), ignore_warnings=True)
     common, faults = sort_issues(call.bids_dir, report.errors, labels, call.selection)
     if common:
         groups = replace(report, issues=tuple(common)).groups

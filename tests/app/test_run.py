@@ -62,7 +62,6 @@ def test_run_leaves_a_derivative_dataset(finished: Path) -> None:
     assert not list((out / ".bidsflow" / "staging").iterdir())
 
 
-@pytest.mark.validator
 def test_output_passes_the_validator(finished: Path) -> None:
     from bidsflow.validate import run as validate
 
@@ -279,7 +278,6 @@ def test_dataset_without_images_is_70_and_leaves_nothing(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.validator
 def test_invalid_dataset_is_refused_before_anything_runs(call: Call, toy: Pipeline, dataset: Path) -> None:
     (dataset / "dataset_description.json").write_text('{"Name": 3}')
     with pytest.raises(InputError, match="does not keep to BIDS") as refused:
@@ -287,7 +285,6 @@ def test_invalid_dataset_is_refused_before_anything_runs(call: Call, toy: Pipeli
     assert refused.value.exit_code == 65
 
 
-@pytest.mark.validator
 def test_invalid_file_of_a_participant_keeps_out_that_one_only(
     call: Call, toy: Pipeline, dataset: Path, tmp_path: Path
 ) -> None:
@@ -300,7 +297,15 @@ def test_invalid_file_of_a_participant_keeps_out_that_one_only(
     assert not (tmp_path / "out/sub-01").exists()
 
 
-@pytest.mark.validator
+def test_what_no_chosen_participant_reads_is_not_validated(call: Call, toy: Pipeline, dataset: Path) -> None:
+    (dataset / "phenotype").mkdir()
+    (dataset / "phenotype" / "nonsense.xyz").touch()
+    events: list[Event] = []
+    outcome = run(toy, call("--participant-label", "02", skip_validation=False), events.append)
+    assert outcome.exit_code == 0
+    assert "validating" in [event.kind for event in events]
+
+
 @pytest.mark.parametrize("skip", [True, False])
 def test_pointer_of_git_annex_is_told_for_its_participant_only(
     skip: bool, call: Call, toy: Pipeline, dataset: Path

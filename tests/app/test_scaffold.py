@@ -79,7 +79,6 @@ def test_command_says_how_to_go_on_and_that_works(dataset: Path, tmp_path: Path)
 
 
 @pytest.mark.slow
-@pytest.mark.validator
 def test_new_pipeline_passes_its_own_contract(tmp_path: Path) -> None:
     new_pipeline("own-measure", tmp_path / "own-measure")  # a name that no other test makes importable
     done = subprocess.run(

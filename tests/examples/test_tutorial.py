@@ -25,7 +25,6 @@ def change(root: Path, block: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.validator
 def test_tutorial_works_from_nothing_to_tests_that_pass(tmp_path: Path) -> None:
     blocks = re.findall(r"^```(sh|diff)\n(.*?)^```$", TUTORIAL.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     clean = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
