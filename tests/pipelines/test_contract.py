@@ -42,7 +42,7 @@ def list_cases() -> list[object]:
             pipeline,
             check,
             id=f"{pipeline.name}-{check.__name__.removeprefix('check_')}",
-            marks=() if check in QUICK else (pytest.mark.slow, pytest.mark.validator),
+            marks=() if check in QUICK else (pytest.mark.slow,),
         )
         for pipeline in PIPELINES
         for check in contract.CHECKS

@@ -7,7 +7,6 @@ import json
 import shutil
 from pathlib import Path
 
-import pytest
 from bidsflow_pipelines.qc.dictionary import describe_measure
 from bidsflow_pipelines.qc.files import MODALITIES, measures_of
 
@@ -94,7 +93,6 @@ def test_page_of_the_group_leads_to_the_pages_of_participants(finished: Finished
         assert f'href="sub-{label}.html' in html
 
 
-@pytest.mark.validator
 def test_derivatives_are_valid(finished: Finished) -> None:
     report = validate(finished.qc, ignore_warnings=True)
     assert [f"{issue.code} {issue.location}" for issue in report.errors] == []

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bidsflow_pipelines.qc.measures.common import (
-    Fwhm,
     Summary,
     clean,
     efc,
@@ -17,6 +16,7 @@ from bidsflow_pipelines.qc.measures.common import (
     flatten,
     fwhm,
     geometry,
+    mad,
     ratio,
     select,
     snr,
@@ -94,25 +94,23 @@ def measure_anat(images: AnatImages, zooms: Zooms) -> dict[str, float]:
         Names as in MRIQC. NaN where a measure cannot be computed; each function says when.
     """
     brain = images.labels > 0
-    smoothness, noise = _measure_original(clean(images.original), brain, images.background)
+    original = _measure_original(clean(images.original), images.labels, images.background.air)
     image = harmonize(clean(images.corrected), images.tissues[2], zooms)
     background = images.background
     csf, gm, wm = (summary(image, probability) for probability in images.tissues)
     air = summary(image, background.air)
     return flatten(
-        {
+        original
+        | {
             "cjv": cjv(wm, gm),
             "cnr": cnr(wm, gm, air),
             "efc": efc(image, background.frame),
             "fber": fber(image, images.head, background.frame),
-            "fwhm": smoothness,
             "icvs": icvs(images.tissues),
             "inu": inu(images.bias, brain),
             "qi_1": qi_1(background),
-            "qi_2": noise,
             "rpve": rpve(images.tissues),
             "snr": _with_total([snr(region) for region in (csf, gm, wm)]),
-            "snrd": _with_total([snrd(region, air) for region in (csf, gm, wm)]),
             "summary_bg": air,
             "summary_csf": csf,
             "summary_gm": gm,
@@ -123,12 +121,16 @@ def measure_anat(images: AnatImages, zooms: Zooms) -> dict[str, float]:
     ) | geometry(image.shape, zooms)
 
 
-def _measure_original(original: Image, brain: Mask, background: Background) -> tuple[Fwhm, float]:
-    """Return what is measured in the image as acquired: smoothness, and the noise of the air.
+def _measure_original(image: Image, labels: NDArray[np.integer], air: Mask) -> dict[str, Any]:
+    """Return what is measured in the image as acquired: smoothness, and all that needs the noise of the air.
 
-    A function of its own, so that this copy of the image is gone before the next is made.
+    The field that a correction divides by was found in the head; what it is in the air, nothing tells. A function of
+    its own, so that this copy of the image is gone before the next is made.
     """
-    return fwhm(original, brain), qi_2(original, background.air)
+    noise = air_noise(select(image, air))
+    signals = (image[labels == label] for label in (1, 2, 3))
+    ratios = [snrd(float(np.median(signal)) if signal.size else math.nan, noise) for signal in signals]
+    return {"fwhm": fwhm(image, labels > 0), "qi_2": qi_2(image, air), "snrd": _with_total(ratios)}
 
 
 def _with_total(values: list[float]) -> dict[str, float]:
@@ -185,25 +187,64 @@ def cnr(wm: Summary, gm: Summary, air: Summary) -> float:
     return ratio(abs(wm.median - gm.median), math.sqrt(noise**2 + wm.stdv**2 + gm.stdv**2))
 
 
-def snrd(tissue: Summary, air: Summary) -> float:
+def air_noise(air: NDArray[np.floating]) -> float:
+    """Return the deviation of the air: scaled median absolute deviation, as if intensities had not been rounded.
+
+    Parameters
+    ----------
+    air : ndarray, shape (n,)
+        Intensities, in the units of the image.
+
+    Returns
+    -------
+    noise : float
+        The standard deviation where more than half of all values are equal; NaN where there are none, or zeros only.
+
+    Notes
+    -----
+    The median absolute deviation of whole numbers is whole, or a half: 4 instead of 3.6 for noise of 8 in each channel.
+    So equal values are spread evenly over the step between values, which is what rounding has made of them.
+
+    Examples
+    --------
+    >>> whole = np.rint(np.random.default_rng(0).normal(scale=5.4, size=100_000))
+    >>> round(mad(whole), 1), round(air_noise(whole), 1)
+    (5.9, 5.4)
+    """
+    if not air.any():
+        return math.nan
+    if mad(air) == 0:
+        return float(np.std(air))
+    values, counts = np.unique(air, return_counts=True)
+    ranks = np.arange(air.size) - np.repeat(np.cumsum(counts) - counts, counts)
+    within = (ranks + 0.5) / np.repeat(counts, counts) - 0.5
+    return mad(np.repeat(values, counts) + np.diff(values).min() * within)
+
+
+def snrd(signal: float, noise: float) -> float:
     """Return the signal-to-noise ratio against the air (Dietrich et al. 2007, eq. A.12, doi:10.1002/jmri.20969).
 
-    ``sqrt((4 - pi) / 2) median / mad_air``: the factor turns the deviation of the magnitude of noise (Rayleigh) into
+    ``sqrt((4 - pi) / 2) signal / noise``: the factor turns the deviation of the magnitude of noise (Rayleigh) into
     that of one channel. Without unit; higher is better.
 
     Parameters
     ----------
-    tissue, air : Summary
-        Of the harmonized image. If the deviation of the air is not above 1 (a thousandth of white matter), as in
-        images whose intensities were rounded, its standard deviation takes its place (as in MRIQC).
+    signal : float
+        Median of a tissue in the image as acquired.
+    noise : float
+        From `air_noise` of the same image.
 
     Returns
     -------
     snrd : float
         NaN where the air is missing or holds zeros only (MRIQC writes -1).
+
+    Notes
+    -----
+    MRIQC takes both from the image that is corrected for non-uniformity. In the air that divides the noise by a field
+    that was never measured there.
     """
-    noise = air.mad if air.mad > 1 else air.stdv
-    return RAYLEIGH * tissue.median / noise if noise > 1e-3 else math.nan
+    return RAYLEIGH * ratio(signal, noise)
 
 
 def wm2max(image: Image, wm: Summary) -> float:

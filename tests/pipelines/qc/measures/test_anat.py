@@ -8,6 +8,7 @@ pytest.importorskip("scipy")
 
 from bidsflow_pipelines.qc.measures.anat import (
     AnatImages,
+    air_noise,
     cjv,
     cnr,
     harmonize,
@@ -22,7 +23,7 @@ from bidsflow_pipelines.qc.measures.anat import (
     wm2max,
 )
 from bidsflow_pipelines.qc.measures.background import Background, find_background
-from bidsflow_pipelines.qc.measures.common import Summary, summary
+from bidsflow_pipelines.qc.measures.common import Summary
 
 SHAPE = (64, 64, 64)
 ZOOMS = (1.0, 1.0, 1.0)
@@ -83,18 +84,28 @@ def test_cnr_without_air_has_no_noise_of_air() -> None:
     assert cnr(WM, GM, Summary()) == cnr(WM, GM, Summary(stdv=0))
 
 
-def test_snrd_of_known_noise() -> None:
-    air = summary(add_noise(np.zeros(SHAPE), 20), np.ones(SHAPE))
-    assert snrd(WM, air) == pytest.approx(1000 / 20, rel=0.05)
+@pytest.mark.parametrize(("sigma", "step"), [(8.0, 0.0), (1.5, 0.25), (4.0, 1.0), (8.0, 1.0), (20.0, 1.0)])
+def test_snrd_of_known_noise_does_not_depend_on_rounding(sigma: float, step: float) -> None:
+    air = add_noise(np.zeros(SHAPE), sigma).ravel()
+    stored = np.rint(air / step) * step if step else air
+    assert snrd(1000, air_noise(stored)) == pytest.approx(1000 / sigma, rel=0.03)
 
 
-def test_snrd_of_rounded_air_takes_the_standard_deviation() -> None:
-    assert snrd(WM, Summary(mad=0.5, stdv=0.8)) == pytest.approx(0.6551364 * 1000 / 0.8)
+def test_air_of_mostly_equal_values_has_its_standard_deviation() -> None:
+    assert air_noise(np.array([0.0, 0, 0, 2])) == pytest.approx(math.sqrt(0.75))
 
 
-@pytest.mark.parametrize("air", [Summary(), Summary(mad=0, stdv=0)])
-def test_snrd_without_air_is_nan(air: Summary) -> None:
-    assert math.isnan(snrd(WM, air))
+@pytest.mark.parametrize("air", [np.empty(0), np.zeros(9)])
+def test_snrd_without_air_is_nan(air: np.ndarray) -> None:
+    assert math.isnan(snrd(1000, air_noise(air)))
+
+
+def test_snrd_is_that_of_the_image_as_acquired() -> None:
+    """A correction that goes wrong in the air does not change what noise there was."""
+    images = make_images()
+    wrong = np.where(images.head, images.corrected, 0.7 * images.corrected)
+    changed = measure_anat(replace(images, corrected=wrong), ZOOMS)
+    assert changed["snrd_gm"] == measure_anat(images, ZOOMS)["snrd_gm"]
 
 
 def test_harmonized_white_matter_is_1000() -> None:
