@@ -175,7 +175,7 @@ def validate(  # noqa: PLR0917 - typer declares options as parameters
     from bidsflow.cli.steps import default_jobs
     from bidsflow.validate.options import Options
 
-    _check_usage(bids_dir, as_json=as_json, sarif=sarif, output=output)
+    _check_usage(bids_dir, as_json=as_json, sarif=sarif, output=output, compat=compat)
     options = Options(
         compat=compat,
         schema=schema,
@@ -215,8 +215,8 @@ def validate(  # noqa: PLR0917 - typer declares options as parameters
     raise typer.Exit(0 if report.ok else EXIT_INVALID)
 
 
-def _check_usage(root: Path, *, as_json: bool, sarif: str | None, output: Path | None) -> None:
-    """Refuse what cannot be meant; note what may not be."""
+def _check_usage(root: Path, *, as_json: bool, sarif: str | None, output: Path | None, compat: bool) -> None:
+    """Refuse what cannot be meant."""
     if not root.is_dir():
         reason = "is not a folder" if root.exists() else "does not exist"
         raise typer.BadParameter(f"{root} {reason}", param_hint="BIDS_DIR")
@@ -224,10 +224,15 @@ def _check_usage(root: Path, *, as_json: bool, sarif: str | None, output: Path |
         raise typer.BadParameter("give it a FILE where --json is printed", param_hint="--sarif")
     if output is not None and not output.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {output.parent}", param_hint="--output")
-    if not (root / "dataset_description.json").exists():
+    if not compat and not _looks_like_bids(root):
         above = next((up for up in root.absolute().parents if (up / "dataset_description.json").is_file()), None)
-        if above:
-            typer.echo(f"note: {root} lies within the dataset {above}; to check a part of it use --subject", err=True)
+        hint = f"it lies within the dataset {above}" if above else "give the folder that holds this file"
+        raise typer.BadParameter(f"{root} has no dataset_description.json: {hint}", param_hint="BIDS_DIR")
+
+
+def _looks_like_bids(root: Path) -> bool:
+    """Return whether a folder may be meant as a dataset: that its description is missing is an issue, then."""
+    return (root / "dataset_description.json").exists() or any(root.glob("sub-*"))
 
 
 def _read_config(path: Path | None) -> Config | None:

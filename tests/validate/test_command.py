@@ -63,10 +63,15 @@ def test_command_reports_a_missing_description(dataset: Path) -> None:
     assert result.stderr == ""
 
 
-def test_command_notes_that_a_folder_lies_within_a_dataset(dataset: Path) -> None:
-    result = call(dataset / "sub-01")
-    assert result.exit_code == 16
-    assert "lies within the dataset" in result.stderr
+def test_command_refuses_a_folder_that_no_one_means(tmp_path: Path, dataset: Path) -> None:
+    for folder, reason in (
+        (tmp_path, "has no dataset_description.json"),
+        (dataset / "sub-01", "lies within the dataset"),
+    ):
+        result = call(folder, columns=400)
+        assert result.exit_code == 2
+        assert reason in result.stderr
+    assert call(tmp_path, "--compat").exit_code == 16  # as the reference
 
 
 def test_command_returns_the_verdict(dataset: Path) -> None:
