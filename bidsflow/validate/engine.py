@@ -24,6 +24,7 @@ from bidsflow.validate.readers.ignore import OPAQUE, IgnoreRules
 from bidsflow.validate.readers.json import load_json
 from bidsflow.validate.readers.raw import decode_text, read_start
 from bidsflow.validate.readers.tsv import load_tsv
+from bidsflow.validate.rules import hed
 from bidsflow.validate.rules.dataset import check_citation_file, check_scope, find_unused_sidecars, find_unused_stimuli
 from bidsflow.validate.summary import sum_up
 
@@ -85,7 +86,7 @@ class Study:
         options, facts = self.options, self.dataset.facts
         shared = (facts["dataset_description"], facts["datatypes"], self.ignored)
         asked = (options.compat, options.max_rows, options.ignore_nifti_headers)
-        return _hash((__version__, self.schema.digest, asked, shared))
+        return _hash((__version__, hed.find_version(), self.schema.digest, asked, shared))
 
     def wants(self, path: str) -> bool:
         """Return whether a file is to be checked; with subjects, those at the root are, too."""
@@ -147,8 +148,8 @@ def validate(root: str, options: Options, only: tuple[str, ...] | None, progress
     if not options.cache or only is not None or options.subjects:
         return check_study(open_study(root, options, only), progress)
     asked = (
-        __version__, load_study_schema(options).digest, options.compat, options.max_rows, options.ignore_nifti_headers,
-        options.dataset_types, options.blacklist_modalities, options.nested,
+        __version__, hed.find_version(), load_study_schema(options).digest, options.compat, options.nested,
+        options.max_rows, options.ignore_nifti_headers, options.dataset_types, options.blacklist_modalities,
     )  # fmt: skip
     place = cache.find_place(root, f"whole-{_hash(asked)}")
     started = time.time_ns()
