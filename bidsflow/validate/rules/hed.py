@@ -10,10 +10,12 @@ from __future__ import annotations
 import io
 import json
 import re
+import sys
 import warnings
 from functools import cache, lru_cache
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bidsflow.validate.issues import Issue, Severity
@@ -133,6 +135,7 @@ def _make_issue(note: _Note, location: str) -> Issue:
 @cache
 def _load_schema(versions: tuple[str, ...]) -> Any:
     """Return a schema that hedtools brings along."""
+    _import_inflect()
     from hed.schema import load_schema_version
     from hed.schema.hed_cache import INSTALLED_CACHE_LOCATION
 
@@ -145,6 +148,21 @@ def _load_schema(versions: tuple[str, ...]) -> Any:
         if version.rpartition(":")[2] not in installed:
             raise ValueError(f"HED {version} is not one of the schemas of hedtools {find_version()}")
     return load_schema_version(list(versions), INSTALLED_CACHE_LOCATION)
+
+
+def _import_inflect() -> None:
+    """Import what hedtools forms plurals with, without the checks of types that take it seconds to set up."""
+    if "inflect" in sys.modules or "typeguard" in sys.modules:
+        return
+    stand_in = ModuleType("typeguard")
+    stand_in.__dict__["typechecked"] = lambda function: function
+    sys.modules["typeguard"] = stand_in
+    try:
+        import_module("inflect")
+    except ImportError:  # it wants more of the checks by now: hedtools imports it with them
+        sys.modules.pop("inflect", None)
+    finally:
+        del sys.modules["typeguard"]
 
 
 def _check_file(context: Context, versions: tuple[str, ...], *, compat: bool) -> Iterable[_Note]:
@@ -282,9 +300,19 @@ def _check_rows(validator: Any, columns: Mapping[str, list[str]], sidecar: _Side
     if not any(wanted.values()):
         return []
     table = TabularInput(DataFrame(wanted, dtype=str), sidecar.sidecar)
-    notes = _translate(validator.validate_assembled(table, ErrorHandler()))
+    notes = [*_find_definitions(columns, sidecar), *_translate(validator.validate_assembled(table, ErrorHandler()))]
     late = [note for note in notes if note.code == "TEMPORAL_TAG_ERROR"][1:] if "onset" in columns else []
     return [note for note in notes if note not in late]
+
+
+def _find_definitions(columns: Mapping[str, list[str]], sidecar: _Sidecar) -> Iterator[_Note]:
+    """Give an error for each row with a value that stands for a definition."""
+    for name, levels in sidecar.annotations.items():
+        if isinstance(levels, dict):
+            defining = {level for level, text in levels.items() if "definition/" in text.lower()}
+            for row, value in enumerate(columns.get(name, ()) if defining else ()):
+                if value in defining:
+                    yield _Note("DEFINITION_INVALID", True, f"{name}: {value!r} stands for a definition", row + 2)
 
 
 def _find_missing_levels(validator: Any, columns: Mapping[str, list[str]], sidecar: _Sidecar) -> Iterator[_Note]:
@@ -358,4 +386,5 @@ def _rank(note: _Note) -> tuple[bool, int]:
 def _find_worst(notes: list[_Note]) -> list[_Note]:
     """Return the errors of syntax in a string; all errors if there are none; the warnings if there are none, either."""
     errors = [note for note in notes if note.is_error]
-    return [note for note in errors if note.code in _OF_SYNTAX] or errors or notes
+    braces = [note for note in errors if "Improper symbol" in note.message]
+    return braces or [note for note in errors if note.code in _OF_SYNTAX] or errors or notes
