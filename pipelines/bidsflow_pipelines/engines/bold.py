@@ -134,7 +134,7 @@ def doubt_epi(mask: Mask, zooms: NDArray[np.float64]) -> tuple[float, str]:
         return millilitres, f"the brain mask holds {millilitres:.0f} ml; {low:.0f} to {high:.0f} ml are plausible"
     thin = measure_thin(mask, zooms)
     if thin > THIN:
-        return millilitres, f"{100 * thin:.0f} % of the brain mask are thin: scalp, muscle or eyes; look at the mask"
+        return millilitres, f"{100 * thin:.0f} % of the brain mask are thin: scalp, muscle or eyes"
     return millilitres, ""
 
 

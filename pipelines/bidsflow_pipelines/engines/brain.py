@@ -219,11 +219,11 @@ def doubt_agreement(agreement: float) -> str:
     >>> doubt_agreement(0.97)
     ''
     >>> doubt_agreement(0.8)
-    'two searches for the brain agree with Dice 0.80 only; look at the mask'
+    'two searches for the brain agree with Dice 0.80 only'
     """
     if agreement >= AGREEMENT:
         return ""
-    return f"two searches for the brain agree with Dice {agreement:.2f} only; look at the mask"
+    return f"two searches for the brain agree with Dice {agreement:.2f} only"
 
 
 def doubt_surface(contrast: float, depth: float) -> str:
@@ -234,19 +234,19 @@ def doubt_surface(contrast: float, depth: float) -> str:
     >>> doubt_surface(0.4, 16.0)
     ''
     >>> doubt_surface(0.2, 16.0)
-    'the surface of the brain mask stands on no clear edge (contrast 0.20); look at the mask'
+    'the surface of the brain mask stands on no clear edge (contrast 0.20)'
     >>> doubt_surface(0.4, 24.0)
-    'the surface of the brain mask lies 24 mm below the skin; look at the mask'
+    'the surface of the brain mask lies 24 mm below the skin'
     >>> doubt_surface(0.4, 8.0)
-    'the surface of the brain mask lies 8 mm below the skin, or the skin is too dark to be seen; look at the mask'
+    'the surface of the brain mask lies 8 mm below the skin, or the skin is too dark to be seen'
     """
     if contrast < CONTRAST:
-        return f"the surface of the brain mask stands on no clear edge (contrast {contrast:.2f}); look at the mask"
+        return f"the surface of the brain mask stands on no clear edge (contrast {contrast:.2f})"
     if depth > DEPTHS[1]:
-        return f"the surface of the brain mask lies {depth:.0f} mm below the skin; look at the mask"
+        return f"the surface of the brain mask lies {depth:.0f} mm below the skin"
     if depth < DEPTHS[0]:
         where = f"{depth:.0f} mm below the skin, or the skin is too dark to be seen"
-        return f"the surface of the brain mask lies {where}; look at the mask"
+        return f"the surface of the brain mask lies {where}"
     return ""
 
 

@@ -12,7 +12,7 @@ from bidsflow.app.derivatives import Cohort
 from bidsflow.report.outliers import list_outliers
 from bidsflow.report.page import render
 from bidsflow.report.swarms import Measure, Point, Swarms
-from bidsflow.report.values import Fact, Page, Section, Text
+from bidsflow.report.values import Badge, Fact, Note, Page, Section, Text, Tone
 from bidsflow_pipelines.qc.dictionary import describe_measure
 from bidsflow_pipelines.qc.files import MODALITIES, find_measures, measures_of
 
@@ -59,7 +59,7 @@ def build(cohort: Cohort) -> dict[str, bytes]:
         columns = tuple(dict.fromkeys(key for row in rows for key in row.values))
         files[f"group_{modality}.tsv"] = _format_table(rows, columns).encode()
         files[f"group_{modality}.json"] = _format_dictionary(columns).encode()
-    files["group_qc.html"] = render(_page(tables, len(cohort.labels))).encode()
+    files["group_qc.html"] = render(_page(tables, len(cohort.labels), cohort.notes)).encode()
     return files
 
 
@@ -91,12 +91,16 @@ def _format_dictionary(columns: tuple[str, ...]) -> str:
     return json.dumps(known | {column: describe_measure(column) for column in columns}, indent=2) + "\n"
 
 
-def _page(tables: Mapping[str, tuple[Row, ...]], n_participants: int) -> Page:
+def _page(tables: Mapping[str, tuple[Row, ...]], n_participants: int, notes: tuple[str, ...]) -> Page:
     facts = (
         Fact(n_participants, "participant" if n_participants == 1 else "participants"),
         *(Fact(len(rows), name) for name, rows in tables.items()),
     )
     sections = tuple(_section(modality, rows) for modality, rows in tables.items())
+    if notes:
+        told = tuple(Note(f"{note}.", Tone.WARNING) for note in notes)
+        badge = Badge(str(len(notes)), Tone.WARNING)
+        sections = (Section("Who is in it", told, "What the tables and dots below do not show.", badge), *sections)
     return Page("Image quality of the group", "A dot is an image; it leads to its page", facts, sections=sections)
 
 

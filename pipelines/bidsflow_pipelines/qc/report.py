@@ -50,7 +50,9 @@ def _section(results: Results, modality: str, path: Path) -> Section:
     content = results.read_json(path)
     measures = measures_of(content)
     doubts = tuple(str(one) for one in content.get("warnings", ()))
-    blocks: list[Block] = [Note(f"{doubt}: look before you trust the measures", Tone.WARNING) for doubt in doubts]
+    blocks: list[Block] = [
+        Note(f"{doubt}. Look at the outlines before you trust the measures.", Tone.WARNING) for doubt in doubts
+    ]
     blocks += load_figures(_figures_of(results, path).read_text(encoding="utf-8"))
     blocks.append(_tabulate(measures))
     image = path.relative_to(results.root).with_suffix(".nii.gz").as_posix()

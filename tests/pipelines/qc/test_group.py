@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,10 @@ def test_measure_that_is_missing_says_so(cohort: Cohort) -> None:
 
 def test_group_of_nobody_is_a_page(tmp_path: Path) -> None:
     assert set(build(Cohort(tmp_path, (), QcParams(), tmp_path))) == {"group_qc.html"}
+
+
+def test_page_says_who_is_left_out_and_why(cohort: Cohort) -> None:
+    note = "sub-09 is left out: failed since: the <series> is empty"
+    html = build(replace(cohort, notes=(note,)))["group_qc.html"].decode()
+    assert "sub-09 is left out: failed since: the &lt;series&gt; is empty." in html
+    assert "Who is in it" not in build(cohort)["group_qc.html"].decode()
