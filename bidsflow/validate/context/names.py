@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import re
 from sys import intern
 from typing import Final, NamedTuple
 
 #: The label of an entity that has none: ``sub-_T1w``, ``acq_T1w``.
 NO_LABEL: Final = "NOENTITY"
+#: A label ends where a line does, as the dot of a JavaScript pattern sees it.
+_LABEL: Final = re.compile("-([^\n\r\u2028\u2029]+)")
 
 
 class Parts(NamedTuple):
@@ -42,13 +45,18 @@ def split_name(name: str) -> Parts:
     pieces = stem.split("_")
     last = pieces[-1]
     suffix = pieces.pop() if len(pieces) > 1 or (last.isascii() and last.isalnum()) else ""
+    plain = stem.isprintable()
     entities = {}
     for piece in pieces:
-        key, hyphen, label = piece.partition("-")
-        if "\n" in label or "\r" in label:
-            label = label.splitlines()[0]
+        key, hyphen, label = piece.partition("-") if plain else _split_lines(piece)
         if hyphen and label:
             entities[intern(key)] = intern(label)
         else:
             entities[intern(piece)] = NO_LABEL
     return Parts(entities, intern(suffix), intern(dot + rest))
+
+
+def _split_lines(piece: str) -> tuple[str, str, str]:
+    """Return key, hyphen and label of an entity in whose name there may be ends of lines."""
+    found = _LABEL.search(piece)
+    return (piece[: found.start()], "-", found[1]) if found else (piece, "", "")
