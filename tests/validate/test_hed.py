@@ -160,15 +160,16 @@ def test_error_within_hedtools_is_an_issue(tmp_path: Path, monkeypatch: pytest.M
 def test_annotations_are_left_out_where_hedtools_is_not_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def miss(name: str) -> str:
-        raise metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(metadata, "version", miss)
+    monkeypatch.setitem(sys.modules, "hed", None)  # what Python takes for a module that cannot be imported
     find_version.cache_clear()
     try:
         assert check(tmp_path, "onset\tHED\n1\tNonsense\n") == []
     finally:
         find_version.cache_clear()
+
+
+def test_version_is_that_of_the_package() -> None:
+    assert find_version() == metadata.version("hedtools")
 
 
 def test_hedtools_is_imported_only_for_annotations(tmp_path: Path) -> None:
