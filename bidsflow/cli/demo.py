@@ -37,7 +37,7 @@ HELP_END = end_help(
         "bidsflow demo DIR --no-qc": "end with the dataset, in half the time",
     },
     {
-        0: "every planned image is on disk, and the dataset is valid or no validator is installed",
+        0: "every planned image is on disk, and the dataset is valid",
         1: "a series failed, or the quality of a participant could not be measured",
         16: "the dataset has errors",
     },
@@ -92,7 +92,7 @@ def demo(
         err.print(f"no browser was found; open {page} in yours", soft_wrap=True, markup=False)
     if not way.result.complete or (way.quality is not None and way.quality.failed):
         raise typer.Exit(1)
-    if way.report is not None and not way.report.ok:
+    if not way.report.ok:
         raise typer.Exit(EXIT_INVALID)
 
 
@@ -145,6 +145,7 @@ def travel(folder: Path, dialects: Sequence[str], teller: Teller, err: Console, 
     from bidsflow.cli.quality import measure_quality, tell_quality
     from bidsflow.dataset.tree import open_dataset
     from bidsflow.sources import show_aside
+    from bidsflow.validate import run as validate
 
     exports = [folder / dialect / "dicom" for dialect in dialects]
     commands = list_commands(folder, dialects, exports, quality=quality)
@@ -164,8 +165,8 @@ def travel(folder: Path, dialects: Sequence[str], teller: Teller, err: Console, 
     images = read_images(dataset.root, result)
     teller.add(story.tell_conversion(result, images))
     teller.begin(*next(told))
-    report, complaint = validate_dataset(dataset.root)
-    teller.add(story.tell_validation(report, complaint))
+    report = validate(dataset.root)
+    teller.add(story.tell_validation(report))
     measured = None
     if quality:
         teller.begin(*next(told))
@@ -184,7 +185,6 @@ def travel(folder: Path, dialects: Sequence[str], teller: Teller, err: Console, 
         result=result,
         images=images,
         report=report,
-        complaint=complaint,
         answers=answers,
         tallies=tallies,
         tree=draw_tree(dataset.root, story.folder_of(images[0].row) if images else ""),
@@ -287,25 +287,6 @@ def read_images(root: Path, result: Result) -> tuple[Written, ...]:
     return tuple(images)
 
 
-def validate_dataset(root: Path, program: Path | None = None) -> tuple[Report | None, str]:
-    """Return the report of the validator; without one, None and why.
-
-    Parameters
-    ----------
-    root : Path
-        The dataset.
-    program : Path, optional
-        The reference validator, where it is not to be looked for.
-    """
-    from bidsflow.errors import ToolError
-    from bidsflow.validate import run
-
-    try:
-        return run(root, program=program), ""
-    except ToolError as error:
-        return None, str(error)
-
-
 def draw_images(root: Path, images: Sequence[Written], err: Console) -> tuple[tuple[Figure, ...], tuple[Figure, ...]]:
     """Return a figure of each kind of image in the first session, and of one T1w and one run in each other session."""
     from bidsflow.cli.steps import progress_bar
@@ -354,13 +335,13 @@ def _branch(path: Path, root: Path, session: str, depth: int) -> list[str]:
     return lines
 
 
-def list_versions(truths: Sequence[Truth], report: Report | None) -> tuple[tuple[str, str], ...]:
+def list_versions(truths: Sequence[Truth], report: Report) -> tuple[tuple[str, str], ...]:
     """Return which programs took part."""
     from bidsflow.convert.assemble import generated_by
 
     phantom = f"{', '.join(truth.dialect for truth in truths)}; size {truths[0].size}, seed {truths[0].seed}"
-    checked = (("Validator", f"{report.engine}, BIDS schema {report.schema_version}"),) if report else ()
-    return (*generated_by(), ("Phantom", phantom), *checked)
+    checked = ("Validator", f"{report.engine}, BIDS schema {report.schema_version}")
+    return (*generated_by(), ("Phantom", phantom), checked)
 
 
 def show(page: Path) -> bool:

@@ -76,7 +76,7 @@ def build_page(way: Way) -> Page:
             _show_images(way),
             _show_fields(way.images, way.plan),
             _show_dataset(way),
-            _show_validation(way.report, way.complaint),
+            _show_validation(way.report),
             _show_truth(way.answers, way.tallies),
             _show_commands(way.commands),
         ),
@@ -97,8 +97,7 @@ def _count_facts(way: Way) -> tuple[Fact, ...]:
         Fact(len(way.result.reviews), "for review", Tone.WARNING if way.result.reviews else Tone.OK),
         Fact(failed, "failed", Tone.ERROR if failed else Tone.OK),
     ]
-    if way.report is not None:
-        facts.append(Fact(len(way.report.errors), "BIDS errors", Tone.OK if way.report.ok else Tone.ERROR))
+    facts.append(Fact(len(way.report.errors), "BIDS errors", Tone.OK if way.report.ok else Tone.ERROR))
     facts.append(Fact(f"{names[Verdict.SAME]} of {expected}", "names as in truth", tone))
     return tuple(facts)
 
@@ -106,10 +105,8 @@ def _count_facts(way: Way) -> tuple[Fact, ...]:
 def _list_steps(way: Way) -> tuple[Step, ...]:
     n_files = sum(len(series.instances) for series in way.inventory.series)
     counts = {decision: len(way.plan.decided(decision)) for decision in Decision}
-    validation = Step("validate", "not done: no validator", Tone.NEUTRAL)
-    if way.report is not None:
-        detail = f"{plural(len(way.report.errors), 'error')}, {plural(len(way.report.warnings), 'warning')}"
-        validation = Step("validate", detail, Tone.OK if way.report.ok else Tone.ERROR)
+    detail = f"{plural(len(way.report.errors), 'error')}, {plural(len(way.report.warnings), 'warning')}"
+    validation = Step("validate", detail, Tone.OK if way.report.ok else Tone.ERROR)
     wrong = sum(_VERDICT_TONES[one.verdict] is Tone.ERROR for one in way.answers)
     return (
         Step("phantom", f"{n_files:,} DICOM files"),
@@ -265,10 +262,7 @@ def _wrap_json(value: Mapping[str, object]) -> str:
     return "{\n" + ",\n".join(lines) + "\n}"
 
 
-def _show_validation(report: Report | None, complaint: str) -> Section:
-    if report is None:
-        note = Note(f"Not validated: {complaint}.", Tone.WARNING)
-        return Section("Validation", (note,), badge=Badge("not done", Tone.NEUTRAL))
+def _show_validation(report: Report) -> Section:
     columns = (
         Column("Code", Kind.PATH), Column("Severity"), Column("Count", Kind.NUMBER), Column("Fields", Kind.PROSE),
         Column("Meaning", Kind.PROSE),

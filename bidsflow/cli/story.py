@@ -41,10 +41,8 @@ class Way:
         What was set aside, as it may be shown.
     images : tuple of Written
         What stands on disk.
-    report : Report or None
-        Of the validation; None where it was not possible, and then `complaint` says why.
-    complaint : str
-        Why there is no validation.
+    report : Report
+        Of the validation.
     answers, tallies
         The comparison with the truth.
     tree : str
@@ -64,8 +62,7 @@ class Way:
     plan: Plan
     result: Result
     images: tuple[Written, ...]
-    report: Report | None
-    complaint: str
+    report: Report
     answers: tuple[Answer, ...]
     tallies: tuple[Tally, ...]
     tree: str
@@ -202,10 +199,8 @@ def tell_conversion(result: Result, images: Sequence[Written]) -> list[str]:
     return lines
 
 
-def tell_validation(report: Report | None, complaint: str) -> list[str]:
-    """Return the verdict, or why there is none."""
-    if report is None:
-        return [f"not done: {complaint}"]
+def tell_validation(report: Report) -> list[str]:
+    """Return the verdict."""
     verdict = "valid" if report.ok else "not valid"
     codes = Counter(issue.code for issue in report.issues)
     common = ", ".join(f"{count} × {code}" for code, count in codes.most_common(3))
@@ -243,9 +238,7 @@ def summarize(way: Way, page: Path) -> dict[str, object]:
     }
 
 
-def _summarize_report(report: Report | None) -> dict[str, object] | None:
-    if report is None:
-        return None
+def _summarize_report(report: Report) -> dict[str, object]:
     errors, warnings = len(report.errors), len(report.warnings)
     return {"valid": report.ok, "errors": errors, "warnings": warnings, "engine": report.engine}
 
