@@ -220,11 +220,26 @@ def _read_sidecar(text: str, versions: tuple[str, ...]) -> _Sidecar:
     written = {key: {_COLUMN: _write_levels(entry)} for key, entry in annotations.items() if entry}
     sidecar = Sidecar(io.StringIO(json.dumps(written)))
     notes = [_complete(note, written) for note in _translate(SidecarValidator(schema).validate(sidecar))]
+    notes += [_crossed(annotation) for annotation in _find_texts(annotations) if _is_crossed(annotation)]
     if any("{}" in annotation.replace(" ", "") for annotation in _find_texts(annotations)):
         notes.append(_Note("SIDECAR_BRACES_INVALID", True, "braces without the name of a column"))
     if not any(note.is_error for note in notes):
         notes = [note for note in notes for _ in range(2)]  # the reference reads valid strings a second time
     return _Sidecar(annotations, sidecar, sidecar.get_def_dict(schema), tuple(notes))
+
+
+def _is_crossed(text: str) -> bool:
+    """Return whether a parenthesis is closed before it is opened, in as many of both: hedtools counts them only."""
+    depth = 0
+    for sign in text:
+        depth += (sign == "(") - (sign == ")")
+        if depth < 0:
+            return text.count("(") == text.count(")")
+    return False
+
+
+def _crossed(text: str) -> _Note:
+    return _Note("PARENTHESES_MISMATCH", True, f"a parenthesis is closed that is not open in {text!r}")
 
 
 def _find_texts(annotations: Mapping[str, Any]) -> Iterator[str]:
@@ -274,9 +289,11 @@ def _check_cells(validator: Any, columns: Mapping[str, list[str]], sidecar: _Sid
         plain = _REFERENCE.sub("", text)
         if "{" in plain or "}" in plain:
             notes = [_Note("SIDECAR_BRACES_INVALID", True, f"a brace without its other in {text!r}")]
+        elif _is_crossed(text):
+            notes = [_crossed(text)]
         else:
             found = validator.validate_hed_column(_COLUMN, {text: rows}, ErrorHandler(), full_string=True)
-            notes = _translate(issue for issue in found if issue.get("source_string") != text)
+            notes = _translate(found)
             if "#" in text and not any(note.code in _OF_SYNTAX for note in notes):
                 notes = [_Note("PLACEHOLDER_INVALID", True, f"# stands for a value, in sidecars only: {text!r}")]
             elif plain != text and not any(note.is_error and note.code != "CHARACTER_INVALID" for note in notes):
@@ -375,6 +392,8 @@ def _read_issue(issue: Mapping[str, Any]) -> _Note:
             code = ours
             break
     is_error = issue["severity"] < _WARNING
+    if code == "TAG_EXTENDED" and " " in issue["source_tag"].extension:
+        code, is_error = "TAG_EXTENSION_INVALID", True  # no name has a blank, see nameClass of the schemas
     level = issue.get("ec_sidecarKeyName", "")
     return _Note(code, is_error, message, issue.get("ec_row", 0), issue.get("ec_sidecarColumnName", ""), level)
 
