@@ -104,7 +104,7 @@ class FilenameRules:
         by_stem = tuple(
             rule
             for rule in self._by_stem
-            if (rule.datatypes is None or context.datatype in rule.datatypes) and rule.stem and rule.stem.search(stem)
+            if (rule.datatypes is None or context.datatype in rule.datatypes) and rule.stem and rule.stem.match(stem)
         )
         at_root = context.path.count("/") == 1
         make = (context.datatype, context.suffix, context.extension, *context.entities, "", by_path, by_stem, at_root)

@@ -160,6 +160,8 @@ MUTATIONS = (
     mutation("double_readme", "mri", put("README.md", b"x" * 200)),
     mutation("double_readme_of_four", "mri", *(put(f"README.{kind}", b"x" * 200) for kind in ("md", "rst", "txt"))),
     mutation("readme_small", "mri", put("README", b"short\n")),
+    mutation("readme_word_before", "mri", put("xREADME.md", b"x" * 200)),
+    mutation("participants_prefixed", "mri", copy("participants.tsv", "old_participants.tsv")),
     mutation("readme_missing", "mri", drop("README")),
     mutation("readme_just_150_bytes", "mri", put("README", b"x" * 150)),
     mutation("readme_in_subject", "mri", put("sub-01/README", b"x" * 200)),
