@@ -12,12 +12,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsflow_pipelines.engines.images import Image, Mask, crop_box, load_mask, load_volume, save_volume
+from bidsflow_pipelines.engines.images import Image, Mask, crop_box, erode, load_mask, load_volume, save_volume
 
 #: Percentiles that intensities are clipped at: bright vessels would take a class of their own.
 CLIP = (0.5, 99.5)
 #: How much a neighbour's tissue counts (as in Atropos' usual [0.1-0.2, 1x1x1]).
 AGREEMENT = 0.2
+#: Millimetres below the surface of a mask in which no white matter lies: the cortex is 2 to 3 thick (Fischl and Dale
+#: 2000, doi:10.1073/pnas.200033797), with fluid on it.
+RIM = 3.0
 ITERATIONS = 15
 #: Stop when no mean moves by more than this part of the range.
 TOLERANCE = 1e-3
@@ -37,7 +40,7 @@ class Tissues(NamedTuple):
     labels : ndarray of uint8
         0 background, 1 CSF, 2 grey matter, 3 white matter.
     probabilities : tuple of ndarray
-        CSF, grey matter, white matter; they sum to 1 in the brain.
+        CSF, grey matter, white matter; they sum to 1 in the brain, to less where a voxel of the rim is none of them.
     means, deviations : ndarray, shape (3,)
         Of the intensities, in the same order.
     """
@@ -85,7 +88,7 @@ def split_in_three(values: Image) -> NDArray[np.float64]:
     return np.sort(means)
 
 
-def find_tissues(image: Image, brain: Mask, *, contrast: str = "T1w") -> Tissues:
+def find_tissues(image: Image, brain: Mask, *, contrast: str = "T1w", rim: Mask | None = None) -> Tissues:
     """Return the tissues of a brain.
 
     Parameters
@@ -96,6 +99,9 @@ def find_tissues(image: Image, brain: Mask, *, contrast: str = "T1w") -> Tissues
         Where to look.
     contrast : {"T1w", "T2w"}
         T1w: CSF is darkest and white matter brightest; T2w: the other way round.
+    rim : ndarray of bool, optional
+        Voxels at the surface of the brain, which hold no white matter: cortex and fluid lie above it. In T2w bright
+        fluid and dark bone make voxels that look like it; they are left without a tissue.
 
     Raises
     ------
@@ -112,8 +118,13 @@ def find_tissues(image: Image, brain: Mask, *, contrast: str = "T1w") -> Tissues
     belief, means, deviations = _settle(values, belief, inside)
     order = np.argsort(means) if contrast == "T1w" else np.argsort(means)[::-1]
     belief, means, deviations = belief[order], means[order], deviations[order]
+    winners = belief.argmax(axis=0) + 1
+    if rim is not None:
+        outer = rim[box][inside]
+        winners[outer & (winners == 3)] = 0
+        belief[2, outer] = 0
     labels = np.zeros(image.shape, dtype=np.uint8)
-    labels[box][inside] = belief.argmax(axis=0) + 1
+    labels[box][inside] = winners
     maps = []
     for part in belief:
         whole = np.zeros(image.shape, dtype=np.float32)
@@ -229,7 +240,9 @@ def segment(image: Path, brain: Path, contrast: str = "T1w") -> TissueFiles:
         "T1w" or "T2w".
     """
     volume = load_volume(image)
-    found = find_tissues(volume.data, load_mask(brain), contrast=contrast)
+    mask = load_mask(brain)
+    rim = mask & ~erode(mask, max(RIM, 1.01 * float(volume.zooms.max())), volume.zooms) if contrast == "T2w" else None
+    found = find_tissues(volume.data, mask, contrast=contrast, rim=rim)
     voxel = float(np.prod(volume.zooms)) / 1000
     counts = np.bincount(found.labels.ravel(), minlength=4)[1:4] * voxel
     volumes = (float(counts[0]), float(counts[1]), float(counts[2]))
