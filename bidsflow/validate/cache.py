@@ -13,18 +13,17 @@ from __future__ import annotations
 import os
 from array import array
 from dataclasses import dataclass, field
-from functools import partial
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from bidsflow.validate.check import Traits, Verdict
-from bidsflow.validate.issues import Issue, Severity
+from bidsflow.validate.issues import Head, IssueTable, Severity, TableWriter
 from bidsflow.validate.store import find_folder, keep_newest, read_data, write_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from bidsflow.validate.check import Verdict
     from bidsflow.validate.context.walk import File, Folder
 
 #: A file that changed less than this before it was read may change again without a sign of it (the clock of a file
@@ -34,6 +33,29 @@ _COARSE_TICK_NS: Final = 2_000_000_000
 _SECOND_NS: Final = 1_000_000_000
 #: Files that are kept for one dataset: two for each way of validating it that was used last.
 _KEPT: Final = 6
+
+
+class Note(NamedTuple):
+    """A verdict as it is remembered.
+
+    Attributes
+    ----------
+    kinds : list
+        For each issue the number of what it says; with the location, where that is not the file.
+    shared : list of tuple
+        As `Verdict.shared`: location, key, and the numbers of what is said.
+    used, touched, traits
+        As in `Verdict`.
+    lasting : bool
+        As in `Verdict`; only those that are get into the memory.
+    """
+
+    kinds: list[Any]
+    shared: list[tuple[str, str, list[int]]]
+    used: tuple[str, ...]
+    touched: dict[str, bool]
+    traits: tuple[Any, ...]
+    lasting: bool = True
 
 
 @dataclass(slots=True)
@@ -46,49 +68,45 @@ class Memory:
         Size and times of every file that there was.
     digests : dict of str to bytes
         Of every folder: the names in it and above.
-    verdicts : dict of str to tuple
-        By path, as they are written.
+    notes : dict of str to tuple
+        By path, what was noted, but for `Note.lasting`.
     heads : list of tuple
         What the issues say, but for where.
     """
 
     stamps: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     digests: dict[str, bytes] = field(default_factory=dict)
-    verdicts: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
     heads: list[tuple[Any, ...]] = field(default_factory=list)
 
-    def recall(self, tree: Folder, files: Iterable[File]) -> list[Verdict | None]:
-        """Return the verdicts on some files that still hold, in their order."""
-        now = {file.path: (file.size, file.mtime, file.ctime) for file in tree.walk()} if self.verdicts else {}
+    def open_table(self) -> TableWriter:
+        """Return what notes are read and made with: the numbers of what is said are those of the memory."""
+        return TableWriter(_read_heads(self.heads))
+
+    def recall(self, tree: Folder, files: Iterable[File]) -> list[Note | None]:
+        """Return what was noted of some files and still holds, in their order."""
+        now = {file.path: (file.size, file.mtime, file.ctime) for file in tree.walk()} if self.notes else {}
         return [self._recall(tree, file, now) for file in files]
 
-    def _recall(self, tree: Folder, file: File, now: dict[str, tuple[int, int, int]]) -> Verdict | None:
-        data = self.verdicts.get(file.path)
+    def _recall(self, tree: Folder, file: File, now: dict[str, tuple[int, int, int]]) -> Note | None:
+        data = self.notes.get(file.path)
         if data is None or self.digests.get(file.folder.path) != file.folder.digest:
             return None
-        issues, shared, used, touched, traits = data
-        if any(path not in now or self.stamps.get(path) != now[path] for path in (file.path, *used)):
+        note = Note(*data)
+        if any(path not in now or self.stamps.get(path) != now[path] for path in (file.path, *note.used)):
             return None
-        if any((tree.find(path[1:]) is not None) != there for path, there in touched.items()):
-            return None
-        inherited = {(where, key): [self._thaw(one, where) for one in found] for where, key, found in shared}
-        location = file.path[1:]
-        return Verdict([self._thaw(one, location) for one in issues], inherited, used, touched, True, Traits(*traits))
-
-    def _thaw(self, data: Any, location: str) -> Issue:
-        number, location = data if data.__class__ is tuple else (data, location)
-        code, severity, *rest = self.heads[number]
-        return Issue(code, Severity(severity), location, *rest)
+        same = all((tree.find(path[1:]) is not None) == there for path, there in note.touched.items())
+        return note if same else None
 
 
-class _Heads(dict[tuple[Any, ...], int]):
-    """What issues say, but for where: each once, with its number."""
-
-    def freeze(self, issue: Issue, location: str) -> Any:
-        """Return the number of what an issue says, with the location unless that is the given one."""
-        head = (issue.code, issue.severity.value, issue.subcode, issue.message, issue.rule, issue.affects, issue.line)
-        number = self.setdefault(head, len(self))
-        return number if issue.location == location else (number, issue.location)
+def make_note(verdict: Verdict, location: str, table: TableWriter) -> Note:
+    """Return a verdict as it is remembered; what its issues say is numbered by a table."""
+    kinds = [
+        table.number(issue) if issue.location == location else (table.number(issue), issue.location)
+        for issue in verdict.issues
+    ]
+    shared = [(where, key, [table.number(issue) for issue in found]) for (where, key), found in verdict.shared.items()]
+    return Note(kinds, shared, verdict.used, dict(verdict.touched), tuple(verdict.traits), verdict.lasting)
 
 
 def find_place(root: str, key: str) -> Path:
@@ -105,8 +123,10 @@ def load_memory(place: Path) -> Memory:
     return Memory(*data)
 
 
-def save_memory(place: Path, tree: Folder, files: Iterable[tuple[File, Verdict]], started: int) -> None:
-    """Remember the verdicts on files, but for those that changed when the validation had hardly begun.
+def save_memory(
+    place: Path, tree: Folder, notes: Iterable[tuple[File, Note]], table: TableWriter, started: int
+) -> None:
+    """Remember what was noted of files, but for those that changed when the validation had hardly begun.
 
     Parameters
     ----------
@@ -114,48 +134,33 @@ def save_memory(place: Path, tree: Folder, files: Iterable[tuple[File, Verdict]]
         As `find_place` gives it.
     tree : Folder
         The dataset.
-    files : iterable of (File, Verdict)
-        What was checked.
+    notes : iterable of (File, Note)
+        Of what was checked.
+    table : TableWriter
+        Knows what the numbers in the notes mean.
     started : int
         When the tree was read, in nanoseconds since 1970.
     """
     stamps = {file.path: (file.size, file.mtime, file.ctime) for file in tree.walk() if is_settled(file.ctime, started)}
-    heads = _Heads()
-    kept = {
-        file.path: _freeze(verdict, file.path[1:], heads)
-        for file, verdict in files
-        if file.path in stamps and verdict.lasting
-    }
+    kept = {file.path: tuple(note[:-1]) for file, note in notes if file.path in stamps and note.lasting}
     digests = {folder.path: folder.digest for folder in _walk_folders(tree)}
-    write_data(place, (stamps, digests, kept, list(heads)))
+    write_data(place, (stamps, digests, kept, _write_heads(table.heads)))
     keep_newest(place.parent, _KEPT)
 
 
-def load_outcome(place: Path, digest: bytes) -> tuple[list[Issue], Any] | None:
+def load_outcome(place: Path, digest: bytes) -> tuple[IssueTable, Any] | None:
     """Return the issues of a dataset as a whole, and what was kept with them, if nothing has changed in it."""
     data = read_data(place)
     if data is None or data[0] != digest:
         return None
-    _, heads, paths, head_numbers, path_numbers, rest = data
-    known = [(code, Severity(severity), *more) for code, severity, *more in heads]
-    chosen = map(known.__getitem__, array("L", head_numbers))
-    places = map(paths.__getitem__, array("L", path_numbers))
-    make = partial(tuple.__new__, Issue)
-    issues = [
-        make((code, severity, location, subcode, message, rule, affects, line))
-        for (code, severity, subcode, message, rule, affects, line), location in zip(chosen, places, strict=True)
-    ]
-    return issues, rest
+    _, heads, paths, kinds, places, rest = data
+    return IssueTable(_read_heads(heads), paths, array("L", kinds), array("L", places)), rest
 
 
-def save_outcome(place: Path, digest: bytes, issues: Iterable[Issue], rest: Any) -> None:
+def save_outcome(place: Path, digest: bytes, issues: IssueTable, rest: Any) -> None:
     """Remember the issues of a dataset as a whole."""
-    heads, paths = _Heads(), dict[str, int]()
-    head_numbers, path_numbers = array("L"), array("L")
-    for issue in issues:
-        head_numbers.append(heads.freeze(issue, issue.location))
-        path_numbers.append(paths.setdefault(issue.location, len(paths)))
-    write_data(place, (digest, list(heads), list(paths), head_numbers.tobytes(), path_numbers.tobytes(), rest))
+    heads, paths = _write_heads(issues.heads), list(issues.paths)
+    write_data(place, (digest, heads, paths, issues.kinds.tobytes(), issues.places.tobytes(), rest))
 
 
 def is_settled(changed: int, started: int) -> bool:
@@ -163,12 +168,13 @@ def is_settled(changed: int, started: int) -> bool:
     return changed < started - (_TICK_NS if changed % _SECOND_NS else _COARSE_TICK_NS)
 
 
-def _freeze(verdict: Verdict, location: str, heads: _Heads) -> tuple[Any, ...]:
-    issues = [heads.freeze(issue, location) for issue in verdict.issues]
-    shared = [
-        (where, key, [heads.freeze(issue, where) for issue in found]) for (where, key), found in verdict.shared.items()
-    ]
-    return issues, shared, verdict.used, dict(verdict.touched), tuple(verdict.traits)
+def _read_heads(heads: Iterable[tuple[Any, ...]]) -> list[Head]:
+    return [Head(code, Severity(severity), *rest) for code, severity, *rest in heads]
+
+
+def _write_heads(heads: Iterable[Head]) -> list[tuple[Any, ...]]:
+    """Return heads as `marshal` writes them, which knows no enumerations."""
+    return [(head.code, head.severity.value, *head[2:]) for head in heads]
 
 
 def _walk_folders(folder: Folder) -> Iterable[Folder]:

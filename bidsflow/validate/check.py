@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from bidsflow.validate.compile.javascript import ThrownError
+from bidsflow.validate.compile.javascript import OF_EVERY_OBJECT, ThrownError
 from bidsflow.validate.compile.rules import holds
 from bidsflow.validate.context.load import Loader
 from bidsflow.validate.context.walk import File, Folder
 from bidsflow.validate.issues import Issue, Severity
 from bidsflow.validate.rules import hed
 from bidsflow.validate.rules.checks import make_check
-from bidsflow.validate.rules.columns import OF_EVERY_OBJECT, ColumnRules
+from bidsflow.validate.rules.columns import ColumnRules
 from bidsflow.validate.rules.fields import Definitions, make_fields
 from bidsflow.validate.rules.filenames import FilenameRules, check_case
 

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from bidsflow.errors import ConfigError
-from bidsflow.validate.issues import Issue, Severity, match_location
+from bidsflow.validate.issues import Issue, Severity
 from bidsflow.validate.meanings import MEANINGS
+from bidsflow.validate.report import match_location
 
 LEVELS: Final = (Severity.IGNORE, Severity.WARNING, Severity.ERROR)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
@@ -19,11 +19,12 @@ from bidsflow.validate.compile.schema import REFERENCE_VERSION, Schema, load_sch
 from bidsflow.validate.context.context import Dataset, Facts
 from bidsflow.validate.context.load import Loader
 from bidsflow.validate.context.walk import File, Folder, read_tree, survey
-from bidsflow.validate.issues import Issue, Severity, Summary
+from bidsflow.validate.issues import Issue, IssueTable, Severity, TableWriter
 from bidsflow.validate.readers.ignore import OPAQUE, IgnoreRules
 from bidsflow.validate.readers.json import load_json
 from bidsflow.validate.readers.raw import decode_text, read_start
 from bidsflow.validate.readers.tsv import load_tsv
+from bidsflow.validate.report import Summary
 from bidsflow.validate.rules import hed
 from bidsflow.validate.rules.dataset import check_citation_file, check_scope, find_unused_sidecars, find_unused_stimuli
 from bidsflow.validate.summary import sum_up
@@ -107,7 +108,7 @@ class Outcome:
 
     Attributes
     ----------
-    issues : list of Issue
+    issues : IssueTable
         In the order of the files.
     summary : Summary
         What the dataset holds.
@@ -115,7 +116,7 @@ class Outcome:
         That the dataset claims to follow.
     """
 
-    issues: list[Issue]
+    issues: IssueTable
     summary: Summary
     bids_version: str
 
@@ -222,45 +223,60 @@ def check_study(study: Study, progress: Progress | None = None) -> Outcome:
     files = [file for file in walk_files(dataset, tree) if study.wants(file.path)]
     place = cache.find_place(study.root, study.key)
     memory = cache.load_memory(place) if study.options.cache else cache.Memory()
-    verdicts = memory.recall(tree, files)
-    missing = [number for number, verdict in enumerate(verdicts) if verdict is None]
-    for number, verdict in zip(missing, _check_files(study, [files[n] for n in missing], progress), strict=True):
-        verdicts[number] = verdict
-    found = [(file, verdict) for file, verdict in zip(files, verdicts, strict=True) if verdict is not None]
+    table = memory.open_table()
+    notes = memory.recall(tree, files)
+    del memory
+    missing = [number for number, note in enumerate(notes) if note is None]
+    verdicts = _check_files(study, [files[number] for number in missing], progress)
+    for number, verdict in zip(missing, verdicts, strict=True):
+        notes[number] = cache.make_note(verdict, files[number].path[1:], table)
+    found = [(file, note) for file, note in zip(files, notes, strict=True) if note is not None]
     if study.options.cache and missing and study.only is None:
-        cache.save_memory(place, tree, found, study.started)
-    _mark_viewed(tree, found)
-    issues = [*study.issues, *find_links(dataset, tree)]
-    shared: set[tuple[str, str]] = set()
-    for _, verdict in found:
-        issues += verdict.issues
-        for key, errors in verdict.shared.items():
-            if key not in shared:
-                shared.add(key)
-                issues += errors
-    issues += (issue for issue in find_unused_sidecars(dataset) if study.knows_users(issue.location))
+        cache.save_memory(place, tree, found, table, study.started)
+    _mark_viewed(tree, (note for _, note in found))
+    table.extend([*study.issues, *find_links(dataset, tree)])
+    _enter(found, table)
+    table.extend(issue for issue in find_unused_sidecars(dataset) if study.knows_users(issue.location))
     if study.only is None:
-        issues += find_unused_stimuli(dataset)
-        issues += check_citation_file(dataset, dates_are_text=not study.options.compat)
-        issues += check_scope(dataset, study.options)
+        table.extend(find_unused_stimuli(dataset))
+        table.extend(check_citation_file(dataset, dates_are_text=not study.options.compat))
+        table.extend(check_scope(dataset, study.options))
     description = dataset.facts["dataset_description"]
-    summary = sum_up(tree, found, description, study.schema.version)
-    return Outcome(issues, summary, str(description.get("BIDSVersion") or ""))
+    traits = ((file, note.traits) for file, note in found)
+    summary = sum_up(tree, traits, description, study.schema.version)
+    return Outcome(table.finish(), summary, str(description.get("BIDSVersion") or ""))
 
 
-def _check_files(study: Study, files: list[File], progress: Progress | None) -> list[Verdict]:
-    """Return the verdicts on some files, by several processes if they are many."""
+def _enter(found: list[tuple[File, cache.Note]], table: TableWriter) -> None:
+    """Enter the issues of files; what several inherit from a sidecar counts once."""
+    shared: set[tuple[str, str]] = set()
+    for file, note in found:
+        location = file.path[1:]
+        for kind in note.kinds:
+            if kind.__class__ is tuple:
+                table.add(*kind)
+            else:
+                table.add(kind, location)
+        for where, key, kinds in note.shared:
+            if (where, key) not in shared:
+                shared.add((where, key))
+                for kind in kinds:
+                    table.add(kind, where)
+
+
+def _check_files(study: Study, files: list[File], progress: Progress | None) -> Iterator[Verdict]:
+    """Give the verdicts on some files, by several processes if they are many."""
     jobs = study.options.jobs or 1
     if jobs > 1 and len(files) > _MANY:
         from bidsflow.validate.parallel import check_in_parallel
 
         return check_in_parallel(study, files, jobs, progress)
-    return check_in_turn(make_checker(study), files, progress) if files else []
+    return check_in_turn(make_checker(study), files, progress) if files else iter(())
 
 
-def check_in_turn(checker: Checker, files: list[File], progress: Progress | None = None) -> list[Verdict]:
-    """Return the verdicts on some files, one after another."""
-    verdicts, top = [], ""
+def check_in_turn(checker: Checker, files: list[File], progress: Progress | None = None) -> Iterator[Verdict]:
+    """Give the verdicts on some files, one after another."""
+    top = ""
     for number, file in enumerate(files):
         above = file.path.split("/", 2)[1]
         if above != top:
@@ -268,17 +284,17 @@ def check_in_turn(checker: Checker, files: list[File], progress: Progress | None
             if top in checker.dataset.tree.folders:
                 checker.dataset.tree.folders[top].forget()
             top = above
-        verdicts.append(checker.check(file))
         if progress and number % 100 == 0:
             progress(number, len(files))
-    return verdicts
+        yield checker.check(file)
 
 
-def _mark_viewed(tree: Folder, found: list[tuple[File, Verdict]]) -> None:
+def _mark_viewed(tree: Folder, notes: Iterable[cache.Note]) -> None:
     """Mark the files that others have made use of."""
-    used = {path for _, verdict in found for path in verdict.used}
-    for _, verdict in found:
-        used.update(path for path, there in verdict.touched.items() if there)
+    used: set[str] = set()
+    for note in notes:
+        used.update(note.used)
+        used.update(path for path, there in note.touched.items() if there)
     for path in used:
         file = tree.find(path[1:])
         if file is not None:

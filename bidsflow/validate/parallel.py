@@ -28,8 +28,8 @@ class _Worker:
 
 def check_in_parallel(
     study: engine.Study, files: list[File], jobs: int, progress: engine.Progress | None
-) -> list[Verdict]:
-    """Return the verdicts on files of a study, in their order.
+) -> Iterator[Verdict]:
+    """Give the verdicts on files of a study, in their order.
 
     Parameters
     ----------
@@ -42,9 +42,9 @@ def check_in_parallel(
     progress : callable, optional
         Called with how many files are done, and how many there are.
 
-    Returns
-    -------
-    verdicts : list of Verdict
+    Yields
+    ------
+    verdict : Verdict
     """
     parts = list(_split(files, max(len(files) // (jobs * _PARTS), 1)))
     context = multiprocessing.get_context(
@@ -52,17 +52,17 @@ def check_in_parallel(
     )
     if hasattr(context, "set_forkserver_preload"):
         context.set_forkserver_preload(["bidsflow.validate.parallel"])
-    verdicts: list[Verdict] = []
+    done = 0
     with ProcessPoolExecutor(jobs, context, _begin, (study.root, study.options, study.only)) as pool:
         try:
             for found in pool.map(_check_part, [[file.path for file in part] for part in parts]):
-                verdicts += found
+                yield from found
+                done += len(found)
                 if progress:
-                    progress(len(verdicts), len(files))
+                    progress(done, len(files))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return verdicts
 
 
 def _split(files: list[File], size: int) -> Iterator[list[File]]:
@@ -89,4 +89,4 @@ def _begin(root: str, options: Options, only: tuple[str, ...] | None) -> None:
 
 def _check_part(paths: list[str]) -> list[Verdict]:
     files = [_Worker.files[path] for path in paths]
-    return engine.check_in_turn(_Worker.checker, files)
+    return list(engine.check_in_turn(_Worker.checker, files))

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from bidsflow import __version__
 from bidsflow.errors import DatasetError
-from bidsflow.validate.issues import Issue, Report, Severity
+from bidsflow.validate.issues import Issue, Severity
 from bidsflow.validate.options import Options, make_options
+from bidsflow.validate.report import Report, list_heads, select_severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from bidsflow.validate.compile.schema import Schema
     from bidsflow.validate.engine import Outcome
@@ -122,15 +123,15 @@ def _make_report(root: str, outcome: Outcome, schema: Schema, options: Options) 
     """Return an outcome as a report, graded as the configuration says."""
     from bidsflow.validate.meanings import find_meanings
 
-    issues: tuple[Issue, ...] = tuple(outcome.issues)
+    issues: Sequence[Issue] = outcome.issues
     ignored: tuple[Issue, ...] = ()
     if options.config is not None:
         from bidsflow.validate.config import apply_config
 
         issues, ignored = apply_config(options.config, issues)
     if options.ignore_warnings:
-        issues = tuple(issue for issue in issues if issue.severity is Severity.ERROR)
-    codes = {issue.code for issue in (*issues, *ignored)}
+        issues = select_severity(issues, Severity.ERROR)
+    codes = {issue.code for issue in ignored} | {head.code for head in list_heads(issues)}
     return Report(
         root=root,
         issues=issues,

@@ -6,14 +6,14 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from bidsflow.errors import FileFault
+from bidsflow.validate.check import Traits
 from bidsflow.validate.compile.javascript import to_number
-from bidsflow.validate.issues import Summary
 from bidsflow.validate.readers.tsv import load_tsv
+from bidsflow.validate.report import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from bidsflow.validate.check import Verdict
     from bidsflow.validate.context.walk import File, Folder
 
 #: How modalities are written.
@@ -29,15 +29,17 @@ _PET: Final = {
 _PARTICIPANT: Final = {"participant_id": "participantId", "age": "age", "sex": "sex", "group": "group"}
 
 
-def sum_up(tree: Folder, found: Iterable[tuple[File, Verdict]], description: Mapping[str, Any], schema: str) -> Summary:
+def sum_up(
+    tree: Folder, found: Iterable[tuple[File, tuple[Any, ...]]], description: Mapping[str, Any], schema: str
+) -> Summary:
     """Return what a dataset holds.
 
     Parameters
     ----------
     tree : Folder
         Its names.
-    found : iterable of (File, Verdict)
-        What was checked.
+    found : iterable of (File, tuple)
+        What was checked, with its `Traits`.
     description : mapping
         Of the dataset.
     schema : str
@@ -47,7 +49,7 @@ def sum_up(tree: Folder, found: Iterable[tuple[File, Verdict]], description: Map
     -------
     summary : Summary
     """
-    counted = [(file, verdict.traits) for file, verdict in found if not file.is_folder or file.size]
+    counted = [(file, Traits(*traits)) for file, traits in found if not file.is_folder or file.size]
     modalities = Counter(traits.modality for _, traits in counted if traits.modality)
     secondary = Counter(
         kind for _, traits in counted if (kind := _find_secondary(traits.datatype, traits.reconstruction))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bidsflow.validate import Issue, Report, Severity
-from bidsflow.validate.issues import Summary
+from bidsflow.validate.report import Summary
 
 RECORDED = Path(__file__).parent / "recorded"  # printed by bids-validator-deno 3.0.2; issues like others are left out
 

@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from bidsflow.validate import Issue, Report, Severity
-from bidsflow.validate.issues import match_location
+from bidsflow.validate.report import match_location
 
 KEY = [
     Issue("SIDECAR_KEY_RECOMMENDED", Severity.WARNING, f"sub-{n:02d}/anat/sub-{n:02d}_T1w.nii.gz", "EchoTime", "TE.")

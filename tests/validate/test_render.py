@@ -8,9 +8,9 @@ import tracemalloc
 import pytest
 
 from bidsflow.validate import Issue, Report, Severity
-from bidsflow.validate.issues import Summary
 from bidsflow.validate.render.json import iter_json, render_json
 from bidsflow.validate.render.text import render_text
+from bidsflow.validate.report import Summary
 from tests.validate.reports import make_many, read_recorded, to_report
 
 KEYS = tuple(

@@ -94,6 +94,8 @@ class Context:
         The file.
     path : str
         From the root on, with a leading slash.
+    location : str
+        The same without the slash, as issues give it.
     origins : dict of str to str
         Which file each key of `sidecar` comes from.
     touched : dict of str to bool
@@ -108,6 +110,7 @@ class Context:
     suffix: str
     extension: str
     modality: str
+    location: str = field(init=False)
     sidecar: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
     associations: dict[str, Any] = field(default_factory=dict)
@@ -119,6 +122,9 @@ class Context:
     ome: Any = UNDEFINED
     tiff: Any = UNDEFINED
     touched: dict[str, bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.location = self.path[1:]  # once: some files have dozens of issues
 
     @property
     def size(self) -> int:

@@ -10,14 +10,14 @@ import contextlib
 import json
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bidsflow.errors import StorageError
-from bidsflow.validate.issues import Severity, group_issues
+from bidsflow.validate.issues import Severity
 from bidsflow.validate.render.advice import (
     end_sentence,
     find_page,
@@ -29,9 +29,11 @@ from bidsflow.validate.render.advice import (
     to_printable,
 )
 from bidsflow.validate.render.text import tell_size, verdict
+from bidsflow.validate.report import group_issues
 
 if TYPE_CHECKING:
-    from bidsflow.validate.issues import Issue, Report
+    from bidsflow.validate.issues import Issue
+    from bidsflow.validate.report import Report
 
 #: Places of a group that are there without the script, and on each of its pages.
 PAGE_SIZE: Final = 100
@@ -162,7 +164,7 @@ def render_html(report: Report) -> str:
     )
 
 
-def _collect(grouped: list[list[Issue]]) -> tuple[dict[str, Any], dict[str, int]]:
+def _collect(grouped: list[Sequence[Issue]]) -> tuple[dict[str, Any], dict[str, int]]:
     """Return all places as numbers: paths and messages once, and for each group which, in order."""
     paths: dict[str, int] = {}
     seen: dict[str, int] = {}
@@ -178,7 +180,7 @@ def _collect(grouped: list[list[Issue]]) -> tuple[dict[str, Any], dict[str, int]
     return {"paths": list(paths), "seen": list(seen), "groups": groups}, paths
 
 
-def _make_sections(grouped: list[list[Issue]], paths: dict[str, int], report: Report) -> tuple[_Section, ...]:
+def _make_sections(grouped: list[Sequence[Issue]], paths: dict[str, int], report: Report) -> tuple[_Section, ...]:
     """Return what the page shows of each code."""
     n_places = max(_LEAST_PLACES, min(PAGE_SIZE, _MOST_PLACES // max(len(grouped), 1)))
     meanings = report.all_meanings
@@ -196,7 +198,7 @@ def _make_sections(grouped: list[list[Issue]], paths: dict[str, int], report: Re
     return tuple(sections)
 
 
-def _make_group(number: int, group: list[Issue], n_places: int) -> _Group:
+def _make_group(number: int, group: Sequence[Issue], n_places: int) -> _Group:
     differ = len({issue.message for issue in group}) > 1
     first = group[0]
     field = tell_field(first.message)

@@ -27,7 +27,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from bidsflow.validate.issues import Issue, Report, Summary
+    from bidsflow.validate.issues import Issue
+    from bidsflow.validate.report import Report, Summary
 
 _CITATION: Final = "CITATION.cff"
 _CITATION_CODES: Final = frozenset({"CITATION_CFF_VALIDATION_ERROR", "FILE_READ"})

@@ -15,7 +15,8 @@ from bidsflow.validate.issues import Severity
 from bidsflow.validate.render.advice import end_sentence, find_page, get_fix, get_sentence, shorten, tell_seen, to_plain
 
 if TYPE_CHECKING:
-    from bidsflow.validate.issues import Issue, Report
+    from bidsflow.validate.issues import Issue
+    from bidsflow.validate.report import Report
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _PROJECT: Final = "https://github.com/bids-standard/bids-specification"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Final
 
-from bidsflow.validate.issues import Severity, group_issues
+from bidsflow.validate.issues import Severity
 from bidsflow.validate.render.advice import (
     end_sentence,
     get_fix,
@@ -18,11 +18,13 @@ from bidsflow.validate.render.advice import (
     to_plain,
     to_printable,
 )
+from bidsflow.validate.report import group_issues, join_groups
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from bidsflow.validate.issues import Issue, Report
+    from bidsflow.validate.issues import Issue
+    from bidsflow.validate.report import Report
 
 _STYLES: Final = {Severity.ERROR: "bold red", Severity.WARNING: "yellow"}
 _N_EXAMPLES: Final = 2
@@ -84,7 +86,7 @@ def _compose(report: Report, width: int, *, verbose: bool) -> Iterator[tuple[str
     yield f"{verdict(report)}\n", "bold green" if report.ok else "bold red"
 
 
-def _get_code(group: list[Issue]) -> tuple[str, str]:
+def _get_code(group: Sequence[Issue]) -> tuple[str, str]:
     return group[0].severity, group[0].code
 
 
@@ -93,20 +95,20 @@ class _Shown:
 
     Parameters
     ----------
-    subgroups : list of list of Issue
+    subgroups : list of sequence of Issue
         By subcode.
     verbose : bool
         Never gather.
     """
 
-    def __init__(self, subgroups: list[list[Issue]], *, verbose: bool) -> None:
+    def __init__(self, subgroups: list[Sequence[Issue]], *, verbose: bool) -> None:
         self.subgroups = subgroups
         self.severity = subgroups[0][0].severity
         self.code = subgroups[0][0].code
         self.gathered = len(subgroups) > _MOST_SUBCODES and not verbose
-        self.groups = [[issue for group in subgroups for issue in group]] if self.gathered else subgroups
+        self.groups = [join_groups(subgroups)] if self.gathered else subgroups
 
-    def name(self, group: list[Issue]) -> str:
+    def name(self, group: Sequence[Issue]) -> str:
         if self.gathered:
             return f"{self.code} ({len(self.subgroups)} {'columns' if self.code.startswith('TSV_') else 'keys'})"
         return f"{self.code} ({group[0].subcode})" if group[0].subcode else self.code
@@ -142,23 +144,26 @@ def verdict(report: Report) -> str:
 
     Examples
     --------
-    >>> from bidsflow.validate.issues import Issue, Report
+    >>> from bidsflow.validate.issues import Issue
+    >>> from bidsflow.validate.report import Report
     >>> verdict(Report("ds", (Issue("EMPTY_FILE", Severity.ERROR, "README"),), n_files=34))
     'not valid: 1 error, 0 warnings in 34 files'
     """
-    errors = sum(issue.severity is Severity.ERROR for issue in report)
-    counts = f"{_count(errors, 'error')}, {_count(sum(1 for _ in report) - errors, 'warning')}"
+    errors = report.count(Severity.ERROR)
+    counts = f"{_count(errors, 'error')}, {_count(report.count(Severity.WARNING), 'warning')}"
     silenced = f" ({len(report.ignored)} ignored)" if report.ignored else ""
     return f"{'not valid' if errors else 'valid'}: {counts}{silenced} in {_count(report.n_all_files, 'file')}"
 
 
-def _show_places(group: list[Issue], room: int, *, verbose: bool) -> Iterator[str]:
+def _show_places(group: Sequence[Issue], room: int, *, verbose: bool) -> Iterator[str]:
     """Give the first places of a group: on the line itself if there is room for them, else below it."""
     differ = len({issue.message for issue in group[:_LOOKED_AT]}) > 1
     firsts: dict[str, Issue] = {}
     for issue in group:
         if issue.place:
             firsts.setdefault(issue.place, issue)
+        if len(firsts) > _N_EXAMPLES and not verbose:
+            break
     shown = [
         _show_place(issue, differ=differ, verbose=verbose)
         for issue in islice(firsts.values(), None if verbose else _N_EXAMPLES)

@@ -23,6 +23,6 @@ def make_check(rule: Rule) -> Callable[[Context], Iterator[Issue]]:
 
     def check(context: Context) -> Iterator[Issue]:
         if not holds(test, context):
-            yield Issue(code, severity, context.path[1:], rule=path)
+            yield Issue(code, severity, context.location, rule=path)
 
     return check

@@ -22,15 +22,9 @@ _EXTRA_CODES: Final = {
     "allowed_if_defined": "TSV_ADDITIONAL_COLUMNS_MUST_DEFINE",
 }
 _LOOKS_MISSING: Final = frozenset({"NA", "na", "nan", "NaN", "n/a"})
-#: How many values found right are remembered for each kind of column.
-_MEMORY: Final = 100_000
-
-
-#: Names that the reference takes for columns that it knows, since every object of JavaScript has such members.
-OF_EVERY_OBJECT: Final = frozenset(
-    {"constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf"}
-    | {"__proto__", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__"}
-)
+#: How many values found right are remembered for each kind of column: words come again and again, and early; times
+#: do not.
+_MEMORY: Final = 1 << 12
 
 
 class _RedefinedError(Exception):
@@ -137,7 +131,7 @@ class ColumnRules:
             if name in columns:
                 yield from self._check_known(rule, key, name, context)
             elif _get_level(rule.data, key) == "required" and key not in rule.data.get("initial_columns", ()):
-                yield Issue("TSV_COLUMN_MISSING", Severity.ERROR, context.path[1:], name, rule=rule.path)
+                yield Issue("TSV_COLUMN_MISSING", Severity.ERROR, context.location, name, rule=rule.path)
         known = set(names.values())
         extra = rule.data.get("additional_columns", "n/a")
         for name in columns:
@@ -147,7 +141,7 @@ class ColumnRules:
             if extra == "not_allowed" or not truthy(definition):
                 code = _EXTRA_CODES.get(extra, "TSV_ADDITIONAL_COLUMNS_UNDEFINED")
                 severity = Severity.ERROR if extra in _EXTRA_CODES else Severity.WARNING
-                yield Issue(code, severity, context.path[1:], name, rule=rule.path)
+                yield Issue(code, severity, context.location, name, rule=rule.path)
             else:
                 yield from self._check_values(rule, name, _read_definition(definition), context)
 
@@ -174,7 +168,7 @@ class ColumnRules:
         spec = self.specs.get(meaning)
         if spec is None:
             spec = self.specs[meaning] = _Spec(meaning, self.formats)
-        values, location = context.columns[name], context.path[1:]
+        values, location = context.columns[name], context.location
         wrong = spec.find_wrong(values)
         if not wrong:
             return
@@ -209,7 +203,7 @@ def _check_order(rule: Rule, initial: list[tuple[str, str]], context: Context) -
             message = f"Initial column {place + 1} found at index {headers.index(name) + 1}."
         else:
             continue
-        yield Issue(code, Severity.ERROR, context.path[1:], name, message, rule.path)
+        yield Issue(code, Severity.ERROR, context.location, name, message, rule.path)
 
 
 def _check_index(rule: Rule, index: list[str], context: Context) -> Iterator[Issue]:
@@ -227,7 +221,7 @@ def _check_index(rule: Rule, index: list[str], context: Context) -> Iterator[Iss
         if value in seen:
             message = f"Row: {row + 2}, Value: {value}"
             code = "TSV_INDEX_VALUE_NOT_UNIQUE"
-            yield Issue(code, Severity.ERROR, context.path[1:], "", message, rule.path, line=0)
+            yield Issue(code, Severity.ERROR, context.location, "", message, rule.path, line=0)
         seen.add(value)
 
 

@@ -80,7 +80,7 @@ def _make_sidecar_check(rule: Rule, fields: tuple[_Field, ...]) -> Callable[[Con
                 continue
             location = context.origins.get(field.key, "")[1:]
             for error in field.errors(sidecar[field.key]):
-                yield _report(field, error, location, path, (context.path[1:],))
+                yield _report(field, error, location, path, (context.location,))
 
     return check
 
@@ -97,7 +97,7 @@ def _make_json_check(rule: Rule, fields: tuple[_Field, ...]) -> Callable[[Contex
                     yield from _miss(field, context, path, "JSON_KEY")
                 continue
             for error in field.errors(context.json[field.key]):
-                yield _report(field, error, context.path[1:], path, ())
+                yield _report(field, error, context.location, path, ())
 
     return check
 
@@ -130,7 +130,7 @@ def _miss(field: _Field, context: Context, rule: str, kind: str) -> Iterator[Iss
     if severity is None:
         return
     code = field.code or f"{kind}_{'REQUIRED' if severity is Severity.ERROR else 'RECOMMENDED'}"
-    yield Issue(code, severity, context.path[1:], field.key, field.message, rule)
+    yield Issue(code, severity, context.location, field.key, field.message, rule)
 
 
 def _report(field: _Field, error: SchemaError, location: str, rule: str, affects: tuple[str, ...]) -> Issue:

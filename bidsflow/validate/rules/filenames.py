@@ -88,7 +88,7 @@ class FilenameRules:
         faults += self._check_labels(context, verdict)
         faults += self._weigh(context, verdict)
         faults += self._check_order(context)
-        return [Issue(code, Severity.ERROR, context.path[1:], "", text, rule) for code, text, rule in faults]
+        return [Issue(code, Severity.ERROR, context.location, "", text, rule) for code, text, rule in faults]
 
     def _check_folder(self, context: Context) -> _Verdict:
         """Return whether the standard knows a folder's name; of the name, no rule uses the parts."""
@@ -294,4 +294,4 @@ def check_case(context: Context) -> list[Issue]:
     folder = context.file.folder
     alike = folder.lowered.get(context.file.name.lower(), ())
     others = tuple(file.path[1:] for file in alike if file is not context.file)
-    return [Issue("CASE_COLLISION", Severity.ERROR, context.path[1:], affects=others)] if others else []
+    return [Issue("CASE_COLLISION", Severity.ERROR, context.location, affects=others)] if others else []
