@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from bidsflow_pipelines.engines.images import save_volume
 from bidsflow_pipelines.engines.tissue import find_tissues, segment
+from scipy.ndimage import binary_dilation
 
 from tests.pipelines.engines.build import BRAIN, T1W, dice, paint, part_of
 
@@ -29,6 +30,21 @@ def test_tissues_are_found_when_the_image_is_noisy(contrast: str) -> None:
     scores = [dice(found.labels == label, labels == label) for label in (1, 2, 3)]
     assert min(scores) > 0.9
     assert sum(found.probabilities)[labels > 0] == pytest.approx(1, abs=1e-4)
+
+
+def test_fluid_mixed_with_bone_is_no_white_matter_in_t2w(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As dark as white matter, at the surface of the mask only."""
+    monkeypatch.chdir(tmp_path)
+    labels = truth()
+    affine = np.diag([SIZE, SIZE, SIZE, 1])
+    mixed = binary_dilation(labels > 0) & (labels == 0)
+    image = 2000 - paint(T1W, SIZE, noise=25.0).data
+    image[mixed] = np.random.default_rng(0).uniform(0.1, 1, mixed.sum()) * image[labels == 3].mean()
+    brain = save_volume("brain.nii.gz", (labels > 0) | mixed, affine)
+    files = segment(save_volume("t2w.nii.gz", image, affine), brain, "T2w")
+    found = np.asarray(nib.load(files.labels).dataobj)
+    assert (found[mixed] == 3).mean() < 0.01  # in folds of the surface
+    assert dice(found == 3, labels == 3) > 0.9
 
 
 def test_bright_vessels_take_no_class() -> None:

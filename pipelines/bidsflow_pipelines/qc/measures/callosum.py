@@ -76,9 +76,16 @@ def corpus_callosum(color_fa: Image, wm: Mask) -> Mask:
 
 
 def sigma_cc(b0: Image, cc: Mask) -> float:
-    """Return the noise within the corpus callosum: the scaled median absolute deviation of the b=0 image.
+    """Return the spread of the b=0 image within the corpus callosum: its scaled median absolute deviation.
 
     In units of the image; lower is better. NaN with less than five voxels (MRIQC writes 0).
+
+    Notes
+    -----
+    Across voxels, not across volumes: MRIQC calls it noise, but where the signal differs within the corpus callosum
+    (distortion, receive field, partial volume) that is in it, and of noise only what the mean of n volumes leaves::
+
+        sqrt(spread of the signal^2 + noise^2 / n)
     """
     values = select(b0, cc)
     return mad(values) if values.size >= MIN_CC else math.nan

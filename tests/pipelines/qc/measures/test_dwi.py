@@ -157,6 +157,15 @@ def test_sigma_cc_of_known_noise() -> None:
     assert math.isnan(sigma_cc(b0, few))
 
 
+def test_sigma_cc_is_the_spread_of_signal_and_of_averaged_noise() -> None:
+    """A signal that differs from place to place is in it in full, noise as the mean of volumes leaves it."""
+    rng = np.random.default_rng(0)
+    signal = 1000 + rng.normal(scale=14, size=(40, 40, 40, 1))
+    volumes = signal + rng.normal(scale=8, size=(40, 40, 40, 3))
+    everywhere = np.ones((40, 40, 40), dtype=bool)
+    assert sigma_cc(volumes.mean(axis=3), everywhere) == pytest.approx(math.sqrt(14**2 + 8**2 / 3), rel=0.02)
+
+
 def test_sigma_pca_is_the_median_in_the_brain() -> None:
     assert sigma_pca(np.where(MASK, 12.0, 3.0), MASK) == 12
     assert math.isnan(sigma_pca(np.ones(SHAPE), ~np.ones(SHAPE, dtype=bool)))
