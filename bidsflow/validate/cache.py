@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from bidsflow.validate.issues import Head, IssueTable, Severity, TableWriter
+from bidsflow.validate.issues import Head, Issue, IssueTable, Severity, TableWriter
 from bidsflow.validate.store import find_folder, keep_newest, read_data, write_data
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Note(NamedTuple):
     kinds : list
         For each issue the number of what it says; with the location, where that is not the file.
     shared : list of tuple
-        As `Verdict.shared`: location, key, and the numbers of what is said.
+        As `Verdict.shared`: location, key, and as for `kinds` what is said.
     used, touched, traits
         As in `Verdict`.
     lasting : bool
@@ -51,7 +51,7 @@ class Note(NamedTuple):
     """
 
     kinds: list[Any]
-    shared: list[tuple[str, str, list[int]]]
+    shared: list[tuple[str, str, list[Any]]]
     used: tuple[str, ...]
     touched: dict[str, bool]
     traits: tuple[Any, ...]
@@ -101,12 +101,27 @@ class Memory:
 
 def make_note(verdict: Verdict, location: str, table: TableWriter) -> Note:
     """Return a verdict as it is remembered; what its issues say is numbered by a table."""
-    kinds = [
-        table.number(issue) if issue.location == location else (table.number(issue), issue.location)
-        for issue in verdict.issues
-    ]
-    shared = [(where, key, [table.number(issue) for issue in found]) for (where, key), found in verdict.shared.items()]
+    shared = [(where, key, _number(found, where, table)) for (where, key), found in verdict.shared.items()]
+    kinds = _number(verdict.issues, location, table)
     return Note(kinds, shared, verdict.used, dict(verdict.touched), tuple(verdict.traits), verdict.lasting)
+
+
+def renumber(note: Note, numbers: list[int]) -> Note:
+    """Return a note with the numbers of another table."""
+
+    def change(kinds: list[Any]) -> list[Any]:
+        return [(numbers[kind[0]], kind[1]) if kind.__class__ is tuple else numbers[kind] for kind in kinds]
+
+    shared = [(where, key, change(kinds)) for where, key, kinds in note.shared]
+    return note._replace(kinds=change(note.kinds), shared=shared)
+
+
+def _number(issues: list[Issue], location: str, table: TableWriter) -> list[Any]:
+    """Return the numbers of what issues say, with the location of those that have another than most."""
+    return [
+        table.number(issue.head) if issue.location == location else (table.number(issue.head), issue.location)
+        for issue in issues
+    ]
 
 
 def find_place(root: str, key: str) -> Path:
@@ -118,9 +133,7 @@ def find_place(root: str, key: str) -> Path:
 def load_memory(place: Path) -> Memory:
     """Return what is remembered; nothing where there is no file, or one that is damaged."""
     data = read_data(place)
-    if data is None:
-        return Memory()
-    return Memory(*data)
+    return Memory() if data is None else Memory(*data)
 
 
 def save_memory(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bidsflow import __version__
 from bidsflow.errors import FileFault
 from bidsflow.validate import cache
-from bidsflow.validate.check import Checker, Verdict, find_links, walk_files
+from bidsflow.validate.check import Checker, find_links, walk_files
 from bidsflow.validate.compile.javascript import UNDEFINED, to_text, truthy
 from bidsflow.validate.compile.rules import compile_rules
 from bidsflow.validate.compile.schema import REFERENCE_VERSION, Schema, load_schema
@@ -38,6 +38,7 @@ LEFT_OUT: Final = frozenset({"sourcedata", "code", "derivatives"})
 DEFAULT_ROWS: Final = 1000
 #: Below this many files to check, processes cost more than they bring.
 _MANY: Final = 1500
+_HED_UNCHECKED: Final = "annotations in HED were not checked: pip install 'bidsflow[hed]'"
 _DESCRIPTION: Final = "dataset_description.json"
 _IGNORE_FILE: Final = ".bidsignore"
 _MAX_IGNORE_BYTES: Final = 1 << 20
@@ -114,11 +115,14 @@ class Outcome:
         What the dataset holds.
     bids_version : str
         That the dataset claims to follow.
+    notes : tuple of str
+        What could not be checked, and what to do about it.
     """
 
     issues: IssueTable
     summary: Summary
     bids_version: str
+    notes: tuple[str, ...] = ()
 
 
 def validate(root: str, options: Options, only: tuple[str, ...] | None, progress: Progress | None) -> Outcome:
@@ -157,11 +161,11 @@ def validate(root: str, options: Options, only: tuple[str, ...] | None, progress
     digest, newest = survey(root, LEFT_OUT)
     known = cache.load_outcome(place, digest)
     if known is not None:
-        issues, (summary, bids_version) = known
-        return Outcome(issues, Summary(*summary), bids_version)
+        issues, (summary, *rest) = known
+        return Outcome(issues, Summary(*summary), *rest)
     outcome = check_study(open_study(root, options), progress)
     if cache.is_settled(newest, started):
-        rest = (astuple(outcome.summary), outcome.bids_version)
+        rest = (astuple(outcome.summary), outcome.bids_version, outcome.notes)
         cache.save_outcome(place, digest, outcome.issues, rest)
     return outcome
 
@@ -227,15 +231,15 @@ def check_study(study: Study, progress: Progress | None = None) -> Outcome:
     notes = memory.recall(tree, files)
     del memory
     missing = [number for number, note in enumerate(notes) if note is None]
-    verdicts = _check_files(study, [files[number] for number in missing], progress)
-    for number, verdict in zip(missing, verdicts, strict=True):
-        notes[number] = cache.make_note(verdict, files[number].path[1:], table)
+    made = _check_files(study, [files[number] for number in missing], table, progress)
+    for number, note in zip(missing, made, strict=True):
+        notes[number] = note
     found = [(file, note) for file, note in zip(files, notes, strict=True) if note is not None]
     if study.options.cache and missing and study.only is None:
         cache.save_memory(place, tree, found, table, study.started)
     _mark_viewed(tree, (note for _, note in found))
     table.extend([*study.issues, *find_links(dataset, tree)])
-    _enter(found, table)
+    shared = _enter(found, table)
     table.extend(issue for issue in find_unused_sidecars(dataset) if study.knows_users(issue.location))
     if study.only is None:
         table.extend(find_unused_stimuli(dataset))
@@ -244,38 +248,46 @@ def check_study(study: Study, progress: Progress | None = None) -> Outcome:
     description = dataset.facts["dataset_description"]
     traits = ((file, note.traits) for file, note in found)
     summary = sum_up(tree, traits, description, study.schema.version)
-    return Outcome(table.finish(), summary, str(description.get("BIDSVersion") or ""))
+    unchecked = (_HED_UNCHECKED,) if hed.UNCHECKED in shared else ()
+    return Outcome(table.finish(), summary, str(description.get("BIDSVersion") or ""), unchecked)
 
 
-def _enter(found: list[tuple[File, cache.Note]], table: TableWriter) -> None:
-    """Enter the issues of files; what several inherit from a sidecar counts once."""
+def _enter(found: list[tuple[File, cache.Note]], table: TableWriter) -> set[tuple[str, str]]:
+    """Enter the issues of files; what several inherit from a sidecar counts once. Return what they share."""
     shared: set[tuple[str, str]] = set()
     for file, note in found:
-        location = file.path[1:]
-        for kind in note.kinds:
-            if kind.__class__ is tuple:
-                table.add(*kind)
-            else:
-                table.add(kind, location)
+        _add(note.kinds, file.path[1:], table)
         for where, key, kinds in note.shared:
             if (where, key) not in shared:
                 shared.add((where, key))
-                for kind in kinds:
-                    table.add(kind, where)
+                _add(kinds, where, table)
+    return shared
 
 
-def _check_files(study: Study, files: list[File], progress: Progress | None) -> Iterator[Verdict]:
-    """Give the verdicts on some files, by several processes if they are many."""
+def _add(kinds: list[Any], location: str, table: TableWriter) -> None:
+    for kind in kinds:
+        if kind.__class__ is tuple:
+            table.add(*kind)
+        else:
+            table.add(kind, location)
+
+
+def _check_files(
+    study: Study, files: list[File], table: TableWriter, progress: Progress | None
+) -> Iterator[cache.Note]:
+    """Give the notes on some files, made by several processes if they are many."""
     jobs = study.options.jobs or 1
     if jobs > 1 and len(files) > _MANY:
         from bidsflow.validate.parallel import check_in_parallel
 
-        return check_in_parallel(study, files, jobs, progress)
-    return check_in_turn(make_checker(study), files, progress) if files else iter(())
+        return check_in_parallel(study, files, table, jobs, progress)
+    return check_in_turn(make_checker(study), files, table, progress) if files else iter(())
 
 
-def check_in_turn(checker: Checker, files: list[File], progress: Progress | None = None) -> Iterator[Verdict]:
-    """Give the verdicts on some files, one after another."""
+def check_in_turn(
+    checker: Checker, files: list[File], table: TableWriter, progress: Progress | None = None
+) -> Iterator[cache.Note]:
+    """Give the notes on some files, one after another."""
     top = ""
     for number, file in enumerate(files):
         above = file.path.split("/", 2)[1]
@@ -286,7 +298,7 @@ def check_in_turn(checker: Checker, files: list[File], progress: Progress | None
             top = above
         if progress and number % 100 == 0:
             progress(number, len(files))
-        yield checker.check(file)
+        yield cache.make_note(checker.check(file), file.path[1:], table)
 
 
 def _mark_viewed(tree: Folder, notes: Iterable[cache.Note]) -> None:

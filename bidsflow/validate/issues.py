@@ -52,6 +52,11 @@ class Issue(NamedTuple):
     line: int = 0
 
     @property
+    def head(self) -> Head:
+        """What it says, but for where."""
+        return Head(self[0], self[1], *self[3:])
+
+    @property
     def place(self) -> str:
         """The location, with the line where there is one: ``participants.tsv:2``; else the first file it affects."""
         if self.line:
@@ -177,9 +182,8 @@ class TableWriter:
         self.kinds = array("L")
         self.places = array("L")
 
-    def number(self, issue: Issue) -> int:
-        """Return the number of what an issue says."""
-        head = Head(issue[0], issue[1], *issue[3:])
+    def number(self, head: Head) -> int:
+        """Return the number of what is said."""
         return self.heads.setdefault(head, len(self.heads))
 
     def add(self, kind: int, location: str) -> None:
@@ -190,7 +194,7 @@ class TableWriter:
     def extend(self, issues: Iterable[Issue]) -> None:
         """Add issues."""
         for issue in issues:
-            self.add(self.number(issue), issue.location)
+            self.add(self.number(issue.head), issue.location)
 
     def finish(self) -> IssueTable:
         """Return the table."""

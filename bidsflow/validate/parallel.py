@@ -7,7 +7,9 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING
 
 from bidsflow.validate import engine
-from bidsflow.validate.check import Checker, Verdict, walk_files
+from bidsflow.validate.cache import Note, renumber
+from bidsflow.validate.check import Checker, walk_files
+from bidsflow.validate.issues import Head, TableWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,9 +29,9 @@ class _Worker:
 
 
 def check_in_parallel(
-    study: engine.Study, files: list[File], jobs: int, progress: engine.Progress | None
-) -> Iterator[Verdict]:
-    """Give the verdicts on files of a study, in their order.
+    study: engine.Study, files: list[File], table: TableWriter, jobs: int, progress: engine.Progress | None
+) -> Iterator[Note]:
+    """Give the notes on files of a study, in their order.
 
     Parameters
     ----------
@@ -37,6 +39,8 @@ def check_in_parallel(
         Of the dataset.
     files : list of File
         In the order of the tree.
+    table : TableWriter
+        Numbers what issues say.
     jobs : int
         Number of processes.
     progress : callable, optional
@@ -44,7 +48,7 @@ def check_in_parallel(
 
     Yields
     ------
-    verdict : Verdict
+    note : Note
     """
     parts = list(_split(files, max(len(files) // (jobs * _PARTS), 1)))
     context = multiprocessing.get_context(
@@ -55,8 +59,9 @@ def check_in_parallel(
     done = 0
     with ProcessPoolExecutor(jobs, context, _begin, (study.root, study.options, study.only)) as pool:
         try:
-            for found in pool.map(_check_part, [[file.path for file in part] for part in parts]):
-                yield from found
+            for heads, found in pool.map(_check_part, [[file.path for file in part] for part in parts]):
+                numbers = [table.number(head) for head in heads]
+                yield from (renumber(note, numbers) for note in found)
                 done += len(found)
                 if progress:
                     progress(done, len(files))
@@ -87,6 +92,9 @@ def _begin(root: str, options: Options, only: tuple[str, ...] | None) -> None:
     _Worker.files = {file.path: file for file in walk_files(study.dataset, study.tree)}
 
 
-def _check_part(paths: list[str]) -> list[Verdict]:
+def _check_part(paths: list[str]) -> tuple[list[Head], list[Note]]:
+    """Return the notes on some files, and what the numbers in them mean."""
+    table = TableWriter()
     files = [_Worker.files[path] for path in paths]
-    return list(engine.check_in_turn(_Worker.checker, files))
+    notes = list(engine.check_in_turn(_Worker.checker, files, table))
+    return list(table.heads), notes

@@ -101,6 +101,8 @@ class Report:
         By folder below `root` (``derivatives/fmriprep``): the datasets within that were validated, too.
     summary : Summary
         What the dataset holds.
+    notes : tuple of str
+        What could not be checked, and what to do about it.
 
     Examples
     --------
@@ -122,6 +124,7 @@ class Report:
     ignored: tuple[Issue, ...] = ()
     derivatives: Mapping[str, Report] = field(default_factory=dict)
     summary: Summary = field(default_factory=Summary)
+    notes: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Issue]:
         """Give every issue, those of derivatives last, with locations below the root."""

@@ -130,7 +130,7 @@ def _make_report(root: str, outcome: Outcome, schema: Schema, options: Options) 
 
         issues, ignored = apply_config(options.config, issues)
     if options.ignore_warnings:
-        issues = select_severity(issues, Severity.ERROR)
+        issues, ignored = select_severity(issues, Severity.ERROR), ()
     codes = {issue.code for issue in ignored} | {head.code for head in list_heads(issues)}
     return Report(
         root=root,
@@ -142,6 +142,7 @@ def _make_report(root: str, outcome: Outcome, schema: Schema, options: Options) 
         meanings=find_meanings(codes, schema.data),
         ignored=ignored,
         summary=outcome.summary,
+        notes=outcome.notes,
     )
 
 

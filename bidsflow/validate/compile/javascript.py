@@ -52,6 +52,11 @@ _TEXTS = frozenset({str})
 #: The numbers in the lists that were asked last: onsets are asked for by several rules and several images.
 _recent: dict[int, tuple[list[Any], list[float]]] = {}
 _RECENT: Final = 16
+#: What every object of JavaScript has, so that the reference takes columns and folders of these names for known.
+OF_EVERY_OBJECT: Final = frozenset(
+    {"constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf"}
+    | {"__proto__", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__"}
+)
 _BASES = {"0x": 16, "0o": 8, "0b": 2}
 #: What JavaScript's trim takes away; Python's takes 0x1c to 0x1f and 0x85 as well, and leaves the byte order mark.
 _SPACES = "\t\n\v\f\r \xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000\ufeff"
@@ -204,7 +209,7 @@ def to_number(value: Any) -> float:
     return _read_number(to_text(value)) if kind is list else _NAN
 
 
-@lru_cache(maxsize=1 << 15)
+@lru_cache(maxsize=1 << 12)
 def _read_number(text: str) -> float:
     text = text.strip(_SPACES)
     if not text:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from bidsflow.errors import FileFault
-from bidsflow.validate.compile.javascript import UNDEFINED, same, truthy
+from bidsflow.validate.compile.javascript import OF_EVERY_OBJECT, UNDEFINED, same, truthy
 from bidsflow.validate.compile.rules import Association, holds
 from bidsflow.validate.context.context import Context, Dataset
 from bidsflow.validate.context.inheritance import AmbiguousError, find_inherited
@@ -56,12 +56,15 @@ class Loader:
     read_headers: bool = True
     used: list[File] = field(default_factory=list)
     _by_kind: dict[tuple[str, str, str], list[Association]] = field(default_factory=dict)
+    _datatypes: frozenset[str] = frozenset()
     _modalities: dict[str, str] = field(default_factory=dict)
     _jsons: dict[str, dict[str, Any] | FileFault] = field(default_factory=dict)
     _tables: dict[str, dict[str, list[str]] | FileFault] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._known_type()
+        overlooked = OF_EVERY_OBJECT if self.dataset.compat else frozenset[str]()
+        self._datatypes = overlooked.union(self.dataset.schema["objects"]["datatypes"])
         modalities = self.dataset.schema["rules"].get("modalities", {})
         self._modalities = {
             datatype: modality for modality, rule in modalities.items() for datatype in rule["datatypes"]
@@ -83,7 +86,7 @@ class Loader:
         """Return the context of a file, and what went wrong while it was read."""
         self.used = []
         entities, suffix, extension = file.parts
-        datatype = file.folder.name if file.folder.name in self.dataset.schema["objects"]["datatypes"] else ""
+        datatype = file.folder.name if file.folder.name in self._datatypes else ""
         modality = self._modalities.get(datatype, "")
         context = Context(self.dataset, file, file.path, entities, datatype, suffix, extension, modality)
         issues: list[Issue] = []
@@ -96,7 +99,7 @@ class Loader:
         if extension.startswith(".nii") and self.read_headers:
             self._add(context, issues, "nifti_header", lambda: load_header(file.disk))
             if context.nifti_header is not UNDEFINED and context.nifti_header["axis_codes"] is None:
-                issues.append(Issue("AMBIGUOUS_AFFINE", Severity.WARNING, file.path[1:]))
+                issues.append(Issue("AMBIGUOUS_AFFINE", Severity.WARNING, context.location))
         if extension.endswith(".gz"):
             self._try(context, "gzip", lambda: load_gzip(file.disk))
         if extension.endswith(_TIFF_EXTENSIONS):

@@ -194,6 +194,7 @@ def _sum_up(report: Report) -> Iterator[str]:
         parts += [_count(len(summary.tasks), "task")] if summary.tasks else []
         parts += [tell_size(summary.size)]
         yield to_printable("; ".join(parts))
+    yield from (f"note: {note}" for note in report.notes)
     for folder, one in report.derivatives.items():
         yield to_printable(f"{folder}: {verdict(one)}")
 
