@@ -125,6 +125,7 @@ MUTATIONS = (
     mutation("folder_zarr_wrong_suffix", "micr", rename("_BF.ome.zarr", "_XX.ome.zarr")),
     mutation("folder_zarr_not_ome", "micr", rename("_BF.ome.zarr", "_BF.zarr")),
     mutation("folder_mefd", "ieeg", drop("sub-01/ieeg/*.edf"), put("sub-01/ieeg/sub-01_task-go_ieeg.mefd/a.timd/x.tmet")),
+    mutation("folder_like_member_of_objects", "mri", rename("sub-01/anat/", "sub-01/constructor/")),
     mutation("folder_bti", "meg", put("sub-01/meg/sub-01_task-bti_meg/config", b"x\n"),
              field("sub-01/meg/sub-01_task-bti_meg.json", TaskName="bti", SamplingFrequency=1, PowerLineFrequency=50,
                    DewarPosition="x", SoftwareFilters="n/a", DigitizedLandmarks=True, DigitizedHeadPoints=True)),
