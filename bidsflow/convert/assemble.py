@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache, partial
@@ -34,9 +34,9 @@ from bidsflow.convert.subjects import Key
 from bidsflow.convert.supply import supply_echo_times
 from bidsflow.convert.tables import (
     Place,
-    holds_files,
     leave_place,
     read_scan,
+    read_session,
     stage_participant,
     stage_scans,
     stage_session,
@@ -92,6 +92,8 @@ class Session:
         The series of all sessions of the subject.
     former : mapping of (str, int) to str
         Where the dataset has images of these rows under another name: path by SeriesInstanceUID and rank.
+    heir_of : tuple of str
+        Labels that the subject has had, and under which the plan leaves no image.
     seen : mapping of str to Stamp
         Files of the dataset that have a new time (it was copied without its times) and the content that they had.
     kept : frozenset of str
@@ -105,6 +107,7 @@ class Session:
     series: Mapping[str, Series]
     subject: tuple[Series, ...] = ()
     former: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    heir_of: tuple[str, ...] = ()
     seen: Mapping[str, Stamp] = field(default_factory=dict)
     kept: frozenset[str] = frozenset()
 
@@ -149,11 +152,14 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
     remove += _stage_ledgers(draft, ledgers)
     if there:
         place = Place.of(session.folder)
-        former = _leave(draft, place, [path for path in left if path not in fresh], remove)
+        emptied = {folder for folder, own in ledgers.items() if not own}
+        before = _leave(draft, [path for path in left if path not in fresh], emptied, remove)
+        gone = sorted({Place.of(folder).sub for folder in emptied} - {place.sub} - _list_subjects(dataset, remove))
         started = {row.path: session.series[row.series_uid].started for row in there}
         stage_scans(draft, place, started, fresh, key, cells)
-        stage_session(draft, place, list(session.series.values()), key)
-        stage_participant(draft, place.sub, session.subject or tuple(session.series.values()), former)
+        stage_session(draft, place, list(session.series.values()), key, before)
+        people = session.subject or tuple(session.series.values())
+        stage_participant(draft, place.sub, people, session.heir_of, gone, remove)
         tasks = _tasks(row.path for row in there)
         _stage_top(draft, tasks)
         remove += _list_unused_tasks(draft, left, tasks)
@@ -204,18 +210,28 @@ def _list_outdated(dataset: Dataset, left: Mapping[str, Entry], fresh: Mapping[s
     return [name for name in dict.fromkeys(names) if name not in kept and os.path.lexists(dataset.root / name)]
 
 
-def _leave(draft: Draft, place: Place, images: Sequence[str], remove: list[str]) -> list[str]:
-    """Stage the tables of the places that images have left, and return the subjects of whom nothing stays.
+def _leave(draft: Draft, images: Sequence[str], emptied: Collection[str], remove: list[str]) -> dict[str, str]:
+    """Stage the tables of the places that images have left, and return the row of a session that is empty now.
 
     Tables that go are added to `remove`.
     """
     by_folder: dict[str, list[str]] = defaultdict(list)
     for path in images:
         by_folder[parse_name(path).folder].append(path)
+    row: dict[str, str] = {}
     for folder, paths in by_folder.items():
-        remove += leave_place(draft, Place.of(folder), paths, remove)
-    subjects = {Place.of(folder).sub for folder in by_folder} - {place.sub}
-    return sorted(sub for sub in subjects if not holds_files(draft, f"sub-{sub}", remove))
+        place = Place.of(folder)
+        if folder in emptied:
+            row = {**read_session(draft, place), **row}
+        remove += leave_place(draft, place, paths, remove, emptied=folder in emptied)
+    return row
+
+
+def _list_subjects(dataset: Dataset, remove: Collection[str]) -> set[str]:
+    """Return the subjects who have images once the ledgers that go have gone."""
+    files = (dataset.state / "ledger").glob("*.json")
+    stay = (file for file in files if str(file.relative_to(dataset.root)) not in remove)
+    return {file.stem.partition("_")[0].removeprefix("sub-") for file in stay}
 
 
 def _stage_ledgers(draft: Draft, ledgers: Mapping[str, Ledger]) -> list[str]:

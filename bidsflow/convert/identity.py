@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from bidsflow.convert.plan import Decision, Plan
-from bidsflow.convert.subjects import Key, is_someone_else, person_of
+from bidsflow.convert.plan import Decision, Plan, PlanRow
+from bidsflow.convert.subjects import Key, folder_of, is_someone_else, person_of
 from bidsflow.dicom.series import Series
 from bidsflow.errors import PlanError
 from bidsflow.names import parse_name
@@ -34,11 +34,15 @@ def check_people(plan: Plan, by_uid: Mapping[str, Series], key: Key, where: str)
     ------
     PlanError
         If a row puts someone into a visit of someone else whom the dataset has, or gives a label to someone that
-        someone else gives up, or one study is given to two subjects.
+        someone else gives up or has left files under, or one study is given to two subjects. So with two visits.
     """
     people = _find_people(plan, by_uid)
     intruders = _find_intruders(people, key)
-    if problems := (*_refuse_intruders(intruders, key), *_refuse_heirs(people, key), *_refuse_parted(plan, by_uid)):
+    problems = (
+        *_refuse_intruders(intruders, key), *_refuse_heirs(people, key), *_refuse_heirs_of_visits(plan, by_uid, key),
+        *_refuse_mixtures(plan, by_uid, key), *_refuse_parted(plan, by_uid),
+    )  # fmt: skip
+    if problems:
         raise PlanError(where, problems)
     return _note_people(people, intruders, key)
 
@@ -92,6 +96,52 @@ def _refuse_heirs(people: Mapping[str, Mapping[tuple[str, str], str]], key: Key)
         for (sub, _), title in places.items()
         if leaving.get(sub, person) != person
     ]
+
+
+def _find_studies(plan: Plan, by_uid: Mapping[str, Series]) -> dict[str, dict[tuple[str, str], PlanRow]]:
+    """Return where a plan puts each study (subject and session), each place with one of its rows."""
+    studies: dict[str, dict[tuple[str, str], PlanRow]] = defaultdict(dict)
+    for row in plan.decided(Decision.CONVERT):
+        if row.series_uid in by_uid:
+            name = parse_name(row.path)
+            studies[by_uid[row.series_uid].study_uid].setdefault((name.sub, name.ses), row)
+    return studies
+
+
+def _refuse_heirs_of_visits(plan: Plan, by_uid: Mapping[str, Series], key: Key) -> list[str]:
+    """Return a sentence for each session that one visit of a person gives up and another one takes."""
+    studies = _find_studies(plan, by_uid)
+    holders: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for study, place in key.sessions.items():
+        holders[place].append(study)
+    problems = []
+    for study, places in studies.items():
+        for place, row in places.items():
+            before = holders[place] if key.subjects.get(person_of(by_uid[row.series_uid])) == place[0] else []
+            if before and study not in before and all(place not in studies.get(one, (place,)) for one in before):
+                folder = folder_of(place)
+                problems.append(f"{row.title}: {folder} is another visit, which gets another label by this plan; give "
+                                f"it a label that is free, and {folder} by another run")  # fmt: skip
+    return problems
+
+
+def _refuse_mixtures(plan: Plan, by_uid: Mapping[str, Series], key: Key) -> list[str]:
+    """Return a sentence for each label that is given to a person or visit while it holds files of a former one."""
+    studies = _find_studies(plan, by_uid)
+    problems = []
+    for study, places in studies.items():
+        for place, row in places.items():
+            own = key.subjects.get(person_of(by_uid[row.series_uid]))
+            for folder, left in key.former.items():
+                home = next(iter(studies.get(left, ())), key.sessions.get(left, ("", "")))
+                is_other_person = place[0] not in home and own != key.sessions.get(left, home)[0]
+                is_other_visit = folder == folder_of(place) and home != place
+                concerned = folder.partition("/")[0] == f"sub-{place[0]}" and key.sessions.get(study) != place
+                if concerned and left != study and (is_other_person or is_other_visit):
+                    whose = "someone who" if is_other_person else "a visit that"
+                    problems.append(f"{row.title}: {folder} still holds files of {whose} is {folder_of(home)} now, and "
+                                    f"that bidsflow did not write; move them there, or away, first")  # fmt: skip
+    return problems
 
 
 def _refuse_parted(plan: Plan, by_uid: Mapping[str, Series]) -> list[str]:

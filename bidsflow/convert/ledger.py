@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bidsflow.convert.plan import Decision, Plan
-from bidsflow.convert.subjects import Key
+from bidsflow.convert.subjects import Key, folder_of
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import write_durably
 from bidsflow.dicom.series import Series
@@ -171,12 +171,18 @@ def read_key(dataset: Dataset) -> Key:
         subjects = {person: str(label) for person, label in stored.get("subjects", {}).items()}
         places = {study: (str(sub), str(ses)) for study, (sub, ses) in stored.get("sessions", {}).items()}
         shifts = {subject: int(days) for subject, days in stored.get("shifts", {}).items()}
+        former = {folder: str(study) for folder, study in stored.get("former", {}).items()}
     except (TypeError, ValueError, AttributeError) as error:
         raise _damaged(dataset.key_file) from error
     folders = dataset.root.glob("sub-*") if dataset.root.is_dir() else ()
     present = {folder.name.removeprefix("sub-") for folder in folders if folder.is_dir()}
     strangers = {f"{_STRANGER}{label}": label for label in sorted(present - set(subjects.values()))}
-    return Key({**subjects, **strangers}, places, shifts)
+    held = {folder: study for folder, study in former.items() if _holds_files(dataset.root / folder)}
+    return Key({**subjects, **strangers}, places, shifts, held)
+
+
+def _holds_files(folder: Path) -> bool:
+    return any(one.is_file() for one in folder.rglob("*"))
 
 
 def write_key(dataset: Dataset, key: Key) -> None:
@@ -194,7 +200,13 @@ def write_key(dataset: Dataset, key: Key) -> None:
         raise DatasetError(str(dataset.root), f"another run has just given the label sub-{label} to someone else", hint)
     subjects = {**stored.subjects, **key.subjects}
     known = {person: label for person, label in subjects.items() if not person.startswith(_STRANGER)}
-    merged = Key(known, {**stored.sessions, **key.sessions}, {**stored.shifts, **key.shifts})
+    places = {**stored.sessions, **key.sessions}
+    labels = {*known.values(), *(sub for sub, _ in places.values())}
+    shifts = {label: days for label, days in {**stored.shifts, **key.shifts}.items() if label in labels}
+    left = {folder_of(place): study for study, place in stored.sessions.items() if places[study] != place}
+    taken = set(map(folder_of, places.values()))
+    former = {folder: study for folder, study in {**stored.former, **left}.items() if folder not in taken}
+    merged = Key(known, places, shifts, former)
     text = json.dumps(asdict(merged), indent=1, sort_keys=True).encode()
     if not dataset.key_file.exists() or dataset.key_file.read_bytes() != text:
         write_durably(dataset.key_file, text, mode=0o600)

@@ -357,14 +357,17 @@ def follow_plan(
     """
     by_uid = {series.uid: series for series in inventory.series}
     people = check_people(plan, by_uid, key, where)
-    subjects, places = dict(key.subjects), dict(key.sessions)
+    subjects, places, shifts = dict(key.subjects), dict(key.sessions), dict(key.shifts)
     for row in plan.decided(Decision.CONVERT):
         series = by_uid.get(row.series_uid)
         if series is not None:
             name = parse_name(row.path)
+            before = key.subjects.get(person_of(series), "")
+            if before in key.shifts:
+                shifts.setdefault(name.sub, key.shifts[before])  # who gets another label keeps the dates
             subjects[person_of(series)] = name.sub
             places[series.study_uid] = (name.sub, name.ses)
     kept = tuple(series for series in inventory.series if series.study_uid in places)
     wired = settle_fields(plan.rows, by_uid, look_up(plan.rows))
     notes = (*people, *note_oddities(plan, inventory), *wired.notes, *note_unplanned(plan, inventory))
-    return Planned(Plan(wired.rows, _tell(inventory, notes)), assign(kept, Key(subjects, places, key.shifts)))
+    return Planned(Plan(wired.rows, _tell(inventory, notes)), assign(kept, Key(subjects, places, shifts)))

@@ -32,16 +32,26 @@ class Key:
         StudyInstanceUID to subject and session label (``""`` where the dataset has no sessions).
     shifts : mapping of str to int
         Subject label to the days that are added to its dates; none for those of whom no date is known.
+    former : mapping of str to str
+        Folder of a subject or session that still holds files to the StudyInstanceUID of the visit that has left it:
+        the files are of that visit.
     """
 
     subjects: Mapping[str, str] = field(default_factory=dict)
     sessions: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     shifts: Mapping[str, int] = field(default_factory=dict)
+    former: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def has_sessions(self) -> bool:
         """Whether any study stands under a session."""
         return any(session for _, session in self.sessions.values())
+
+
+def folder_of(place: tuple[str, str]) -> str:
+    """Return the folder of a subject and session label, relative to the dataset."""
+    sub, ses = place
+    return f"sub-{sub}/ses-{ses}" if ses else f"sub-{sub}"
 
 
 #: Dates of every subject are moved so that the first lies here, on the same day of the week (BIDS: before 1925).

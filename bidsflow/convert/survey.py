@@ -114,12 +114,16 @@ def survey(dataset: Dataset, plan: Plan, by_uid: Mapping[str, Series], *, force:
     subjects: dict[str, dict[str, Series]] = defaultdict(dict)
     for row in rows:
         subjects[parse_name(row.path).sub][row.series_uid] = by_uid[row.series_uid]
+    heirs = _find_heirs(taken, planned)
     sessions = []
     for folder, members in folders.items():
-        subject = tuple(subjects[parse_name(members[0].path).sub].values())
+        sub = parse_name(members[0].path).sub
+        subject = tuple(subjects[sub].values())
         series = {row.series_uid: by_uid[row.series_uid] for row in members}
         moved = {_image(row): former[_image(row)] for row in members if _image(row) in former}
-        sessions.append(_sort(view, Session(folder, tuple(members), named, converted, series, subject, moved)))
+        heir_of = tuple(sorted(old for old, new in heirs.items() if new == sub))
+        session = Session(folder, tuple(members), named, converted, series, subject, moved, heir_of)
+        sessions.append(_sort(view, session))
     blocked = find_blocked(dataset, ledgers, [row for one in sessions for row in one.planned], force=force)
     return [_block(one, blocked) for one in sessions]
 
@@ -159,6 +163,14 @@ def _image(row: PlanRow) -> tuple[str, int]:
 def planned_paths(rows: Sequence[PlanRow]) -> dict[tuple[str, int], str]:
     """Return where each image is to stand, by SeriesInstanceUID and rank."""
     return {_image(row): row.path for row in rows}
+
+
+def _find_heirs(taken: Mapping[tuple[str, int], str], planned: Mapping[tuple[str, int], str]) -> dict[str, str]:
+    """Return the new label of each subject of which all images are to stand under another."""
+    labels: dict[str, set[str]] = defaultdict(set)
+    for image, path in taken.items():
+        labels[parse_name(path).sub].add(parse_name(planned.get(image, path)).sub)
+    return {old: next(iter(new)) for old, new in labels.items() if len(new) == 1 and old not in new}
 
 
 def find_blocked(

@@ -115,35 +115,66 @@ def stage_scans(
     draft.write_rows(place.scans, rows, _SCAN_COLUMNS)
 
 
-def stage_session(draft: Draft, place: Place, series: Sequence[Series], key: Key) -> None:
-    """Stage the row of a session, where the dataset has sessions: when its first scan began."""
+def read_session(draft: Draft, place: Place) -> dict[str, str]:
+    """Return the row of a session in its table; empty where there is none."""
+    rows = draft.read_rows(place.sessions, "session_id") if place.ses else []
+    return next((row for row in rows if row["session_id"] == f"ses-{place.ses}"), {})
+
+
+def stage_session(
+    draft: Draft, place: Place, series: Sequence[Series], key: Key, former: Mapping[str, str] | None = None
+) -> None:
+    """Stage the row of a session, where the dataset has sessions: when its first scan began.
+
+    Parameters
+    ----------
+    former : mapping of str to str, optional
+        The row that the session had under another label; its cells are the session's.
+    """
     if not place.ses:
         return
-    name = f"ses-{place.ses}"
     start = shifted_time(min((one.started for one in series if one.started), default=""), key.shifts.get(place.sub))
-    before = next((one for one in draft.read_rows(place.sessions, "session_id") if one["session_id"] == name), None)
-    known = MISSING if before is None else before.get("acq_time", MISSING)
-    if before is None or (start and known != MISSING and start < known):
-        row = {"session_id": name, **({"acq_time": start} if start else {})}
-        draft.write_rows(place.sessions, [row], _SESSION_COLUMNS)
+    present = read_session(draft, place)
+    row = {**_known(former or {}), **_known(present), "session_id": f"ses-{place.ses}"}
+    if not present and not former:
+        row["acq_time"] = start
+    elif start and "acq_time" in row:  # else a person has taken it out
+        row["acq_time"] = min(start, row["acq_time"])
+    draft.write_rows(place.sessions, [_known(row)], _SESSION_COLUMNS)
 
 
-def stage_participant(draft: Draft, sub: str, series: Sequence[Series], former: Collection[str] = ()) -> None:
+def _known(row: Mapping[str, str]) -> dict[str, str]:
+    return {column: cell for column, cell in row.items() if cell not in ("", MISSING)}
+
+
+def stage_participant(
+    draft: Draft,
+    sub: str,
+    series: Sequence[Series],
+    heir_of: Collection[str] = (),
+    gone: Collection[str] = (),
+    remove: Collection[str] = (),
+) -> None:
     """Stage the row of a subject: what it has stays, what it lacks comes from the headers.
 
     Parameters
     ----------
     series : sequence of Series
         All of the subject that are to be converted.
-    former : collection of str
-        Labels that the subject has had and loses; their rows go, their cells stay.
+    heir_of : collection of str
+        Labels that the subject has had: their cells are the subject's.
+    gone : collection of str
+        Labels under which no image is left. Their rows go, but for the label where the folder still holds files.
+    remove : collection of str
+        All files that go with this commit.
     """
     rows = {row["participant_id"]: row for row in draft.read_rows(PARTICIPANTS, "participant_id")}
     row = participant_row(sub, series)
-    for label in (*(f"sub-{one}" for one in former), f"sub-{sub}"):
-        row |= {column: value for column, value in rows.get(label, {}).items() if value != MISSING}
+    for label in (*heir_of, sub):
+        row |= _known(rows.get(f"sub-{label}", {}))
     row["participant_id"] = f"sub-{sub}"
-    stage_participants(draft, [row], [f"sub-{one}" for one in former])
+    bare = [{"participant_id": f"sub-{one}"} for one in gone if holds_files(draft, f"sub-{one}", remove)]
+    stage_participants(draft, [row, *bare], [f"sub-{one}" for one in gone])
 
 
 def stage_participants(draft: Draft, rows: Sequence[Mapping[str, str]], drop: Collection[str] = ()) -> None:
@@ -160,7 +191,9 @@ def stage_participants(draft: Draft, rows: Sequence[Mapping[str, str]], drop: Co
         draft.write(name, describe.to_json({**ours, **described}).encode())
 
 
-def leave_place(draft: Draft, place: Place, images: Collection[str], remove: Sequence[str]) -> list[str]:
+def leave_place(
+    draft: Draft, place: Place, images: Collection[str], remove: Sequence[str], *, emptied: bool
+) -> list[str]:
     """Stage the tables of a session that images have left, and return the tables that go because nothing is left.
 
     Parameters
@@ -169,14 +202,18 @@ def leave_place(draft: Draft, place: Place, images: Collection[str], remove: Seq
         Paths without extension of the images that have left.
     remove : sequence of str
         All files that go with this commit.
+    emptied : bool
+        Whether no image is left. The row of the session goes then, but for its label where the folder holds files.
     """
     gone = [f"{path}.nii.gz".removeprefix(f"{place.folder}/") for path in images]
     tables = []
     if not draft.write_rows(place.scans, [], _SCAN_COLUMNS, gone):
         tables.append(place.scans)
-    empty = place.ses and not holds_files(draft, place.folder, {*remove, *tables})
-    if empty and not draft.write_rows(place.sessions, [], _SESSION_COLUMNS, [f"ses-{place.ses}"]):
-        tables.append(place.sessions)
+    if place.ses and emptied:
+        name = f"ses-{place.ses}"
+        bare = [{"session_id": name}] if holds_files(draft, place.folder, {*remove, *tables}) else []
+        if not draft.write_rows(place.sessions, bare, _SESSION_COLUMNS, [name]):
+            tables.append(place.sessions)
     return [name for name in tables if draft.find(name) is not None]
 
 

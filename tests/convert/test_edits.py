@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from pydicom.uid import UID
 from bidsflow.phantom import make_sessions, write
 
 from .conftest import Ran, read_tree
-from .test_rerun import make_plan
+from .test_rerun import make_plan, read_rows
 from .test_valid import PROGRAM, find_errors
 
 Cli = Callable[..., Ran]
@@ -251,6 +252,84 @@ def test_two_people_swap_labels_by_way_of_a_free_one(two_people: Path, tmp_path:
     swapped = [row.replace("sub-01", "X").replace("sub-02", "sub-01").replace("X", "sub-02") for row in rows]
     expected = sorted(f"{row}\tg{rank}" for rank, row in enumerate(swapped))
     assert table.read_text().splitlines()[1:] == expected
+
+
+def rename(labels: dict[str, str], export: Path, target: Path, cli: Cli) -> Ran:
+    """Carry out the plan of a dataset with other labels."""
+
+    def change(row: dict[str, str]) -> None:
+        row["path"] = re.sub("|".join(labels), lambda found: labels[found[0]], row["path"])
+
+    (target.parent / "plan.tsv").unlink(missing_ok=True)
+    return cli("convert", export, target, "--plan", make_plan(export, target, cli, change))
+
+
+def add_column(table: Path, name: str, cells: dict[str, str]) -> None:
+    head, *rows = table.read_text().splitlines()
+    table.write_text("\n".join([f"{head}\t{name}", *(f"{row}\t{cells[row.split()[0]]}" for row in rows)]) + "\n")
+
+
+def test_cells_go_with_the_person_though_files_of_others_stay(two_people: Path, tmp_path: Path, cli: Cli) -> None:
+    target = tmp_path / "bids"
+    assert cli("convert", two_people, target).code == 0
+    table, events = target / "participants.tsv", target / "sub-01/func/sub-01_task-rest_events.tsv"
+    add_column(table, "group", {"sub-01": "pat", "sub-02": "ctl"})
+    before = read_rows(table)
+    events.write_text("onset\tduration\n1\t2\n")
+    assert rename({"sub-01": "sub-09"}, two_people, target, cli).code == 0
+    rows = read_rows(table)
+    assert rows["sub-09"] == {**before["sub-01"], "participant_id": "sub-09"}
+    assert rows["sub-01"] == {"participant_id": "sub-01", "age": "n/a", "sex": "n/a", "group": "n/a"}
+    ran = rename({"sub-02": "sub-01"}, two_people, target, cli)
+    assert (ran.code, "sub-01 still holds files of someone who is sub-09 now" in ran.err) == (65, True)
+    assert rename({"sub-09": "sub-01"}, two_people, target, cli).code == 0  # back to its own
+    assert read_rows(table) == before
+    assert rename({"sub-01": "sub-09"}, two_people, target, cli).code == 0
+    events.unlink()
+    assert rename({"sub-02": "sub-01"}, two_people, target, cli).code == 0
+    assert read_rows(table)["sub-01"] == {**before["sub-02"], "participant_id": "sub-01"}
+
+
+def test_cells_that_a_person_wrote_go_along_from_all_sessions(my_export: Path, tmp_path: Path, cli: Cli) -> None:
+    target = tmp_path / "bids"
+    assert cli("convert", my_export, target).code == 0
+    table = target / "participants.tsv"
+    table.write_text("participant_id\tage\nsub-01\t77\n")
+    assert rename({"sub-01": "sub-09"}, my_export, target, cli).code == 0
+    assert list(read_rows(table)) == ["sub-09"]
+    assert read_rows(table)["sub-09"]["age"] == "77"
+
+
+@pytest.mark.parametrize("stays", [False, True], ids=["nothing", "events"])
+def test_cells_go_with_the_session(stays: bool, my_export: Path, tmp_path: Path, cli: Cli) -> None:
+    target = tmp_path / "bids"
+    assert cli("convert", my_export, target).code == 0
+    table, events = target / "sub-01/sub-01_sessions.tsv", target / "sub-01/ses-01/func/sub-01_ses-01_events.tsv"
+    add_column(table, "note", {"ses-01": "pre", "ses-02": "post"})
+    before = read_rows(table)
+    if stays:
+        events.write_text("onset\tduration\n1\t2\n")
+    assert rename({"ses-01": "ses-02", "ses-02": "ses-01"}, my_export, target, cli).code == 65
+    assert rename({"ses-01": "ses-09"}, my_export, target, cli).code == 0
+    rows = read_rows(table)
+    assert rows["ses-09"] == {**before["ses-01"], "session_id": "ses-09"}
+    assert rows.get("ses-01") == ({"session_id": "ses-01", "acq_time": "n/a", "note": "n/a"} if stays else None)
+    if stays:
+        ran = rename({"ses-02": "ses-01"}, my_export, target, cli)
+        assert (ran.code, "sub-01/ses-01 still holds files of a visit that is sub-01/ses-09" in ran.err) == (65, True)
+        events.unlink()
+    assert rename({"ses-02": "ses-01"}, my_export, target, cli).code == 0
+    assert read_rows(table)["ses-01"] == {**before["ses-02"], "session_id": "ses-01"}
+
+
+def test_dates_of_a_person_stay_under_another_label(two_people: Path, tmp_path: Path, cli: Cli) -> None:
+    target = tmp_path / "bids"
+    assert cli("convert", two_people, target).code == 0
+    scans = "sub-{0}/sub-{0}_scans.tsv"
+    before = (target / scans.format("02")).read_text()
+    for labels in ({"sub-01": "sub-09"}, {"sub-02": "sub-01"}):
+        assert rename(labels, two_people, target, cli).code == 0
+    assert (target / scans.format("01")).read_text() == before.replace("sub-02", "sub-01")
 
 
 def test_people_whom_a_plan_joins_are_told(two_people: Path, tmp_path: Path, cli: Cli) -> None:
