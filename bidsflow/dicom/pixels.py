@@ -19,6 +19,7 @@ DEFLATED, BIG_ENDIAN = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
 _UNCOMPRESSED: Final = frozenset({IMPLICIT, EXPLICIT, DEFLATED, BIG_ENDIAN})
 _PIXELS = frozenset(swapped(tag) for tag in (tags.PIXEL_DATA, *tags.FLOAT_PIXEL_DATA))
 _NOTHING = want()
+_ITEM, _DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 
 
 def count_pixel_bytes(texts: Mapping[str, str]) -> int:
@@ -87,9 +88,16 @@ def find_pixels(source: Source, pos: int, implicit: bool, texts: Mapping[str, st
     return "absent"
 
 
+def _is_delimited(source: Source, pos: int) -> bool:
+    """Return whether fragments follow each other up to a delimiter, behind which padding or signatures may stand."""
+    while len(head := source.at(pos, 8)) == 8 and head[:4] == _ITEM:
+        pos += 8 + int.from_bytes(head[4:], "little")
+    return head[:4] == _DELIMITER
+
+
 def _judge(source: Source, start: int, length: int, need: int) -> str:
     if length == UNDEFINED:  # encapsulated: a delimiter closes the fragments (PS3.5 section A.4)
-        whole = source.at(source.size - 8, 4) == b"\xfe\xff\xdd\xe0"
+        whole = source.at(source.size - 8, 4) == _DELIMITER or _is_delimited(source, start)
     else:
         whole = start + length <= source.size and length >= need
     return "complete" if whole else "truncated"

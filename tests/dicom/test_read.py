@@ -497,7 +497,11 @@ def test_encapsulated_pixels_end_with_a_delimiter(kit: Any, folder: Path) -> Non
     fragments = struct.pack("<HHI", 0xFFFE, 0xE000, 0) + struct.pack("<HHI", 0xFFFE, 0xE000, 4) + b"abcd"
     raw = kit.encode_file(nodes_, jpeg) + pixels + fragments
     assert read_bytes(folder, raw).pixels == "truncated"
-    assert read_bytes(folder, raw + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)).pixels == "complete"
+    whole = raw + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    assert read_bytes(folder, whole).pixels == "complete"
+    padding = kit.encode_nodes([kit.node(0xFFFCFFFC, "OB", b"\0" * 32)])
+    assert read_bytes(folder, whole + padding).pixels == "complete"
+    assert read_bytes(folder, raw + padding).pixels == "truncated"
 
 
 def test_protocol_dumps_are_read_from_any_encoding(kit: Any, folder: Path) -> None:
