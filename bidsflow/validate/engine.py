@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,32 +15,31 @@ from bidsflow.validate import cache
 from bidsflow.validate.check import Checker, find_links, walk_files
 from bidsflow.validate.compile.javascript import UNDEFINED, to_text, truthy
 from bidsflow.validate.compile.rules import compile_rules
-from bidsflow.validate.compile.schema import REFERENCE_VERSION, Schema, load_schema
+from bidsflow.validate.compile.schema import Schema, load_schema, name_schema
 from bidsflow.validate.context.context import Dataset, Facts
 from bidsflow.validate.context.load import Loader
-from bidsflow.validate.context.walk import File, Folder, read_tree, survey
-from bidsflow.validate.issues import Issue, IssueTable, Severity, TableWriter
+from bidsflow.validate.context.walk import File, Folder, read_tree
+from bidsflow.validate.issues import Issue, Severity, TableWriter
+from bidsflow.validate.meanings import find_meanings
 from bidsflow.validate.readers.ignore import OPAQUE, IgnoreRules
 from bidsflow.validate.readers.json import load_json
 from bidsflow.validate.readers.raw import decode_text, read_start
 from bidsflow.validate.readers.tsv import load_tsv
-from bidsflow.validate.report import Summary
+from bidsflow.validate.report import Outcome
 from bidsflow.validate.rules import hed
 from bidsflow.validate.rules.dataset import check_citation_file, check_scope, find_unused_sidecars, find_unused_stimuli
 from bidsflow.validate.summary import sum_up
+from bidsflow.validate.survey import IGNORE_FILE, LEFT_OUT
 
 if TYPE_CHECKING:
     from bidsflow.validate.options import Options
 
-#: Folders of the root that are never looked into; the datasets in the last are validated on request.
-LEFT_OUT: Final = frozenset({"sourcedata", "code", "derivatives"})
 #: Rows that are checked of each table, if not told otherwise: as the reference.
 DEFAULT_ROWS: Final = 1000
 #: Below this many files to check, processes cost more than they bring.
 _MANY: Final = 1500
 _HED_UNCHECKED: Final = "annotations in HED were not checked: pip install 'bidsflow[hed]'"
 _DESCRIPTION: Final = "dataset_description.json"
-_IGNORE_FILE: Final = ".bidsignore"
 _MAX_IGNORE_BYTES: Final = 1 << 20
 
 Progress = Callable[[int, int], None]
@@ -103,73 +102,6 @@ class Study:
         return self.only is None or any(f"/{location}".startswith(f"{chosen.rstrip('/')}/") for chosen in self.only)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What was found in a dataset.
-
-    Attributes
-    ----------
-    issues : IssueTable
-        In the order of the files.
-    summary : Summary
-        What the dataset holds.
-    bids_version : str
-        That the dataset claims to follow.
-    notes : tuple of str
-        What could not be checked, and what to do about it.
-    """
-
-    issues: IssueTable
-    summary: Summary
-    bids_version: str
-    notes: tuple[str, ...] = ()
-
-
-def validate(root: str, options: Options, only: tuple[str, ...] | None, progress: Progress | None) -> Outcome:
-    """Return what is wrong with a dataset: as it was found the last time, if nothing has changed since.
-
-    Parameters
-    ----------
-    root : str
-        The dataset; those within are left out.
-    options : Options
-        What is asked.
-    only : tuple of str, optional
-        Files and folders, with a leading slash, that are to be checked; by default the subjects of `options`, or all.
-    progress : callable, optional
-        Called now and then with how many files have been checked, and how many there are.
-
-    Returns
-    -------
-    outcome : Outcome
-
-    Raises
-    ------
-    OSError
-        If `root` cannot be listed.
-    SchemaError
-        If there is no such schema.
-    """
-    if not options.cache or only is not None or options.subjects:
-        return check_study(open_study(root, options, only), progress)
-    asked = (
-        __version__, hed.find_version(), load_study_schema(options).digest, options.compat, options.nested,
-        options.max_rows, options.ignore_nifti_headers, options.dataset_types, options.blacklist_modalities,
-    )  # fmt: skip
-    place = cache.find_place(root, f"whole-{_hash(asked)}")
-    started = time.time_ns()
-    digest, newest = survey(root, LEFT_OUT)
-    known = cache.load_outcome(place, digest)
-    if known is not None:
-        issues, (summary, *rest) = known
-        return Outcome(issues, Summary(*summary), *rest)
-    outcome = check_study(open_study(root, options), progress)
-    if cache.is_settled(newest, started):
-        rest = (astuple(outcome.summary), outcome.bids_version, outcome.notes)
-        cache.save_outcome(place, digest, outcome.issues, rest)
-    return outcome
-
-
 def open_study(root: str, options: Options, only: tuple[str, ...] | None = None) -> Study:
     """Return a dataset made ready to be checked.
 
@@ -196,17 +128,12 @@ def open_study(root: str, options: Options, only: tuple[str, ...] | None = None)
     if only is None and options.subjects:
         only = tuple(f"/sub-{label}" for label in options.subjects)
     started = time.time_ns()
-    schema = load_study_schema(options)
+    schema = load_schema(name_schema(options))
     tree = read_tree(root, LEFT_OUT, only)
     description, issues = _read_description(tree, options)
     ignored = tuple(_read_ignored(tree, options))
     dataset = _describe(tree, schema, description, IgnoreRules([*OPAQUE, *ignored]), options)
     return Study(root, options, schema, tree, dataset, issues, ignored, started, only)
-
-
-def load_study_schema(options: Options) -> Schema:
-    """Return the schema that is asked: by default the newest, or the reference's where its verdicts are wanted."""
-    return load_schema(options.schema or (REFERENCE_VERSION if options.compat else None))
 
 
 def make_checker(study: Study) -> Checker:
@@ -249,7 +176,8 @@ def check_study(study: Study, progress: Progress | None = None) -> Outcome:
     traits = ((file, note.traits) for file, note in found)
     summary = sum_up(tree, traits, description, study.schema.version)
     unchecked = (_HED_UNCHECKED,) if hed.UNCHECKED in shared else ()
-    return Outcome(table.finish(), summary, str(description.get("BIDSVersion") or ""), unchecked)
+    meanings = find_meanings({head.code for head in table.heads}, study.schema.data)
+    return Outcome(table.finish(), summary, str(description.get("BIDSVersion") or ""), meanings, unchecked)
 
 
 def _enter(found: list[tuple[File, cache.Note]], table: TableWriter) -> set[tuple[str, str]]:
@@ -394,7 +322,7 @@ def _read_participants(tree: Folder) -> Any:
 
 def _read_ignored(tree: Folder, options: Options) -> list[str]:
     """Return the lines of .bidsignore; a carriage return at the end of one counts to the reference only."""
-    file = tree.files.get(_IGNORE_FILE) if not (options.compat and options.nested) else None
+    file = tree.files.get(IGNORE_FILE) if not (options.compat and options.nested) else None
     try:
         lines = decode_text(read_start(file.disk, _MAX_IGNORE_BYTES)).split("\n") if file else []
     except FileFault:

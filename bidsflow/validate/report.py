@@ -73,6 +73,31 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was found in a dataset, before a configuration grades it.
+
+    Attributes
+    ----------
+    issues : IssueTable
+        In the order of the files.
+    summary : Summary
+        What the dataset holds.
+    bids_version : str
+        That the dataset claims to follow.
+    meanings : mapping of str to str
+        What the codes mean.
+    notes : tuple of str
+        What could not be checked, and what to do about it.
+    """
+
+    issues: IssueTable
+    summary: Summary
+    bids_version: str
+    meanings: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The outcome of one validation.
 

@@ -16,8 +16,7 @@ from bidsflow.validate.report import Report, list_heads, select_severity
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from bidsflow.validate.compile.schema import Schema
-    from bidsflow.validate.engine import Outcome
+    from bidsflow.validate.report import Outcome
 
     Progress = Callable[[int, int], None]
 
@@ -103,14 +102,14 @@ def validate_paths(
 
 def _validate(root: Path, options: Options, only: tuple[str, ...] | None, progress: Progress | None) -> Report:
     """Return the report on a dataset, and on those within if asked."""
-    from bidsflow.validate.engine import load_study_schema, validate
+    from bidsflow.validate.whole import validate
 
     try:
         outcome = validate(str(root), options, only, progress)
     except OSError as error:
         reason = error.strerror or "it cannot be read"
         raise DatasetError(str(root), f"the folder cannot be listed: {reason}", "See who may read it") from error
-    report = _make_report(str(root), outcome, load_study_schema(options), options)
+    report = _make_report(str(root), outcome, options)
     if not options.recursive or only is not None:
         return report
     # the configuration is about the outer dataset; what is within has its own
@@ -119,10 +118,8 @@ def _validate(root: Path, options: Options, only: tuple[str, ...] | None, progre
     return replace(report, derivatives=within)
 
 
-def _make_report(root: str, outcome: Outcome, schema: Schema, options: Options) -> Report:
+def _make_report(root: str, outcome: Outcome, options: Options) -> Report:
     """Return an outcome as a report, graded as the configuration says."""
-    from bidsflow.validate.meanings import find_meanings
-
     issues: Sequence[Issue] = outcome.issues
     ignored: tuple[Issue, ...] = ()
     if options.config is not None:
@@ -135,11 +132,11 @@ def _make_report(root: str, outcome: Outcome, schema: Schema, options: Options) 
     return Report(
         root=root,
         issues=issues,
-        schema_version=schema.version,
+        schema_version=outcome.summary.schema_version,
         bids_version=outcome.bids_version,
         engine=f"bidsflow {__version__}",
         n_files=outcome.summary.total_files,
-        meanings=find_meanings(codes, schema.data),
+        meanings={code: text for code, text in outcome.meanings.items() if code in codes},
         ignored=ignored,
         summary=outcome.summary,
         notes=outcome.notes,

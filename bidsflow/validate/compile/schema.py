@@ -6,15 +6,18 @@ import gzip
 import hashlib
 import json
 from functools import cache
-from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bidsflow.errors import SchemaError
 
+if TYPE_CHECKING:
+    from bidsflow.validate.options import Options
+
 #: The schema that the reference validator carries (bids-validator-deno 3.0.2); comes with bidsflow.
 REFERENCE_VERSION: Final = "1.2.7"
+_CARRIED: Final = Path(__file__).parents[1] / "schemas"
 
 
 class Schema(NamedTuple):
@@ -35,6 +38,17 @@ class Schema(NamedTuple):
     def version(self) -> str:
         """``2.0.1``."""
         return str(self.data.get("schema_version", ""))
+
+
+def name_schema(options: Options) -> str | None:
+    """Return which schema is asked: by default the newest, or the reference's where its verdicts are wanted."""
+    return options.schema or (REFERENCE_VERSION if options.compat else None)
+
+
+@cache
+def digest_schema(wanted: str | None = None) -> str:
+    """Return what tells a schema apart from others, named as for `load_schema`, without understanding it."""
+    return hashlib.sha256(_read(wanted)).hexdigest()[:16]
 
 
 @cache
@@ -68,8 +82,7 @@ def load_schema(wanted: str | None = None) -> Schema:
 def _read(wanted: str | None) -> bytes:
     """Return the bytes of a schema."""
     if wanted == REFERENCE_VERSION:
-        carried = resources.files("bidsflow.validate") / "schemas" / f"{REFERENCE_VERSION}.json.gz"
-        return gzip.decompress(carried.read_bytes())
+        return gzip.decompress((_CARRIED / f"{REFERENCE_VERSION}.json.gz").read_bytes())
     if wanted is None:
         return _find_installed().read_bytes()
     path = Path(wanted)
