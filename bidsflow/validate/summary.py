@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bidsflow.errors import FileFault
 from bidsflow.validate.check import Traits
-from bidsflow.validate.compile.javascript import to_number
+from bidsflow.validate.compile.javascript import parse_float
 from bidsflow.validate.readers.tsv import load_tsv
 from bidsflow.validate.report import Summary
 
@@ -16,13 +16,12 @@ if TYPE_CHECKING:
 
     from bidsflow.validate.context.walk import File, Folder
 
-#: How modalities are written.
-_MODALITIES: Final = {
-    "mri": "MRI", "pet": "PET", "meg": "MEG", "eeg": "EEG", "ieeg": "iEEG", "micro": "Microscopy",
-}  # fmt: skip
+#: The modalities that the reference counts, and how they are written; it lists others behind them, as they come.
+_MODALITIES: Final = {"mri": "MRI", "pet": "PET", "meg": "MEG", "eeg": "EEG", "ieeg": "iEEG"}
 _SECONDARY: Final = {
     "dwi": "MRI_Diffusion", "anat": "MRI_Structural", "func": "MRI_Functional", "perf": "MRI_Perfusion",
 }  # fmt: skip
+_SECONDARY_ORDER: Final = (*_SECONDARY.values(), "PET_Static", "PET_Dynamic")
 _PET: Final = {
     "acstat": "PET_Static", "nacstat": "PET_Static", "acdyn": "PET_Dynamic", "nacdyn": "PET_Dynamic",
 }  # fmt: skip
@@ -54,13 +53,14 @@ def sum_up(
     secondary = Counter(
         kind for _, traits in counted if (kind := _find_secondary(traits.datatype, traits.reconstruction))
     )
-    ranked = sorted(modalities, key=lambda name: (-modalities[name], name != "mri"))
     return Summary(
         subjects=_keep_first(traits.subject for _, traits in counted),
         sessions=_keep_first(traits.session for _, traits in counted),
         tasks=_keep_first(traits.task for _, traits in counted),
-        modalities=tuple(_MODALITIES.get(name, name) for name in ranked),
-        secondary_modalities=tuple(sorted(secondary, key=lambda name: -secondary[name])),
+        modalities=rank_modalities(modalities),
+        secondary_modalities=tuple(
+            sorted(secondary, key=lambda name: (-secondary[name], _SECONDARY_ORDER.index(name)))
+        ),
         data_types=_keep_first(traits.datatype for _, traits in counted),
         total_files=len(counted),
         size=sum(file.size for file, _ in counted),
@@ -68,6 +68,30 @@ def sum_up(
         schema_version=schema,
         subject_metadata=tuple(_read_subjects(tree)),
     )
+
+
+def rank_modalities(counts: Mapping[str, int]) -> tuple[str, ...]:
+    """Return modalities in the order in which the reference lists them.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        How many files there are of each.
+
+    Returns
+    -------
+    names : tuple of str
+        As they are written, the most frequent first, MRI behind its equals; then those that the reference does not
+        count.
+
+    Examples
+    --------
+    >>> rank_modalities({"motion": 9, "mri": 2, "pet": 2})
+    ('PET', 'MRI', 'motion')
+    """
+    counted = (name for name in _MODALITIES if counts.get(name))
+    ranked = sorted(counted, key=lambda name: (-counts[name], name == "mri"))
+    return (*(_MODALITIES[name] for name in ranked), *(name for name in counts if name not in _MODALITIES))
 
 
 def _find_secondary(datatype: str, reconstruction: str) -> str:
@@ -95,6 +119,6 @@ def _read_subjects(tree: Folder) -> Iterator[dict[str, Any]]:
         subject: dict[str, Any] = {_PARTICIPANT[name]: value for name, value in zip(names, values, strict=True)}
         subject["participantId"] = subject["participantId"].removeprefix("sub-")
         if "age" in subject and subject["age"] != "89+":
-            age = to_number(subject["age"])
+            age = parse_float(subject["age"])
             subject["age"] = age if age == age else None  # noqa: PLR0124  NaN is null in JSON
         yield subject

@@ -48,6 +48,7 @@ class ThrownError(Exception):
 UNDEFINED: Final = Undefined()
 _NAN = math.nan
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?)", re.ASCII)
+_LEADING = re.compile(r"[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|Infinity)", re.ASCII)
 _TEXTS = frozenset({str})
 #: The numbers in the lists that were asked last: onsets are asked for by several rules and several images.
 _recent: dict[int, tuple[list[Any], list[float]]] = {}
@@ -223,6 +224,12 @@ def _read_number(text: str) -> float:
         return int(text[2:], base) if base and "_" not in text and text[2:3] not in "+-" else _NAN
     except ValueError:
         return _NAN
+
+
+def parse_float(text: str) -> float:
+    """Return the number that a text begins with, as ``parseFloat``; NaN if none: 35 for ``35-40``."""
+    found = _LEADING.match(text.lstrip(_SPACES))
+    return float(found[0]) if found else _NAN
 
 
 def to_text(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from bidsflow.validate.compile.javascript import to_number, truthy
+from bidsflow.validate.compile.javascript import parse_float, to_number, truthy
 from bidsflow.validate.compile.regex import compile_pattern
 from bidsflow.validate.issues import Issue, Severity
 
@@ -89,7 +89,7 @@ class _Spec:
             return False
         if meaning.maximum is None and meaning.minimum is None:
             return True
-        number = _parse_float(value)
+        number = parse_float(value)
         return (meaning.maximum is None or number <= to_number(meaning.maximum)) and (
             meaning.minimum is None or number >= to_number(meaning.minimum)
         )
@@ -293,9 +293,3 @@ def _refine(base: _Meaning, given: _Meaning) -> _Meaning:
 
 def _get_type(name: str) -> str:
     return "number" if name in ("integer", "number") else "boolean" if name == "boolean" else "string"
-
-
-def _parse_float(text: str) -> float:
-    """Return the number that a text begins with, as JavaScript's parseFloat; NaN if none."""
-    found = compile_pattern(r"^\s*[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|Infinity)").search(text)
-    return float(found[0]) if found else float("nan")
