@@ -23,6 +23,7 @@ from bidsflow.convert.ledger import (
     Stamp,
     format_ledger,
     is_same,
+    mark_digest,
     read_ledger,
     read_taken,
     source_digest,
@@ -66,12 +67,15 @@ class Converted:
         Staged files by extension: ``.nii.gz``, ``.bval``, ``.bvec``.
     stamps : dict of str to Stamp
         What they hold, by extension.
+    content : str
+        `content_digest` of the series that it was made of.
     """
 
     row: PlanRow
     sidecar: Json
     files: Mapping[str, Path]
     stamps: Mapping[str, Stamp]
+    content: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,8 @@ class Session:
         Labels that the subject has had, and under which the plan leaves no image.
     seen : mapping of str to Stamp
         Files of the dataset that have a new time (it was copied without its times) and the content that they had.
+    marks : mapping of (str, int) to str
+        `mark_digest` of the series of images that are as they were converted, by SeriesInstanceUID and rank.
     kept : frozenset of str
         Files that a person has edited, of images that are made again because they are missing.
     """
@@ -109,6 +115,7 @@ class Session:
     former: Mapping[tuple[str, int], str] = field(default_factory=dict)
     heir_of: tuple[str, ...] = ()
     seen: Mapping[str, Stamp] = field(default_factory=dict)
+    marks: Mapping[tuple[str, int], str] = field(default_factory=dict)
     kept: frozenset[str] = frozenset()
 
 
@@ -148,7 +155,7 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
         if row.path in fresh:
             ledger[row.path] = _stage_image(draft, fresh[row.path], session, complete, left.get(row.path))
         else:
-            ledger[row.path] = _rewire(draft, row.path, _restamp(ledger[row.path], session.seen), complete)
+            ledger[row.path] = _rewire(draft, row.path, _restamp(ledger[row.path], session), complete)
     remove += _stage_ledgers(draft, ledgers)
     if there:
         place = Place.of(session.folder)
@@ -260,15 +267,21 @@ def _stage_image(
         text = describe.to_json(complete(one.sidecar))
         files[f"{path}.json"] = stamp(draft.write(f"{path}.json", text.encode()))
     series = session.series[one.row.series_uid]
-    return Entry(one.row.series_uid, one.row.image, source_digest(series), files | edited, len(series.instances))
+    return Entry(
+        one.row.series_uid, one.row.image, source_digest(series), files | edited, len(series.instances), one.content,
+        mark_digest(series),
+    )  # fmt: skip
 
 
-def _restamp(entry: Entry, seen: Mapping[str, Stamp]) -> Entry:
-    """Return an entry that knows its files by their new times."""
+def _restamp(entry: Entry, session: Session) -> Entry:
+    """Return an entry that knows its files, and those that it was made of, by their new times."""
+    seen = session.seen
     fresh = {
         name: seen[name] for name, known in entry.files.items() if name in seen and seen[name].digest == known.digest
     }
-    return replace(entry, files={**entry.files, **fresh}) if fresh else entry
+    return replace(
+        entry, files={**entry.files, **fresh}, marks=session.marks.get((entry.series_uid, entry.image), entry.marks)
+    )
 
 
 def _rewire(draft: Draft, path: str, entry: Entry, complete: Callable[[Json], Json]) -> Entry:

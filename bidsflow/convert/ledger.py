@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,9 @@ class Entry:
         What was written, by path relative to the dataset.
     instances : int
         How many instances they were; 0 where that was not noted.
+    content, marks : str
+        Digests of the bytes of their files, and of the times and numbers by which the files were known; the bytes are
+        read again where the marks differ. ``""`` where that was not noted.
     """
 
     series_uid: str
@@ -55,6 +58,8 @@ class Entry:
     source: str
     files: Mapping[str, Stamp]
     instances: int = 0
+    content: str = ""
+    marks: str = ""
 
 
 #: Begins the name, in a key, of a person of whom nothing is known but the label.
@@ -66,16 +71,40 @@ Ledger = dict[str, Entry]
 
 def source_digest(series: Series) -> str:
     """Return a digest of the instances of a series that does not depend on where they lie or in which order."""
-    lines = sorted(f"{one.header.text('SOPInstanceUID')} {one.file.size}" for one in series.instances)
-    return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
+    return _digest(f"{one.header.text('SOPInstanceUID')} {one.file.size}" for one in series.instances)
+
+
+def content_digest(series: Series) -> str:
+    """Return a digest of the bytes of a series: pixels may be corrected under the same UIDs.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read.
+    """
+    return _digest(f"{one.header.text('SOPInstanceUID')} {_digest_file(Path(one.file.path))}"
+                   for one in series.instances)  # fmt: skip
+
+
+def mark_digest(series: Series) -> str:
+    """Return a digest of what changes with the bytes of a series, and with a copy of it as well: times and inodes."""
+    files = ((one.header.text("SOPInstanceUID"), one.file) for one in series.instances)
+    return _digest(f"{uid} {file.mtime_ns} {file.inode}" for uid, file in files)
+
+
+def _digest(lines: Iterable[str]) -> str:
+    return hashlib.blake2b("\n".join(sorted(lines)).encode(), digest_size=16).hexdigest()
+
+
+def _digest_file(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def stamp(path: Path) -> Stamp:
     """Return what identifies the present content of a file."""
     status = path.stat()
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-    return Stamp(status.st_size, status.st_mtime_ns, digest)
+    return Stamp(status.st_size, status.st_mtime_ns, _digest_file(path))
 
 
 def verify(path: Path, known: Stamp) -> Stamp | None:
@@ -111,6 +140,7 @@ def read_ledger(dataset: Dataset, folder: str) -> Ledger:
             path: Entry(
                 entry["series_uid"], int(entry["image"]), entry["source"],
                 {name: Stamp(**values) for name, values in entry["files"].items()}, int(entry.get("instances", 0)),
+                str(entry.get("content", "")), str(entry.get("marks", "")),
             )
             for path, entry in stored.items()
         }  # fmt: skip

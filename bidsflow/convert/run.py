@@ -24,7 +24,7 @@ from bidsflow.convert.dcm2niix import (
     reads_in_place,
 )
 from bidsflow.convert.fit import check_fit
-from bidsflow.convert.ledger import read_ledger, stamp, write_key
+from bidsflow.convert.ledger import content_digest, read_ledger, stamp, write_key
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.remains import Remain, find_remains
 from bidsflow.convert.sidecar import clean_sidecar, scrub_nifti
@@ -237,8 +237,9 @@ class _Crew:
                 export = own[0] if own is not None and reads_in_place(series.instances, *own) else source
                 if export is source:
                     lay_out(series.instances, source)
+                content = content_digest(series)  # before dcm2niix reads: what changes meanwhile is done again
                 found = match_outputs(series, self._tool.run(series, export, target))
-                converted = [self._finish(series, row, found[row.image]) for row in rows]
+                converted = [self._finish(series, row, found[row.image], content) for row in rows]
                 shutil.rmtree(source)
                 return converted
         except (StorageError, ToolError):
@@ -252,7 +253,7 @@ class _Crew:
         shutil.rmtree(folder, ignore_errors=True)
         return reason
 
-    def _finish(self, series: Series, row: PlanRow, output: Output) -> Converted:
+    def _finish(self, series: Series, row: PlanRow, output: Output, content: str) -> Converted:
         image, name = series.images[row.image - 1], parse_name(row.path)
         check_output(series, image, output)
         if name.suffix == "dwi" and name.entity("part") in ("", "mag"):
@@ -263,7 +264,7 @@ class _Crew:
         compress(output.nifti, packed, lambda data: agree_on_repetition(scrub_nifti(data), sidecar))
         tables = output.tables if name.suffix == "dwi" else {}
         files = {".nii.gz": packed, **tables}
-        return Converted(row, sidecar, files, {ext: stamp(path) for ext, path in files.items()})
+        return Converted(row, sidecar, files, {ext: stamp(path) for ext, path in files.items()}, content)
 
     def _commit(self, work: Work, converted: Sequence[Converted]) -> list[Outcome]:
         """Commit a session, and return what became of the images that were converted for it."""

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 
 from bidsflow.convert.assemble import EXTENSIONS, Session, group_by_folder
-from bidsflow.convert.ledger import Entry, Ledger, Stamp, read_ledger, read_taken, source_digest, verify
+from bidsflow.convert.ledger import (
+    Entry,
+    Ledger,
+    Stamp,
+    content_digest,
+    mark_digest,
+    read_ledger,
+    read_taken,
+    source_digest,
+    verify,
+)
 from bidsflow.convert.nifti import is_damaged
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.dataset.tree import Dataset
@@ -134,10 +145,15 @@ def _sort(view: _View, session: Session) -> Work:
     done: list[Outcome] = []
     seen: dict[str, Stamp] = {}
     kept: set[str] = set()
+    marks: dict[tuple[str, int], str] = {}
+    read = cache(lambda uid: _read_content(session.series[uid]))
     for row in session.rows:
-        entry = None if view.force else _find_entry(view, row)
+        series, entry = session.series[row.series_uid], None if view.force else _find_entry(view, row)
         stamps = {} if entry is None else _verify_files(view.dataset, entry)
-        outcome = None if entry is None else _look(view, row, entry, stamps, session.series[row.series_uid])
+        same = entry is not None and _is_same(entry, series, read)
+        if same:
+            marks[_image(row)] = mark_digest(series)
+        outcome = None if entry is None else _look(view, row, entry, stamps, len(series.instances), same=same)
         seen |= {name: now for name, now in stamps.items() if now is not None}
         if outcome is not None:
             done.append(outcome)
@@ -145,7 +161,9 @@ def _sort(view: _View, session: Session) -> Work:
             todo[row.series_uid].append(row)
             kept |= {name for name, now in stamps.items() if now is None}
     return Work(
-        replace(session, seen=seen, kept=frozenset(kept)), {uid: tuple(some) for uid, some in todo.items()}, tuple(done)
+        replace(session, seen=seen, marks=marks, kept=frozenset(kept)),
+        {uid: tuple(some) for uid, some in todo.items()},
+        tuple(done),
     )
 
 
@@ -250,8 +268,23 @@ def _verify_files(dataset: Dataset, entry: Entry) -> dict[str, Stamp | None]:
     return {name: verify(dataset.root / name, entry.files[name]) for name in present}
 
 
+def _is_same(entry: Entry, series: Series, read: Callable[[str], str]) -> bool:
+    """Return whether a series is as it was converted; its bytes are read only where its files are others."""
+    if entry.source != source_digest(series):
+        return False
+    return not entry.content or entry.marks == mark_digest(series) or entry.content == read(series.uid)
+
+
+def _read_content(series: Series) -> str:
+    """Return the digest of the bytes of a series, ``""`` where they cannot be read: the conversion then says why."""
+    try:
+        return content_digest(series)
+    except OSError:
+        return ""
+
+
 def _look(
-    view: _View, row: PlanRow, entry: Entry, stamps: Mapping[str, Stamp | None], series: Series
+    view: _View, row: PlanRow, entry: Entry, stamps: Mapping[str, Stamp | None], instances: int, *, same: bool
 ) -> Outcome | None:
     """Return the outcome of a row that needs no conversion; None where it has to be converted."""
     path = view.former.get(_image(row), row.path)
@@ -260,9 +293,8 @@ def _look(
         if name.endswith(".nii.gz") and is_damaged(view.dataset.root / name):
             said = f"{_last(name)} is damaged; delete it, and the same command makes it again"
             return Outcome(row, Status.FAILED, said)
-    same = entry.source == source_digest(series)
-    if not same and len(series.instances) < entry.instances:
-        said = f"the export holds {len(series.instances)} of the {entry.instances} files that it was made of"
+    if not same and instances < entry.instances:
+        said = f"the export holds {instances} of the {entry.instances} files that it was made of"
         return Outcome(row, Status.FAILED, f"{said}; it stays as it is, --force makes it of what there is")
     changed = f"{', '.join(map(_last, edited))} changed by hand"
     missing = len(stamps) < len(entry.files)

@@ -148,6 +148,27 @@ def test_moved_export_goes_on(done: Path, my_export: Path, cli: Cli) -> None:
     assert "8 unchanged" in cli("convert", moved, done).out
 
 
+def test_pixels_that_were_corrected_under_the_same_uids_are_converted(done: Path, my_export: Path, cli: Cli) -> None:
+    file = next(path for path in sorted(my_export.rglob("*BOLD_rest/*.dcm")))
+    data = file.read_bytes()
+    file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    before = (done / f"{REST}.nii.gz").read_bytes()
+    assert cli("convert", my_export, done).out == f"{done}: 1 written, 7 unchanged\n"
+    assert (done / f"{REST}.nii.gz").read_bytes() != before
+    assert cli("convert", my_export, done).out == f"{done}: 8 unchanged\n"
+
+
+def test_copy_of_an_export_is_read_once(done: Path, my_export: Path, cli: Cli) -> None:
+    copy = shutil.copytree(my_export, my_export.with_name("copy"))
+    ledger, tree = done / ".bidsflow" / "ledger", read_tree(done)
+    before = read_tree(ledger)
+    assert cli("convert", copy, done).out == f"{done}: 8 unchanged\n"
+    after = read_tree(ledger)
+    assert all(after[name] != before[name] for name in before)
+    assert cli("convert", copy, done).out == f"{done}: 8 unchanged\n"
+    assert (read_tree(ledger), read_tree(done)) == (after, tree)
+
+
 def test_new_series_is_added_and_wired(tmp_path: Path, cli: Cli) -> None:
     write(tmp_path / "scan", series=("topup", "sbref", "rest"))
     export, late = tmp_path / "scan" / "dicom", tmp_path / "late"
