@@ -25,7 +25,7 @@ class Remain:
     path : str
         Relative to the dataset.
     now : str
-        The present path of an image that it stood beside.
+        The present path of the image that it stood beside, or where all images of its folder are.
     """
 
     path: str
@@ -59,7 +59,9 @@ def find_remains(dataset: Dataset, moved: Mapping[str, str]) -> tuple[Remain, ..
         stay = [parse_name(path) for path in ledger if path not in moved.values()]
         strangers = [name for name in _list_files(dataset.root, folder) if name not in ours]
         for name in strangers:
-            now = next(iter(gone.values())) if not ledger else _find_image(name, strangers, gone, stay)
+            now = _find_image(name, strangers, gone, stay)
+            if not now and not ledger:
+                now = " and ".join(sorted({parse_name(path).folder for path in gone.values()}))
             if now:
                 found[name] = Remain(name, now)
     return tuple(found.values())
@@ -83,7 +85,8 @@ def _find_image(name: str, strangers: Sequence[str], gone: Mapping[str, str], st
         return ""
     if any(_belongs(own, image) for image in stay):
         return ""
-    return next((now for path, now in gone.items() if _belongs(own, parse_name(path))), "")
+    found = [path for path in gone if _belongs(own, parse_name(path))]
+    return gone[min(found, key=lambda path: (path.endswith("_sbref"), path))] if found else ""
 
 
 def _belongs(own: BidsName, image: BidsName) -> bool:

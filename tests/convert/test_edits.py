@@ -367,8 +367,12 @@ def test_files_of_others_that_an_image_leaves_behind_are_told(
     ran = cli("convert", export, target, "--plan", plan)
     assert ran.code == 0, ran.said
     assert all((target / "sub-01" / other).read_text() == "mine" for other in others)
+    image = "sub-01/func/sub-01_task-rest_bold. R".replace(old, new)
     for other in told:
         assert f"left behind sub-01/{other}: bidsflow did not write it" in ran.err
-    assert f"is now {'sub-07' if name == 'subject' else 'sub-01'}/func/" in ran.err
+        beside = image if other.startswith("func") else "sub-07. R"
+        assert (
+            f"{other}: bidsflow did not write it, so it keeps its name; what it stood beside is now {beside}" in ran.err
+        )
     assert ran.err.count("left behind") == (5 if name == "subject" else 2)
     assert "left behind" not in cli("convert", export, target, "--plan", plan).err
