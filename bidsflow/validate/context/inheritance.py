@@ -5,12 +5,15 @@ Source: https://bids-specification.readthedocs.io/en/stable/common-principles.ht
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bidsflow.validate.context.walk import File
+    from bidsflow.validate.context.walk import File, Folder
+
+#: So many files of one kind in a folder are looked through; among more, those that apply are looked up.
+_FEW: Final = 16
 
 
 class AmbiguousError(Exception):
@@ -68,10 +71,7 @@ def find_inherited(
         places.append(folder)
         folder = folder.parent
     for place in places:
-        known = place.by_kind
-        found = [
-            other for kind in kinds for other in known.get(kind, ()) if _applies(other.parts.entities, own, free)
-        ]  # fmt: skip
+        found = [other for kind in kinds for other in _list_applicable(place, kind, own, free)]
         if not found:
             continue
         if len(found) > 1:
@@ -79,6 +79,19 @@ def find_inherited(
         for other in found:
             other.viewed = True
         yield found
+
+
+def _list_applicable(place: Folder, kind: tuple[str, str], own: dict[str, str], free: tuple[str, ...]) -> list[File]:
+    """Return the files of a kind in a folder that apply to one with some entities."""
+    files = place.by_kind.get(kind)
+    if not files:
+        return []
+    if free or len(files) <= _FEW:
+        return [other for other in files if _applies(other.parts.entities, own, free)]
+    found: list[File] = []
+    for keys, by_labels in place.by_labels(kind).items():
+        found += by_labels.get(tuple([own.get(key, "") for key in keys]), ())
+    return found
 
 
 def _applies(entities: dict[str, str], own: dict[str, str], free: tuple[str, ...]) -> bool:

@@ -84,6 +84,9 @@ class File:
         self._parts = None
 
 
+_ByLabels = dict[tuple[str, ...], dict[tuple[str, ...], list[File]]]
+
+
 class Folder:
     """A folder of the tree.
 
@@ -103,6 +106,7 @@ class Folder:
 
     __slots__ = (
         "_by_kind",
+        "_by_labels",
         "_digest",
         "_lowered",
         "files",
@@ -125,6 +129,7 @@ class Folder:
         self.unread = ""
         self.viewed = False
         self._by_kind: dict[tuple[str, str], list[File]] | None = None
+        self._by_labels: dict[tuple[str, str], _ByLabels] = {}
         self._digest: bytes | None = None
         self._lowered: dict[str, list[File]] | None = None
 
@@ -136,6 +141,18 @@ class Folder:
             for file in self.files.values():
                 self._by_kind.setdefault((file.parts.extension, file.parts.suffix), []).append(file)
         return self._by_kind
+
+    def by_labels(self, kind: tuple[str, str]) -> _ByLabels:
+        """Return the files of an extension and suffix by their entities: keys in order, then their labels."""
+        found = self._by_labels.get(kind)
+        if found is None:
+            found = self._by_labels[kind] = {}
+            for file in self.by_kind.get(kind, ()):
+                entities = file.parts.entities
+                keys = tuple(sorted(entities))
+                labels = tuple([entities[key] for key in keys])
+                found.setdefault(keys, {}).setdefault(labels, []).append(file)
+        return found
 
     @property
     def lowered(self) -> dict[str, list[File]]:
@@ -159,6 +176,7 @@ class Folder:
     def forget(self) -> None:
         """Drop what was made of the names in and below, until it is asked for again."""
         self._by_kind = self._lowered = None
+        self._by_labels = {}
         for file in self.files.values():
             file.forget()
         for folder in self.folders.values():
