@@ -50,7 +50,7 @@ def participants_columns(columns: Sequence[str]) -> str:
     known: Mapping[str, Mapping[str, object]] = {
         "age": {
             "Description": "Age at the first scan in this dataset; ages above 89 are given as 89",
-            "Units": "years",
+            "Units": "year",
         },
         "sex": {
             "Description": "Sex as registered at the scanner",
