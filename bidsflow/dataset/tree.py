@@ -14,6 +14,8 @@ from bidsflow.errors import DatasetError, StorageError
 #: The folder of bidsflow inside a dataset. Hidden, so that validators pass over it; private, so that it is not shared.
 STATE = ".bidsflow"
 
+#: Where BIDS has the export that a dataset was made of.
+_SOURCES = "sourcedata"
 _ROOMS = ("private", "ledger", "journal", "staging")
 _ABOUT = """\
 This folder belongs to bidsflow. It is PRIVATE: private/key.json says whose data stands under which label, and
@@ -93,7 +95,7 @@ def _check(root: Path, exports: Sequence[Path], access: int) -> Path:
         for export in exports:
             _check_apart(root, target, export)
         if target.exists():
-            _check_folder(root, target, access)
+            _check_folder(root, target, access, exports)
     except DatasetError:
         raise
     except (OSError, RuntimeError) as error:  # resolve() has no better word for links that lead in circles
@@ -106,19 +108,28 @@ def _check_apart(root: Path, target: Path, export: Path) -> None:
     source = export.resolve()
     if target == source or source in target.parents:
         raise DatasetError(str(root), "the dataset would lie inside the export", "Choose a folder outside of it")
-    if target in source.parents and not (target / STATE).is_dir():
+    if target in source.parents and not (target / STATE).is_dir() and not _is_source(target, source):
         raise DatasetError(str(root), f"the export {export} lies inside the dataset", "Move the export out of it")
 
 
-def _check_folder(root: Path, target: Path, access: int) -> None:
+def _is_source(target: Path, source: Path) -> bool:
+    """Return whether an export lies where BIDS has the sources of a dataset (BIDS, "Source vs. raw vs. derived")."""
+    return (target / _SOURCES) in (source, *source.parents)
+
+
+def _check_folder(root: Path, target: Path, access: int, exports: Sequence[Path]) -> None:
     if not target.is_dir():
         raise DatasetError(str(root), "this is a file, not a folder", "Name a folder for the dataset")
+    what = "read and written to" if access & os.W_OK else "read"
     if not os.access(target, access):
-        what = "read and written to" if access & os.W_OK else "read"
         raise DatasetError(str(root), f"the folder cannot be {what}", "Check its permissions")
     if (target / STATE).is_dir():
+        if not os.access(target / STATE, access):
+            hint = "It is private: run this as the user who converted, or ask for access"
+            raise DatasetError(str(root), f"its {STATE} cannot be {what}", hint)
         return
-    strangers = sorted(one.name for one in target.iterdir() if not one.name.startswith("."))
+    own = {_SOURCES} if any(_is_source(target, export.resolve()) for export in exports) else set()
+    strangers = sorted({one.name for one in target.iterdir() if not one.name.startswith(".")} - own)
     if strangers:
         shown = ", ".join(strangers[:3]) + (", ..." if len(strangers) > 3 else "")
         raise DatasetError(

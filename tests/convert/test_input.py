@@ -58,22 +58,29 @@ def test_folder_that_is_not_there(tmp_path: Path, cli: Cli) -> None:
 
 
 @needs_root
-@pytest.mark.parametrize("closed", ["export", "target"])
-def test_folder_that_may_not_be_read(closed: str, two_people: Path) -> None:
+@pytest.mark.parametrize(
+    ("closed", "option", "code", "says"),
+    [
+        ("export", [], 65, "Check its permissions"),
+        ("target", [], 73, "Check its permissions"),
+        ("target/.bidsflow", ["--dry-run"], 73, "run this as the user who converted"),
+    ],
+)
+def test_folder_that_may_not_be_read(closed: str, option: list[str], code: int, says: str, two_people: Path) -> None:
     with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to others
         base = Path(name)
         shutil.copytree(two_people, base / "export")
-        (base / "target").mkdir()
+        (base / "target" / ".bidsflow").mkdir(parents=True)
         base.chmod(0o755)
         subprocess.run(["chown", "-R", "65534:65534", base], check=True)
         (base / closed).chmod(0)
-        code = "from bidsflow.cli.main import main; main()"
+        script = "from bidsflow.cli.main import main; main()"
         other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable]
         if subprocess.run([*other, "-c", "pass"], capture_output=True, check=False).returncode:
             pytest.skip("this Python does not start for another user")
-        command = [*other, "-c", code, "convert"]
+        command = [*other, "-c", script, "convert", *option]
         done = subprocess.run([*command, base / "export", base / "target"], capture_output=True, text=True, check=False)
-    check(Ran(done.returncode, done.stdout, done.stderr), {"export": 65, "target": 73}[closed], "Check its permissions")
+    check(Ran(done.returncode, done.stdout, done.stderr), code, says)
 
 
 def test_dataset_inside_the_export(my_export: Path, cli: Cli) -> None:
@@ -87,6 +94,17 @@ def test_dataset_that_is_the_export(my_export: Path, cli: Cli) -> None:
 
 def test_export_inside_a_folder_that_is_no_dataset(my_export: Path, cli: Cli) -> None:
     check(cli("convert", my_export, my_export.parent), 73, "lies inside the dataset", "Move the export out")
+
+
+def test_export_in_the_sourcedata_of_a_new_dataset(two_people: Path, tmp_path: Path, cli: Cli) -> None:
+    export, target = tmp_path / "bids" / "sourcedata", tmp_path / "bids"
+    shutil.copytree(two_people / "P001", export)
+    (target / "notes.txt").touch()
+    check(cli("convert", export, target), 73, "it holds notes.txt)")
+    (target / "notes.txt").unlink()
+    check(cli("convert", export, target, "--dry-run"), 0)
+    check(cli("convert", export, target), 0)
+    check(cli("convert", export, target), 0, "unchanged")
 
 
 def test_export_inside_a_dataset_is_its_source(two_people: Path, tmp_path: Path, cli: Cli) -> None:
