@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -100,7 +102,7 @@ def write(
     DatasetError
         The folder is not empty.
     StorageError
-        The disk refuses.
+        The disk refuses. Nothing of the export is left then, nor after an interrupt.
     ValueError
         A dialect, size or kind of series that is not known.
     """
@@ -110,6 +112,7 @@ def write(
         raise ValueError(f"{size!r} is no size; known are {', '.join(SIZES)}")
     keys = select_keys(series)
     people = make_sessions(seed=seed) if sessions is None else tuple(sessions)
+    made = [folder for folder in (root, *root.parents) if not folder.exists()]
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise DatasetError(str(root), "not an empty folder", "Choose a new one: nothing is overwritten")
     maker = "ge" if dialect == "ge" else "siemens"
@@ -131,9 +134,21 @@ def write(
             out.append(_write_maps(root / TRUTH, visit, tuple(truths), SIZES[size]))
         truth = Truth(1, seed, dialect, size, EXPORT, _list_tissues(), tuple(out))
         (root / TRUTH / "truth.json").write_text(format_truth(truth), encoding="utf-8")
-    except OSError as error:
-        raise StorageError(str(root), error.strerror or str(error)) from error
+    except BaseException as error:
+        _discard(root, made)
+        if isinstance(error, OSError):
+            raise StorageError(str(root), error.strerror or str(error)) from error
+        raise
     return truth
+
+
+def _discard(root: Path, made: Sequence[Path]) -> None:
+    """Take back a half export, which no one could use, so that the same command can begin again."""
+    for part in (EXPORT, TRUTH):
+        shutil.rmtree(root / part, ignore_errors=True)
+    with suppress(OSError):
+        for folder in made:
+            folder.rmdir()
 
 
 def _plan_visit(session: Session, index: int, seed: int, series: tuple[Series, ...]) -> _Visit:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pydicom.filereader import dcmread
 
-from bidsflow.errors import DatasetError
+from bidsflow.errors import DatasetError, StorageError
 from bidsflow.phantom import (
     DIALECTS,
     Session,
@@ -194,3 +194,18 @@ def test_two_patients_can_share_an_id() -> None:
     first, second = share_patient_id(make_sessions(2))
     assert first.subject.patient_id == second.subject.patient_id
     assert first.subject.patient_name != second.subject.patient_name
+
+
+@pytest.mark.parametrize(("stop", "error"), [(KeyboardInterrupt(), KeyboardInterrupt), (OSError(28, ""), StorageError)])
+def test_nothing_is_left_of_an_export_that_was_stopped(
+    stop: BaseException, error: type[BaseException], tmp_path: Path
+) -> None:
+    def fail(title: str, done: int, total: int) -> None:
+        if done:
+            raise stop
+
+    (tmp_path / "empty").mkdir()
+    for root in (tmp_path / "a" / "new", tmp_path / "empty"):
+        with pytest.raises(error):
+            write(root, series=("fieldmap",), progress=fail)
+    assert [one.name for one in tmp_path.rglob("*")] == ["empty"]
