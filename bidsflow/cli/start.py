@@ -22,7 +22,10 @@ def main_of_pipeline() -> None:
 def _start(name: str) -> None:
     try:
         from bidsflow.cli import main as commands
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, RuntimeError) as error:
+        # Up to Python 3.11 a class in the making wraps what comes in between (__set_name__).
+        if not isinstance(error, KeyboardInterrupt) and not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
         sys.stderr.write(INTERRUPTED + "\n")
         sys.exit(EXIT_INTERRUPTED)
     getattr(commands, name)()

@@ -28,14 +28,18 @@ main()
 """
 
 
-#: Starts the command; Ctrl-C comes while typer is imported.
+#: Starts the command; Ctrl-C comes while typer is imported, or, there, while a class is made.
 _EARLY = """
 import sys
+
+class Attribute:
+    def __set_name__(self, owner, name):
+        raise KeyboardInterrupt
 
 class Interrupt:
     def find_spec(self, name, path=None, target=None):
         if name == "typer":
-            raise KeyboardInterrupt
+            {1}
 
 sys.meta_path.insert(0, Interrupt())
 from bidsflow.cli.start import {0}
@@ -43,9 +47,10 @@ from bidsflow.cli.start import {0}
 """
 
 
+@pytest.mark.parametrize("how", ["raise KeyboardInterrupt", "type('Made', (), {'one': Attribute()})"])
 @pytest.mark.parametrize("name", ["main", "main_of_pipeline"])
-def test_interrupt_during_the_first_imports_is_one_line(name: str) -> None:
-    done = subprocess.run([sys.executable, "-c", _EARLY.format(name)], capture_output=True, text=True, check=False)
+def test_interrupt_during_the_first_imports_is_one_line(name: str, how: str) -> None:
+    done = subprocess.run([sys.executable, "-c", _EARLY.format(name, how)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr.startswith("interrupted: ")
     assert done.stderr.count("\n") == 1
