@@ -10,12 +10,13 @@ Sources: BIDS schema, ``rules.checks`` (``BOLD_NOT_4D``, ``T1W_FILE_WITH_TOO_MAN
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from bidsflow.convert.naming.physics import FEW_VOLUMES, only_b_zero
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.wiring import Standing, check_labels
-from bidsflow.dicom.physics import Kind, classify, field_in_hz
+from bidsflow.dicom.physics import Kind, classify, field_in_hz, phase_encoding
 from bidsflow.dicom.series import Image, Inventory, Series
 from bidsflow.errors import PlanError
 from bidsflow.names import BidsName, parse_name
@@ -59,6 +60,9 @@ _CONTRASTS = {
 }
 _SAID = frozenset().union(*_CONTRASTS.values())
 _NO_CONTRAST = (_RUN_KINDS - {Kind.UNKNOWN}) | {Kind.DIFFUSION, Kind.ASL, Kind.LOCALIZER, Kind.DERIVED, Kind.FIELD_GRE}
+_DIRECTIONS = frozenset({"AP", "PA", "LR", "RL", "HF", "FH"})
+#: Suffixes that end with the number of their echo.
+_BY_ECHO = frozenset({"magnitude1", "magnitude2", "phase1", "phase2"})
 _PARTS = {"mag": "magnitude", "phase": "phase", "real": "real", "imag": "imaginary"}
 _MAGNITUDE_WORDS = frozenset({"M", "MAGNITUDE", "M_FFE", "M_SE", "M_IR"})
 
@@ -113,7 +117,27 @@ def note_oddities(plan: Plan, inventory: Inventory) -> tuple[str, ...]:
             odd = "BIDS wants the magnitude beside a fieldmap, and the plan converts none"
         if odd:
             notes.append(f"{row.title} is to be {row.path}: {odd}")
-    return tuple(notes)
+    echoes = _find_wrong_echoes(rows, [known[row.series_uid].images[row.image - 1].echo_time for row in rows])
+    return (*notes, *(f"{row.title} is to be {row.path}: {odd}" for row, odd in echoes))
+
+
+def _find_wrong_echoes(rows: Sequence[PlanRow], times: Sequence[float]) -> list[tuple[PlanRow, str]]:
+    """Return the rows whose echo is another by its time, among the echoes of one name, and what is to be said."""
+    groups: dict[object, list[tuple[int, float, PlanRow]]] = defaultdict(list)
+    for row, time in zip(rows, times, strict=True):
+        name = parse_name(row.path)
+        number = name.entity("echo") or (name.suffix[-1] if name.suffix in _BY_ECHO else "")
+        if number and time > 0:
+            key = name.folder, name.with_entity("echo", "").entities, name.suffix.rstrip("12"), name.datatype
+            groups[key].append((int(number), time, row))
+    wrong = []
+    for members in groups.values():
+        sorted_times, ranks = sorted(time for _, time, _ in members), sorted(rank for rank, _, _ in members)
+        for rank, time, row in members:
+            right = ranks[sorted_times.index(time)]
+            if right != rank and len(set(sorted_times)) == len(members):
+                wrong.append((row, f"by its echo time ({time:g} ms) it is echo {right}"))
+    return wrong
 
 
 def note_unplanned(plan: Plan, inventory: Inventory) -> tuple[str, ...]:
@@ -202,6 +226,9 @@ def _find_oddity(name: BidsName, series: Series, image: Image) -> str:
         return f"by its physics it is {kind.value}"
     if suffix in _SAID and (kind in _NO_CONTRAST or suffix not in _CONTRASTS.get(kind, {suffix})):
         return f"by its physics it is {kind.value}"
+    measured, given = phase_encoding(series.header), name.entity("dir")
+    if measured and given in _DIRECTIONS and given != measured:
+        return f"by its header phase encoding runs {measured}"
     if image.component != "magnitude" and name.datatype in ("anat", "func", "dwi") and not name.entity("part"):
         return f"by its headers it is a {image.component} image, which BIDS names with part-"
     return ""

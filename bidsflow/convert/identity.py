@@ -44,7 +44,7 @@ def check_people(plan: Plan, by_uid: Mapping[str, Series], key: Key, where: str)
     )  # fmt: skip
     if problems:
         raise PlanError(where, problems)
-    return _note_people(people, intruders, key)
+    return [*_note_people(people, intruders, key), *_note_parted_visits(plan, by_uid)]
 
 
 def _find_people(plan: Plan, by_uid: Mapping[str, Series]) -> dict[str, dict[tuple[str, str], str]]:
@@ -186,4 +186,21 @@ def _note_people(
         for own in subjects.values()
         if len(own) > 1
     ]
+    return notes
+
+
+def _note_parted_visits(plan: Plan, by_uid: Mapping[str, Series]) -> list[str]:
+    """Return a note for each study of which a plan puts images into several sessions of a subject."""
+    parted: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for row in plan.decided(Decision.CONVERT):
+        if row.series_uid in by_uid:
+            name = parse_name(row.path)
+            parted[by_uid[row.series_uid].study_uid, name.sub][name.folder].append(row.title)
+    notes = []
+    for folders in parted.values():
+        least, *others = sorted(folders, key=lambda folder: (len(folders[folder]), folder))
+        if others:
+            rest = " and ".join(sorted(others))
+            notes.append(f"{folders[least][0]} goes to {least}, and other images of its study to {rest}; if they were "
+                         "one visit, give all of them one session")  # fmt: skip
     return notes

@@ -92,6 +92,31 @@ UNUSUAL = {
 }  # fmt: skip
 
 
+BLIP = {**EPI, "InPlanePhaseEncodingDirection": "COL", "PhaseEncodingPositive": "0"}
+PAIRS = {
+    "directions": ((Case("fmap/dir-AP_epi", BLIP), {}), (Case("fmap/dir-PA_epi", BLIP), {}), "runs PA"),
+    "magnitudes": ((Case("fmap/magnitude1", FIELD), {"echo_time": 7.4}),
+                   (Case("fmap/magnitude2", FIELD), {"echo_time": 4.9}), "by its echo time (7.4 ms) it is echo 2"),
+    "echoes": ((Case("func/task-a_echo-1_bold", EPI, 9), {"echo_time": 30.0}),
+               (Case("func/task-a_echo-2_bold", EPI, 9), {"echo_time": 10.0}), "by its echo time (30 ms) it is echo 2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_names_that_were_exchanged_against_the_header_are_noted(name: str) -> None:
+    *cases, says = PAIRS[name]
+    made = [make(case, number) for number, (case, _) in enumerate(cases, start=1)]
+    series = [replace(one, images=(replace(one.images[0], **changes),))
+              for (_, one), (_, changes) in zip(made, cases, strict=True)]  # fmt: skip
+    rows = [row for row, _ in made]
+    note, *others = note_oddities(Plan(tuple(rows)), Inventory(tuple(series), ()))
+    assert note.endswith(says)
+    assert note.startswith("series 1 (scan) is to be sub-01/")
+    assert len(others) == (0 if name == "directions" else 1)
+    right = [replace(row, path=other.path) for row, other in zip(rows, rows[::-1], strict=True)]
+    assert len(note_oddities(Plan(tuple(right)), Inventory(tuple(series), ()))) == (1 if name == "directions" else 0)
+
+
 @pytest.mark.parametrize("name", UNUSUAL)
 def test_what_is_only_unusual_is_noted_and_goes_on(name: str) -> None:
     row, series = make(UNUSUAL[name])

@@ -51,3 +51,13 @@ def test_two_people_whom_the_headers_of_one_study_name_may_be_parted() -> None:
 def test_person_whose_visits_are_parted_is_told() -> None:
     (note,) = check(TWO_VISITS, lambda row: moved(row, "03") if row.series_uid == TWO_VISITS[3].uid else row)
     assert note.startswith("one person is sub-01 and sub-03 by the plan (")
+
+
+def test_study_that_is_parted_into_sessions_is_told() -> None:
+    def change(row: PlanRow) -> PlanRow:
+        return replace(
+            row, path=row.path.replace("anat/sub-01", "ses-02/anat/sub-01_ses-02") if "T1w" in row.path else row.path
+        )
+
+    (note,) = check(ONE_VISIT, change)
+    assert note.startswith("series 1 (t1_mprage) goes to sub-01/ses-02, and other images of its study to sub-01; if")
