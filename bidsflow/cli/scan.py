@@ -50,14 +50,15 @@ def scan(
     as_tsv: Annotated[bool, typer.Option("--tsv", help="Print tab-separated values.")] = False,
     set_aside: Annotated[bool, typer.Option("--set-aside", help="List every file that is not used, and why.")] = False,
     identified: Annotated[
-        bool, typer.Option("--identified", help="Show patient IDs and whole paths, which are masked otherwise.")
+        bool,
+        typer.Option("--identified", help="Show patient IDs, UIDs (with --json) and whole paths, which are masked."),
     ] = False,
     no_index: Annotated[bool, typer.Option("--no-index", help="Neither use nor keep what was read before.")] = False,
 ) -> None:
     """Show what an export holds, one row per series.
 
     Reads headers only, and changes nothing. What was read is kept in your cache folder (private to you), so that a
-    second scan reads only what is new. Names, IDs and days in paths are shown as ***.
+    second scan reads only what is new. Names, IDs, UIDs and days in paths are shown as ***.
     """
     import json
     from dataclasses import asdict
@@ -96,7 +97,7 @@ def _rows(inventory: Inventory, *, identified: bool) -> list[dict[str, object]]:
 
     names = inventory.pseudonyms()
     studies: dict[str, int] = {}
-    rows = []
+    rows: list[dict[str, object]] = []
     for series in inventory.series:
         image = series.images[0]
         rows.append({
@@ -111,7 +112,7 @@ def _rows(inventory: Inventory, *, identified: bool) -> list[dict[str, object]]:
             "images": len(series.images),
             "files": len(series.instances),
             "problems": "; ".join(series.problems),
-            "series_uid": series.uid,
+            **({"series_uid": series.uid} if identified else {}),
         })  # fmt: skip
     return rows
 

@@ -18,7 +18,9 @@ MASK = "***"
 _PAIRS = (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("å", "aa"), ("ø", "oe"), ("æ", "ae"), ("ß", "ss"))
 
 #: A day of this or the last century, as folders are called after it (``20240304``, ``2024-03-04_09-15``).
-_DAY = r"(?<!\d)(?:19|20)\d\d([-._]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?!\d)"
+_DAY = r"(?<!\d)(?:19|20)\d\d(?P<sep>[-._]?)(?:0[1-9]|1[0-2])(?P=sep)(?:0[1-9]|[12]\d|3[01])(?!\d)"
+#: A UID; those of some scanners hold the number of the scanner and the moment of the scan.
+_UID = r"(?<!\d)[0-2](?:\.\d+){5,}"
 
 
 def person_pattern(*patients: Patient) -> re.Pattern[str] | None:
@@ -77,7 +79,7 @@ def _spell(word: str) -> set[str]:
 
 
 def hide_people(path: str, people: re.Pattern[str] | None) -> str:
-    """Return a path, or a part of one, without the days that folders are called after, and without people.
+    """Return a path, or a part of one, without days, UIDs and people, which folders and files are called after.
 
     Parameters
     ----------
@@ -91,4 +93,4 @@ def hide_people(path: str, people: re.Pattern[str] | None) -> str:
     >>> hide_people("DOE_JOHN_20240304/t1/00001.dcm", person_pattern(Patient("7", "DOE JOHN", "", "")))
     '***_***_***/t1/00001.dcm'
     """
-    return re.sub(_DAY, MASK, path if people is None else people.sub(MASK, path))
+    return re.sub(f"{_UID}|{_DAY}", MASK, path if people is None else people.sub(MASK, path))

@@ -84,3 +84,10 @@ def test_damaged_dicom_keeps_its_reason(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"%PDF-")
     (shown,) = show_aside(make_inventory(SetAside(f"{tmp_path}/a", "its pixel data is truncated")), [tmp_path])
     assert shown.reason == "its pixel data is truncated"
+
+
+def test_uid_that_a_file_is_called_after_is_masked(tmp_path: Path) -> None:
+    uid = "1.3.12.2.1107.5.2.43.66012.2023031209153012345"
+    inventory = make_inventory(SetAside(f"{tmp_path}/MR.{uid}.dcm", "empty file"))
+    assert show_aside(inventory, [tmp_path])[0].path == "MR.***.dcm"
+    assert uid in show_aside(inventory, [tmp_path], identified=True)[0].path
