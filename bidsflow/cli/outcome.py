@@ -23,7 +23,8 @@ def report_problems(result: Result, left: Sequence[str], err: Console) -> None:
     for one in result.outcomes:
         if one.reason:
             colour = "red" if one.status is Status.FAILED else "yellow"
-            err.print(f"[{colour}]{one.status}[/] {printable(one.row.title)}: {printable(one.reason)}", soft_wrap=True)
+            title = printable(one.row.full_title)
+            err.print(f"[{colour}]{one.status}[/] {title}: {printable(one.reason)}", soft_wrap=True)
     for issue in result.errors[:SHOWN]:
         what = f"{issue.code} {issue.subcode}".strip()
         err.print(f"[red]not valid[/] {printable(issue.place)}: {what}", soft_wrap=True)
@@ -61,17 +62,19 @@ def report_counts(result: Result, dataset: Dataset, out: Console, err: Console) 
 
 
 def report_json(result: Result, notes: Sequence[str], left: Sequence[str], aside: Sequence[Aside]) -> None:
-    """Print the same as JSON, with the notes of the plan and what was set aside."""
+    """Print the same as JSON, with the notes of the plan and what was set aside.
+
+    A log may keep it: no UIDs, which hold the time of the scan and the scanner's number on some scanners.
+    """
     import json
     from dataclasses import asdict
 
     images = [
-        {"path": one.row.path, "series_uid": one.row.series_uid, "status": one.status, "reason": one.reason}
+        {"path": one.row.path, "series_number": one.row.series_number, "status": one.status, "reason": one.reason}
         for one in result.outcomes
     ]
     reviews = [
-        {"series_uid": row.series_uid, "series_number": row.series_number, "evidence": row.evidence}
-        for row in result.reviews
+        {"path": row.path, "series_number": row.series_number, "evidence": row.evidence} for row in result.reviews
     ]
     content = {
         "complete": result.complete, "images": images, "left": list(left), "review": reviews,

@@ -214,11 +214,15 @@ def count_decisions(plan: Plan) -> str:
 
 
 def print_reviews(rows: Sequence[PlanRow], err: Console) -> None:
-    """Say what a person has to decide, and why."""
-    for row in rows[:SHOWN]:
-        err.print(f"[yellow]review[/] {printable(row.title)}: {printable(row.evidence)}", soft_wrap=True)
-    if len(rows) > SHOWN:
-        err.print(f"[yellow]review[/] {len(rows) - SHOWN} more; `bidsflow plan` lists all")
+    """Say what a person has to decide, and why; what has no name yet is said once for all visits."""
+    from collections import Counter
+
+    said = Counter(f"{printable(row.full_title)}: {printable(row.evidence)}" for row in rows)
+    for line, count in list(said.items())[:SHOWN]:
+        err.print(f"[yellow]review[/] {line}{f' ({count} times)' if count > 1 else ''}", soft_wrap=True)
+    if len(said) > SHOWN:
+        rest = sum(list(said.values())[SHOWN:])
+        err.print(f"[yellow]review[/] {rest} more; `bidsflow plan` lists all")
 
 
 def print_notes(plan: Plan, inventory: Inventory, err: Console) -> None:

@@ -79,6 +79,12 @@ class PlanRow:
         """How people know the row."""
         return f"series {self.series_number} ({self.series_description or self.protocol_name})"
 
+    @property
+    def full_title(self) -> str:
+        """How people know the row among those of all subjects and sessions."""
+        folder = "/".join(part for part in self.path.split("/")[:-1] if part.startswith(("sub-", "ses-")))
+        return f"{self.title} of {folder}" if folder else self.title
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -98,6 +104,8 @@ NOT_APPLICABLE = "n/a"
 COLUMNS = tuple(field.name for field in fields(PlanRow))
 #: Columns that every plan must have; those of fields may be missing.
 _NEEDED = COLUMNS[:11]
+#: Characters of a name without its extension: file systems take 255 (NAME_MAX), and ``.nii.gz`` has 7 of them.
+_LONGEST = 248
 #: Columns that are listed by name where they are missing; the rest is counted.
 _LISTED = 4
 #: What a spreadsheet puts at the beginning of a text; the longer marks first, since one begins with another.
@@ -105,7 +113,7 @@ _MARKS = (
     (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
 )  # fmt: skip
-_SAVE_AS = "save it as text (tab delimited) or as CSV, in UTF-8"
+_SAVE_AS = "save it as text in UTF-8 (tabs or commas); Excel calls that 'CSV UTF-8' or 'Unicode Text'"
 
 
 def to_tsv(plan: Plan) -> str:
@@ -305,6 +313,11 @@ def check_rows(rows: list[PlanRow]) -> list[str]:
             name = names.parse_name(row.path)
             if name.ext:
                 problems.append(f"{row.title}: the path {row.path!r} must have no extension")
+            elif len(name.stem) > _LONGEST:
+                problems.append(
+                    f"{row.title}: the name {name.stem[:40]}... has {len(name.stem)} characters, and disks allow "
+                    f"{_LONGEST}; use shorter labels"
+                )
             elif not schema.allows(name.with_ext(".nii.gz")):
                 problems.append(
                     f"{row.title}: BIDS has no image of the name {row.path}; check its folder, its suffix "

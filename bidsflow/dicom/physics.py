@@ -228,14 +228,14 @@ def _echo_planar(series: Series, image: Image, header: Header) -> Finding | None
 def _weighted(_series: Series, image: Image, _header: Header) -> Finding | None:
     """Return diffusion that is not read out by EPI: turbo spin echoes, PROPELLER."""
     highest = max(image.b_values, default=0.0)
-    return Finding(Kind.DIFFUSION, STRONG, f"b-values reach {highest:g} s/mm²") if highest >= B_ZERO else None
+    return Finding(Kind.DIFFUSION, STRONG, f"b-values reach {highest:g} s/mm2") if highest >= B_ZERO else None
 
 
 def _diffusion(image: Image, header: Header) -> str:
     """Return the clause that shows diffusion encoding."""
     highest = max(image.b_values, default=0.0)
     if highest >= B_ZERO:
-        return f"b-values reach {highest:g} s/mm²"
+        return f"b-values reach {highest:g} s/mm2"
     if "DIFFUSION" in _image_words(header):
         return "ImageType says DIFFUSION"
     if name := sequence_named(header, r"diff|dwi|dti"):
@@ -411,7 +411,7 @@ def _gradient_contrast(te: float, tr: float, header: Header) -> Finding | None:
     short = volume and tr < 60 and flip >= 8
     long = 100 <= tr < 1000 and flip >= 50
     if 0 < te < 8 and tr > 0 and (short or long):
-        return Finding(Kind.T1W, WEAK, f"{said}, flip angle {flip:g}°")
+        return Finding(Kind.T1W, WEAK, f"{said}, flip angle {flip:g} degrees")
     return None
 
 

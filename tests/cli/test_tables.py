@@ -92,7 +92,7 @@ def test_plan_into_a_file_prints_a_summary(export: Path, tmp_path: Path) -> None
     rows = from_tsv(plan.read_text()).rows
     assert result.stdout == "3 images: 2 to convert, 0 to skip, 1 to review\n"
     review = next(row for row in rows if row.decision is Decision.REVIEW)
-    assert f"review {review.title}: {review.evidence}" in result.stderr
+    assert f"review {review.title} of sub-01: {review.evidence}" in result.stderr
     assert f"plan written to {plan}" in result.stderr
     assert "sub-01_T1w" not in result.output
 

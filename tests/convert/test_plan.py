@@ -155,7 +155,7 @@ def test_a_plan_is_read_in_the_encodings_of_spreadsheets(encoding: str) -> None:
     "data", [to_tsv(Plan((replace(ROW, protocol_name="längs"),))).encode("cp1252"), b"PK\x03\x04\xff"]
 )
 def test_a_plan_in_no_known_encoding_is_refused_with_what_to_save_as(data: bytes) -> None:
-    with pytest.raises(PlanError, match=r"mine\.tsv.*\n.*; save it as text \(tab delimited\) or as CSV, in UTF-8"):
+    with pytest.raises(PlanError, match=r"mine\.tsv.*\n.*; save it as text in UTF-8 .*'CSV UTF-8' or 'Unicode Text'"):
         from_bytes(data, "mine.tsv")
 
 
@@ -212,6 +212,7 @@ BAD = {
     "wrong folder": CaseBad(_edit("path", "sub-01/func/sub-01_T1w"), ("series 4", "BIDS has no")),
     "no task": CaseBad(_edit("path", "sub-01/func/sub-01_bold"), ("series 4", "BIDS has no")),
     "run that is no number": CaseBad(_edit("path", "sub-01/anat/sub-01_run-a_T1w"), ("series 4", "BIDS has no")),
+    "too long for a file": CaseBad(_edit("path", f"sub-{'a' * 245}/anat/sub-{'a' * 245}_T1w"), ("series 4", "248")),
     "not an image": CaseBad(_edit("path", "sub-01/func/sub-01_task-rest_events"), ("series 4", "BIDS has no")),
     "one run written twice": CaseBad(
         to_tsv(

@@ -154,7 +154,9 @@ def _doubt_variant(draft: Draft, times: dict[Hashable, set[float]], angles: dict
         return draft
     shown = ", ".join(f"{value:g}" for value in values)
     said = (
-        f"inversion times ({shown} ms), as in an MP2RAGE" if inverted else f"flip angles ({shown}°), which make a map"
+        f"inversion times ({shown} ms), as in an MP2RAGE"
+        if inverted
+        else f"flip angles ({shown} degrees), which make a map"
     )
     return draft.decided(Decision.REVIEW, f"one of {len(values)} otherwise equal scans with different {said}")
 
