@@ -134,7 +134,7 @@ def _refuse_mixtures(plan: Plan, by_uid: Mapping[str, Series], key: Key) -> list
             own = key.subjects.get(person_of(by_uid[row.series_uid]))
             for folder, left in key.former.items():
                 home = next(iter(studies.get(left, ())), key.sessions.get(left, ("", "")))
-                is_other_person = place[0] not in home and own != key.sessions.get(left, home)[0]
+                is_other_person = home[0] != place[0] and own != key.sessions.get(left, home)[0]
                 is_other_visit = folder == folder_of(place) and home != place
                 concerned = folder.partition("/")[0] == f"sub-{place[0]}" and key.sessions.get(study) != place
                 if concerned and left != study and (is_other_person or is_other_visit):

@@ -10,7 +10,7 @@ import pytest
 from bidsflow.convert.identity import check_people
 from bidsflow.convert.plan import Plan, PlanRow
 from bidsflow.convert.planner import make_plan
-from bidsflow.convert.subjects import Key
+from bidsflow.convert.subjects import Key, person_of
 from bidsflow.dicom.series import Inventory, Series
 from bidsflow.errors import PlanError
 
@@ -61,3 +61,17 @@ def test_study_that_is_parted_into_sessions_is_told() -> None:
 
     (note,) = check(ONE_VISIT, change)
     assert note.startswith("series 1 (t1_mprage) goes to sub-01/ses-02, and other images of its study to sub-01; if")
+
+
+def visit_beside(home: tuple[str, str], own: str) -> list[str]:
+    """Check a plan for ses-02 of sub-01, whose ses-01 holds files of a visit that has another place now."""
+    key = Key({person_of(ONE_VISIT[0]): own}, {"other": home}, {}, {"sub-01/ses-01": "other"})
+    rows = (replace(row, path=row.path.replace("sub-01/", "sub-01/ses-02/").replace("sub-01_", "sub-01_ses-02_"))
+            for row in make_plan(Inventory(ONE_VISIT, ())).plan.rows)  # fmt: skip
+    return check_people(Plan(tuple(rows)), {one.uid: one for one in ONE_VISIT}, key, "plan.tsv")
+
+
+def test_label_that_holds_files_of_someone_else_is_refused() -> None:
+    assert visit_beside(("01", "03"), own="01") == []
+    with pytest.raises(PlanError, match="sub-01/ses-01 still holds files of someone who is sub-09/ses-01 now"):
+        visit_beside(("09", "01"), own="02")
