@@ -41,7 +41,7 @@ def plan(
             "--bids-dir", help="Plan for this dataset, so that known people keep their labels.", show_default=False
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON: private, like the plan.")] = False,
     as_tsv: Annotated[bool, typer.Option("--tsv", help="Print the plan as TSV.")] = False,
     sessions: SessionsOption = "auto",
     force: Annotated[bool, typer.Option("--force", help="Replace the file of --output if it is there.")] = False,

@@ -207,12 +207,14 @@ def read_key(dataset: Dataset) -> Key:
     folders = dataset.root.glob("sub-*") if dataset.root.is_dir() else ()
     present = {folder.name.removeprefix("sub-") for folder in folders if folder.is_dir()}
     strangers = {f"{_STRANGER}{label}": label for label in sorted(present - set(subjects.values()))}
-    held = {folder: study for folder, study in former.items() if _holds_files(dataset.root / folder)}
+    held = {folder: study for folder, study in former.items() if _holds_files(dataset.root, folder)}
     return Key({**subjects, **strangers}, places, shifts, held)
 
 
-def _holds_files(folder: Path) -> bool:
-    return any(one.is_file() for one in folder.rglob("*"))
+def _holds_files(root: Path, folder: str) -> bool:
+    """Return whether a visit has files in its folder; those of a subject's sessions are not its own."""
+    names = (str(one.relative_to(root / folder)) for one in (root / folder).rglob("*") if one.is_file())
+    return any("/" in folder or not (name.startswith("ses-") or name.endswith("_sessions.tsv")) for name in names)
 
 
 def write_key(dataset: Dataset, key: Key) -> None:

@@ -150,9 +150,10 @@ def _sort(view: _View, session: Session) -> Work:
     for row in session.rows:
         series, entry = session.series[row.series_uid], None if view.force else _find_entry(view, row)
         stamps = {} if entry is None else _verify_files(view.dataset, entry)
-        same = entry is not None and _is_same(entry, series, read)
+        current = mark_digest(series)
+        same = entry is not None and _is_same(entry, series, current, read)
         if same:
-            marks[_image(row)] = mark_digest(series)
+            marks[_image(row)] = current
         outcome = None if entry is None else _look(view, row, entry, stamps, len(series.instances), same=same)
         seen |= {name: now for name, now in stamps.items() if now is not None}
         if outcome is not None:
@@ -268,11 +269,11 @@ def _verify_files(dataset: Dataset, entry: Entry) -> dict[str, Stamp | None]:
     return {name: verify(dataset.root / name, entry.files[name]) for name in present}
 
 
-def _is_same(entry: Entry, series: Series, read: Callable[[str], str]) -> bool:
-    """Return whether a series is as it was converted; its bytes are read only where its files are others."""
+def _is_same(entry: Entry, series: Series, marks: str, read: Callable[[str], str]) -> bool:
+    """Return whether a series is as it was converted; its bytes are read only where its marks are others."""
     if entry.source != source_digest(series):
         return False
-    return not entry.content or entry.marks == mark_digest(series) or entry.content == read(series.uid)
+    return not entry.content or entry.marks == marks or entry.content == read(series.uid)
 
 
 def _read_content(series: Series) -> str:

@@ -41,6 +41,20 @@ def test_key_keeps_what_another_run_added(dataset: Dataset) -> None:
     assert read_key(dataset).subjects == {"A": "01", "B": "02"}
 
 
+def test_key_knows_whose_files_stay_where_a_visit_has_left(dataset: Dataset) -> None:
+    write_key(dataset, KEY)
+    moved = Key({"A": "09"}, {"1.2": ("09", "")}, {"09": -40000})
+    own = dataset.root / "sub-01" / "ses-02" / "x.tsv"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    write_key(dataset, moved)
+    assert (read_key(dataset).former, read_key(dataset).shifts) == ({}, moved.shifts)  # a session's files are its own
+    (dataset.root / "sub-01" / "events.tsv").touch()
+    assert read_key(dataset).former == {"sub-01": "1.2"}
+    write_key(dataset, KEY)
+    assert read_key(dataset).former == {}
+
+
 def test_a_label_that_another_run_gave_away_is_refused(dataset: Dataset) -> None:
     write_key(dataset, KEY)
     with pytest.raises(DatasetError, match="sub-01 to someone else"):
