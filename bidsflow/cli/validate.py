@@ -173,6 +173,7 @@ def validate(  # noqa: PLR0917 - typer declares options as parameters
     checked again. The dataset is never changed.
     """
     from bidsflow.cli.steps import default_jobs
+    from bidsflow.errors import SchemaError
     from bidsflow.validate.options import Options
 
     _check_usage(bids_dir, as_json=as_json, sarif=sarif, output=output, compat=compat)
@@ -190,7 +191,10 @@ def validate(  # noqa: PLR0917 - typer declares options as parameters
         dataset_types=_split(dataset_types),
         blacklist_modalities=_split(blacklist_modalities),
     )
-    report = _run(bids_dir, options)
+    try:
+        report = _run(bids_dir, options)
+    except SchemaError as error:
+        raise typer.BadParameter(str(error), param_hint="--schema") from error
     if html is not None:
         from bidsflow.validate.render.html import save_html
 

@@ -195,11 +195,11 @@ def _stand_for(folder: Folder, *, opaque: bool, pseudo: bool) -> File:
 
 
 def find_links(dataset: Dataset, folder: Folder) -> Iterator[Issue]:
-    """Give the links in and below a folder that lead nowhere."""
-    codes = {"broken": "SYMLINK_BROKEN", "cycle": "SYMLINK_CYCLE"}
+    """Give the links in and below a folder that lead nowhere, and the folders that cannot be listed."""
+    codes = {"broken": "SYMLINK_BROKEN", "cycle": "SYMLINK_CYCLE", "unreadable": "FILE_READ"}
     for link in folder.links:
         if not dataset.ignores(link.path):
-            message = f"Symlink target: {link.target}"
+            message = link.target if link.reason == "unreadable" else f"Symlink target: {link.target}"
             yield Issue(codes[link.reason], Severity.ERROR, link.path[1:], "", message)
     for below in folder.folders.values():
         if not (dataset.ignores_folder(below) or dataset.is_pseudo(below) or dataset.is_opaque(below)):

@@ -55,6 +55,12 @@ def test_command_refuses_what_is_no_folder(tmp_path: Path) -> None:
         assert reason in " ".join(result.stderr.split())
 
 
+def test_schema_that_is_not_there_is_a_mistake_of_usage(dataset: Path) -> None:
+    result = call(dataset, "--schema", "9", columns=200)
+    assert result.exit_code == 2
+    assert "1.2.7" in result.stderr
+
+
 def test_command_reports_a_missing_description(dataset: Path) -> None:
     (dataset / "dataset_description.json").unlink()
     result = call(dataset)

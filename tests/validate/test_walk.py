@@ -61,7 +61,7 @@ def test_link_to_another_folder_is_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.getuid() == 0 if hasattr(os, "getuid") else True, reason="root may read everything")
-def test_folder_that_may_not_be_read_is_empty(tmp_path: Path) -> None:
+def test_folder_that_may_not_be_read_is_empty_and_told(tmp_path: Path) -> None:
     closed = tmp_path / "sub-01"
     closed.mkdir()
     (closed / "file").touch()
@@ -72,6 +72,7 @@ def test_folder_that_may_not_be_read_is_empty(tmp_path: Path) -> None:
         closed.chmod(0o700)
     assert list(tree.folders) == ["sub-01"]
     assert list(tree.walk()) == []
+    assert tree.links == [Link("/sub-01", "Permission denied", "unreadable")]
 
 
 def test_file_that_goes_while_the_dataset_is_read_is_an_issue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

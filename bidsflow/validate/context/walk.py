@@ -23,7 +23,7 @@ _MAX_DEPTH: Final = 40
 
 
 class Link(NamedTuple):
-    """A symbolic link that leads nowhere: its path, what it points to, and ``broken`` or ``cycle``."""
+    """What cannot be followed: its path; what a link points to, or why; ``broken``, ``cycle`` or ``unreadable``."""
 
     path: str
     target: str
@@ -227,7 +227,7 @@ def read_tree(root: str, skip: frozenset[str] = frozenset(), only: tuple[str, ..
     Raises
     ------
     OSError
-        If `root` itself cannot be listed. A folder below that cannot be is empty.
+        If `root` itself cannot be listed. A folder below that cannot be is empty, and among the links of its parent.
     """
     tree = Folder("", "", None)
     found = Path(root).stat()
@@ -247,9 +247,10 @@ def _fill(
     try:
         with os.scandir(disk) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
-    except OSError:
+    except OSError as error:
         if folder.parent is None:
             raise
+        folder.parent.links.append(Link(folder.path, error.strerror or "it cannot be listed", "unreadable"))
         return
     for entry in entries:
         name = entry.name
