@@ -144,7 +144,7 @@ def _run_level(pipeline: Pipeline, call: Invocation, run_id: str, inputs: Inputs
         finally:  # what was said is kept, also of a run that is stopped
             pages += _keep_words(dataset, todo, watch)
             logs.write_methods(dataset, pipeline, call)
-    return replace(start, done=tuple(watch.done), failed=(*inputs.refused, *watch.failed), pages=pages)
+    return replace(start, done=tuple(sorted(watch.done)), failed=(*inputs.refused, *watch.failed), pages=pages)
 
 
 def _task(pipeline: Pipeline, call: Invocation, run_id: str, participant: Participant) -> Task:
