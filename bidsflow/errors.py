@@ -306,7 +306,8 @@ class FileFault(BidsflowError, ValueError):  # noqa: N818 -- a finding on its wa
         self.subcode = subcode
 
     def __str__(self) -> str:
-        where = f"{self.code} in line {self.line}" if self.line else self.code
+        what = f"{self.code} ({self.subcode})" if self.subcode else self.code
+        where = f"{what} in line {self.line}" if self.line else what
         return f"{where}: {self.message}" if self.message else where
 
 

@@ -127,12 +127,6 @@ class IssueTable(Sequence[Issue]):
     def __repr__(self) -> str:
         return repr(tuple(self))
 
-    def __add__(self, other: IssueTable) -> IssueTable:
-        """Return the issues of two parts of one table."""
-        if other.heads is not self.heads or other.paths is not self.paths:
-            raise ValueError("these are parts of different tables")
-        return IssueTable(self.heads, self.paths, self.kinds + other.kinds, self.places + other.places)
-
     def count_severity(self, severity: Severity) -> int:
         """Return how many issues are of a severity."""
         return sum(number for kind, number in Counter(self.kinds).items() if self.heads[kind].severity is severity)
@@ -151,6 +145,30 @@ class IssueTable(Sequence[Issue]):
             self.heads, self.paths, array("L", (kind for kind, _ in pairs)), array("L", (place for _, place in pairs))
         )
 
+    def outline(self, most: int) -> list[Outline]:
+        """Return the issues as `split` does, but of each group the first `most` only."""
+        counts = Counter(self.kinds)
+        numbers: dict[tuple[str, str, Severity], int] = {}
+        firsts: list[list[Issue]] = []
+        totals: list[int] = []
+        group_of: dict[int, int] = {}
+        for kind, count in counts.items():  # in the order of the first of each
+            head = self.heads[kind]
+            group = group_of[kind] = numbers.setdefault((head.code, head.subcode, head.severity), len(numbers))
+            if group == len(totals):
+                firsts.append([])
+                totals.append(0)
+            totals[group] += count
+        lacking = sum(min(total, most) for total in totals)
+        for kind, place in zip(self.kinds, self.places, strict=True):
+            known = firsts[group_of[kind]]
+            if len(known) < most:
+                known.append(_make(self.heads[kind], self.paths[place]))
+                lacking -= 1
+                if not lacking:
+                    break
+        return [Outline(known, total) for known, total in zip(firsts, totals, strict=True)]
+
     def split(self) -> list[IssueTable]:
         """Return the issues by code, subcode and severity, in the order of the first of each."""
         numbers: dict[tuple[str, str, Severity], int] = {}
@@ -165,6 +183,37 @@ class IssueTable(Sequence[Issue]):
             kinds[group].append(kind)
             places[group].append(place)
         return [IssueTable(self.heads, self.paths, *pair) for pair in zip(kinds, places, strict=True)]
+
+
+class Outline(Sequence[Issue]):
+    """The first of many issues, with how many there are: all that a short report shows.
+
+    Parameters
+    ----------
+    firsts : list of Issue
+        In their order; what it holds.
+    number : int
+        How many there are: its length.
+    """
+
+    __slots__ = ("firsts", "number")
+
+    def __init__(self, firsts: list[Issue], number: int) -> None:
+        self.firsts = firsts
+        self.number = number
+
+    def __len__(self) -> int:
+        return self.number
+
+    @overload
+    def __getitem__(self, index: int) -> Issue: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Issue]: ...
+    def __getitem__(self, index: int | slice) -> Issue | list[Issue]:
+        return self.firsts[index]
+
+    def __iter__(self) -> Iterator[Issue]:
+        return iter(self.firsts)
 
 
 class TableWriter:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bidsflow.validate.issues import Head, Issue, IssueTable, Severity
+from bidsflow.validate.issues import Head, Issue, IssueTable, Outline, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,18 +268,24 @@ def group_issues(issues: Iterable[Issue]) -> list[Sequence[Issue]]:
         for issue in issues:
             members.setdefault((issue.code, issue.subcode, issue.severity), []).append(issue)
         groups = list(members.values())
+    return _rank(groups)
+
+
+def _rank(groups: Iterable[Sequence[Issue]]) -> list[Sequence[Issue]]:
     return sorted(groups, key=lambda group: (group[0].severity, group[0].code, -len(group), group[0].subcode))
+
+
+def outline_issues(report: Report, most: int) -> list[Sequence[Issue]]:
+    """Return groups as `group_issues`, of each no more than the first `most`; their lengths are those of the whole."""
+    if report.derivatives or not isinstance(report.issues, IssueTable):
+        return group_issues(report)
+    return _rank(report.issues.outline(most))
 
 
 def join_groups(groups: Sequence[Sequence[Issue]]) -> Sequence[Issue]:
     """Return the issues of some groups that `group_issues` gave, one after another."""
-    first, *rest = groups
-    if isinstance(first, IssueTable):
-        for group in rest:
-            if isinstance(group, IssueTable):
-                first += group
-        return first
-    return [issue for group in groups for issue in group]
+    issues = [issue for group in groups for issue in group]
+    return Outline(issues, sum(map(len, groups)))
 
 
 def list_heads(issues: Sequence[Issue]) -> Sequence[Head | Issue]:

@@ -18,7 +18,7 @@ from bidsflow.validate.render.advice import (
     to_plain,
     to_printable,
 )
-from bidsflow.validate.report import group_issues, join_groups
+from bidsflow.validate.report import group_issues, join_groups, outline_issues
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -65,7 +65,8 @@ def iter_text(report: Report, *, width: int = 100, verbose: bool = False) -> Ite
 
 def _compose(report: Report, width: int, *, verbose: bool) -> Iterator[tuple[str, str]]:
     """Give pieces of text, each with its style."""
-    shown = [_Shown(list(same), verbose=verbose) for _, same in groupby(group_issues(report), key=_get_code)]
+    groups = group_issues(report) if verbose else outline_issues(report, _LOOKED_AT)
+    shown = [_Shown(list(same), verbose=verbose) for _, same in groupby(groups, key=_get_code)]
     digits = max((len(str(len(group))) for one in shown for group in one.groups), default=1)
     meanings = report.all_meanings
     for one in shown:
