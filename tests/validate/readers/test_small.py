@@ -164,7 +164,7 @@ def test_nothing_but_faults_is_raised_for_any_bytes(
 )
 def test_file_cannot_be_read(tmp_path: Path, read: Any, name: str, kind: str) -> None:
     (tmp_path / "loop").symlink_to("loop")
-    with pytest.raises(FileFault, match=r"^FILE_READ: ") as caught:
+    with pytest.raises(FileFault, match=rf"^FILE_READ \({kind}\): ") as caught:
         read(os.path.join(tmp_path, name))  # noqa: PTH118
     assert caught.value.subcode == kind
     assert str(tmp_path) not in str(caught.value)
