@@ -257,6 +257,8 @@ def _remove_empty(root: Path, folders: set[Path]) -> set[Path]:
 def write_durably(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write a file so that it is there whole or not at all, whatever happens.
 
+    A device or a pipe (``/dev/null``, ``/dev/stdout``) is written to, and stays what it is.
+
     Raises
     ------
     StorageError
@@ -264,6 +266,9 @@ def write_durably(path: Path, data: bytes, mode: int = 0o644) -> None:
     """
     half = path.with_name(path.name + ".tmp")
     with storage_errors(path):
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.write_bytes(data)
+            return
         try:
             descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
             with os.fdopen(descriptor, "wb") as stream:

@@ -176,3 +176,15 @@ def test_error_names_the_file_and_not_its_first_half(tmp_path: Path) -> None:
             write_durably(target, b"one")
         assert (caught.value.filename, caught.value.filename2) == (str(target), None)
         assert "tmp'" not in str(caught.value)
+
+
+def test_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_durably(pipe, b"rows")
+        assert os.read(reader, 100) == b"rows"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
