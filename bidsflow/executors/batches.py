@@ -1,0 +1,522 @@
+"""Arrays of tasks that were submitted to a scheduler: what they are, and what became of them.
+
+Each has a folder of its own: the script, the list of tasks, what the tasks noted, what they printed. Nothing else has
+to be remembered; it can be asked tomorrow, from another machine, and when the scheduler has forgotten.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from bidsflow import __version__
+from bidsflow.dataset.write import write_durably
+from bidsflow.errors import DatasetError, ToolError
+from bidsflow.executors.base import Cause, Phase, Request, Scheduler, Sight
+from bidsflow.executors.script import LOGS, SCRIPT, SETUP_FAILED, STATES, TASKS, format_tasks, write_script
+
+_ABOUT = "batch.json"
+#: Executors that come with bidsflow; others are found by the entry-point group.
+KNOWN = ("local", "slurm", "sge")
+GROUP = "bidsflow.executors"
+#: Bytes at the end of a log that are read for its last lines.
+END_BYTES = 1 << 13
+#: Exit codes of a command that was told to end: by SIGINT, which is also what bidsflow makes of SIGTERM, or by SIGTERM.
+_TOLD = (130, 143)
+#: Seconds for which a task that a scheduler has just been given may be unknown to it.
+FRESH = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """An array of tasks, as it was submitted.
+
+    Attributes
+    ----------
+    id : str
+        The name of its folder; sorts by time.
+    label : str
+        For people, and for the scheduler: ``bidsflow-qc``.
+    level : str
+        What the tasks do, for those who wrote them: ``participant``, ``group``.
+    command : tuple of str
+        Common to all tasks.
+    names : tuple of str
+        Of the tasks, in the order of their numbers, which begin with 1.
+    words : tuple of tuple of str
+        What each adds to the command.
+    request : Request
+        What each may use.
+    after : tuple of str
+        Ids of arrays of the scheduler that have to end first.
+    jobs : tuple of (str, int)
+        Ids that the scheduler gave, and how many tasks come before the first of each; several where the scheduler
+        takes no array as long.
+    submitted : float
+        When, seconds since the epoch.
+    cancelled : bool
+        Whether a person has cancelled it.
+    """
+
+    id: str
+    label: str
+    level: str
+    command: tuple[str, ...]
+    names: tuple[str, ...]
+    words: tuple[tuple[str, ...], ...]
+    request: Request
+    after: tuple[str, ...] = ()
+    jobs: tuple[tuple[str, int], ...] = ()
+    submitted: float = 0.0
+    cancelled: bool = False
+
+    @property
+    def title(self) -> str:
+        """What the scheduler calls it; no other batch is called so."""
+        return f"{self.label}-{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a task wrote down of its last attempt.
+
+    Attributes
+    ----------
+    attempts : int
+        How often it began; 0 where it never did.
+    job : str
+        ``JOB.INDEX`` of the last attempt.
+    node : str
+        Where that ran.
+    began, ended : float
+        When, seconds since the epoch; 0 where not.
+    code : int or None
+        Its exit code; None where it has not ended, or could not say so.
+    """
+
+    attempts: int = 0
+    job: str = ""
+    node: str = ""
+    began: float = 0.0
+    ended: float = 0.0
+    code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a task stands.
+
+    Attributes
+    ----------
+    name : str
+        Of the task.
+    batch : Batch
+        The last one that it was part of.
+    number : int
+        In that.
+    phase : Phase
+        Where it stands.
+    cause : Cause
+        The likely cause, where it failed.
+    said : str
+        A plain sentence on that, or what the scheduler says of one that waits.
+    node : str
+        Where it runs or ran.
+    seconds, peak_gb : float
+        Time and memory that it took, so far as known; else 0.
+    attempts : int
+        How often it began in this batch.
+    log : Path or None
+        What it printed.
+    """
+
+    name: str
+    batch: Batch
+    number: int
+    phase: Phase
+    cause: Cause = Cause.NONE
+    said: str = ""
+    node: str = ""
+    seconds: float = 0.0
+    peak_gb: float = 0.0
+    attempts: int = 0
+    log: Path | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it waits or runs."""
+        return self.phase in (Phase.PENDING, Phase.RUNNING)
+
+
+def find_scheduler(name: str) -> Scheduler:
+    """Return a scheduler by its name.
+
+    Raises
+    ------
+    ToolError
+        If there is none of this name, or it cannot be loaded.
+    """
+    if name == "slurm":
+        from bidsflow.executors.slurm import Slurm
+
+        return Slurm()
+    if name == "sge":
+        from bidsflow.executors.sge import Sge
+
+        return Sge()
+    others = {one.name: one for one in entry_points(group=GROUP)}
+    if name not in others:
+        raise ToolError(name, "there is no such executor", f"Choose from {', '.join((*KNOWN, *others))}")
+    try:
+        made: Scheduler = others[name].load()()
+    except Exception as error:  # an installed package may raise anything
+        raise ToolError(name, f"this executor cannot be loaded ({type(error).__name__}: {error})") from error
+    return made
+
+
+def new_id() -> str:
+    """Return a name for a batch that sorts by time."""
+    return time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(4)
+
+
+def write_batch(room: Path, batch: Batch) -> Path:
+    """Write the folder of a batch, and return it: nothing is submitted yet.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full.
+    DatasetError
+        If a path holds a line break.
+    """
+    folder = room / batch.id
+    for name in (STATES, LOGS):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    dialect = find_scheduler(batch.request.executor).speak(batch.title, batch.request)
+    script = write_script(folder, batch.label, batch.command, batch.request, dialect, f"bidsflow {__version__}")
+    try:
+        tasks = format_tasks(batch.words)
+    except ValueError as error:
+        raise DatasetError(str(folder), f"a task cannot be written down: {error}") from error
+    write_durably(folder / TASKS, tasks.encode())
+    write_durably(folder / SCRIPT, script.encode(), mode=0o755)
+    _keep(folder, batch)
+    return folder
+
+
+def submit_batch(room: Path, batch: Batch) -> Batch:
+    """Submit a batch that was written, and return it with the ids that the scheduler gave.
+
+    Raises
+    ------
+    ToolError
+        If the scheduler refuses; what it took of a batch in several arrays is cancelled.
+    """
+    scheduler = find_scheduler(batch.request.executor)
+    folder, jobs = room / batch.id, list[tuple[str, int]]()
+    longest = max(1, scheduler.longest_array)
+    for offset in range(0, len(batch.names), longest):
+        count = min(longest, len(batch.names) - offset)
+        try:
+            job = scheduler.submit(folder, SCRIPT, count, batch.request, offset=offset, after=batch.after)
+        except ToolError:
+            if jobs:
+                scheduler.cancel([one for one, _ in jobs])
+            raise
+        jobs.append((job, offset))
+        _keep(folder, replace(batch, jobs=tuple(jobs), submitted=time.time()))
+    return read_batch(folder)
+
+
+def adopt(room: Path, batch: Batch) -> Batch:
+    """Return a batch whose submission was interrupted with the id that the scheduler has given it meanwhile, if any."""
+    if batch.jobs:
+        return batch
+    job = find_scheduler(batch.request.executor).find(batch.title)
+    if not job:
+        return batch
+    _keep(room / batch.id, replace(batch, jobs=((job, 0),), submitted=time.time()))
+    return read_batch(room / batch.id)
+
+
+def mark_cancelled(room: Path, batch: Batch) -> None:
+    """Note that a person has cancelled a batch."""
+    _keep(room / batch.id, replace(batch, cancelled=True))
+
+
+def _keep(folder: Path, batch: Batch) -> None:
+    text = json.dumps(asdict(batch), indent=1, ensure_ascii=False)
+    write_durably(folder / _ABOUT, text.encode(errors="surrogateescape"))
+
+
+def read_batch(folder: Path) -> Batch:
+    """Return the batch of a folder.
+
+    Raises
+    ------
+    DatasetError
+        If it is damaged.
+    """
+    try:
+        stored: dict[str, Any] = json.loads((folder / _ABOUT).read_bytes())
+        request: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in stored["request"].items()
+        }
+        return Batch(
+            id=folder.name,
+            label=stored["label"],
+            level=stored["level"],
+            command=tuple(stored["command"]),
+            names=tuple(stored["names"]),
+            words=tuple(tuple(one) for one in stored["words"]),
+            request=Request(**request),
+            after=tuple(stored["after"]),
+            jobs=tuple((str(job), int(offset)) for job, offset in stored["jobs"]),
+            submitted=float(stored["submitted"]),
+            cancelled=bool(stored["cancelled"]),
+        )
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        hint = "Move the folder away; what its tasks have done stays"
+        raise DatasetError(str(folder / _ABOUT), "the note of what was submitted is damaged", hint) from error
+
+
+def read_batches(room: Path) -> tuple[Batch, ...]:
+    """Return all batches of a folder, the oldest first."""
+    return tuple(read_batch(one.parent) for one in sorted(room.glob(f"*/{_ABOUT}")))
+
+
+def read_notes(folder: Path) -> dict[int, Note]:
+    """Return what the tasks of a batch noted, by number; those that never began are left out."""
+    found = {}
+    try:
+        entries = list(os.scandir(folder / STATES))
+    except FileNotFoundError:
+        return {}
+    for entry in entries:
+        stem = entry.name.removesuffix(".txt")
+        if stem.isdecimal():
+            found[int(stem)] = read_note(Path(entry.path).read_text(errors="replace"))
+    return found
+
+
+def read_note(text: str) -> Note:
+    r"""Return what a task noted, of its last attempt.
+
+    Examples
+    --------
+    >>> read_note("100 started 18.3 n2\n160 ended 7\n").code
+    7
+    """
+    note = Note()
+    for line in text.splitlines():
+        when, _, rest = line.partition(" ")
+        word, _, detail = rest.partition(" ")
+        if not when.isdecimal():
+            continue
+        if word == "started":
+            job, _, node = detail.partition(" ")
+            note = Note(note.attempts + 1, job, node, float(when))
+        elif word == "ended" and detail.strip().isdecimal():
+            note = replace(note, ended=float(when), code=int(detail))
+    return note
+
+
+@dataclass(slots=True)
+class Desk:
+    """Asks schedulers once for all batches.
+
+    Attributes
+    ----------
+    silent : dict of str to str
+        Why schedulers did not answer, by name.
+    """
+
+    silent: dict[str, str] = field(default_factory=dict)
+
+    def look(self, jobs: Iterable[tuple[str, str]]) -> dict[tuple[str, str, int], Sight]:
+        """Return what schedulers say of arrays (executor and id), by executor, id and number in the array."""
+        asked: dict[str, dict[str, None]] = {}
+        for executor, job in jobs:
+            asked.setdefault(executor, {})[job] = None
+        found: dict[tuple[str, str, int], Sight] = {}
+        for name, ids in asked.items():
+            try:
+                sights = find_scheduler(name).look(tuple(ids))
+            except ToolError as error:
+                self.silent[name] = str(error)
+                continue
+            found |= {(name, job, index): sight for (job, index), sight in sights.items()}
+        return found
+
+
+def stand(room: Path, batches: Sequence[Batch], desk: Desk) -> tuple[Standing, ...]:
+    """Return where each task stands, by the last batch that it was part of, in the order in which they were named.
+
+    A scheduler is asked about batches only of which not all tasks have said how they ended.
+    """
+    notes = {batch.id: read_notes(room / batch.id) for batch in batches}
+    last = {(batch.level, name): (batch, number) for batch in batches for number, name in enumerate(batch.names, 1)}
+    places = {
+        key: _find_job(batch, number, notes[batch.id].get(number, Note())) for key, (batch, number) in last.items()
+    }
+    open_ = {
+        (batch.request.executor, places[key][0])
+        for key, (batch, number) in last.items()
+        if places[key] is not None and _is_open(notes[batch.id].get(number, Note()))
+    }
+    sights = desk.look(open_)
+    found = []
+    for key, (batch, number) in last.items():
+        executor, place = batch.request.executor, places[key]
+        sight = sights.get((executor, *place)) if place is not None else None
+        note = notes[batch.id].get(number, Note())
+        known = executor not in desk.silent
+        found.append(judge(key[1], batch, number, note, sight, room / batch.id, asked=known))
+    return tuple(found)
+
+
+def _is_open(note: Note) -> bool:
+    """Return whether a scheduler may know more of a task than it has noted: it goes on, was killed or told to end."""
+    return note.code is None or note.code > 128
+
+
+def _find_job(batch: Batch, number: int, note: Note) -> tuple[str, int] | None:
+    """Return the id of the array that a task is in, and its number in that.
+
+    A task that began says so itself: a person may have submitted the script by hand.
+    """
+    job, _, index = note.job.rpartition(".")
+    if job and index.isdecimal():
+        return job, int(index)
+    fitting = [(job, offset) for job, offset in batch.jobs if offset < number]
+    if not fitting:
+        return None
+    job, offset = max(fitting, key=lambda one: one[1])
+    return job, number - offset
+
+
+def judge(
+    name: str, batch: Batch, number: int, note: Note, sight: Sight | None, folder: Path, *, asked: bool = True
+) -> Standing:
+    """Return where a task stands, from what it noted and from what the scheduler says.
+
+    Parameters
+    ----------
+    name : str
+        Of the task.
+    batch : Batch
+        Its batch.
+    number : int
+        Its number in that.
+    note : Note
+        What it noted.
+    sight : Sight or None
+        What the scheduler says, None where it says nothing.
+    folder : Path
+        Of the batch.
+    asked : bool
+        Whether the scheduler answered at all.
+    """
+    phase, cause, said = _weigh(batch, note, sight, asked=asked)
+    seconds = note.ended - note.began if note.ended and note.began else (sight.seconds if sight else 0.0)
+    if phase is Phase.RUNNING and note.began:
+        seconds = max(0.0, time.time() - note.began)
+    log = folder / LOGS / f"{note.job}.log" if note.job else None
+    return Standing(
+        name, batch, number, phase, cause, said, note.node or (sight.node if sight else ""), seconds,
+        sight.peak_gb if sight else 0.0, note.attempts, log if log and log.is_file() else None,
+    )  # fmt: skip
+
+
+def _weigh(batch: Batch, note: Note, sight: Sight | None, *, asked: bool) -> tuple[Phase, Cause, str]:
+    if sight is not None and sight.phase is Phase.PENDING:
+        again = f"attempt {note.attempts + 1}" if note.attempts else ""
+        return Phase.PENDING, Cause.NONE, ", ".join(filter(None, (again, sight.said)))
+    if note.code == 0:
+        return Phase.DONE, Cause.NONE, ""
+    if sight is not None and sight.cause is Cause.BLOCKED:
+        return Phase.FAILED, Cause.BLOCKED, f"it will never begin: {sight.said}"
+    if note.code is not None:
+        return Phase.FAILED, *_explain_code(batch, note.code, sight)
+    if sight is not None and sight.phase is Phase.DONE:
+        return Phase.DONE, Cause.NONE, ""
+    if sight is not None and sight.phase is Phase.FAILED:
+        return Phase.FAILED, *_explain_sight(batch, sight)
+    if sight is not None:
+        return Phase.RUNNING, Cause.NONE, ""
+    return _guess(batch, note, asked=asked)
+
+
+def _guess(batch: Batch, note: Note, *, asked: bool) -> tuple[Phase, Cause, str]:
+    """Return where a task stands of which the scheduler says nothing."""
+    began = bool(note.attempts)
+    if not asked:
+        return (Phase.RUNNING if began else Phase.PENDING), Cause.NONE, "the scheduler does not answer"
+    if not batch.jobs:
+        return Phase.FAILED, Cause.VANISHED, "it was never submitted: the submission was interrupted"
+    if time.time() - max(batch.submitted, note.began) < FRESH:
+        return (Phase.RUNNING if began else Phase.PENDING), Cause.NONE, "the scheduler does not know of it yet"
+    if batch.cancelled:
+        return Phase.FAILED, Cause.CANCELLED, "it was cancelled"
+    if began:
+        return Phase.FAILED, Cause.VANISHED, "it began and ended without a word: killed, or its node was lost"
+    return Phase.FAILED, Cause.VANISHED, "it never began, and the scheduler knows nothing of it"
+
+
+def _explain_code(batch: Batch, code: int, sight: Sight | None) -> tuple[Cause, str]:
+    """Return why a task ended that could say how."""
+    told = sight is not None and sight.phase is Phase.FAILED and sight.cause not in (Cause.ERROR, Cause.NONE)
+    if told and sight is not None and sight.cause is not Cause.KILLED:
+        return _explain_sight(batch, sight)
+    if code == SETUP_FAILED and batch.request.setup:
+        return Cause.ERROR, "the lines of --setup failed on the node, or there was no room on its scratch disk"
+    if code == 137:
+        return Cause.MEMORY, "it was killed: most often because it needed more memory than it was given"
+    if code in _TOLD:
+        cancelled = (Cause.CANCELLED, "it was cancelled") if batch.cancelled else None
+        return cancelled or (Cause.KILLED, "it was told to end, by a person or the scheduler")
+    if code > 128:
+        return Cause.KILLED, f"signal {code - 128} ended it"
+    return Cause.ERROR, f"exit code {code}"
+
+
+def _explain_sight(batch: Batch, sight: Sight) -> tuple[Cause, str]:
+    """Return why a task ended that could not say so itself."""
+    request, took = batch.request, f" after {sight.seconds / 60:.0f} min" if sight.seconds >= 60 else ""
+    match sight.cause:
+        case Cause.TIME:
+            limit = f" of {request.minutes} min" if request.minutes else ""
+            return Cause.TIME, f"the time limit{limit} ran out{took}; retry with --time"
+        case Cause.MEMORY:
+            limit = f" of {request.memory_gb:g} GB" if request.memory_gb else ""
+            return Cause.MEMORY, f"it needed more memory than the limit{limit}; retry with --mem"
+        case Cause.NODE:
+            return Cause.NODE, f"its node failed ({sight.said}){took}; retry"
+        case Cause.CANCELLED:
+            return Cause.CANCELLED, f"it was cancelled ({sight.said}){took}"
+        case Cause.KILLED if batch.cancelled:
+            return Cause.CANCELLED, "it was cancelled"
+        case Cause.KILLED:
+            return Cause.MEMORY, f"it was killed{took}: most often because it needed more memory; retry with --mem"
+        case _:
+            return Cause.ERROR, f"the scheduler says {sight.said}{took}"
+
+
+def read_end(log: Path | None, lines: int = 5) -> tuple[str, ...]:
+    """Return the last lines of a log that say something; it may be large."""
+    if log is None:
+        return ()
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, log.stat().st_size - END_BYTES))
+            text = stream.read().decode(errors="replace")
+    except OSError:
+        return ()
+    return tuple([line.rstrip() for line in text.splitlines() if line.strip()][-lines:])

@@ -1,0 +1,137 @@
+"""The script of an array: readable, kept, and to be submitted by hand as well.
+
+Each task notes in ``states/NUMBER.txt`` when it began, where, and how it ended: what became of it can be told without
+the scheduler, and after it has forgotten.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from bidsflow.executors.base import Dialect, Request
+
+SCRIPT, TASKS, STATES, LOGS = "run.sh", "tasks.txt", "states", "logs"
+#: Exit code where the lines of `Request.setup` fail (sysexits.h, EX_UNAVAILABLE).
+SETUP_FAILED = 69
+#: Word of a command that stands for the folder of intermediate files.
+WORK = "{work}"
+
+
+def write_script(
+    folder: Path, name: str, command: Sequence[str], request: Request, dialect: Dialect, made_by: str
+) -> str:
+    """Return the script of an array.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it will lie, beside the list of tasks.
+    name : str
+        Of the array, for people.
+    command : sequence of str
+        Common to all tasks; each adds its words. `WORK` stands for the folder on the scratch disk.
+    request : Request
+        For its set-up and scratch disk.
+    dialect : Dialect
+        How the scheduler speaks.
+    made_by : str
+        Program and version, for a comment.
+    """
+    scratch = _scratch(request.scratch) if request.scratch else ""
+    words = [f'"$work"{shlex.quote(word.removeprefix(WORK)) if word != WORK else ""}'
+             if word.startswith(WORK) and scratch else shlex.quote(word) for word in command]  # fmt: skip
+    setup = "".join(f"{line} || finish {SETUP_FAILED}\n" for line in request.setup)
+    return _TEMPLATE.format(
+        header="\n".join(dialect.header),
+        made_by=made_by,
+        name=name,
+        here=shlex.quote(str(folder)),
+        submit=dialect.submit,
+        script=SCRIPT,
+        tasks=TASKS,
+        states=STATES,
+        job=dialect.job,
+        index=dialect.index,
+        node=dialect.node,
+        scratch=scratch,
+        setup=setup,
+        command=" \\\n  ".join(words),
+    )
+
+
+def _scratch(where: str) -> str:
+    """Return the lines that make a folder of the task's own on the disk of the node; a trap removes it."""
+    return f"mkdir -p {_expand(where)} && work=$(mktemp -d {_expand(where)}/bidsflow-XXXXXX) || finish {SETUP_FAILED}\n"
+
+
+def _expand(text: str) -> str:
+    r"""Return a word of shell in which variables are replaced, and nothing else is.
+
+    Examples
+    --------
+    >>> print(_expand("$TMPDIR/a b"), _expand("/scratch/`id`"))
+    "$TMPDIR/a b" "/scratch/\`id\`"
+    """
+    return '"' + re.sub(r'(["`\\]|\$\()', lambda found: "\\" + found[1], text) + '"'
+
+
+def format_tasks(tasks: Sequence[Sequence[str]]) -> str:
+    """Return the list of tasks: in each line the words, quoted for the shell, that one adds to the command.
+
+    Raises
+    ------
+    ValueError
+        If a word holds a line break.
+    """
+    lines = [shlex.join(words) for words in tasks]
+    if any("\n" in line for line in lines):
+        raise ValueError("a word holds a line break")
+    return "".join(f"{line}\n" for line in lines)
+
+
+_TEMPLATE = """\
+#!/bin/bash
+{header}
+# {name}. Written by {made_by}; it may be read, changed, and submitted by hand:
+#   cd {here} && {submit} {script}
+# Line N of {tasks} is what task N adds to the command; {states}/N.txt says what became of it.
+set -u
+here={here}
+index={index}
+case $index in
+  ''|*[!0-9]*) echo "this is a task of an array: submit it with {submit} (see above)" >&2; exit 2 ;;
+esac
+number=$(( index + ${{1:-0}} ))
+task=$(sed -n "${{number}}p" "$here/{tasks}")
+if [ -z "$task" ]; then echo "{tasks} has no line $number" >&2; exit 2; fi
+
+work= child= code=0
+note() {{ printf '%s %s\\n' "$(date +%s)" "$*" >> "$here/{states}/$number.txt"; }}
+finish() {{ code=$1; exit "$code"; }}
+clean_up() {{
+  if [ -n "$work" ]; then rm -rf "$work"; fi
+  note ended "$code"
+}}
+pass_on() {{
+  note signal "$1"
+  if [ -n "$child" ]; then kill -TERM "$child" 2>/dev/null; else finish 143; fi
+}}
+trap clean_up EXIT
+trap 'pass_on TERM' TERM
+trap 'pass_on INT' INT
+trap 'pass_on USR2' USR2
+
+note started "{job}.$index" "{node}"
+{scratch}{setup}eval "set -- $task"
+{command} \\
+  "$@" &
+child=$!
+wait "$child"; code=$?
+while [ "$code" -gt 128 ] && kill -0 "$child" 2>/dev/null; do  # a signal ends wait, and not yet the command
+  wait "$child"; code=$?
+done
+exit "$code"
+"""

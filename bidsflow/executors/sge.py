@@ -1,0 +1,179 @@
+"""Grid Engine (SGE, Son of Grid Engine, UGE): `qsub` submits, `qstat` says what waits and runs, `qacct` what ended.
+
+Source: the manual pages of Son of Grid Engine 8.1.9; the tests hold what a real cluster printed.
+"""
+
+from __future__ import annotations
+
+import getpass
+import math
+import re
+import shlex
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from bidsflow.errors import ToolError
+from bidsflow.executors.ask import ask, demand
+from bidsflow.executors.base import Cause, Dialect, Phase, Request, Sight
+
+#: ``failed`` of qacct for a task that ran into a limit of its queue (accounting(5), sge_diagnostics(1)).
+_LIMIT = 37
+#: ``failed`` of those that a signal has ended.
+_SIGNALLED = 100
+#: ``failed`` of those whose node was rebooted or lost (7: before the prolog, 19: no exit status, 21: not recognized).
+_NODE = frozenset((7, 19, 21, 24))
+_UNITS = {"": 1e-9, "K": 1.024e-6, "M": 1.048576e-3, "G": 1.073741824, "T": 1.099511627776e3}
+_SIZE = re.compile(r"([\d.]+)\s*([KMGT]?)B?s?", re.IGNORECASE)
+
+
+class Sge:
+    """A cluster whose batch system is Grid Engine."""
+
+    def __init__(self) -> None:
+        self._longest: int | None = None
+
+    @property
+    def longest_array(self) -> int:
+        """The most tasks that one array may have (``max_aj_tasks``)."""
+        if self._longest is None:
+            found = re.search(r"max_aj_tasks\s+(\d+)", ask("qconf", "-sconf").out)
+            self._longest = int(found[1]) if found and int(found[1]) else 75000
+        return self._longest
+
+    def speak(self, name: str, request: Request) -> Dialect:
+        r"""Return how scripts for Grid Engine begin; memory is asked for per processor, as it is counted there.
+
+        Examples
+        --------
+        >>> print(*Sge().speak("qc", Request(cpus=2, memory_gb=8, minutes=90)).header, sep="\n")
+        #$ -N qc
+        #$ -S /bin/bash
+        #$ -cwd
+        #$ -j y
+        #$ -o logs/$JOB_ID.$TASK_ID.log
+        #$ -notify
+        #$ -r y
+        #$ -pe smp 2
+        #$ -l h_vmem=4000M
+        #$ -l h_rt=5400
+        """
+        # SIGUSR2 comes before SIGKILL; a task whose node is lost is run again.
+        lines = [f"-N {name}", "-S /bin/bash", "-cwd", "-j y", "-o logs/$JOB_ID.$TASK_ID.log", "-notify", "-r y"]
+        if request.cpus > 1:
+            lines.append(f"-pe {request.parallel_environment} {request.cpus}")
+        if request.memory_gb and request.memory_resource:
+            lines.append(f"-l {request.memory_resource}={math.ceil(1000 * request.memory_gb / request.cpus)}M")
+        lines += [f"-l h_rt={60 * request.minutes}"] if request.minutes else []
+        lines += [f"-q {request.partition}"] if request.partition else []
+        lines += [f"-P {request.account}"] if request.account else []
+        header = tuple(f"#$ {line}" for line in (*lines, *request.extra))
+        return Dialect(header, "qsub", "${JOB_ID-}", "${SGE_TASK_ID-}", "${HOSTNAME-}")
+
+    def submit(
+        self, folder: Path, script: str, count: int, request: Request, *, offset: int = 0, after: Sequence[str] = ()
+    ) -> str:
+        """Submit an array; see `base.Scheduler`."""
+        words = ["qsub", "-terse", "-t", f"1-{count}"]
+        words += ["-tc", str(request.array_limit)] if request.array_limit else []
+        words += ["-hold_jid", ",".join(after)] if after else []
+        said = demand(*words, script, str(offset), folder=folder)
+        found = re.search(r"^(\d+)", said.strip().splitlines()[-1] if said.strip() else "")
+        if found is None:
+            raise ToolError("qsub", f"it did not say under which number: {shlex.quote(said.strip())}")
+        return found[1]
+
+    def look(self, jobs: Sequence[str]) -> dict[tuple[str, int], Sight]:
+        """Return what is known of the tasks of arrays; see `base.Scheduler`."""
+        found = dict(read_queue(demand("qstat", "-xml", "-u", getpass.getuser())))
+        ended: dict[tuple[str, int], Sight] = {}
+        for job in jobs:
+            past = ask("qacct", "-j", job)  # fails for an array of which no task has ended, and without accounting
+            if past.code == 0:
+                ended |= read_accounts(past.out)
+        return {**ended, **{key: one for key, one in found.items() if key[0] in set(jobs)}}
+
+    def find(self, name: str) -> str:
+        """Return the id of the newest array of a name; see `base.Scheduler`."""
+        ids = [one.findtext("JB_job_number", "") for one in _list_entries(ask("qstat", "-xml").out)
+               if one.findtext("JB_name") == name]  # fmt: skip
+        ids += re.findall(r"^jobnumber\s+(\d+)", ask("qacct", "-j", name).out, re.MULTILINE)
+        return max((one for one in ids if one.isdecimal()), key=int, default="")
+
+    def cancel(self, jobs: Sequence[str]) -> None:
+        """Cancel arrays; see `base.Scheduler`."""
+        demand("qdel", *jobs)
+
+
+def _list_entries(text: str) -> Iterator[ET.Element]:
+    try:
+        return ET.fromstring(text).iter("job_list")
+    except ET.ParseError as error:
+        raise ToolError("qstat", f"its answer cannot be read ({error})") from error
+
+
+def read_queue(text: str) -> Iterable[tuple[tuple[str, int], Sight]]:
+    """Yield what ``qstat -xml`` says of tasks."""
+    for one in _list_entries(text):
+        state = one.findtext("state", "")
+        node = one.findtext("queue_name", "").rpartition("@")[2]
+        phase, cause = Phase.PENDING, Cause.NONE
+        if "E" in state:
+            phase, cause = Phase.FAILED, Cause.BLOCKED
+        elif "q" not in state:
+            phase = Phase.RUNNING
+        for index in read_ranges(one.findtext("tasks", "1")):
+            yield (one.findtext("JB_job_number", ""), index), Sight(phase, cause, state, node)
+
+
+def read_ranges(text: str) -> list[int]:
+    """Return the numbers in ranges of tasks.
+
+    Examples
+    --------
+    >>> read_ranges("3-7:2,9")
+    [3, 5, 7, 9]
+    """
+    numbers: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d+)(?:-(\d+)(?::(\d+))?)?", part.strip())
+        if match:
+            first = int(match[1])
+            numbers += range(first, int(match[2] or first) + 1, int(match[3] or 1))
+    return numbers
+
+
+def read_accounts(text: str) -> dict[tuple[str, int], Sight]:
+    """Return what ``qacct -j`` says of tasks; of a task that ran more than once, the last."""
+    found = {}
+    for block in re.split(r"^=+$", text, flags=re.MULTILINE):
+        fields = dict(re.findall(r"^(\w+)\s+(.*?)\s*$", block, re.MULTILINE))
+        if "jobnumber" in fields:
+            index = fields.get("taskid", "1")
+            found[fields["jobnumber"], int(index) if index.isdecimal() else 1] = _read_end(fields)
+    return found
+
+
+def _read_end(fields: Mapping[str, str]) -> Sight:
+    failed = int((re.match(r"\d+", fields.get("failed", "0")) or ["0"])[0])
+    code = int((re.match(r"\d+", fields.get("exit_status", "0")) or ["0"])[0])
+    seconds = float((re.match(r"[\d.]+", fields.get("ru_wallclock", "0")) or ["0"])[0])
+    peak, asked = _read_size(fields.get("maxvmem", "")), fields.get("category", "")
+    limit = re.search(r"\bh_rt=(\d+)", asked)
+    memory = re.search(r"\b(?:h_vmem|s_vmem|h_rss)=([\d.]+[KMGT]?)", asked, re.IGNORECASE)
+    phase, cause = (Phase.DONE, Cause.NONE) if not failed and not code else (Phase.FAILED, Cause.ERROR)
+    if failed == _LIMIT or (failed and limit and seconds >= float(limit[1])):
+        cause = Cause.TIME
+    elif failed in _NODE:
+        cause = Cause.NODE
+    elif failed == _SIGNALLED or code == 128 + 9:
+        most = _read_size(memory[1]) * int(fields.get("slots", "1")) if memory else 0.0
+        cause = Cause.MEMORY if most and peak > 0.95 * most else Cause.KILLED
+    said = f"failed {failed}, exit_status {code}"
+    return Sight(phase, cause, said, fields.get("hostname", ""), seconds, peak)
+
+
+def _read_size(text: str) -> float:
+    """Return gigabytes: ``5.309MB``, ``4000M``."""
+    match = _SIZE.match(text)
+    return float(match[1]) * _UNITS[match[2].upper()] if match else 0.0
