@@ -10,14 +10,12 @@ The memory lies in the user's cache folder, never in the dataset.
 
 from __future__ import annotations
 
-import os
-from array import array
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from bidsflow.validate.issues import Head, Issue, IssueTable, Severity, TableWriter
-from bidsflow.validate.store import find_folder, keep_newest, read_data, write_data
+from bidsflow.validate.issues import Issue, TableWriter
+from bidsflow.validate.outcome import read_heads, write_heads
+from bidsflow.validate.store import is_settled, keep_newest, read_data, write_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,11 +24,6 @@ if TYPE_CHECKING:
     from bidsflow.validate.check import Verdict
     from bidsflow.validate.context.walk import File, Folder
 
-#: A file that changed less than this before it was read may change again without a sign of it (the clock of a file
-#: system ticks every few milliseconds, that of some every two seconds).
-_TICK_NS: Final = 100_000_000
-_COARSE_TICK_NS: Final = 2_000_000_000
-_SECOND_NS: Final = 1_000_000_000
 #: Files that are kept for one dataset: two for each way of validating it that was used last.
 _KEPT: Final = 6
 
@@ -81,7 +74,7 @@ class Memory:
 
     def open_table(self) -> TableWriter:
         """Return what notes are read and made with: the numbers of what is said are those of the memory."""
-        return TableWriter(_read_heads(self.heads))
+        return TableWriter(read_heads(self.heads))
 
     def recall(self, tree: Folder, files: Iterable[File]) -> list[Note | None]:
         """Return what was noted of some files and still holds, in their order."""
@@ -124,12 +117,6 @@ def _number(issues: list[Issue], location: str, table: TableWriter) -> list[Any]
     ]
 
 
-def find_place(root: str, key: str) -> Path:
-    """Return the file for what is remembered of a dataset under a key (schema, options, what all files share)."""
-    where = blake2b(os.path.realpath(root).encode(errors="surrogateescape"), digest_size=8).hexdigest()
-    return find_folder() / where / f"{key}.bin"
-
-
 def load_memory(place: Path) -> Memory:
     """Return what is remembered; nothing where there is no file, or one that is damaged."""
     data = read_data(place)
@@ -157,37 +144,8 @@ def save_memory(
     stamps = {file.path: (file.size, file.mtime, file.ctime) for file in tree.walk() if is_settled(file.ctime, started)}
     kept = {file.path: tuple(note[:-1]) for file, note in notes if file.path in stamps and note.lasting}
     digests = {folder.path: folder.digest for folder in _walk_folders(tree)}
-    write_data(place, (stamps, digests, kept, _write_heads(table.heads)))
+    write_data(place, (stamps, digests, kept, write_heads(table.heads)))
     keep_newest(place.parent, _KEPT)
-
-
-def load_outcome(place: Path, digest: bytes) -> tuple[IssueTable, Any] | None:
-    """Return the issues of a dataset as a whole, and what was kept with them, if nothing has changed in it."""
-    data = read_data(place)
-    if data is None or data[0] != digest:
-        return None
-    _, heads, paths, kinds, places, rest = data
-    return IssueTable(_read_heads(heads), paths, array("L", kinds), array("L", places)), rest
-
-
-def save_outcome(place: Path, digest: bytes, issues: IssueTable, rest: Any) -> None:
-    """Remember the issues of a dataset as a whole."""
-    heads, paths = _write_heads(issues.heads), list(issues.paths)
-    write_data(place, (digest, heads, paths, issues.kinds.tobytes(), issues.places.tobytes(), rest))
-
-
-def is_settled(changed: int, started: int) -> bool:
-    """Return whether a change after a moment would show in the time (``ctime``) that a file has of its last one."""
-    return changed < started - (_TICK_NS if changed % _SECOND_NS else _COARSE_TICK_NS)
-
-
-def _read_heads(heads: Iterable[tuple[Any, ...]]) -> list[Head]:
-    return [Head(code, Severity(severity), *rest) for code, severity, *rest in heads]
-
-
-def _write_heads(heads: Iterable[Head]) -> list[tuple[Any, ...]]:
-    """Return heads as `marshal` writes them, which knows no enumerations."""
-    return [(head.code, head.severity.value, *head[2:]) for head in heads]
 
 
 def _walk_folders(folder: Folder) -> Iterable[Folder]:

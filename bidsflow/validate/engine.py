@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from bidsflow import __version__
@@ -19,6 +18,7 @@ from bidsflow.validate.compile.schema import Schema, load_schema, name_schema
 from bidsflow.validate.context.context import Dataset, Facts
 from bidsflow.validate.context.load import Loader
 from bidsflow.validate.context.walk import File, Folder, read_tree
+from bidsflow.validate.digests import name_value
 from bidsflow.validate.issues import Issue, Severity, TableWriter
 from bidsflow.validate.meanings import find_meanings
 from bidsflow.validate.readers.ignore import OPAQUE, IgnoreRules
@@ -28,6 +28,7 @@ from bidsflow.validate.readers.tsv import load_tsv
 from bidsflow.validate.report import Outcome
 from bidsflow.validate.rules import hed
 from bidsflow.validate.rules.dataset import check_citation_file, check_scope, find_unused_sidecars, find_unused_stimuli
+from bidsflow.validate.store import find_place
 from bidsflow.validate.summary import sum_up
 from bidsflow.validate.survey import IGNORE_FILE, LEFT_OUT
 
@@ -87,7 +88,7 @@ class Study:
         options, facts = self.options, self.dataset.facts
         shared = (facts["dataset_description"], facts["datatypes"], self.ignored)
         asked = (options.compat, options.max_rows, options.ignore_nifti_headers)
-        return _hash((__version__, hed.find_version(), self.schema.digest, asked, shared))
+        return name_value((__version__, hed.find_version(), self.schema.digest, asked, shared))
 
     def wants(self, path: str) -> bool:
         """Return whether a file is to be checked; with subjects, those at the root are, too."""
@@ -152,7 +153,7 @@ def check_study(study: Study, progress: Progress | None = None) -> Outcome:
     """Return what is wrong with a dataset; the datasets within are left out."""
     dataset, tree = study.dataset, study.tree
     files = [file for file in walk_files(dataset, tree) if study.wants(file.path)]
-    place = cache.find_place(study.root, study.key)
+    place = find_place(study.root, study.key)
     memory = cache.load_memory(place) if study.options.cache else cache.Memory()
     table = memory.open_table()
     notes = memory.recall(tree, files)
@@ -328,8 +329,3 @@ def _read_ignored(tree: Folder, options: Options) -> list[str]:
     except FileFault:
         return []
     return lines if options.compat else [line.removesuffix("\r") for line in lines]
-
-
-def _hash(value: Any) -> str:
-    """Return a short name for a value."""
-    return blake2b(repr(value).encode(errors="backslashreplace"), digest_size=10).hexdigest()

@@ -6,7 +6,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
-from typing import NamedTuple, overload
+from typing import Final, NamedTuple, overload
 
 
 class Severity(StrEnum):
@@ -76,6 +76,25 @@ class Head(NamedTuple):
     line: int
 
 
+class Overview(NamedTuple):
+    """What a short report shows of a table.
+
+    Attributes
+    ----------
+    counts : dict of int to int
+        How often each of the heads occurs, in the order of the first.
+    leads : list of tuple of int
+        Head and path of the first issues of each code, subcode and severity: as many as are at `N_LEADS` places.
+    """
+
+    counts: dict[int, int]
+    leads: list[tuple[int, int]]
+
+
+#: Places of a group that an overview holds: the examples of a short report, and one to know that there are more.
+N_LEADS: Final = 3
+
+
 class IssueTable(Sequence[Issue]):
     """Issues that are made when they are looked at.
 
@@ -90,15 +109,25 @@ class IssueTable(Sequence[Issue]):
         Where they are.
     kinds, places : array of int
         Of each issue: which of the heads, and which of the paths.
+    overview : Overview, optional
+        As the attribute; made when it is asked for.
     """
 
-    __slots__ = ("heads", "kinds", "paths", "places")
+    __slots__ = ("_overview", "heads", "kinds", "paths", "places")
 
-    def __init__(self, heads: Sequence[Head], paths: Sequence[str], kinds: array[int], places: array[int]) -> None:
+    def __init__(
+        self,
+        heads: Sequence[Head],
+        paths: Sequence[str],
+        kinds: array[int],
+        places: array[int],
+        overview: Overview | None = None,
+    ) -> None:
         self.heads = heads
         self.paths = paths
         self.kinds = kinds
         self.places = places
+        self._overview = overview
 
     def __len__(self) -> int:
         return len(self.kinds)
@@ -110,11 +139,10 @@ class IssueTable(Sequence[Issue]):
     def __getitem__(self, index: int | slice) -> Issue | IssueTable:
         if isinstance(index, slice):
             return IssueTable(self.heads, self.paths, self.kinds[index], self.places[index])
-        return _make(self.heads[self.kinds[index]], self.paths[self.places[index]])
+        return self.make(self.kinds[index], self.places[index])
 
     def __iter__(self) -> Iterator[Issue]:
-        heads = map(self.heads.__getitem__, self.kinds)
-        return map(_make, heads, map(self.paths.__getitem__, self.places))
+        return map(self.make, self.kinds, self.places)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence) or isinstance(other, str):
@@ -127,80 +155,102 @@ class IssueTable(Sequence[Issue]):
     def __repr__(self) -> str:
         return repr(tuple(self))
 
+    def make(self, kind: int, place: int) -> Issue:
+        """Return an issue by the numbers of its head and of its path."""
+        code, severity, subcode, message, rule, affects, line = self.heads[kind]
+        return tuple.__new__(Issue, (code, severity, self.paths[place], subcode, message, rule, affects, line))
+
+    @property
+    def overview(self) -> Overview:
+        """What a short report shows."""
+        if self._overview is None:
+            self._overview = self._look_over()
+        return self._overview
+
+    def _look_over(self) -> Overview:
+        counts = dict(Counter(self.kinds))
+        groups = self._group_heads(counts)
+        seen: list[set[str]] = [set() for _ in counts]
+        leads = []
+        for kind, place in zip(self.kinds, self.places, strict=True):
+            known = seen[groups[kind]]
+            if len(known) < N_LEADS:
+                leads.append((kind, place))
+                known.add(self.make(kind, place).place)
+        return Overview(counts, leads)
+
+    def _group_heads(self, kinds: Iterable[int]) -> dict[int, int]:
+        """Return for each of the heads the number of its group, in the order of the first of each."""
+        numbers: dict[tuple[str, str, Severity], int] = {}
+        named = ((kind, self.heads[kind]) for kind in kinds)
+        return {
+            kind: numbers.setdefault((head.code, head.subcode, head.severity), len(numbers)) for kind, head in named
+        }
+
     def count_severity(self, severity: Severity) -> int:
         """Return how many issues are of a severity."""
-        return sum(number for kind, number in Counter(self.kinds).items() if self.heads[kind].severity is severity)
+        return sum(number for kind, number in self.overview.counts.items() if self.heads[kind].severity is severity)
 
     def list_heads(self) -> list[Head]:
         """Return what the issues say, each once, in the order of the first."""
-        return [self.heads[kind] for kind in dict.fromkeys(self.kinds)]
+        return [self.heads[kind] for kind in self.overview.counts]
 
     def select(self, keep: Callable[[Head], bool]) -> IssueTable:
         """Return the issues of which what they say is wanted."""
-        wanted = [keep(head) for head in self.heads]
-        if all(wanted[kind] for kind in set(self.kinds)):
+        wanted = {kind for kind in self.overview.counts if keep(self.heads[kind])}
+        if len(wanted) == len(self.overview.counts):
             return self
-        pairs = [pair for pair in zip(self.kinds, self.places, strict=True) if wanted[pair[0]]]
-        return IssueTable(
-            self.heads, self.paths, array("L", (kind for kind, _ in pairs)), array("L", (place for _, place in pairs))
-        )
+        kinds, places = array("I"), array("I")
+        if wanted:
+            for kind, place in zip(self.kinds, self.places, strict=True):
+                if kind in wanted:
+                    kinds.append(kind)
+                    places.append(place)
+        return IssueTable(self.heads, self.paths, kinds, places)
 
-    def outline(self, most: int) -> list[Outline]:
-        """Return the issues as `split` does, but of each group the first `most` only."""
-        counts = Counter(self.kinds)
-        numbers: dict[tuple[str, str, Severity], int] = {}
-        firsts: list[list[Issue]] = []
-        totals: list[int] = []
-        group_of: dict[int, int] = {}
-        for kind, count in counts.items():  # in the order of the first of each
-            head = self.heads[kind]
-            group = group_of[kind] = numbers.setdefault((head.code, head.subcode, head.severity), len(numbers))
-            if group == len(totals):
-                firsts.append([])
-                totals.append(0)
-            totals[group] += count
-        lacking = sum(min(total, most) for total in totals)
-        for kind, place in zip(self.kinds, self.places, strict=True):
-            known = firsts[group_of[kind]]
-            if len(known) < most:
-                known.append(_make(self.heads[kind], self.paths[place]))
-                lacking -= 1
-                if not lacking:
-                    break
-        return [Outline(known, total) for known, total in zip(firsts, totals, strict=True)]
+    def outline(self) -> list[Outline]:
+        """Return the issues as `split` does, but of each group the first few only."""
+        counts, leads = self.overview
+        groups = self._group_heads(counts)
+        firsts: list[list[Issue]] = [[] for _ in set(groups.values())]
+        for kind, place in leads:
+            firsts[groups[kind]].append(self.make(kind, place))
+        outlines = [Outline(first, 0, []) for first in firsts]
+        for kind, count in counts.items():
+            outlines[groups[kind]].number += count
+            outlines[groups[kind]].messages.append(self.heads[kind].message)
+        return outlines
 
     def split(self) -> list[IssueTable]:
         """Return the issues by code, subcode and severity, in the order of the first of each."""
-        numbers: dict[tuple[str, str, Severity], int] = {}
-        group_of = {}
-        for kind in dict.fromkeys(self.kinds):
-            head = self.heads[kind]
-            group_of[kind] = numbers.setdefault((head.code, head.subcode, head.severity), len(numbers))
-        kinds = [array("L") for _ in numbers]
-        places = [array("L") for _ in numbers]
+        groups = self._group_heads(self.overview.counts)
+        tables = [IssueTable(self.heads, self.paths, array("I"), array("I")) for _ in set(groups.values())]
         for kind, place in zip(self.kinds, self.places, strict=True):
-            group = group_of[kind]
-            kinds[group].append(kind)
-            places[group].append(place)
-        return [IssueTable(self.heads, self.paths, *pair) for pair in zip(kinds, places, strict=True)]
+            table = tables[groups[kind]]
+            table.kinds.append(kind)
+            table.places.append(place)
+        return tables
 
 
 class Outline(Sequence[Issue]):
-    """The first of many issues, with how many there are: all that a short report shows.
+    """The first of many issues, with how many there are, and what they say.
 
     Parameters
     ----------
-    firsts : list of Issue
+    firsts : sequence of Issue
         In their order; what it holds.
     number : int
         How many there are: its length.
+    messages : list of str
+        What any of them says.
     """
 
-    __slots__ = ("firsts", "number")
+    __slots__ = ("firsts", "messages", "number")
 
-    def __init__(self, firsts: list[Issue], number: int) -> None:
+    def __init__(self, firsts: Sequence[Issue], number: int, messages: list[str]) -> None:
         self.firsts = firsts
         self.number = number
+        self.messages = messages
 
     def __len__(self) -> int:
         return self.number
@@ -208,8 +258,8 @@ class Outline(Sequence[Issue]):
     @overload
     def __getitem__(self, index: int) -> Issue: ...
     @overload
-    def __getitem__(self, index: slice) -> list[Issue]: ...
-    def __getitem__(self, index: int | slice) -> Issue | list[Issue]:
+    def __getitem__(self, index: slice) -> Sequence[Issue]: ...
+    def __getitem__(self, index: int | slice) -> Issue | Sequence[Issue]:
         return self.firsts[index]
 
     def __iter__(self) -> Iterator[Issue]:
@@ -228,8 +278,8 @@ class TableWriter:
     def __init__(self, heads: Iterable[Head] = ()) -> None:
         self.heads: dict[Head, int] = {head: number for number, head in enumerate(heads)}
         self.paths: dict[str, int] = {}
-        self.kinds = array("L")
-        self.places = array("L")
+        self.kinds = array("I")
+        self.places = array("I")
 
     def number(self, head: Head) -> int:
         """Return the number of what is said."""
@@ -248,8 +298,3 @@ class TableWriter:
     def finish(self) -> IssueTable:
         """Return the table."""
         return IssueTable(list(self.heads), list(self.paths), self.kinds, self.places)
-
-
-def _make(head: Head, location: str) -> Issue:
-    code, severity, subcode, message, rule, affects, line = head
-    return tuple.__new__(Issue, (code, severity, location, subcode, message, rule, affects, line))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from bidsflow.validate.issues import Head, Issue, IssueTable, Outline, Severity
+
+_Members = TypeVar("_Members", bound=Sequence[Issue])
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,21 +273,27 @@ def group_issues(issues: Iterable[Issue]) -> list[Sequence[Issue]]:
     return _rank(groups)
 
 
-def _rank(groups: Iterable[Sequence[Issue]]) -> list[Sequence[Issue]]:
+def _rank(groups: Iterable[_Members]) -> list[_Members]:
     return sorted(groups, key=lambda group: (group[0].severity, group[0].code, -len(group), group[0].subcode))
 
 
-def outline_issues(report: Report, most: int) -> list[Sequence[Issue]]:
-    """Return groups as `group_issues`, of each no more than the first `most`; their lengths are those of the whole."""
+def outline_issues(report: Report) -> list[Outline]:
+    """Return groups as `group_issues`, of each only the first few issues; their lengths are those of the whole."""
     if report.derivatives or not isinstance(report.issues, IssueTable):
-        return group_issues(report)
-    return _rank(report.issues.outline(most))
+        return [outline_group(group) for group in group_issues(report)]
+    return _rank(report.issues.outline())
 
 
-def join_groups(groups: Sequence[Sequence[Issue]]) -> Sequence[Issue]:
-    """Return the issues of some groups that `group_issues` gave, one after another."""
+def outline_group(issues: Sequence[Issue]) -> Outline:
+    """Return issues of one code as an outline that holds all of them."""
+    return Outline(issues, len(issues), [head.message for head in list_heads(issues)])
+
+
+def join_outlines(groups: Sequence[Outline]) -> Outline:
+    """Return the issues of some groups, one after another."""
     issues = [issue for group in groups for issue in group]
-    return Outline(issues, sum(map(len, groups)))
+    messages = [message for group in groups for message in group.messages]
+    return Outline(issues, sum(map(len, groups)), messages)
 
 
 def list_heads(issues: Sequence[Issue]) -> Sequence[Head | Issue]:

@@ -6,20 +6,31 @@ import contextlib
 import marshal
 import os
 import sys
-import tempfile
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
+from bidsflow.validate.digests import make_hash, name_bytes
+
 #: Raise with every change of what is written anywhere in this room.
-_FORM: Final = "2"
+_FORM: Final = "3"
 _SUM_BYTES: Final = 16
+#: A file that changed less than this before it was read may change again without a sign of it (the clock of a file
+#: system ticks every few milliseconds, that of some every two seconds).
+_TICK_NS: Final = 100_000_000
+_COARSE_TICK_NS: Final = 2_000_000_000
+_SECOND_NS: Final = 1_000_000_000
 
 
 def find_folder() -> Path:
     """Return the folder for what validation remembers: the user's cache (XDG Base Directory Specification)."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     return base / "bidsflow" / "validate"
+
+
+def find_place(root: str, key: str) -> Path:
+    """Return the file for what is remembered of a dataset under a key (schema, options, what all files share)."""
+    where = name_bytes(os.path.realpath(root).encode(errors="surrogateescape"), 8)
+    return find_folder() / where / f"{key}.bin"
 
 
 def read_data(place: Path) -> Any:
@@ -34,6 +45,8 @@ def read_data(place: Path) -> Any:
 
 def write_data(place: Path, data: Any) -> None:
     """Write what `marshal` takes, readable by its owner only; do without where the folder cannot be written."""
+    import tempfile
+
     body = marshal.dumps(data)
     try:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -55,7 +68,14 @@ def keep_newest(folder: Path, count: int) -> None:
             old.unlink(missing_ok=True)
 
 
+def is_settled(changed: int, started: int) -> bool:
+    """Return whether a change after a moment would show in the time (``ctime``) that a file has of its last one."""
+    return changed < started - (_TICK_NS if changed % _SECOND_NS else _COARSE_TICK_NS)
+
+
 def _sum(body: bytes) -> bytes:
     """Return a checksum that tells our form and Python's version, too."""
     key = f"{_FORM} {sys.implementation.cache_tag}".encode()
-    return blake2b(body, digest_size=_SUM_BYTES, key=key).digest()
+    checksum = make_hash(_SUM_BYTES, key=key)
+    checksum.update(body)
+    return checksum.digest()

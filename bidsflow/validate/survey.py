@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import marshal
 import os
-from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
+
+from bidsflow.validate.digests import make_hash
 
 #: Folders of the root that are never looked into; the datasets in the last are validated on request.
 LEFT_OUT: Final = frozenset({"sourcedata", "code", "derivatives"})
@@ -22,7 +24,7 @@ def survey(root: str) -> tuple[bytes, int]:
     Returns
     -------
     digest : bytes
-        Of all names, sizes, times and links.
+        Of all names, sizes, times and links, however `root` is written.
     newest : int
         The last change of any file, in nanoseconds since 1970.
 
@@ -31,40 +33,41 @@ def survey(root: str) -> tuple[bytes, int]:
     OSError
         If `root` itself cannot be listed.
     """
-    seen, newest = blake2b(digest_size=16), 0
+    seen, newest = make_hash(), 0
     entered: set[str] = set()  # where links to folders lead: each is entered once, whatever circles they make
     waiting = [root]
     while waiting:
         disk = waiting.pop()
-        lines, below = [disk], []
-        for entry in _list(disk, root):
-            name = entry.name
+        entries, reason = _list(disk, root)
+        files: list[tuple[Any, ...]] = []
+        below: list[str] = []
+        for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                below.append(entry.path)
+                below.append(entry.name)
                 continue
-            linked = entry.is_symlink()
+            real = os.path.realpath(entry.path) if entry.is_symlink() else ""
             try:
                 found = entry.stat()
-                if linked and entry.is_dir():
-                    real = os.path.realpath(entry.path)
-                    if real not in entered:
-                        entered.add(real)
-                        below.append(entry.path)
+                if real and real not in entered and entry.is_dir():
+                    entered.add(real)
+                    below.append(entry.name)
             except OSError as error:
-                lines.append(f"{name}!{error.errno}")
+                files.append((entry.name, real, error.errno))
                 continue
-            newest = max(newest, found.st_ctime_ns)
-            kind = os.path.realpath(entry.path) if linked else found.st_mode >> 12
-            lines.append(f"{name}:{kind}:{found.st_size}:{found.st_mtime_ns}:{found.st_ctime_ns}")
-        lines.sort()
+            changed = found.st_ctime_ns
+            if changed > newest:  # noqa: PLR1730 -- `max` takes as long as all that follows
+                newest = changed
+            files.append((entry.name, real, found.st_mode, found.st_size, found.st_mtime_ns, changed))
+        files.sort()
         below.sort()
-        waiting += below
-        seen.update("\n".join([*lines, *below]).encode(errors="surrogateescape"))
+        waiting += [f"{disk}/{name}" for name in below]
+        # of the forms of marshal, the second gives the same bytes for equal values, whoever else holds them
+        seen.update(marshal.dumps((reason, files, below), 2))
     return seen.digest(), newest
 
 
-def _list(disk: str, root: str) -> list[os.DirEntry[str]]:
-    """Return what is in a folder and counts; nothing if it cannot be listed."""
+def _list(disk: str, root: str) -> tuple[list[os.DirEntry[str]], int]:
+    """Return what is in a folder and counts; nothing if it cannot be listed, and the number of the error."""
     try:
         with os.scandir(disk) as listing:
             if disk == root:
@@ -72,9 +75,9 @@ def _list(disk: str, root: str) -> list[os.DirEntry[str]]:
                     entry
                     for entry in listing
                     if entry.name not in LEFT_OUT and (entry.name[0] != "." or entry.name == IGNORE_FILE)
-                ]
-            return [entry for entry in listing if entry.name[0] != "."]
-    except OSError:
+                ], 0
+            return [entry for entry in listing if entry.name[0] != "."], 0
+    except OSError as error:
         if disk == root:
             raise
-        return []
+        return [], error.errno or -1

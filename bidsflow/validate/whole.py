@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import astuple
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from bidsflow import __version__
-from bidsflow.validate import cache
 from bidsflow.validate.compile.schema import digest_schema, name_schema
+from bidsflow.validate.digests import name_value
+from bidsflow.validate.outcome import load_outcome, save_outcome
 from bidsflow.validate.report import Outcome, Summary
 from bidsflow.validate.rules.hed import find_version
+from bidsflow.validate.store import find_place, is_settled
 from bidsflow.validate.survey import survey
 
 if TYPE_CHECKING:
@@ -49,17 +50,17 @@ def validate(root: str, options: Options, only: tuple[str, ...] | None, progress
     """
     if not options.cache or only is not None or options.subjects:
         return _look(root, options, only, progress)
-    place = cache.find_place(root, f"whole-{_name(options)}")
+    place = find_place(root, f"whole-{_name(options)}")
     started = time.time_ns()
     digest, newest = survey(root)
-    known = cache.load_outcome(place, digest)
+    known = load_outcome(place, digest)
     if known is not None:
         issues, (summary, *rest) = known
         return Outcome(issues, Summary(*summary), *rest)
     outcome = _look(root, options, None, progress)
-    if cache.is_settled(newest, started):
+    if is_settled(newest, started):
         rest = [astuple(outcome.summary), outcome.bids_version, dict(outcome.meanings), outcome.notes]
-        cache.save_outcome(place, digest, outcome.issues, rest)
+        save_outcome(place, digest, outcome.issues, rest)
     return outcome
 
 
@@ -76,4 +77,4 @@ def _name(options: Options) -> str:
         __version__, find_version(), digest_schema(name_schema(options)), options.compat, options.nested,
         options.max_rows, options.ignore_nifti_headers, options.dataset_types, options.blacklist_modalities,
     )  # fmt: skip
-    return blake2b(repr(asked).encode(errors="backslashreplace"), digest_size=10).hexdigest()
+    return name_value(asked)

@@ -159,3 +159,21 @@ def test_nothing_is_written_into_the_dataset(tmp_path: Path) -> None:
 def test_without_cache_nothing_is_kept(tmp_path: Path) -> None:
     run(make("mri", tmp_path / "ds"), cache=False)
     assert not [path for path in find_folder().rglob("*.bin") if not path.name.startswith("rules-")]
+
+
+def test_root_may_be_written_otherwise(tmp_path: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    run(make("mri", tmp_path / "ds"))
+    reads.clear()
+    monkeypatch.chdir(tmp_path)
+    run("ds")
+    assert reads == []
+
+
+@pytest.mark.skipif(not os.geteuid(), reason="root may read everything")
+def test_empty_folder_that_may_be_read_again_is_seen(tmp_path: Path) -> None:
+    folder = make("mri", tmp_path / "ds") / "sub-01" / "beh"
+    folder.mkdir(mode=0)
+    time.sleep(REST)
+    assert "FILE_READ" in {issue.code for issue in run(tmp_path / "ds")}
+    folder.chmod(0o700)
+    assert "FILE_READ" not in {issue.code for issue in run(tmp_path / "ds")}

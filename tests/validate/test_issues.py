@@ -7,6 +7,7 @@ import pickle
 import pytest
 
 from bidsflow.validate import Issue, Report, Severity
+from bidsflow.validate.issues import N_LEADS, TableWriter
 from bidsflow.validate.report import match_location
 
 KEY = [
@@ -88,3 +89,15 @@ def test_filter_sees_derivatives_from_the_root() -> None:
 def test_location_is_a_pattern_as_in_gitignore(pattern: str, fits: bool) -> None:
     # asked of the reference validator, version 3.0.2
     assert match_location(pattern)("sub-01/anat/sub-01_T1w.json") is fits
+
+
+def test_table_sums_up_what_it_holds() -> None:
+    table = TableWriter()
+    table.extend([*KEY, BAD, *(KEY[0]._replace(message=text, line=n) for n, text in enumerate("abcab"))])
+    issues = table.finish()
+    outlines, groups = issues.outline(), issues.split()
+    assert [len(one) for one in outlines] == [len(one) for one in groups] == [10, 1]
+    assert [list(one) for one in outlines] == [KEY[:N_LEADS], [BAD]]
+    assert outlines[0].messages == ["TE.", *"abcab"]
+    assert issues.select(lambda head: head.severity is Severity.ERROR) == [BAD]
+    assert issues.count_severity(Severity.WARNING) == 10

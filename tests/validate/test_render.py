@@ -8,6 +8,7 @@ import tracemalloc
 import pytest
 
 from bidsflow.validate import Issue, Report, Severity
+from bidsflow.validate.issues import TableWriter
 from bidsflow.validate.render.json import iter_json, render_json
 from bidsflow.validate.render.text import render_text
 from bidsflow.validate.report import Summary
@@ -145,3 +146,12 @@ def test_json_of_many_issues_is_made_piece_by_piece() -> None:
     tracemalloc.stop()
     assert n_chars > 2_000_000
     assert peak < n_chars / 10
+
+
+def test_json_of_a_table_is_that_of_its_issues() -> None:
+    odd = ("", "CITATION.cff", 'a",\\"location":"/x"', "sub-\udcff.tsv", "x")
+    issues = [Issue("FILE_READ", Severity.ERROR, place, place, place) for place in odd]
+    issues += [Issue("MULTIPLE_INHERITABLE_FILES", Severity.ERROR, place, affects=("b",)) for place in odd]
+    table = TableWriter()
+    table.extend(issues * 200)
+    assert render_json(Report("ds", table.finish())) == render_json(Report("ds", tuple(issues * 200)))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import json
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bidsflow.errors import SchemaError
+from bidsflow.validate.digests import name_bytes
 
 if TYPE_CHECKING:
     from bidsflow.validate.options import Options
@@ -48,7 +46,7 @@ def name_schema(options: Options) -> str | None:
 @cache
 def digest_schema(wanted: str | None = None) -> str:
     """Return what tells a schema apart from others, named as for `load_schema`, without understanding it."""
-    return hashlib.sha256(_read(wanted)).hexdigest()[:16]
+    return name_bytes(_read(wanted))
 
 
 @cache
@@ -69,6 +67,8 @@ def load_schema(wanted: str | None = None) -> Schema:
     SchemaError
         If there is no such version or file, or if the file holds no schema.
     """
+    import json
+
     content = _read(wanted)
     try:
         data = json.loads(content)
@@ -76,15 +76,19 @@ def load_schema(wanted: str | None = None) -> Schema:
         raise SchemaError(str(wanted), f"it is no JSON ({error})") from error
     if not isinstance(data, dict) or not {"rules", "objects", "meta"} <= data.keys():
         raise SchemaError(str(wanted), "it has no rules, objects and meta; give the schema.json of a BIDS release")
-    return Schema(data, hashlib.sha256(content).hexdigest()[:16])
+    return Schema(data, name_bytes(content))
 
 
 def _read(wanted: str | None) -> bytes:
     """Return the bytes of a schema."""
     if wanted == REFERENCE_VERSION:
+        import gzip
+
         return gzip.decompress((_CARRIED / f"{REFERENCE_VERSION}.json.gz").read_bytes())
     if wanted is None:
         return _find_installed().read_bytes()
+    import json
+
     path = Path(wanted)
     if path.is_file():
         return path.read_bytes()

@@ -6,11 +6,11 @@ import errno
 import os
 import re
 import stat
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bidsflow.validate.context.names import Parts, split_name
+from bidsflow.validate.digests import make_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,9 +168,9 @@ class Folder:
         """Tells whether the folder, or one above, holds files of other names."""
         if self._digest is None:
             above = self.parent.digest if self.parent else b""
-            self._digest = blake2b(
-                above + "/".join(self.files).encode(errors="surrogateescape"), digest_size=8
-            ).digest()
+            names = make_hash(8)
+            names.update(above + "/".join(self.files).encode(errors="surrogateescape"))
+            self._digest = names.digest()
         return self._digest
 
     def forget(self) -> None:

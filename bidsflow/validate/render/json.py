@@ -22,17 +22,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
+from bidsflow.validate.issues import Head, Issue, IssueTable
+from bidsflow.validate.report import list_heads
+
 if TYPE_CHECKING:
-    from bidsflow.validate.issues import Issue
     from bidsflow.validate.report import Report, Summary
 
 _CITATION: Final = "CITATION.cff"
 _CITATION_CODES: Final = frozenset({"CITATION_CFF_VALIDATION_ERROR", "FILE_READ"})
 _ONE_AFFECTED: Final = "MULTIPLE_INHERITABLE_FILES"
+
+#: Issues that are written at once.
+_AT_ONCE: Final = 500
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+#: Locations that are written otherwise than most.
+_ODD_PLACES: Final = frozenset({"", _CITATION})
 
 #: Bytes of a file name that are no UTF-8 (PEP 383): JSON can only hold them escaped.
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -54,8 +62,11 @@ def render_json(report: Report, *, indent: int | None = None) -> str:
 def iter_json(report: Report) -> Iterator[str]:
     """Give a report as pieces of JSON text, so that a report of any size needs little memory."""
     yield '{"issues":{"issues":['
-    for number, issue in enumerate(_list_issues(report)):
-        yield f"{',' if number else ''}{_dump(_to_issue(issue))}"
+    comma = ""
+    for piece in chain(_write_issues(report.issues), _write_issues(report.ignored)):
+        yield comma
+        yield piece
+        comma = ","
     yield f'],"codeMessages":{_dump(_to_messages(report))}}},"summary":{_dump(_to_summary(report.summary))}'
     if report.derivatives:
         yield ',"derivativesSummary":{'
@@ -64,6 +75,32 @@ def iter_json(report: Report) -> Iterator[str]:
             yield from iter_json(one)
         yield "}"
     yield "}"
+
+
+def _write_issues(issues: Sequence[Issue]) -> Iterator[str]:
+    """Give issues as JSON text without brackets, some hundred at once."""
+    if not isinstance(issues, IssueTable):
+        yield from (_dump(_to_issue(issue)) for issue in issues)
+        return
+    before, after = zip(*(_write_around(head) for head in issues.heads), strict=True) if issues.heads else ((), ())
+    where = [_dump(f"/{path}") if path not in _ODD_PLACES else "" for path in issues.paths]
+    for start in range(0, len(issues), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        yield ",".join([
+            f"{before[kind]}{where[place]}{after[kind]}"
+            if before[kind] and where[place]
+            else _dump(_to_issue(issues.make(kind, place)))
+            for kind, place in zip(issues.kinds[part], issues.places[part], strict=True)
+        ])  # fmt: skip
+
+
+def _write_around(head: Head) -> tuple[str, str]:
+    """Return what stands before and after the location; nothing if that is not all that depends on it."""
+    if head.affects:
+        return "", ""
+    text = _dump(_to_issue(Issue(head[0], head[1], "x", *head[2:])))
+    before, key, after = text.partition(',"location":')  # a quote within a text has a backslash before it
+    return before + key, after.removeprefix('"/x"')
 
 
 def to_document(report: Report) -> dict[str, Any]:
@@ -86,7 +123,7 @@ def _list_issues(report: Report) -> Iterable[Issue]:
 
 def _to_messages(report: Report) -> dict[str, str]:
     """Return the meanings of the codes that occur, in the order in which they do."""
-    codes = dict.fromkeys(issue.code for issue in _list_issues(report))
+    codes = dict.fromkeys(one.code for one in chain(list_heads(report.issues), report.ignored))
     return {code: report.meanings.get(code, "") for code in codes}
 
 
@@ -143,6 +180,5 @@ def _to_key(folder: str) -> str:
 
 
 def _dump(value: Any, indent: int | None = None) -> str:
-    separators = (",", ":") if indent is None else (",", ": ")
-    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
+    text = _COMPACT.encode(value) if indent is None else json.dumps(value, ensure_ascii=False, indent=indent)
     return text if text.isascii() else _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Final
 
@@ -18,12 +18,12 @@ from bidsflow.validate.render.advice import (
     to_plain,
     to_printable,
 )
-from bidsflow.validate.report import group_issues, join_groups, outline_issues
+from bidsflow.validate.report import group_issues, join_outlines, outline_group, outline_issues
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from bidsflow.validate.issues import Issue
+    from bidsflow.validate.issues import Issue, Outline
     from bidsflow.validate.report import Report
 
 _STYLES: Final = {Severity.ERROR: "bold red", Severity.WARNING: "yellow"}
@@ -33,7 +33,6 @@ _MOST_SUBCODES: Final = 6
 _MOST_LISTED: Final = 40
 _INDENT: Final = " " * 9  # below the count, right of the severity
 _MOST_SAID: Final = 240  # characters of a text that is not ours
-_LOOKED_AT: Final = 200  # issues of a group, to see whether their messages differ
 
 
 def render_text(report: Report, *, width: int = 100, verbose: bool = False) -> Text:
@@ -65,7 +64,7 @@ def iter_text(report: Report, *, width: int = 100, verbose: bool = False) -> Ite
 
 def _compose(report: Report, width: int, *, verbose: bool) -> Iterator[tuple[str, str]]:
     """Give pieces of text, each with its style."""
-    groups = group_issues(report) if verbose else outline_issues(report, _LOOKED_AT)
+    groups = [outline_group(group) for group in group_issues(report)] if verbose else outline_issues(report)
     shown = [_Shown(list(same), verbose=verbose) for _, same in groupby(groups, key=_get_code)]
     digits = max((len(str(len(group))) for one in shown for group in one.groups), default=1)
     meanings = report.all_meanings
@@ -87,7 +86,7 @@ def _compose(report: Report, width: int, *, verbose: bool) -> Iterator[tuple[str
     yield f"{verdict(report)}\n", "bold green" if report.ok else "bold red"
 
 
-def _get_code(group: Sequence[Issue]) -> tuple[str, str]:
+def _get_code(group: Outline) -> tuple[str, str]:
     return group[0].severity, group[0].code
 
 
@@ -96,20 +95,20 @@ class _Shown:
 
     Parameters
     ----------
-    subgroups : list of sequence of Issue
+    subgroups : list of Outline
         By subcode.
     verbose : bool
         Never gather.
     """
 
-    def __init__(self, subgroups: list[Sequence[Issue]], *, verbose: bool) -> None:
+    def __init__(self, subgroups: list[Outline], *, verbose: bool) -> None:
         self.subgroups = subgroups
         self.severity = subgroups[0][0].severity
         self.code = subgroups[0][0].code
         self.gathered = len(subgroups) > _MOST_SUBCODES and not verbose
-        self.groups = [join_groups(subgroups)] if self.gathered else subgroups
+        self.groups = [join_outlines(subgroups)] if self.gathered else subgroups
 
-    def name(self, group: Sequence[Issue]) -> str:
+    def name(self, group: Outline) -> str:
         if self.gathered:
             return f"{self.code} ({len(self.subgroups)} {'columns' if self.code.startswith('TSV_') else 'keys'})"
         return f"{self.code} ({group[0].subcode})" if group[0].subcode else self.code
@@ -130,9 +129,7 @@ class _Shown:
         """Give the lines that say what the code means, what was seen, and what to do."""
         plain, fix = to_plain(meaning), get_fix(self.code)
         parts = [get_sentence(plain) if fix else shorten(plain, _MOST_SAID)]
-        seen = {tell_seen(issue.message) for group in self.subgroups for issue in group[:_LOOKED_AT]} - {""}
-        if len(seen) == 1:
-            parts.append(shorten(seen.pop(), _MOST_SAID))
+        parts.append(shorten(_tell_same(message for group in self.subgroups for message in group.messages), _MOST_SAID))
         if len(self.subgroups) == 1 and (field := tell_field(self.subgroups[0][0].message)):
             parts.append(f"{self.subgroups[0][0].subcode}: {shorten(get_sentence(field), _MOST_SAID)}")
         yield from _wrap(" ".join(end_sentence(part) for part in parts if part), width)
@@ -156,9 +153,20 @@ def verdict(report: Report) -> str:
     return f"{'not valid' if errors else 'valid'}: {counts}{silenced} in {_count(report.n_all_files, 'file')}"
 
 
-def _show_places(group: Sequence[Issue], room: int, *, verbose: bool) -> Iterator[str]:
+def _tell_same(messages: Iterable[str]) -> str:
+    """Return what was seen everywhere; nothing if that differs."""
+    seen = ""
+    for message in dict.fromkeys(messages):
+        other = tell_seen(message)
+        if seen and other and other != seen:
+            return ""
+        seen = seen or other
+    return seen
+
+
+def _show_places(group: Outline, room: int, *, verbose: bool) -> Iterator[str]:
     """Give the first places of a group: on the line itself if there is room for them, else below it."""
-    differ = len({issue.message for issue in group[:_LOOKED_AT]}) > 1
+    differ = len(set(group.messages)) > 1
     firsts: dict[str, Issue] = {}
     for issue in group:
         if issue.place:
