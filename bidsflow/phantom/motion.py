@@ -89,17 +89,41 @@ def make_pose(seed: int, *parts: object) -> Pose:
     return Pose(*shift, *turn)
 
 
-def make_motion(count: int, seed: int, *parts: object) -> tuple[Pose, ...]:
-    """Return the motion within a run relative to its first volume: a slow drift and one jerk.
+def make_motion(count: int, interval: float, seed: int, *parts: object) -> tuple[Pose, ...]:
+    """Return the motion within a run relative to its first volume: drift, breathing and a few nods.
 
-    The first pose is the identity; in all the head moves about 2 mm and 1 degree.
+    The first pose is the identity. A person moves by the second: between two volumes 0.1 to 0.2 mm in the mean at a
+    repetition time of 2 s, however many volumes there are.
+
+    Parameters
+    ----------
+    count : int
+        Of volumes.
+    interval : float
+        Seconds from one volume to the next.
+    seed, *parts : int, object
+        Of the random stream.
+
+    Notes
+    -----
+    What moves is a nod: turns about x, shifts to the front and to the top, both in jumps and with the breath, which is
+    there even in those who lie still (Frew et al. 2022, doi:10.1371/journal.pone.0265112). Real motion with the breath
+    is below a tenth of a millimetre (Power et al. 2019, doi:10.1016/j.neuroimage.2019.116041), 12 to 20 times in a
+    minute. Drift takes minutes, by the sagging of cushions and muscles. Jumps are rare, up to a millimetre, and seldom
+    end where they began.
     """
     rng = make_rng(seed, "motion", *parts)
-    time = np.linspace(0, 1, max(count, 2))[:count, None]
-    end = rng.uniform(0.4, 1.0, size=6) * rng.choice([-1, 1], size=6)
-    wave = np.sin(2 * np.pi * time * rng.uniform(0.5, 2, size=6)) * rng.uniform(0.1, 0.3, size=6)
-    jerk = (time > rng.uniform(0.4, 0.7)) * rng.uniform(0.2, 0.6, size=6) * rng.choice([-1, 1], size=6)
-    scale = np.array([1.2, 1.2, 1.2, 0.01, 0.01, 0.01])
-    path = (time * end + wave + jerk) * scale
+    time = np.arange(count)[:, None] * interval
+    nod = np.array([0.1, 0.7, 1.0, 1.0, 0.2, 0.2])  # what part each parameter has
+    angles = rng.uniform(size=(2, 6)), rng.uniform(120, 400, size=(2, 6))
+    waves = [np.sin(2 * np.pi * (time / period + phase)) for phase, period in zip(*angles, strict=True)]
+    path = sum(wave * rng.uniform(0.08, 0.25, size=6) for wave in waves)
+    path = path + nod * rng.uniform(0.02, 0.05) * np.sin(2 * np.pi * (time * rng.uniform(0.20, 0.33) + rng.uniform()))
+    start = rng.uniform(10, 30)  # short runs have a jump, too
+    while start < time[-1, 0]:
+        jump = nod * rng.uniform(0.1, 0.5, size=6) * rng.choice([-1, 1])
+        path = path + jump * np.clip((time - start) / rng.uniform(0.5, 2), 0, 1)
+        start += rng.exponential(90)
+    path[:, 3:] /= 50  # a turn by which the surface of a head, 50 mm away, moves so many millimetres
     path = (path - path[:1]).round(5)
     return tuple(Pose(*row) for row in path.tolist())

@@ -67,7 +67,8 @@ class Scene:
         """Return the motion of each volume relative to the first, in the scanner."""
         if not series.moves:
             return (Pose(),) * series.volumes
-        return make_motion(series.volumes, self.seed, self.label, series.key, series.number)
+        interval = series.sequence.contrast.tr_ms / 1000
+        return make_motion(series.volumes, interval, self.seed, self.label, series.key, series.number)
 
 
 def render_series(scene: Scene, series: Series) -> Iterator[Volume]:

@@ -18,7 +18,7 @@ from bidsflow.phantom.field import compute_field, compute_shift, undistort_point
 from bidsflow.phantom.grid import make_axial, make_coronal, make_sagittal
 from bidsflow.phantom.header import format_number
 from bidsflow.phantom.motion import Pose, make_motion, make_pose, move_points
-from bidsflow.phantom.protocol import KEYS, SIZES, make_sessions, order_slices, select_keys
+from bidsflow.phantom.protocol import KEYS, SIZES, Series, make_sessions, order_slices, select_keys
 from bidsflow.phantom.render import Scene, render_series
 from bidsflow.phantom.signal import Contrast, add_noise, attenuate, compute_response, compute_signal, recover_in_train
 
@@ -49,13 +49,27 @@ def test_pose_after_a_motion_is_one_after_the_other(values: tuple[float, ...]) -
     np.testing.assert_allclose(pose.then(motion).matrix, motion.matrix @ pose.matrix, atol=1e-6)
 
 
+def measure_steps(motion: tuple[Pose, ...]) -> np.ndarray:
+    """Return the framewise displacement (Power et al. 2012), millimetres."""
+    steps = np.abs(np.diff([pose.values for pose in motion], axis=0))
+    return np.asarray(steps[:, :3].sum(axis=1) + 50 * steps[:, 3:].sum(axis=1))
+
+
 def test_motion_begins_at_rest_and_goes_on() -> None:
-    motion = make_motion(30, 0, "x")
+    motion = make_motion(30, 2.0, 0, "x")
     values = np.array([p.values for p in motion])
     assert not values[0].any()
-    assert 0.5 < np.abs(values[:, :3]).max() < 4
-    assert np.abs(values[:, 3:]).max() < 0.03
-    assert make_motion(30, 0, "x") == motion != make_motion(30, 1, "x")
+    assert 0.1 < np.abs(values[:, :3]).max() < 4
+    assert 0.001 < np.abs(values[:, 3:]).max() < 0.03
+    assert make_motion(30, 2.0, 0, "x") == motion != make_motion(30, 2.0, 1, "x")
+
+
+@pytest.mark.parametrize("count", [20, 80, 200])
+def test_motion_is_as_fast_in_long_runs_as_in_short_ones(count: int) -> None:
+    """As adults move who lie still, with a jump now and then."""
+    runs = [measure_steps(make_motion(count, 2.0, seed, "x")) for seed in range(20)]
+    assert 0.1 < np.median([run.mean() for run in runs]) < 0.25
+    assert np.mean([run.max() > 2 * np.median(run) for run in runs]) > 0.8
 
 
 @pytest.mark.parametrize(
@@ -187,21 +201,23 @@ def test_distortion_goes_with_the_head() -> None:
     np.testing.assert_allclose(density_there, density, atol=0.01)
 
 
+class Shaken(Scene):
+    """A scene whose head goes to the right, by half a millimetre a volume."""
+
+    def motion(self, series: Series) -> tuple[Pose, ...]:
+        return tuple(Pose(tx=0.5 * index, ry=0.001 * index) for index in range(series.volumes))
+
+
 @pytest.mark.parametrize("key", ["rest", "dwi"])
 def test_volumes_show_the_head_where_the_motion_says(key: str) -> None:
     session = make_sessions()[0]
     (series,) = (one for one in plan_session(session, SIZES["small"], [key]) if one.key == key)
-    count = series.volumes
-    series = replace(series, b_values=(0.0,) * count if key == "dwi" else ())
-    scene = Scene(make_head(0, "01"), Pose(), 0, "x")
-    volumes = [volume.pixels.astype(float) for volume in render_series(scene, series)]
-    motion = scene.motion(series)
-    far = max(range(count), key=lambda index: abs(motion[index].tx))
-    assert abs(motion[far].tx) > 0.3
-    weights = [volume.sum(axis=(0, 1)) for volume in (volumes[0], volumes[far])]
+    series = replace(series, volumes=5, b_values=(0.0,) * 5 if key == "dwi" else (), directions=series.directions[:5])
+    scene = Shaken(make_head(0, "01"), Pose(), 0, "x")
+    weights = [volume.pixels.sum(axis=(0, 1), dtype=float) for volume in render_series(scene, series)]
     left = [float((weight * np.arange(weight.size)).sum() / weight.sum()) for weight in weights]
     # Columns run to the left; turns about the other axes move what is above and below the isocentre a little.
-    assert (left[0] - left[1]) * series.grid.spacing[0] == pytest.approx(motion[far].tx, abs=0.35)
+    assert (left[0] - left[-1]) * series.grid.spacing[0] == pytest.approx(2.0, abs=0.2)
 
 
 def test_any_first_directions_are_spread() -> None:
