@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from bidsflow_pipelines.engines.images import save_volume
 from bidsflow_pipelines.engines.tissue import find_tissues, segment
-from scipy.ndimage import binary_dilation
+from scipy.ndimage import binary_dilation, binary_erosion
 
 from tests.pipelines.engines.build import BRAIN, T1W, dice, paint, part_of
 
@@ -30,6 +30,16 @@ def test_tissues_are_found_when_the_image_is_noisy(contrast: str) -> None:
     scores = [dice(found.labels == label, labels == label) for label in (1, 2, 3)]
     assert min(scores) > 0.9
     assert sum(found.probabilities)[labels > 0] == pytest.approx(1, abs=1e-4)
+
+
+def test_thin_fluid_is_found_where_noise_is_low() -> None:
+    """Voxels between grey and white matter are no fluid, though they are as far from both as fluid is wide."""
+    parts = [part_of(names, 2.0) for names in (("csf",), ("gray", "deep-gray"), WHITE)]
+    labels = np.where(part_of(BRAIN, 2.0) > 0.5, np.argmax(parts, axis=0) + 1, 0)
+    inner = binary_erosion(labels > 0, iterations=2)
+    found = find_tissues(paint(T1W, 2.0, noise=4.0).data, inner)
+    for label in (1, 2, 3):
+        assert dice(found.labels == label, inner & (labels == label)) > 0.85, label
 
 
 def test_fluid_mixed_with_bone_is_no_white_matter_in_t2w(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -322,7 +322,7 @@ def fwhm(image: Image, mask: Mask) -> Fwhm:
         In voxels, as MRIQC writes it: times the voxel size it is in millimetres. NaN along an axis with less than six
         pairs of neighbours, or whose neighbours do not correlate (or are equal).
     """
-    box = _bounding_box(mask)
+    box = bounding_box(mask)
     inside = np.asarray(mask, dtype=bool)[box]
     values = image[box].astype(np.float64)
     variance = float(values[inside].var(ddof=1)) if inside.sum() > 1 else 0.0
@@ -330,7 +330,7 @@ def fwhm(image: Image, mask: Mask) -> Fwhm:
     return Fwhm(x, y, z, avg=(x + y + z) / 3)
 
 
-def _bounding_box(mask: Mask) -> tuple[slice, ...]:
+def bounding_box(mask: Mask) -> tuple[slice, ...]:
     """Return the smallest box that holds the mask (the empty box for an empty mask)."""
     occupied = np.asarray(mask, dtype=bool)
     box = []

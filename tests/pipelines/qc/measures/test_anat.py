@@ -11,15 +11,19 @@ from bidsflow_pipelines.qc.measures.anat import (
     air_noise,
     cjv,
     cnr,
+    find_cores,
     harmonize,
     icvs,
     inu,
+    level,
     measure_anat,
     qi_1,
     qi_2,
     rpve,
+    snr_core,
     snrd,
     tpm_overlap,
+    unround,
     wm2max,
 )
 from bidsflow_pipelines.qc.measures.background import Background, find_background
@@ -98,6 +102,48 @@ def test_air_of_mostly_equal_values_has_its_standard_deviation() -> None:
 @pytest.mark.parametrize("air", [np.empty(0), np.zeros(9)])
 def test_snrd_without_air_is_nan(air: np.ndarray) -> None:
     assert math.isnan(snrd(1000, air_noise(air)))
+
+
+def test_snr_is_signal_over_noise_where_edges_are_soft_and_coils_uneven() -> None:
+    """Partial volume at the rim, one voxel of another tissue in fifty, and a field of 20 %."""
+    from scipy.ndimage import gaussian_filter
+
+    images = make_images()
+    signal = np.select([images.labels == 3, images.labels == 2, images.labels == 1], [2000.0, 1400.0, 600.0], 900.0)
+    strays = np.random.default_rng(1).random(SHAPE) < 0.02
+    signal = np.where(strays, 1700.0, gaussian_filter(signal, 0.4))
+    x, y, z = (np.indices(SHAPE) - 31.5) / 32
+    field = np.exp(0.1 * x - 0.2 * y**2 + 0.1 * z**3)
+    image = add_noise(signal * field, 20)
+    cores = find_cores(images.labels)
+    values = level(image, cores, ZOOMS)
+    for known, core, found in zip((600, 1400, 2000), cores, values, strict=True):
+        expected = known / 20 * field[core].mean()  # noise is even, signal is not
+        assert snr_core(found) == pytest.approx(expected, rel=0.1)
+
+
+def test_core_has_no_voxel_next_to_another_tissue_unless_too_few_are_left() -> None:
+    labels = np.zeros((12, 12, 12), dtype=int)
+    labels[1:11, 1:11, 1:11], labels[5:8, 5:8, 5:8], labels[2, 2, 2:4] = 2, 3, 1
+    csf, gm, wm = find_cores(labels)
+    assert csf.sum() == 2
+    assert wm.sum() == 27
+    assert not gm[4, 4:9, 5:8].any()  # faces and edges
+    assert gm[4, 4, 4]  # a corner
+
+
+def test_few_voxels_are_not_levelled() -> None:
+    images = make_images()
+    few = tuple(core & (np.indices(SHAPE)[0] == 31) for core in find_cores(images.labels))
+    values = level(images.original, few, ZOOMS)
+    for core, part in zip(few, values, strict=True):
+        np.testing.assert_array_equal(part, images.original[core])
+
+
+def test_unrounded_values_round_to_themselves() -> None:
+    whole = np.random.default_rng(0).integers(0, 20, 500).astype(float)
+    np.testing.assert_array_equal(np.rint(unround(whole) - 1e-9), whole)
+    assert np.unique(unround(whole)).size == 500
 
 
 def test_snrd_is_that_of_the_image_as_acquired() -> None:
@@ -214,6 +260,8 @@ def test_all_measures_of_a_head() -> None:
     assert sorted(found) == sorted(NAMES)
     assert [name for name, value in found.items() if math.isnan(value)] == []
     assert found["snrd_wm"] == pytest.approx(2000 / 20, rel=0.05)
+    assert found["snr_wm"] == pytest.approx(2000 / 20, rel=0.05)
+    assert found["snr_gm"] == pytest.approx(1400 / 20, rel=0.05)
     assert found["summary_wm_median"] == pytest.approx(1000, rel=0.01)
     assert found["summary_gm_median"] == pytest.approx(700, rel=0.01)
     assert found["qi_1"] == 0
