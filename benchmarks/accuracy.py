@@ -1,14 +1,15 @@
 """How far qc is off, where the truth is known: the phantom's answer key against what qc measures.
 
-    python benchmarks/accuracy.py [--sizes small medium] [--dialects classic enhanced] [--seeds 0] [--json]
+    python benchmarks/accuracy.py [--sizes small medium] [--dialects classic enhanced] [--seeds 0] [--json FILE]
+    python benchmarks/accuracy.py --from FILE ...        # the medians and ranges of what was measured
 
 For each size, dialect and seed a person is scanned twice, once moving (as the phantom does) and once lying still; both
 are converted and go through `bidsflow run qc`, with its own masks and tissues. Known are: displacement from the poses
 in the answer key; noise, which the phantom adds; tissues from the label map. tSNR of a still head is its signal over
-that noise, and so is `snrd` of tissues. Where a measure is defined by more than noise, what it defines is computed from
-the truth: tSNR of a moving head from the series moved back by the poses of the answer key (interpolation and partial
-volume vary in time, too); `sigma_cc`, the spread of the b=0 mean in the corpus callosum, and `snr`, signal over its
-spread in a tissue, from the phantom's own. A row is a measure: known, measured, and how far that is off in percent.
+that noise, and so are `snr` and `snrd` of tissues. Where a measure is defined by more than noise, what it defines is
+computed from the truth: tSNR of a moving head from the series moved back by the poses of the answer key (interpolation
+and partial volume vary in time, too); `sigma_cc`, the spread of the b=0 mean in the corpus callosum, from the
+phantom's own. A row is a measure: known, measured, and how far that is off in percent.
 """
 
 from __future__ import annotations
@@ -171,7 +172,7 @@ def compare_dwi(name: str, moving: Scan, still: Scan) -> Iterator[Row]:
 
 
 def compare_anat(name: str, scanned: Scan, suffix: str) -> Iterator[Row]:
-    """Yield the rows of an anatomical image: SNR from the noise of the air, contrast, and where tissues are."""
+    """Yield the rows of an anatomical image: signal over noise, contrast, and where tissues are."""
     image, found = scanned.image(suffix), scanned.measures(suffix)
     data, truth = np.asarray(image.dataobj, dtype=np.float32), sample_labels(scanned, image)
     names = [tissue.name for tissue in scanned.truth.tissues]
@@ -186,9 +187,10 @@ def compare_anat(name: str, scanned: Scan, suffix: str) -> Iterator[Row]:
         yield Row(name, suffix, f"Dice of {tissue}", 1.0, measure_overlap(found_labels == rank, true & brain))
         inner = binary_erosion(true, iterations=1)
         signal[tissue] = float(np.median(data[inner]))
-        yield Row(name, suffix, f"snrd_{tissue}", signal[tissue] / NOISE, found[f"snrd_{tissue}"])
-        own = data[true & brain]
-        yield Row(name, suffix, f"snr_{tissue}", float(np.median(own) / np.std(own)), found[f"snr_{tissue}"])
+        for measure in (f"snr_{tissue}", f"snrd_{tissue}"):
+            yield Row(name, suffix, measure, signal[tissue] / NOISE, found[measure])
+    for measure in ("snr_total", "snrd_total"):
+        yield Row(name, suffix, measure, float(np.mean(list(signal.values()))) / NOISE, found[measure])
     ratio = found["summary_gm_median"] / found["summary_wm_median"]
     yield Row(name, suffix, "median of gm / wm", signal["gm"] / signal["wm"], ratio)
 
@@ -211,27 +213,57 @@ def format_row(row: Row) -> str:
     return f"| {row.phantom} | {row.image} | {row.measure} | {row.known:.3f} | {measured} | {off} |"
 
 
+def summarize(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield a table in Markdown: how far each measure is off in percent, median and range of all phantoms of a size."""
+    sizes = sorted({row.phantom.split(",")[0] for row in rows}, reverse=True)
+    yield "| image | measure | " + " | ".join(sizes) + " |"
+    yield "|---|---|" + "--:|" * len(sizes)
+    for image, measure in dict.fromkeys((row.image, row.measure) for row in rows):
+        of_measure = [row for row in rows if (row.image, row.measure) == (image, measure)]
+        cells = (describe([row for row in of_measure if row.phantom.startswith(f"{size},")]) for size in sizes)
+        yield f"| {image} | {measure} | " + " | ".join(cells) + " |"
+
+
+def describe(rows: Sequence[Row]) -> str:
+    """Return the median and the range of what rows are off in percent; of what was measured, where the truth is 0."""
+    found = [row.off if row.known else row.measured for row in rows if row.measured is not None]
+    values = [value for value in found if value is not None]
+    missing = f", {len(rows) - len(values)} of {len(rows)} missing" if len(values) < len(rows) else ""
+    if not values:
+        return "missing"
+    style = "{:+.1f} ({:+.1f}...{:+.1f})" if rows[0].known else "{:.3f} ({:.3f}...{:.3f})"
+    return style.format(float(np.median(values)), min(values), max(values)) + missing
+
+
+def measure(sizes: Sequence[str], dialects: Sequence[str], seeds: Sequence[int]) -> Iterator[Row]:
+    """Yield all rows of all phantoms."""
+    for size in sizes:
+        for dialect in dialects:
+            for seed in seeds:
+                with tempfile.TemporaryDirectory() as folder:
+                    yield from compare(Path(folder), size, dialect, seed)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Compare and print."""
     parser = argparse.ArgumentParser(description="How far qc is off on phantoms.")
     parser.add_argument("--sizes", nargs="+", default=["small", "medium"])
     parser.add_argument("--dialects", nargs="+", default=["classic", "enhanced"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--json", type=Path, help="write the rows there, too")
+    parser.add_argument("--from", dest="files", nargs="+", type=Path, help="measure nothing, summarize these")
     chosen = parser.parse_args(arguments)
-    if not chosen.json:
+    if chosen.files:
+        rows = [Row(**row) for file in chosen.files for row in json.loads(file.read_text(encoding="utf-8"))]
+    else:
+        rows = []
         print("| phantom | image | measure | known | measured | off, % |\n|---|---|---|--:|--:|--:|")
-    rows = []
-    for size in chosen.sizes:
-        for dialect in chosen.dialects:
-            for seed in chosen.seeds:
-                with tempfile.TemporaryDirectory() as folder:
-                    for row in compare(Path(folder), size, dialect, seed):
-                        rows.append(row)
-                        if not chosen.json:
-                            print(format_row(row), flush=True)
-    if chosen.json:
-        print(json.dumps([asdict(row) | {"off": row.off} for row in rows], indent=1))
+        for row in measure(chosen.sizes, chosen.dialects, chosen.seeds):
+            rows.append(row)
+            print(format_row(row), flush=True)
+        if chosen.json:
+            chosen.json.write_text(json.dumps([asdict(row) for row in rows], indent=1), encoding="utf-8")
+    print("\n" + "\n".join(summarize(rows)))
 
 
 if __name__ == "__main__":
