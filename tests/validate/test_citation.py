@@ -102,3 +102,19 @@ def test_nothing_but_faults_is_raised_for_any_text(text: str) -> None:
         parse_yaml(text)
     except FileFault as fault:
         assert fault.code == "FILE_READ"  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        VALID.replace(": ", ":\t"), VALID.replace("  - ", "\t-\t"), VALID.replace("\n", "\t# note\n"),
+        VALID + "abstract: a\tb\n",
+    ],
+)  # fmt: skip
+def test_tabs_may_stand_between_words(tmp_path: Path, text: str) -> None:
+    assert check(tmp_path, text) == []
+
+
+def test_tab_before_a_word_is_no_yaml(tmp_path: Path) -> None:
+    with pytest.raises(FileFault):
+        check(tmp_path, VALID + "abstract:\n\tword\n")

@@ -33,9 +33,7 @@ SAMPLE = sorted(random.Random(1).sample(sorted(BY_NAME), 60))
 
 #: Where we differ on purpose, or for a reason that is not worth its cost (docs/validator.md lists them, too).
 KNOWN = {
-    "link_to_its_own_folder": "loops of links are not followed, which takes the reference minutes on a large dataset",
     "json_nested_deep": "values that are nested deeper than 200 levels are left out",
-    "citation_tab": "a tab after the colon of a key in YAML",
     "tsv_latin1_late": "whether the reference sees bytes far beyond the last row that it checks is a matter of chance",
 }
 

@@ -52,6 +52,15 @@ def test_link_to_a_folder_above_ends(tmp_path: Path) -> None:
     assert [file.path for file in tree.walk()] == ["/a/file"]
 
 
+def test_loops_of_links_are_followed_as_far_as_they_are_short(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "up").symlink_to("..")
+    assert [link.path for link in read_tree(str(tmp_path), loops=True).links] == []
+    assert len(read_tree(str(tmp_path), loops=True).folders["a"].folders["up"].folders["a"].folders) == 1
+    (tmp_path / "a" / "too").symlink_to("..")  # 2 to the power of 40 ways
+    assert read_tree(str(tmp_path), loops=True).folders["a"].folders
+
+
 def test_link_to_another_folder_is_followed(tmp_path: Path) -> None:
     (tmp_path / "ds").mkdir()
     (tmp_path / "elsewhere").mkdir()

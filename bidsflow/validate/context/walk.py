@@ -6,6 +6,8 @@ import errno
 import os
 import re
 import stat
+from collections import deque
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 _ANNEX_KEY = re.compile(r"[A-Z0-9_]+(?:-[a-zA-Z]\d+)*?-s(\d+)(?:-[a-zA-Z]\d+)*--.+")
 #: Folders may be reached through links; a chain that is longer is taken for a loop (Linux follows 40 links).
 _MAX_DEPTH: Final = 40
+#: What may be listed again, through links to folders above, before they are taken for the loops that they are.
+_MOST_AGAIN: Final = 20_000
 
 
 class Link(NamedTuple):
@@ -186,7 +190,7 @@ class Folder:
         """List the folder, and those below, if that was put off."""
         disk, self.unread = self.unread, ""
         if disk:
-            _fill(self, disk, ())
+            _fill(self, disk, (), iter(()))
 
     def find(self, path: str) -> File | Folder | None:
         """Return what lies at a path below the folder, without leading slash."""
@@ -208,7 +212,9 @@ class Folder:
             yield from folder.walk()
 
 
-def read_tree(root: str, skip: frozenset[str] = frozenset(), only: tuple[str, ...] | None = None) -> Folder:
+def read_tree(
+    root: str, skip: frozenset[str] = frozenset(), only: tuple[str, ...] | None = None, *, loops: bool = False
+) -> Folder:
     """Return the tree below a folder, without names that begin with a dot (``.bidsignore`` at the root stays).
 
     Parameters
@@ -219,6 +225,8 @@ def read_tree(root: str, skip: frozenset[str] = frozenset(), only: tuple[str, ..
         Names at the root that are left out.
     only : tuple of str, optional
         Paths with a leading slash: subjects that none of them concerns are listed when something is looked for there.
+    loops : bool
+        Follow links to folders above until the operating system ends it, as the reference does, unless that is a lot.
 
     Returns
     -------
@@ -232,7 +240,8 @@ def read_tree(root: str, skip: frozenset[str] = frozenset(), only: tuple[str, ..
     tree = Folder("", "", None)
     found = Path(root).stat()
     tops = None if only is None else frozenset(path.split("/")[1] for path in only)
-    _fill(tree, root, ((found.st_dev, found.st_ino),), skip, tops)
+    again = iter(range(_MOST_AGAIN if loops else 0))
+    _fill(tree, root, ((found.st_dev, found.st_ino),), again, skip, tops)
     return tree
 
 
@@ -240,6 +249,7 @@ def _fill(
     folder: Folder,
     disk: str,
     above: tuple[tuple[int, int], ...],
+    again: Iterator[int],
     skip: frozenset[str] = frozenset(),
     tops: frozenset[str] | None = None,
 ) -> None:
@@ -252,6 +262,8 @@ def _fill(
             raise
         folder.parent.links.append(Link(folder.path, error.strerror or "it cannot be listed", "unreadable"))
         return
+    if len(set(above)) < len(above):
+        deque(islice(again, len(entries)), maxlen=0)
     for entry in entries:
         name = entry.name
         if (not folder.path and name in skip) or (name[0] == "." and (folder.path or name != ".bidsignore")):
@@ -268,7 +280,7 @@ def _fill(
             )  # fmt: skip
         elif stat.S_ISDIR(found.st_mode):
             place = (found.st_dev, found.st_ino)
-            if entry.is_symlink() and (place in above or len(above) > _MAX_DEPTH):
+            if entry.is_symlink() and (place in above or len(above) > _MAX_DEPTH) and next(again, None) is None:
                 folder.links.append(Link(path, str(Path(entry.path).readlink()), "cycle"))
                 continue
             below = Folder(name, path, folder)
@@ -276,7 +288,7 @@ def _fill(
             if tops is not None and name not in tops and name.startswith("sub-"):
                 below.unread = entry.path
                 continue
-            _fill(below, entry.path, (*above, place))
+            _fill(below, entry.path, (*above, place), again)
 
 
 def _add_lost(folder: Folder, entry: os.DirEntry[str], path: str, error: OSError) -> None:

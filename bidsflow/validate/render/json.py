@@ -134,7 +134,7 @@ def _to_issue(issue: Issue) -> dict[str, Any]:
         found["subCode"] = issue.subcode
     found["severity"] = issue.severity.value
     affects = issue.affects
-    if issue.location and issue.location not in affects[:1]:
+    if issue.location:
         found["location"] = issue.location if is_citation else f"/{issue.location}"
     if issue.message:
         found["issueMessage"] = issue.message

@@ -48,6 +48,11 @@ _DATE: Final = re.compile(
     r"(?:[ \t]*(?:Z|[-+][0-9]{1,2}(?::[0-9]{2})?))?",
     re.ASCII,
 )
+#: Tabs after anything on their line, on an empty one, or where the reference takes them at the beginning of one: before
+#: a dash or a key.
+_TABS: Final = re.compile(
+    r"(?<=\S)[ \t]*\t[ \t]*|^[ \t]*\t[ \t]*(?=#|$|-[ \t\n]|[^\s:#{}\[\]'\"-][^\s:#]*:[ \t\n])", re.MULTILINE
+)
 
 
 def check_citation(
@@ -102,7 +107,7 @@ def parse_yaml(text: str, *, dates_are_text: bool = False) -> Any:
     import yaml  # type: ignore[import-untyped]
 
     try:
-        node = yaml.compose(text, Loader=_make_loader())
+        node = _compose(text)
         return None if node is None else _Builder(dates_are_text).build(node)
     except RecursionError:
         raise FileFault("FILE_READ", "it is nested too deep") from None
@@ -110,6 +115,18 @@ def parse_yaml(text: str, *, dates_are_text: bool = False) -> Any:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "it is no YAML"
         raise FileFault("FILE_READ", str(problem), mark.line + 1 if mark else 0) from None
+
+
+def _compose(text: str) -> Any:
+    """Return the tree of a text; PyYAML takes no tabs between tokens, which YAML 1.2 allows (section 6.2)."""
+    import yaml
+
+    try:
+        return yaml.compose(text, Loader=_make_loader())
+    except yaml.scanner.ScannerError as error:
+        if "\\t" not in str(error.problem):
+            raise
+        return yaml.compose(_TABS.sub(lambda found: " " * len(found[0]), text), Loader=_make_loader())
 
 
 @cache
