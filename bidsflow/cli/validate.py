@@ -200,22 +200,14 @@ def validate(  # noqa: PLR0917 - typer declares options as parameters
 
         save_html(report, html)
     if sarif not in (None, _STDOUT):
-        from bidsflow.validate.render.sarif import iter_sarif
-
-        _write(Path(str(sarif)), iter_sarif(report))
+        _write(Path(str(sarif)), _to_sarif(report))
+    saved = html is not None or sarif is not None
+    pieces = _choose(report, sarif=sarif == _STDOUT, as_json=as_json, indent=indent, brief=saved and output is None)
     with _heedless_of_readers():
-        if sarif == _STDOUT:
-            from bidsflow.validate.render.sarif import iter_sarif
-
-            _print(iter_sarif(report), output)
-        elif as_json:
-            _print(_to_json(report, indent=indent), output)
-        elif output is None and (html is not None or sarif is not None):
-            from bidsflow.validate.render.text import verdict
-
-            _print([f"{verdict(report)}\n"], None)
-        else:
+        if pieces is None:
             _print_text(report, output, verbose=verbose)
+        else:
+            _print(pieces, output)
     raise typer.Exit(0 if report.ok else EXIT_INVALID)
 
 
@@ -282,6 +274,15 @@ def _run(root: Path, options: Options) -> Report:
         return run(root, options, progress=lambda done, total: update(done, total, ""))
 
 
+def _choose(report: Report, *, sarif: bool, as_json: bool, indent: bool, brief: bool) -> Iterator[str] | None:
+    """Return what is printed; nothing if that is the text, which has colours on a terminal."""
+    if sarif:
+        return _to_sarif(report)
+    if as_json:
+        return _to_json(report, indent=indent)
+    return _to_verdict(report) if brief else None
+
+
 def _to_json(report: Report, *, indent: bool) -> Iterator[str]:
     from bidsflow.validate.render.json import iter_json, render_json
 
@@ -290,6 +291,18 @@ def _to_json(report: Report, *, indent: bool) -> Iterator[str]:
     else:
         yield from iter_json(report)
     yield "\n"
+
+
+def _to_sarif(report: Report) -> Iterator[str]:
+    from bidsflow.validate.render.sarif import iter_sarif
+
+    return iter_sarif(report)
+
+
+def _to_verdict(report: Report) -> Iterator[str]:
+    from bidsflow.validate.render.text import verdict
+
+    yield f"{verdict(report)}\n"
 
 
 def _print_text(report: Report, output: Path | None, *, verbose: bool) -> None:
@@ -316,7 +329,7 @@ def _print(pieces: Iterable[str], output: Path | None) -> None:
 
 
 def _write(path: Path, pieces: Iterable[str]) -> None:
-    from bidsflow.validate.render.html import save_bytes
+    from bidsflow.validate.render.files import save_bytes
 
     save_bytes(_join(pieces), path)
 

@@ -104,28 +104,7 @@ class Study:
 
 
 def open_study(root: str, options: Options, only: tuple[str, ...] | None = None) -> Study:
-    """Return a dataset made ready to be checked.
-
-    Parameters
-    ----------
-    root : str
-        The dataset.
-    options : Options
-        What is asked.
-    only : tuple of str, optional
-        Files and folders, with a leading slash, that are to be checked; by default the subjects of `options`, or all.
-
-    Returns
-    -------
-    study : Study
-
-    Raises
-    ------
-    OSError
-        If `root` cannot be listed.
-    SchemaError
-        If there is no such schema.
-    """
+    """Return a dataset made ready to be checked; what it takes and raises is that of `whole.validate`."""
     if only is None and options.subjects:
         only = tuple(f"/sub-{label}" for label in options.subjects)
     started = time.time_ns()

@@ -184,3 +184,17 @@ def test_hedtools_is_imported_only_for_annotations(tmp_path: Path) -> None:
         root = write_tree(BASES[base](), tmp_path / base)
         done = subprocess.run([sys.executable, "-c", program, str(root)], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("Description/Größe", []), ("Größe", ["TAG_INVALID"]), ("Red/α, Red/β", ["TAG_EXTENDED"] * 2)],
+)
+def test_letters_beyond_ascii_are_letters_to_the_reference(tmp_path: Path, text: str, expected: list[str]) -> None:
+    table = f"onset\tduration\tHED\n1\t1\t{text}\n"
+    assert codes(check(tmp_path / "a", table, version="8.2.0")) == expected
+    assert codes(check(tmp_path / "b", table, version="8.2.0", compat=False)) == ["CHARACTER_INVALID"]
+
+
+def test_version_may_stand_twice(tmp_path: Path) -> None:
+    assert codes(check(tmp_path, "onset\tduration\tHED\n1\t1\tRed\n", version=["8.3.0", "8.3.0"])) == []

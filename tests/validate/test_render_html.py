@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 
 from bidsflow.errors import StorageError
 from bidsflow.validate import Issue, Report, Severity
+from bidsflow.validate.render.files import save_bytes
 from bidsflow.validate.render.html import PAGE_SIZE, render_html, save_html
 from tests.validate.reports import make_many, read_recorded, to_report
 
@@ -106,3 +109,15 @@ def test_page_replaces_an_older_one_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == ["x.html"]
     with pytest.raises(StorageError, match="none"):
         save_html(Report("ds", ()), tmp_path / "none" / "x.html")
+
+
+def test_what_is_no_file_stays_what_it_is(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        received = pool.submit(pipe.read_bytes)
+        save_bytes([b"a", b"b"], link)
+        assert received.result() == b"ab"
+    assert pipe.is_fifo()
+    assert link.is_symlink()

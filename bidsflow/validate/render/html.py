@@ -6,17 +6,14 @@ hundred thousand issues make a page that a browser opens at once.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bidsflow.errors import StorageError
 from bidsflow.validate.issues import Severity
 from bidsflow.validate.render.advice import (
     end_sentence,
@@ -28,6 +25,7 @@ from bidsflow.validate.render.advice import (
     to_plain,
     to_printable,
 )
+from bidsflow.validate.render.files import save_bytes
 from bidsflow.validate.render.text import tell_size, verdict
 from bidsflow.validate.report import group_issues
 
@@ -98,30 +96,6 @@ def save_html(report: Report, path: str | os.PathLike[str]) -> Path:
         If the file cannot be written. The older file, if any, is untouched.
     """
     return save_bytes([render_html(report).encode("utf-8", "backslashreplace")], path)
-
-
-def save_bytes(parts: Iterable[bytes], path: str | os.PathLike[str]) -> Path:
-    """Write a file, all of it or nothing.
-
-    Raises
-    ------
-    StorageError
-        If the file cannot be written. The older file, if any, is untouched.
-    """
-    target = Path(path)
-    draft = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.tmp")
-    try:
-        with draft.open("xb") as stream:
-            stream.writelines(parts)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(target)
-    except OSError as error:
-        raise StorageError(str(target), error.strerror or str(error)) from error
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-    return target
 
 
 def render_html(report: Report) -> str:

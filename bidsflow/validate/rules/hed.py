@@ -51,6 +51,8 @@ _OF_SYNTAX: Final = frozenset({"COMMA_MISSING", "PARENTHESES_MISMATCH", "TAG_EMP
 _OF_TAGS: Final = (
     "PLACEHOLDER_INVALID", "TAG_NAMESPACE_PREFIX_INVALID", "TAG_INVALID", "TAG_EXTENSION_INVALID", "TAG_REQUIRES_CHILD",
 )  # fmt: skip
+#: Whatever is no ASCII, and no control code either.
+_FOREIGN: Final = re.compile(r"[^\x00-\x9f]")
 #: References to columns, as sidecars may have them.
 _REFERENCE: Final = re.compile(r"\{[^{}]+\}")
 
@@ -117,7 +119,7 @@ def check_annotations(context: Context) -> tuple[list[Issue], dict[tuple[str, st
         missing = "dataset_description.json has no HEDVersion"
         return [], {VERSION: [_make_issue(_Note("SCHEMA_LOAD_FAILED", True, missing), location)]}
     compat = context.shared.compat
-    versions = tuple(map(str, claimed)) if isinstance(claimed, list) else (str(claimed),)
+    versions = tuple(dict.fromkeys(map(str, claimed))) if isinstance(claimed, list) else (str(claimed),)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -179,8 +181,17 @@ def _check_file(context: Context, versions: tuple[str, ...], *, compat: bool) ->
     annotations = {
         key.strip(): entry[_COLUMN] for key, entry in document.items() if type(entry) is dict and _COLUMN in entry
     }
-    sidecar = _read_sidecar(json.dumps(annotations), versions)
-    return _check_table(context.columns, sidecar, versions, compat=compat) if is_table else sidecar.notes
+    written, columns = json.dumps(annotations, ensure_ascii=False), context.columns
+    if compat and not _load_schema(versions).schema_83_props:
+        written = _spell_out(written)
+        columns = {name: [_spell_out(cell) for cell in cells] for name, cells in columns.items()}
+    sidecar = _read_sidecar(written, versions)
+    return _check_table(columns, sidecar, versions, compat=compat) if is_table else sidecar.notes
+
+
+def _spell_out(text: str) -> str:
+    """Return a text in ASCII: the reference takes other letters with any schema, hedtools from 8.3.0 on."""
+    return text if text.isascii() else _FOREIGN.sub(lambda found: f"u{ord(found[0]):x}", text)
 
 
 def _find_misuse(document: Mapping[str, Any]) -> str:
