@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +19,17 @@ from typing import Any, NoReturn
 from bidsflow import __version__
 from bidsflow.app.choice import to_filters
 from bidsflow.app.config import read_config
-from bidsflow.app.invocation import Invocation, OutputLayout, Resources, Selection, Value, parse_memory, to_participant
-from bidsflow.app.options import HOW, OPTIONS, both
+from bidsflow.app.invocation import Invocation, OutputLayout, Resources, Selection, Value, to_participant
+from bidsflow.app.options import CLUSTER, HOW, OPTIONS, both
 from bidsflow.app.spec import TYPES, Level, Parameter, Pipeline, parameters
 from bidsflow.errors import OptionError, PipelineError
+from bidsflow.executors import Request
+from bidsflow.executors.amounts import parse_memory
+from bidsflow.executors.site import make_request
 
 USAGE = 2
+#: How much more memory a task on a cluster is given than the pipeline says it needs: schedulers kill without mercy.
+_SPARE = 1.25
 _EXIT_CODES = """\
 Every option may be spelled with underscores, too: --participant_label.
 
@@ -90,7 +97,7 @@ def make_parser(pipeline: Pipeline, prog: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=_version(pipeline))
     groups: dict[str, Any] = {}
-    for option in OPTIONS:
+    for option in (*OPTIONS, *CLUSTER):
         group = groups.setdefault(option.group, parser.add_argument_group(option.group))
         settings = {key: value for key, value in option.settings.items() if key != "default"}
         group.add_argument(*option.flags, dest=option.dest, help=option.help, **settings)
@@ -167,6 +174,7 @@ def _to_invocation(pipeline: Pipeline, given: Mapping[str, Any]) -> Invocation:
     layout = OutputLayout(given.get("output_layout", OutputLayout.BIDS))
     target = output if layout is OutputLayout.BIDS else output / f"bidsflow-{pipeline.name}"
     work = given.get("work_dir") or target / ".bidsflow" / "work"
+    request = _request(pipeline, given)
     return Invocation(
         bids_dir=Path(given["bids_dir"]).absolute(),
         output_dir=target,
@@ -186,8 +194,28 @@ def _to_invocation(pipeline: Pipeline, given: Mapping[str, Any]) -> Invocation:
         clean_work=given.get("clean_workdir", False),
         force=given.get("force", False),
         dry_run=given.get("dry_run", False),
+        request=request,
+        per_session=given.get("per") == "session",
+        run_name=_run_name(given.get("run_name", "")),
         verbosity=-1 if given.get("quiet") else given.get("verbose") or 0,
     )
+
+
+def _request(pipeline: Pipeline, given: Mapping[str, Any]) -> Request:
+    """Return where to run: what the command line says, else the site profile, else what the pipeline needs."""
+    if not any(option.dest in given for option in CLUSTER):
+        return Request()
+    names = [option.dest for option in CLUSTER if option.dest != "per"]
+    return make_request(
+        {name: given[name] for name in (*names, "mem", "n_cpus") if name in given},
+        memory_gb=math.ceil(_SPARE * pipeline.memory_gb),
+    )
+
+
+def _run_name(text: str) -> str:
+    if text and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text):
+        raise OptionError(f"--run-name {text}: write letters, digits, dots, dashes")
+    return text
 
 
 def _selection(given: Mapping[str, Any]) -> Selection:

@@ -12,10 +12,11 @@ from typing import Any
 
 from bidsflow import __version__
 from bidsflow.app.choice import to_filters
-from bidsflow.app.invocation import Invocation, Value, format_memory
+from bidsflow.app.invocation import Invocation, Value
 from bidsflow.app.options import OPTIONS, Option
 from bidsflow.app.spec import TYPES, Parameter, Pipeline, fits, parameters
 from bidsflow.errors import OptionError
+from bidsflow.executors.amounts import format_memory
 
 
 def format_config(pipeline: Pipeline, call: Invocation, run_id: str) -> str:

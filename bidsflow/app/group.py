@@ -138,6 +138,8 @@ def run_group(pipeline: Pipeline, call: Invocation, outcome: Outcome, tell: Tell
         reason = f"the group level failed ({type(error).__name__}: {error}); see {log}"
         raise PipelineError(pipeline.name, reason) from error
     _commit_files(dataset, pipeline, call, files, stock, outcome.run_id)
+    if call.run_name:
+        logs.write_methods(dataset, pipeline, call)
     return replace(outcome, group=True)
 
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeAlias
 
 from bidsflow.app.spec import Level
+from bidsflow.executors import Request
 
 #: A value of a parameter.
 Value: TypeAlias = bool | int | float | str
-
-_UNITS = {"k": 1e-6, "m": 1e-3, "g": 1.0, "t": 1e3}
-_MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt])i?b?", re.IGNORECASE)
 
 
 class OutputLayout(StrEnum):
@@ -100,6 +96,12 @@ class Invocation:
         Where the index of the dataset is kept; None keeps it in the work folder.
     skip_validation, reports_only, stop_on_first_crash, write_graph, monitor, clean_work, force, dry_run : bool
         As the options of the same names.
+    request : Request
+        Where it runs, and what a task on a cluster may use.
+    per_session : bool
+        Whether each session is a task on a cluster.
+    run_name : str
+        What the run is called in ``logs/``, ``""`` for its time.
     verbosity : int
         -1 quiet, 0 as usual, 1 and 2 more.
     prog, arguments : str, tuple of str
@@ -124,44 +126,12 @@ class Invocation:
     clean_work: bool = False
     force: bool = False
     dry_run: bool = False
+    request: Request = field(default_factory=Request)
+    per_session: bool = False
+    run_name: str = ""
     verbosity: int = 0
     prog: str = ""
     arguments: tuple[str, ...] = ()
-
-
-def parse_memory(text: str) -> float:
-    """Return an amount of memory in gigabytes.
-
-    Raises
-    ------
-    ValueError
-        If it has no unit (other programs take a bare number for megabytes or for gigabytes), or is none.
-
-    Examples
-    --------
-    >>> parse_memory("8G"), parse_memory("500 MB"), parse_memory("1.5GiB")
-    (8.0, 0.5, 1.5)
-    """
-    found = _MEMORY.fullmatch(text.strip())
-    if found is None:
-        bare = text.strip().replace(".", "", 1).isdigit()
-        why = "has no unit, and programs disagree whether that means MB or GB" if bare else "is no amount of memory"
-        raise ValueError(f"{text!r} {why}: write 8G or 8000M")
-    amount = float(found[1]) * _UNITS[found[2].lower()]
-    if not amount:
-        raise ValueError("no memory at all is too little: write 8G or 8000M")
-    return amount
-
-
-def format_memory(amount: float) -> str:
-    """Return gigabytes as `parse_memory` reads them, to the last digit.
-
-    Examples
-    --------
-    >>> format_memory(8.0), format_memory(2.5e-05)
-    ('8.0G', '0.000025G')
-    """
-    return f"{Decimal(repr(amount)):f}G"
 
 
 def to_participant(text: str) -> str:

@@ -14,7 +14,7 @@ from bidsflow.app.config import format_config
 from bidsflow.app.crash import crash_page, refusal_page
 from bidsflow.app.faults import Fault
 from bidsflow.app.invocation import Invocation
-from bidsflow.app.spec import Pipeline
+from bidsflow.app.spec import Level, Pipeline
 from bidsflow.app.task import Failure, Task
 from bidsflow.dataset.describe import to_json
 from bidsflow.dataset.tree import Dataset
@@ -23,6 +23,7 @@ from bidsflow.dataset.write import commit, locked, staging, write_durably
 if TYPE_CHECKING:
     from bidsflow.app.workflow import Flow
 
+_CITATION = "logs/CITATION.md"
 #: Bytes at the end of a log that a crash page may show.
 END_BYTES = 1 << 15
 
@@ -35,16 +36,23 @@ def write_top(dataset: Dataset, pipeline: Pipeline, call: Invocation, run_id: st
         ),
         "README.md": derivatives.readme(pipeline),
         ".bidsignore": derivatives.bidsignore(pipeline),
-        f"logs/{run_id}/config.toml": format_config(pipeline, call, run_id),
     }
+    config = f"logs/{run_id}/config.toml"
+    if not (call.run_name and (dataset.root / config).exists()):  # tasks of a cluster share their run
+        files[config] = format_config(pipeline, call, run_id)
     _commit_changed(dataset, files)
 
 
 def write_methods(dataset: Dataset, pipeline: Pipeline, call: Invocation) -> None:
-    """Write the methods text of all participants that are done; of this run where none is."""
+    """Write the methods text of all participants that are done; of this run where none is.
+
+    Of the tasks of a cluster only the first does that, and the group level again: each would read what all have noted.
+    """
+    if call.run_name and call.levels == (Level.PARTICIPANT,) and (dataset.root / _CITATION).exists():
+        return
     settings = state.list_settings(dataset, state.list_finished(dataset))
     text = methods.cohort_text(pipeline, settings or [(methods.describe_setting(pipeline, call.params), ())])
-    _commit_changed(dataset, {"logs/CITATION.md": text})
+    _commit_changed(dataset, {_CITATION: text})
 
 
 def _commit_changed(dataset: Dataset, files: Mapping[str, str]) -> None:

@@ -56,7 +56,7 @@ def _count(text: str) -> int:
     return int(text)
 
 
-WHICH, MACHINE, HOW = "which data", "how much of the machine", "how to run"
+WHICH, MACHINE, HOW, WHERE = "which data", "how much of the machine", "how to run", "where to run"
 _SWITCH: Mapping[str, Any] = {"action": "store_true"}
 
 OPTIONS: tuple[Option, ...] = (
@@ -77,13 +77,14 @@ OPTIONS: tuple[Option, ...] = (
            "Where the index of the dataset is kept (default: in the work folder).", _path("DIR"), WHICH),
     Option(both("skip-bids-validation"), "skip_bids_validation",
            "Do not validate the input first.", _SWITCH, WHICH),
-    Option((*both("n-cpus"), "--nprocs", "--nthreads", *both("n-procs")), "n_cpus",
-           "Processors to use in all (default: all that this process may use).",
+    Option((*both("n-cpus"), "--cpus", "--nprocs", "--nthreads", *both("n-procs")), "n_cpus",
+           "Processors to use in all (default: all that this process may use); on a cluster, of each task.",
            {"type": _count, "metavar": "N", "default": None}, MACHINE),
     Option(both("omp-nthreads"), "omp_nthreads",
            "Threads that one step may use (default: 1 where several participants run at once, else up to 4).",
            {"type": _count, "metavar": "N", "default": None}, MACHINE),
-    Option(("--mem",), "mem", "Memory to use in all, with its unit: 8G (default: 90 %% of the machine's).",
+    Option(("--mem",), "mem",
+           "Memory to use in all, with its unit: 8G (default: 90 %% of the machine's); on a cluster, for each task.",
            {"metavar": "8G", "default": None}, MACHINE),
     Option(("-w", *both("work-dir")), "work_dir",
            "Intermediate files (default: in OUTPUT_DIR/.bidsflow/work).", _path("DIR"), MACHINE),
@@ -95,6 +96,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(("--config", *both("config-file")), "config",
            "A TOML file with options by their long names; what stands on the command line wins.", _path("FILE"), HOW),
     Option(both("dry-run"), "dry_run", "Say what would be done, and do nothing.", _SWITCH, HOW),
+    Option(both("run-name"), "run_name",
+           "What this run is called in logs/ (default: after the time).", {"metavar": "NAME", "default": None}, HOW),
     Option(("--force",), "force", "Do participants again that are done and unchanged.", _SWITCH, HOW),
     Option(both("reports-only"), "reports_only", "Only make the reports again, from what is there.", _SWITCH, HOW),
     Option(both("stop-on-first-crash"), "stop_on_first_crash",
@@ -102,4 +105,28 @@ OPTIONS: tuple[Option, ...] = (
     Option(both("write-graph"), "write_graph", "Write the graph of steps into logs/.", _SWITCH, HOW),
     Option(both("resource-monitor"), "resource_monitor",
            "Let nipype sample memory and processor time while steps run, into the work folder.", _SWITCH, HOW),
+)  # fmt: skip
+
+#: What a cluster is told; not part of descriptors and configurations, which say what is run and not where.
+CLUSTER: tuple[Option, ...] = (
+    Option(("--executor",), "executor",
+           "local (default), slurm or sge: submit a task for each participant instead of running them here.",
+           {"metavar": "NAME"}, WHERE),
+    Option(("--site",), "site", "A site profile: NAME.toml in ~/.config/bidsflow/sites, or the path of one.",
+           {"metavar": "NAME"}, WHERE),
+    Option(("--partition", "--queue"), "partition", "The partition or queue to submit to.", {"metavar": "NAME"}, WHERE),
+    Option(("--account",), "account", "The account or project that pays.", {"metavar": "NAME"}, WHERE),
+    Option(("--time",), "time", "Time limit of a task: 8h, 90m or 1-12:00:00.", {"metavar": "8h"}, WHERE),
+    Option(both("array-limit"), "array_limit", "How many tasks may run at once.",
+           {"type": _count, "metavar": "N"}, WHERE),
+    Option(("--scratch",), "scratch",
+           "Folder on the node's own disk for intermediate files, such as $TMPDIR; removed when a task ends.",
+           {"metavar": "DIR"}, WHERE),
+    Option(("--setup",), "setup", "A line of shell before the command: 'module load apptainer'; may be repeated.",
+           {"metavar": "LINE", "action": "append"}, WHERE),
+    Option((*both("submit-extra"), *both("sbatch-extra"), *both("qsub-extra")), "submit_extra",
+           "An option for the scheduler as it is: --sbatch-extra=--constraint=avx2; may be repeated.",
+           {"metavar": "OPTION", "action": "append"}, WHERE),
+    Option(("--per",), "per", "A task for each participant (default), or for each session.",
+           {"choices": ["participant", "session"]}, WHERE),
 )  # fmt: skip

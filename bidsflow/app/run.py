@@ -60,7 +60,7 @@ def run(pipeline: Pipeline, call: Invocation, tell: Tell = lambda event: None) -
     check_places(pipeline, call)
     describe_setting(pipeline, call.params)  # what is wrong with it is told now, not when participants are done
     labels = choose_participants(call.bids_dir, call.selection)
-    run_id = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
+    run_id = call.run_name or time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(4)
     if call.reports_only:
         return _report_again(pipeline, call, run_id, tell)
     outcome = Outcome(run_id)

@@ -148,12 +148,11 @@ def forget_failure(dataset: Dataset, label: str) -> None:
     (dataset.state / "failed" / f"sub-{label}.json").unlink(missing_ok=True)
 
 
-def read_failures(dataset: Dataset) -> dict[str, str]:
-    """Return why participants failed when they were last tried, by label."""
+def read_failures(dataset: Dataset, labels: Sequence[str] | None = None) -> dict[str, str]:
+    """Return why participants failed when they were last tried, by label; all of them, or only some."""
     folder = dataset.state / "failed"
-    return {
-        label: str(read_json(folder / f"sub-{label}.json").get("reason", "unknown")) for label in _list_labels(folder)
-    }
+    files = {label: folder / f"sub-{label}.json" for label in (_list_labels(folder) if labels is None else labels)}
+    return {label: str(read_json(file).get("reason", "unknown")) for label, file in files.items() if file.is_file()}
 
 
 def group_file(dataset: Dataset) -> Path:

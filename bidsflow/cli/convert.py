@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bidsflow.cli.options import INTERRUPTED, SOURCE, STORAGE, TARGET, TOOL, USAGE, SessionsOption, end_help
+from bidsflow.cli.options import (
+    INTERRUPTED,
+    SOURCE,
+    STORAGE,
+    TARGET,
+    TOOL,
+    USAGE,
+    AccountOption,
+    ArrayLimitOption,
+    ExecutorOption,
+    ExtraOption,
+    MemoryOption,
+    PartitionOption,
+    SessionsOption,
+    SetupOption,
+    SiteOption,
+    TimeOption,
+    end_help,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,8 +39,11 @@ if TYPE_CHECKING:
     from bidsflow.convert.run import Result
     from bidsflow.dataset.tree import Dataset
     from bidsflow.dicom.series import Inventory
+    from bidsflow.executors import Request
 
 
+#: Memory of a task on a cluster where nobody says anything: an image of some gigabytes is held once.
+_MEMORY_GB = 4.0
 #: Folders of subjects and sessions that a message names.
 _FOLDERS = 8
 
@@ -33,6 +55,7 @@ HELP_END = end_help(
         "bidsflow convert EXPORT BIDS_DIR --subject 01": "one person only",
         "bidsflow convert EXPORT BIDS_DIR --sessions always": "the first visit of people who will come back",
         "bidsflow convert EXPORT BIDS_DIR --plan plan.tsv": "carry out a plan that you edited",
+        "bidsflow convert EXPORT BIDS_DIR --executor slurm": "a task for each session on a cluster",
     },
     {0: "every planned image is on disk", 1: "a series failed; the others are there"},
     USAGE, SOURCE, TOOL, TARGET, STORAGE, INTERRUPTED,
@@ -70,6 +93,15 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
         bool, typer.Option("--force", help="Convert again what is there, changes by hand included.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON what was done, or the plan.")] = False,
+    executor: ExecutorOption = "",
+    site: SiteOption = "",
+    partition: PartitionOption = "",
+    account: AccountOption = "",
+    time: TimeOption = "",
+    mem: MemoryOption = "",
+    array_limit: ArrayLimitOption = 0,
+    setup: SetupOption = None,
+    submit_extra: ExtraOption = None,
 ) -> None:
     """Convert exports into a BIDS dataset; no configuration is needed.
 
@@ -93,10 +125,56 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
         session_labels=tuple(session or ()),
         jobs=jobs or default_jobs(),
     )
+    given = {
+        "executor": executor, "site": site, "partition": partition, "account": account, "time": time, "mem": mem,
+        "array_limit": array_limit, "setup": setup, "submit_extra": submit_extra, "n_cpus": jobs,
+    }  # fmt: skip
+    cluster = _ask_cluster(given)
     if dry_run:
         _show(request, as_json=as_json)
+    elif cluster is not None:
+        _submit(request, cluster, force=force)
     elif not _carry_out(request, force=force, as_json=as_json).complete:
         raise typer.Exit(1)
+
+
+def _ask_cluster(given: Mapping[str, Any]) -> Request | None:
+    """Return what is asked of a cluster, None where everything is to be done here."""
+    if not any(value for name, value in given.items() if name != "n_cpus"):
+        return None
+    from bidsflow.executors.site import make_request
+
+    request = make_request({name: value for name, value in given.items() if value}, memory_gb=_MEMORY_GB)
+    return None if request.executor == "local" else request
+
+
+def _submit(request: _Request, cluster: Request, *, force: bool) -> None:
+    """Scan and plan here, and submit a task for each session."""
+    from bidsflow.cli.steps import consoles, print_notes, print_reviews, print_set_aside
+    from bidsflow.convert.cluster import submit
+    from bidsflow.convert.plan import Decision
+
+    out, err = consoles()
+    inventory, idle = _open_both(request, err)
+    plan = idle
+    if plan is None:
+        planned, _ = _reserve(request, inventory)
+        plan = planned.plan
+        sent = submit(plan, inventory, request.dataset, planned.key, cluster, force=force)
+        if sent.live:
+            out.print(f"{len(sent.live)} sessions submitted before", markup=False)
+        if sent.batch is not None:
+            ids = ", ".join(job for job, _ in sent.batch.jobs)
+            said = f"{len(sent.batch.names)} sessions: {cluster.executor} job {ids}; scripts and logs: {sent.folder}"
+            out.print(said, markup=False, soft_wrap=True)
+        elif not sent.live:
+            out.print("every planned image is there", markup=False)
+        out.print(
+            f"How it stands: bidsflow jobs {shlex.quote(str(request.dataset.root))}", markup=False, soft_wrap=True
+        )
+    print_reviews(plan.decided(Decision.REVIEW), err)
+    print_notes(plan, inventory, err)
+    print_set_aside(inventory, request.exports, err)
 
 
 def _check_order(exports: Sequence[Path], bids_dir: Path) -> None:

@@ -12,6 +12,42 @@ SessionsOption = Annotated[
     typer.Option("--sessions", help="Whether names have a session: auto gives them where someone was scanned twice."),
 ]
 
+_CLUSTER = "Options of a cluster"
+ExecutorOption = Annotated[
+    str,
+    typer.Option("--executor", metavar="NAME", rich_help_panel=_CLUSTER,
+                 help="local (default), slurm or sge: submit a task for each session instead of converting here."),
+]  # fmt: skip
+SiteOption = Annotated[
+    str, typer.Option("--site", metavar="NAME", rich_help_panel=_CLUSTER,
+                      help="A site profile: NAME.toml in ~/.config/bidsflow/sites, or the path of one."),
+]  # fmt: skip
+PartitionOption = Annotated[
+    str, typer.Option("--partition", "--queue", metavar="NAME", rich_help_panel=_CLUSTER, help="Where to submit to.")
+]
+AccountOption = Annotated[
+    str, typer.Option("--account", metavar="NAME", rich_help_panel=_CLUSTER, help="The account that pays.")
+]
+TimeOption = Annotated[
+    str, typer.Option("--time", metavar="2h", rich_help_panel=_CLUSTER, help="Time limit of a task.")
+]
+MemoryOption = Annotated[
+    str, typer.Option("--mem", metavar="4G", rich_help_panel=_CLUSTER, help="Memory of a task (default: 4G).")
+]
+ArrayLimitOption = Annotated[
+    int, typer.Option("--array-limit", min=0, metavar="N", rich_help_panel=_CLUSTER, help="Tasks that run at once.")
+]
+SetupOption = Annotated[
+    list[str] | None,
+    typer.Option("--setup", metavar="LINE", rich_help_panel=_CLUSTER, show_default=False,
+                 help="A line of shell before the command; may be repeated."),
+]  # fmt: skip
+ExtraOption = Annotated[
+    list[str] | None,
+    typer.Option("--submit-extra", metavar="OPTION", rich_help_panel=_CLUSTER, show_default=False,
+                 help="An option for the scheduler as it is; may be repeated."),
+]  # fmt: skip
+
 #: What an exit code means whichever command ends with it.
 USAGE, SOURCE, TOOL, TARGET, STORAGE, INTERRUPTED = 2, 65, 69, 73, 74, 130
 _CODES = {

@@ -3,6 +3,6 @@
 Comes in: `Job` values. Goes out: what each said while it ran, and how it ended. Leaves no process behind.
 """
 
-from bidsflow.executors.base import Ended, Job, Watcher
+from bidsflow.executors.base import Ended, Job, Request, Watcher
 
-__all__ = ["Ended", "Job", "Watcher"]
+__all__ = ["Ended", "Job", "Request", "Watcher"]

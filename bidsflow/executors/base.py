@@ -158,7 +158,7 @@ class Dialect:
     header : tuple of str
         Lines that tell it what the tasks need (``#SBATCH ...``).
     submit : str
-        How a person submits a script, for its comments: ``sbatch``.
+        How a person submits a script, for its comments: ``sbatch --array=1-20``.
     job, index, node : str
         Shell expressions for the id of the array, for the number of the task in it, and for the node.
     """
@@ -173,10 +173,11 @@ class Dialect:
 class Scheduler(Protocol):
     """A batch system. Third parties add theirs by the entry-point group ``bidsflow.executors``."""
 
-    #: The most tasks that one array may have.
-    longest_array: int
+    @property
+    def longest_array(self) -> int:
+        """The most tasks that one array may have."""
 
-    def speak(self, name: str, request: Request) -> Dialect:
+    def speak(self, name: str, request: Request, count: int) -> Dialect:
         """Return how scripts of this scheduler begin; what they print goes to ``logs/JOB.INDEX.log``."""
 
     def submit(self, folder: Path, script: str, count: int, request: Request, *, offset: int = 0,

@@ -26,6 +26,8 @@ _ABOUT = "batch.json"
 #: Executors that come with bidsflow; others are found by the entry-point group.
 KNOWN = ("local", "slurm", "sge")
 GROUP = "bidsflow.executors"
+#: Words of a command that stand for processors, gigabytes and the id of the batch: a retry may give others.
+CPUS, MEMORY, RUN = "{cpus}", "{memory}", "{run}"
 #: Bytes at the end of a log that are read for its last lines.
 END_BYTES = 1 << 13
 #: Exit codes of a command that was told to end: by SIGINT, which is also what bidsflow makes of SIGTERM, or by SIGTERM.
@@ -47,7 +49,7 @@ class Batch:
     level : str
         What the tasks do, for those who wrote them: ``participant``, ``group``.
     command : tuple of str
-        Common to all tasks.
+        Common to all tasks; `CPUS`, `MEMORY` and `RUN` stand for what this batch gives them.
     names : tuple of str
         Of the tasks, in the order of their numbers, which begin with 1.
     words : tuple of tuple of str
@@ -199,8 +201,7 @@ def write_batch(room: Path, batch: Batch) -> Path:
     folder = room / batch.id
     for name in (STATES, LOGS):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    dialect = find_scheduler(batch.request.executor).speak(batch.title, batch.request)
-    script = write_script(folder, batch.label, batch.command, batch.request, dialect, f"bidsflow {__version__}")
+    script = draft_script(room, batch)
     try:
         tasks = format_tasks(batch.words)
     except ValueError as error:
@@ -209,6 +210,14 @@ def write_batch(room: Path, batch: Batch) -> Path:
     write_durably(folder / SCRIPT, script.encode(), mode=0o755)
     _keep(folder, batch)
     return folder
+
+
+def draft_script(room: Path, batch: Batch) -> str:
+    """Return the script of a batch; nothing is written."""
+    dialect = find_scheduler(batch.request.executor).speak(batch.title, batch.request, len(batch.names))
+    given = {CPUS: str(batch.request.cpus), MEMORY: f"{batch.request.memory_gb:g}G", RUN: batch.id}
+    command = [given.get(word, word) for word in batch.command]
+    return write_script(room / batch.id, batch.label, command, batch.request, dialect, f"bidsflow {__version__}")
 
 
 def submit_batch(room: Path, batch: Batch) -> Batch:
@@ -363,22 +372,20 @@ def stand(room: Path, batches: Sequence[Batch], desk: Desk) -> tuple[Standing, .
     """
     notes = {batch.id: read_notes(room / batch.id) for batch in batches}
     last = {(batch.level, name): (batch, number) for batch in batches for number, name in enumerate(batch.names, 1)}
-    places = {
-        key: _find_job(batch, number, notes[batch.id].get(number, Note())) for key, (batch, number) in last.items()
-    }
-    open_ = {
-        (batch.request.executor, places[key][0])
-        for key, (batch, number) in last.items()
-        if places[key] is not None and _is_open(notes[batch.id].get(number, Note()))
-    }
+    tasks = [(name, batch, number, notes[batch.id].get(number, Note())) for (_, name), (batch, number) in last.items()]
+    places = [_find_job(batch, number, note) for _, batch, number, note in tasks]
+    open_ = [
+        (batch.request.executor, place[0])
+        for (_, batch, _, note), place in zip(tasks, places, strict=True)
+        if place is not None and _is_open(note)
+    ]
     sights = desk.look(open_)
     found = []
-    for key, (batch, number) in last.items():
-        executor, place = batch.request.executor, places[key]
+    for (name, batch, number, note), place in zip(tasks, places, strict=True):
+        executor = batch.request.executor
         sight = sights.get((executor, *place)) if place is not None else None
-        note = notes[batch.id].get(number, Note())
         known = executor not in desk.silent
-        found.append(judge(key[1], batch, number, note, sight, room / batch.id, asked=known))
+        found.append(judge(name, batch, number, note, sight, room / batch.id, asked=known))
     return tuple(found)
 
 

@@ -58,8 +58,21 @@ def write_script(
         node=dialect.node,
         scratch=scratch,
         setup=setup,
-        command=" \\\n  ".join(words),
+        command=" \\\n  ".join(_pair(words)),
     )
+
+
+def _pair(words: Sequence[str]) -> list[str]:
+    """Return lines of a command: an option with its value on one line, and what comes before the first option."""
+    first = next((number for number, word in enumerate(words) if word.startswith("--")), len(words))
+    lines: list[str] = []
+    for number, word in enumerate(words):
+        starts = word.startswith("--")
+        if lines and not starts and (words[number - 1].startswith("--") or number <= first):
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
 
 
 def _scratch(where: str) -> str:
@@ -102,16 +115,17 @@ set -u
 here={here}
 index={index}
 case $index in
-  ''|*[!0-9]*) echo "this is a task of an array: submit it with {submit} (see above)" >&2; exit 2 ;;
+  ''|*[!0-9]*) echo "this is a task of an array: submit it as the comment at its top says" >&2; exit 2 ;;
 esac
 number=$(( index + ${{1:-0}} ))
+if [ "$number" -gt "$(wc -l < "$here/{tasks}")" ]; then echo "{tasks} has no line $number" >&2; exit 2; fi
 task=$(sed -n "${{number}}p" "$here/{tasks}")
-if [ -z "$task" ]; then echo "{tasks} has no line $number" >&2; exit 2; fi
 
 work= child= code=0
 note() {{ printf '%s %s\\n' "$(date +%s)" "$*" >> "$here/{states}/$number.txt"; }}
 finish() {{ code=$1; exit "$code"; }}
 clean_up() {{
+  last=$?; if [ "$code" -eq 0 ]; then code=$last; fi
   if [ -n "$work" ]; then rm -rf "$work"; fi
   note ended "$code"
 }}

@@ -41,7 +41,7 @@ class Sge:
             self._longest = int(found[1]) if found and int(found[1]) else 75000
         return self._longest
 
-    def speak(self, name: str, request: Request) -> Dialect:
+    def speak(self, name: str, request: Request, count: int = 1) -> Dialect:
         r"""Return how scripts for Grid Engine begin; memory is asked for per processor, as it is counted there.
 
         Examples
@@ -68,14 +68,15 @@ class Sge:
         lines += [f"-q {request.partition}"] if request.partition else []
         lines += [f"-P {request.account}"] if request.account else []
         header = tuple(f"#$ {line}" for line in (*lines, *request.extra))
-        return Dialect(header, "qsub", "${JOB_ID-}", "${SGE_TASK_ID-}", "${HOSTNAME-}")
+        return Dialect(
+            header, shlex.join(["qsub", *_array(count, request)]), "${JOB_ID-}", "${SGE_TASK_ID-}", "${HOSTNAME-}"
+        )
 
     def submit(
         self, folder: Path, script: str, count: int, request: Request, *, offset: int = 0, after: Sequence[str] = ()
     ) -> str:
         """Submit an array; see `base.Scheduler`."""
-        words = ["qsub", "-terse", "-t", f"1-{count}"]
-        words += ["-tc", str(request.array_limit)] if request.array_limit else []
+        words = ["qsub", "-terse", *_array(count, request)]
         words += ["-hold_jid", ",".join(after)] if after else []
         said = demand(*words, script, str(offset), folder=folder)
         found = re.search(r"^(\d+)", said.strip().splitlines()[-1] if said.strip() else "")
@@ -103,6 +104,10 @@ class Sge:
     def cancel(self, jobs: Sequence[str]) -> None:
         """Cancel arrays; see `base.Scheduler`."""
         demand("qdel", *jobs)
+
+
+def _array(count: int, request: Request) -> list[str]:
+    return ["-t", f"1-{count}"] + (["-tc", str(request.array_limit)] if request.array_limit else [])
 
 
 def _list_entries(text: str) -> Iterator[ET.Element]:

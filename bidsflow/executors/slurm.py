@@ -65,7 +65,7 @@ class Slurm:
             self._longest = max(1, int(found[1]) - 1) if found else 1000
         return self._longest
 
-    def speak(self, name: str, request: Request) -> Dialect:
+    def speak(self, name: str, request: Request, count: int = 1) -> Dialect:
         r"""Return how scripts for Slurm begin.
 
         Examples
@@ -93,15 +93,18 @@ class Slurm:
         lines = [f"#SBATCH --{key}={value}" for key, value in said.items() if value]
         lines += [f"#SBATCH {one}" for one in request.extra]
         return Dialect(
-            tuple(lines), "sbatch", "${SLURM_ARRAY_JOB_ID-}", "${SLURM_ARRAY_TASK_ID-}", "${SLURMD_NODENAME-}"
+            tuple(lines),
+            f"sbatch {_array(count, request)}",
+            "${SLURM_ARRAY_JOB_ID-}",
+            "${SLURM_ARRAY_TASK_ID-}",
+            "${SLURMD_NODENAME-}",
         )
 
     def submit(
         self, folder: Path, script: str, count: int, request: Request, *, offset: int = 0, after: Sequence[str] = ()
     ) -> str:
         """Submit an array; see `base.Scheduler`."""
-        limit = f"%{request.array_limit}" if request.array_limit else ""
-        words = ["sbatch", "--parsable", f"--array=1-{count}{limit}"]
+        words = ["sbatch", "--parsable", _array(count, request)]
         if after:  # afterok would wait for ever behind an array of which one task failed
             words.append(f"--dependency=afterany:{':'.join(after)}")
         said = demand(*words, script, str(offset), folder=folder)
@@ -136,6 +139,10 @@ class Slurm:
     def cancel(self, jobs: Sequence[str]) -> None:
         """Cancel arrays; see `base.Scheduler`."""
         demand("scancel", *jobs)
+
+
+def _array(count: int, request: Request) -> str:
+    return f"--array=1-{count}" + (f"%{request.array_limit}" if request.array_limit else "")
 
 
 def read_queue(text: str) -> Iterable[tuple[tuple[str, int], Sight]]:

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bidsflow.app.command import make_parser, parse
-from bidsflow.app.invocation import Invocation, OutputLayout, format_memory, parse_memory
+from bidsflow.app.invocation import Invocation, OutputLayout
 from bidsflow.app.spec import Level, Pipeline
 from bidsflow.errors import OptionError
+from bidsflow.executors.amounts import format_memory, parse_memory
 
 
 def read(toy: Pipeline, *arguments: object) -> Invocation:

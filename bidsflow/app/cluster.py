@@ -1,0 +1,313 @@
+"""Run a pipeline on a cluster: a task for each participant or session, then the group level.
+
+A task is the same command as on a laptop, for one participant. What is done is not submitted again, nor what waits or
+runs. What was submitted is written down in the output folder (`executors.batches`); nothing else has to be remembered.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bidsflow.app import provenance, state
+from bidsflow.app.choice import choose_participants
+from bidsflow.app.config import format_config
+from bidsflow.app.invocation import Invocation, OutputLayout
+from bidsflow.app.outcome import Event, Tell
+from bidsflow.app.places import check_places
+from bidsflow.app.spec import Level, Pipeline
+from bidsflow.app.state import Marker
+from bidsflow.dataset.tree import Dataset
+from bidsflow.dataset.write import locked, write_durably
+from bidsflow.errors import BidsflowError, RunError, ToolError
+from bidsflow.executors.base import Request
+from bidsflow.executors.batches import (
+    CPUS,
+    MEMORY,
+    RUN,
+    Batch,
+    Desk,
+    Standing,
+    adopt,
+    new_id,
+    read_batches,
+    stand,
+    submit_batch,
+    write_batch,
+)
+from bidsflow.executors.script import WORK
+from bidsflow.names import parse_name
+
+_CONFIG = "config.toml"
+_GROUP = "group"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What one task has to do.
+
+    Attributes
+    ----------
+    label, session : str
+        Without ``sub-`` and ``ses-``; ``""`` for all sessions.
+    """
+
+    label: str
+    session: str = ""
+
+    @property
+    def name(self) -> str:
+        """For people: ``sub-01_ses-a``."""
+        return f"sub-{self.label}" + (f"_ses-{self.session}" if self.session else "")
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What it adds to the command."""
+        sessions = ("--session-label", self.session) if self.session else ()
+        return ("--participant-label", self.label, *sessions)
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What was submitted, or would be.
+
+    Attributes
+    ----------
+    batches : tuple of Batch
+        With the ids that the scheduler gave.
+    folder : Path
+        Where the scripts are.
+    done, live : tuple of str
+        Names of what is done and unchanged, and of what waits or runs already.
+    """
+
+    batches: tuple[Batch, ...]
+    folder: Path
+    done: tuple[str, ...] = ()
+    live: tuple[str, ...] = ()
+
+
+def jobs_room(output_dir: Path) -> Path:
+    """Return where an output folder keeps what was submitted for it."""
+    return Dataset(output_dir).state / "jobs"
+
+
+def submit(pipeline: Pipeline, call: Invocation, tell: Tell = lambda event: None) -> Submission:
+    """Submit the tasks of a run that are neither done, nor waiting, nor running.
+
+    Raises
+    ------
+    OptionError
+        If what was asked for cannot be meant.
+    RunError
+        If there is nothing to do.
+    ToolError
+        If the scheduler is not there, does not answer, or refuses.
+    DatasetError
+        If the output folder is not ours.
+    """
+    check_places(pipeline, call)
+    units = _list_units(call)
+    settled = [] if call.force else [unit for unit in units if _is_settled(pipeline, call, unit)]
+    done = tuple(unit.name for unit in settled)
+    if call.dry_run:
+        todo = [unit for unit in units if unit not in settled]
+        return Submission(_plan(pipeline, call, todo), jobs_room(call.output_dir), done)
+    dataset = state.open_derivatives(call.output_dir)
+    room = jobs_room(dataset.root)
+    room.mkdir(exist_ok=True)
+    with locked(dataset):  # two submissions at once see each other
+        standings = look(room)
+        live = {one.name: one for one in standings if one.is_live and one.batch.level == Level.PARTICIPANT}
+        todo = [unit for unit in units if unit not in settled and not _overlaps(unit, live)]
+        tell(Event("begin", value=len(todo), text=", ".join(done)))
+        running = sorted({job for one in live.values() for job, _ in one.batch.jobs})
+        batches = list[Batch]()
+        for batch in _plan(pipeline, call, todo):
+            after = (*running, *(job for one in batches for job, _ in one.jobs)) if batch.level == Level.GROUP else ()
+            batches.append(_send(pipeline, call, room, replace(batch, after=tuple(after))))
+    if not batches and not live:
+        raise RunError(f"{call.output_dir}: everyone is done; --force does them again")
+    return Submission(tuple(batches), room, done, tuple(live))
+
+
+def look(room: Path, desk: Desk | None = None) -> tuple[Standing, ...]:
+    """Return where all tasks stand that were submitted for an output folder.
+
+    Raises
+    ------
+    ToolError
+        If a scheduler does not answer, and no desk was given that would remember it.
+    """
+    batches = [adopt(room, batch) for batch in read_batches(room)]
+    strict = desk is None
+    desk = desk or Desk()
+    standings = stand(room, batches, desk)
+    if strict and desk.silent:
+        raise ToolError(*next(iter(desk.silent.items())))
+    return standings
+
+
+def _list_units(call: Invocation) -> list[Unit]:
+    if Level.PARTICIPANT not in call.levels:
+        return []
+    labels = choose_participants(call.bids_dir, call.selection)
+    if not call.per_session:
+        return [Unit(label) for label in labels]
+    units = []
+    for label in labels:
+        folders = sorted((call.bids_dir / f"sub-{label}").glob("ses-*"))
+        sessions = [one.name.removeprefix("ses-") for one in folders if one.is_dir()]
+        wanted = [one for one in sessions if not call.selection.sessions or one in call.selection.sessions]
+        units += [Unit(label, one) for one in wanted] or ([] if sessions else [Unit(label)])
+    return units
+
+
+def _overlaps(unit: Unit, live: Sequence[str] | dict[str, Standing]) -> bool:
+    """Return whether what a task would do waits or runs already, whole or in part."""
+    whole = f"sub-{unit.label}"
+    return unit.name in live or whole in live or (not unit.session and any(one.startswith(f"{whole}_") for one in live))
+
+
+def _is_settled(pipeline: Pipeline, call: Invocation, unit: Unit) -> bool:
+    """Return whether a task would find everything done: judged by sizes and times, without an index of the dataset.
+
+    Where it is not sure it says no: the task looks itself, and ends at once.
+    """
+    dataset = Dataset(call.output_dir)
+    marker = state.read_marker(dataset, unit.label)
+    report = (f"sub-{unit.label}.html",) if pipeline.report else ()
+    if marker.task != provenance.digest_task(pipeline, call.params) or not marker.files:
+        return False
+    if unit.label in state.read_failures(dataset, [unit.label]):
+        return False
+    if not all((dataset.root / name).is_file() for name in (*marker.files, *report)):
+        return False
+    there = _list_images(pipeline, call.bids_dir, unit)
+    known = _known_images(marker, unit)
+    if not there <= known or (not call.selection.leaves_images_out and there != known):
+        return False
+    return not any(provenance.find_change(call.bids_dir, one) for one in marker.inputs.values())
+
+
+def _list_images(pipeline: Pipeline, raw: Path, unit: Unit) -> set[str]:
+    """Return the images of a task that a pipeline could read, by their paths below the dataset."""
+    folder = raw / f"sub-{unit.label}" / (f"ses-{unit.session}" if unit.session else "")
+    found = set()
+    for query in pipeline.reads:
+        for pattern in (f"{query.datatype}/*_{query.suffix}.nii*", f"*/{query.datatype}/*_{query.suffix}.nii*"):
+            found |= {path.relative_to(raw).as_posix() for path in folder.glob(pattern)}
+    return found
+
+
+def _known_images(marker: Marker, unit: Unit) -> set[str]:
+    names = {each.name for one in marker.inputs.values() for each in one.files if ".nii" in each.name}
+    if not unit.session:
+        return names
+    found = set()
+    for name in names:
+        try:
+            found |= {name} if parse_name(name).ses == unit.session else set()
+        except BidsflowError:
+            continue
+    return found
+
+
+def _plan(pipeline: Pipeline, call: Invocation, units: Sequence[Unit]) -> tuple[Batch, ...]:
+    """Return what is to be submitted, without a folder and without an id of the scheduler."""
+    label, made = f"bidsflow-{pipeline.name}", new_id()
+    batches = []
+    if units:
+        names, words = tuple(unit.name for unit in units), tuple(unit.words for unit in units)
+        command = _command(pipeline, call, Level.PARTICIPANT, made)
+        batches.append(Batch(made, label, Level.PARTICIPANT, command, names, words, call.request))
+    if Level.GROUP in call.levels:
+        small = replace(call.request, cpus=1, array_limit=0)
+        command = _command(pipeline, call, Level.GROUP, made)
+        batches.append(Batch(f"{made}-group", f"{label}-group", Level.GROUP, command, (_GROUP,), ((),), small))
+    return tuple(batches)
+
+
+def _command(pipeline: Pipeline, call: Invocation, level: Level, made: str) -> tuple[str, ...]:
+    """Return the command that all tasks have in common."""
+    work = ("--work-dir", WORK if call.request.scratch else str(call.work_dir))
+    config = jobs_room(call.output_dir) / made / _CONFIG
+    return (
+        *_program(pipeline, call), str(call.bids_dir), str(call.output_dir), level.value, "--config", str(config),
+        *work, "--n-cpus", CPUS, "--mem", MEMORY, "--run-name", RUN, *(("--force",) if call.force else ()),
+    )  # fmt: skip
+
+
+def _program(pipeline: Pipeline, call: Invocation) -> tuple[str, ...]:
+    """Return how this pipeline is called from any folder, and with whatever PATH a node has."""
+    words = shlex.split(call.prog)
+    name = words[2] if words[:2] == ["bidsflow", "run"] and len(words) > 2 else pipeline.name
+    return (sys.executable, "-m", "bidsflow", "run", str(Path(name).resolve()) if Path(name).is_dir() else name)
+
+
+def _send(pipeline: Pipeline, call: Invocation, room: Path, batch: Batch) -> Batch:
+    """Write a batch with the configuration of its tasks, and submit it."""
+    folder = write_batch(room, batch)
+    config = room / batch.id.removesuffix("-group") / _CONFIG
+    if not config.is_file():
+        everybody = replace(call.selection, participants=(), without=(), sessions=() if call.per_session else
+                            call.selection.sessions)  # fmt: skip
+        plain = replace(call, selection=everybody, layout=OutputLayout.BIDS)
+        config.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(config, format_config(pipeline, plain, batch.id).encode())
+    try:
+        return submit_batch(room, batch)
+    except ToolError as error:
+        raise ToolError(error.tool, error.reason, f"The script is {folder / 'run.sh'}; nothing of it runs") from error
+
+
+def retry(room: Path, standings: Sequence[Standing], changes: dict[str, object]) -> tuple[Batch, ...]:
+    """Submit again what failed, and the group level after it if there was one; return what was submitted.
+
+    Parameters
+    ----------
+    room : Path
+        Of the output folder.
+    standings : sequence of Standing
+        Of all tasks.
+    changes : dict
+        Fields of `Request` that are to be others: ``{"memory_gb": 16.0}``.
+
+    Raises
+    ------
+    ToolError
+        If the scheduler refuses.
+    """
+    failed = [one for one in standings if one.phase == "failed"]
+    by_batch: dict[str, list[Standing]] = {}
+    for one in failed:
+        by_batch.setdefault(one.batch.id, []).append(one)
+    made, sent = new_id(), list[Batch]()
+    groups = [one for one in standings if one.batch.level == Level.GROUP]
+    for number, tasks in enumerate(own for own in by_batch.values() if own[0].batch.level != Level.GROUP):
+        old = tasks[0].batch
+        batch = Batch(
+            f"{made}-{number}", old.label, old.level, old.command, tuple(one.name for one in tasks),
+            tuple(old.words[one.number - 1] for one in tasks), _change(old.request, changes),
+        )  # fmt: skip
+        write_batch(room, batch)
+        sent.append(submit_batch(room, batch))
+    if groups and (sent or groups[-1].phase == "failed"):
+        old = groups[-1].batch
+        after = tuple(job for one in sent for job, _ in one.jobs)
+        live = tuple(job for one in standings if one.is_live and one.batch.level != Level.GROUP
+                     for job, _ in one.batch.jobs)  # fmt: skip
+        batch = Batch(
+            f"{made}-group", old.label, old.level, old.command, old.names, old.words, _change(old.request, changes),
+            tuple(dict.fromkeys((*live, *after))),
+        )  # fmt: skip
+        write_batch(room, batch)
+        sent.append(submit_batch(room, batch))
+    return tuple(sent)
+
+
+def _change(request: Request, changes: dict[str, object]) -> Request:
+    return replace(request, **changes)  # type: ignore[arg-type]

@@ -1,0 +1,165 @@
+"""Convert on a cluster: a task for each session that has something to do; each commits its own.
+
+The export is scanned and planned once, where the command was given; a task gets the rows and headers of its session.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan
+from bidsflow.convert.run import Result, convert
+from bidsflow.convert.subjects import Key
+from bidsflow.convert.survey import survey
+from bidsflow.dataset.tree import Dataset
+from bidsflow.dataset.write import locked, staging, write_durably
+from bidsflow.dicom.series import Inventory
+from bidsflow.errors import BidsflowError
+from bidsflow.executors.base import Request
+from bidsflow.executors.batches import (
+    CPUS,
+    Batch,
+    Desk,
+    adopt,
+    new_id,
+    read_batches,
+    stand,
+    submit_batch,
+    write_batch,
+)
+from bidsflow.names import parse_name
+
+LEVEL = "session"
+_PARCELS = "parcels"
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What a task has to convert.
+
+    Attributes
+    ----------
+    root : Path
+        The dataset.
+    plan : Plan
+        Rows of a session.
+    inventory : Inventory
+        Their series.
+    key : Key
+        Of the dataset.
+    force : bool
+        Convert again what is there.
+    """
+
+    root: Path
+    plan: Plan
+    inventory: Inventory
+    key: Key
+    force: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What was submitted.
+
+    Attributes
+    ----------
+    batch : Batch or None
+        None where there is nothing to do.
+    folder : Path
+        Where scripts and logs are.
+    unchanged : int
+        Sessions that are done.
+    live : tuple of str
+        Sessions that wait or run already.
+    """
+
+    batch: Batch | None
+    folder: Path
+    unchanged: int
+    live: tuple[str, ...]
+
+
+def submit(
+    plan: Plan, inventory: Inventory, dataset: Dataset, key: Key, request: Request, *, force: bool = False
+) -> Submitted:
+    """Submit a task for each session of a plan that is not done, and does not wait or run already.
+
+    Raises
+    ------
+    ToolError
+        If the scheduler is not there, does not answer, or refuses.
+    DatasetError
+        If bidsflow's own files are damaged.
+    StorageError
+        If the disk is full.
+    """
+    by_uid = {series.uid: series for series in inventory.series}
+    room = dataset.state / "jobs"
+    room.mkdir(exist_ok=True)
+    with staging(dataset):
+        work = survey(dataset, plan, by_uid, force=force)
+    with locked(dataset):
+        batches = [adopt(room, batch) for batch in read_batches(room)]
+        live = tuple(sorted(one.name for one in stand(room, batches, Desk()) if one.is_live))
+        todo = [one.session.folder for one in work if one.todo and _name(one.session.folder) not in live]
+        unchanged = sum(not one.todo for one in work)
+        made = new_id()
+        if not todo:
+            return Submitted(None, room, unchanged, live)
+        parcels = room / made / _PARCELS
+        parcels.mkdir(parents=True, mode=0o700)
+        words = []
+        for number, folder in enumerate(todo, 1):
+            parcel = Parcel(dataset.root, _choose(plan, folder), _cut(inventory, plan, folder), key, force)
+            file = parcels / f"{number}.pickle"
+            write_durably(file, pickle.dumps(parcel), mode=0o600)  # headers hold names
+            words.append((str(file),))
+        command = (sys.executable, "-m", "bidsflow.convert", "--jobs", CPUS)
+        names = tuple(map(_name, todo))
+        batch = Batch(made, "bidsflow-convert", LEVEL, command, names, tuple(words), request)
+        write_batch(room, batch)
+        return Submitted(submit_batch(room, batch), room / made, unchanged, live)
+
+
+def _name(folder: str) -> str:
+    return folder.replace("/", "_")
+
+
+def _choose(plan: Plan, folder: str) -> Plan:
+    """Return the rows of a session, whatever the plan decided."""
+    return replace(plan, rows=tuple(row for row in plan.rows if _folder_of(row.path) == folder), notes=())
+
+
+def _folder_of(path: str) -> str:
+    try:
+        return "" if path == NOT_APPLICABLE else parse_name(path).folder
+    except BidsflowError:  # what stands on a row for review need not be a name yet
+        return ""
+
+
+def _cut(inventory: Inventory, plan: Plan, folder: str) -> Inventory:
+    """Return the series of a session, and of the whole subject where its row of participants.tsv needs them."""
+    subject = folder.partition("/")[0]
+    rows = [row for row in plan.decided(Decision.CONVERT) if _folder_of(row.path).partition("/")[0] == subject]
+    own = {row.series_uid for row in (*rows, *_choose(plan, folder).rows)}
+    series = tuple(one for one in inventory.series if one.uid in own)
+    return replace(inventory, series=series, set_aside=())
+
+
+def run_parcel(file: Path, jobs: int) -> Result:
+    """Convert what a task has to; its file goes when every image is on disk.
+
+    Raises
+    ------
+    OSError
+        If the parcel cannot be read.
+    """
+    parcel: Parcel = pickle.loads(file.read_bytes())
+    result = convert(parcel.plan, parcel.inventory, Dataset(parcel.root), parcel.key, jobs=jobs, force=parcel.force)
+    if result.complete:
+        file.unlink()
+    return result
