@@ -13,7 +13,6 @@ import json
 import os
 import platform
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
@@ -24,7 +23,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO
+
+from meter import Cost, measure_command
 
 BARE, BIDSFLOW, AGAIN, DCM2BIDS, BIDS_MANAGER = "dcm2niix", "bidsflow", "bidsflow again", "dcm2bids", "BIDS Manager"
 #: Wall time against dcm2niix where that takes long enough to tell, CPU time against it, and seconds for a tiny export.
@@ -32,26 +32,6 @@ TARGET_WALL, TARGET_CPU, TARGET_FIXED = 0.7, 1.0, 0.5
 LONG_ENOUGH = 2.0
 TINY = "tiny"
 _LIMIT_S = 900
-#: Measures one command from a process so small that its own memory hides nobody's: on Linux the peak of a child
-#: begins with the memory of the process that started it.
-_METER = """
-import json, os, sys, time
-start = time.perf_counter()
-child = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
-_, status, usage = os.wait4(child, 0)
-cost = time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss
-with open(sys.argv[1], "w") as out:
-    json.dump([*cost, os.waitstatus_to_exitcode(status)], out)
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What commands cost: seconds by the clock, seconds of all their processes, and the largest process in MB."""
-
-    wall: float
-    cpu: float
-    rss_mb: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,32 +357,14 @@ class Bench:
         parts = []
         with log.open("w", encoding="utf-8") as out:
             for command in tool.commands(job):
-                wall, cpu, peak, code = self._meter(command, out)
+                cost, code = measure_command(command, out, self._work, self._environment(), _LIMIT_S)
                 if code:
                     out.flush()
                     said = log.read_text(errors="replace").splitlines()[-8:]
                     print(f"{tool.name} on {job.export.name}: exit code {code}", *said, sep="\n  ", file=sys.stderr)
                     return None
-                parts.append(Cost(wall, cpu, peak / (1e6 if sys.platform == "darwin" else 1e3)))
+                parts.append(cost)
         return Cost(sum(p.wall for p in parts), sum(p.cpu for p in parts), max(p.rss_mb for p in parts))
-
-    def _meter(self, command: Sequence[str], log: IO[str]) -> tuple[float, float, float, int]:
-        """Return wall and CPU seconds, peak memory as the system counts it, and exit code of one command."""
-        result = self._work / "cost.json"
-        result.unlink(missing_ok=True)
-        meter = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _METER, str(result), *command],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-            cwd=self._work, env=self._environment(), start_new_session=True,
-        )  # fmt: skip
-        try:
-            meter.wait(_LIMIT_S)
-        except BaseException:
-            os.killpg(meter.pid, signal.SIGKILL)
-            meter.wait()
-            raise
-        wall, cpu, peak, code = json.loads(result.read_text(encoding="utf-8"))
-        return wall, cpu, peak, code
 
     def _environment(self) -> dict[str, str]:
         path = os.pathsep.join((str(self._work / "programs"), os.environ.get("PATH", os.defpath)))

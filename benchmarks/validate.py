@@ -26,22 +26,12 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
+from meter import Cost, measure_command
+
 REFERENCE = "bids-validator-deno"
 #: Ends of commands that mean a complete report.
 _COMPLETE = (0, 1, 16)
 _LIMIT_S = 3600
-
-#: Measures one command from a process so small that its own memory hides nobody's: on Linux the peak of a child
-#: begins with the memory of the process that started it.
-_METER = """
-import json, os, sys, time
-start = time.perf_counter()
-child = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
-_, status, usage = os.wait4(child, 0)
-cost = time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss
-with open(sys.argv[1], "w") as out:
-    json.dump([*cost, os.waitstatus_to_exitcode(status)], out)
-"""
 
 #: The floor: names and states of all files, nothing read.
 _WALK = """
@@ -56,15 +46,6 @@ while pending:
 """
 
 _PYBIDS = "import sys; from bids import BIDSLayout; BIDSLayout(sys.argv[1], validate=True)"
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Seconds by the clock, seconds of all processes, largest process in MB."""
-
-    wall: float
-    cpu: float
-    rss_mb: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,19 +267,12 @@ class Meter:
 
     def run(self, command: Sequence[str]) -> Cost | None:
         """Return the cost of a command, or nothing where it failed."""
-        noted = self.work / "cost.json"
-        noted.unlink(missing_ok=True)
         try:
             with (self.work / "output").open("wb") as output:
-                subprocess.run(
-                    [sys.executable, "-I", "-S", "-c", _METER, str(noted), *command],
-                    stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                    env=self.environment, timeout=_LIMIT_S, check=False,
-                )  # fmt: skip
-            wall, cpu, rss, code = json.loads(noted.read_bytes())
+                cost, code = measure_command(command, output, self.work, self.environment, _LIMIT_S)
         except (OSError, ValueError, subprocess.TimeoutExpired):
             return None
-        return Cost(wall, cpu, rss / 1024) if code in _COMPLETE else None
+        return cost if code in _COMPLETE else None
 
     def complaint(self) -> str:
         """Return the last line of what the last command said."""
