@@ -56,17 +56,18 @@ def expected_displacement(truth: Truth, image: Path, key: str = "rest") -> float
 
 @pytest.mark.parametrize("label", ["01", "02"])
 def test_displacement_is_that_of_the_phantom(finished: Finished, label: str) -> None:
+    """To half a hundredth of a voxel of 8 mm; in voxels of 4 mm it is nearer."""
     image = finished.bids / f"sub-{label}" / "func" / f"sub-{label}_task-rest_bold.nii.gz"
     found = json.loads((finished.qc / f"sub-{label}" / "func" / f"sub-{label}_task-rest_bold.json").read_text())
-    assert found["fd_mean"] == pytest.approx(expected_displacement(finished.truths[label], image), rel=CLOSE)
+    assert found["fd_mean"] == pytest.approx(expected_displacement(finished.truths[label], image), abs=0.04)
 
 
 @pytest.mark.parametrize("label", ["01", "02"])
 def test_displacement_of_twelve_directions_is_found_in_part(finished: Finished, label: str) -> None:
-    """With so few, half of the motion could as well be contrast: the least is taken (docs/qc.md)."""
+    """With so few, half of the motion could as well be contrast: the least is taken, and noise added (docs/qc.md)."""
     stem = f"sub-{label}/dwi/sub-{label}_dir-AP_dwi"
     expected = expected_displacement(finished.truths[label], finished.bids / f"{stem}.nii.gz", "dwi")
-    assert 0.6 * expected < json.loads((finished.qc / f"{stem}.json").read_text())["fd_mean"] < 1.1 * expected
+    assert 0.6 * expected < json.loads((finished.qc / f"{stem}.json").read_text())["fd_mean"] < 1.3 * expected
 
 
 def measure_displacement(scan: Scan) -> float:
@@ -92,7 +93,7 @@ def test_displacement_of_thirty_directions_is_that_of_the_phantom(
     monkeypatch.chdir(tmp_path)
     moved = scan(tmp_path, "dwi", "medium")
     expected = expected_displacement(moved.truth, moved.image("dwi"), "dwi")
-    assert measure_displacement(moved) == pytest.approx(expected, rel=0.08)
+    assert 0.8 * expected < measure_displacement(moved) < 1.05 * expected  # a part could as well be contrast
 
 
 @pytest.mark.parametrize("label", ["01", "02"])
@@ -148,29 +149,45 @@ def sample_labels(maps: Path, session: SessionTruth, image: nib.Nifti1Image) -> 
     return sampled
 
 
+def find_signals(truth: Truth, maps: Path, image: nib.Nifti1Image) -> dict[str, tuple[NDArray[np.bool_], float]]:
+    """Return where each tissue of the phantom is, and its signal, without the rim."""
+    labels, data = sample_labels(maps, truth.sessions[0], image), image.get_fdata(dtype=np.float32)
+    names = [tissue.name for tissue in truth.tissues]
+    parts = {"csf": ("csf",), "gm": ("gray",), "wm": ("white", "callosum", "corticospinal")}
+    places = {key: np.isin(labels, [names.index(part) for part in parts[key]]) for key in parts}
+    return {key: (place, float(np.median(data[binary_erosion(place)]))) for key, place in places.items()}
+
+
+@pytest.mark.parametrize("measure", ["snr_gm", "snr_wm", "snrd_csf", "snrd_gm", "snrd_wm"])
+def test_signal_to_noise_of_a_t1w_is_that_of_the_phantom(finished: Finished, measure: str) -> None:
+    """With the masks and tissues that qc finds in voxels of 4 mm."""
+    stem = "sub-01/anat/sub-01_T1w"
+    maps = finished.bids.parent / "01" / "truth"
+    known = find_signals(finished.truths["01"], maps, nib.load(finished.bids / f"{stem}.nii.gz"))
+    found = json.loads((finished.qc / f"{stem}.json").read_text())[measure]
+    assert found == pytest.approx(known[measure.split("_")[1]][1] / NOISE, rel=CLOSE)
+
+
 def test_signal_to_noise_of_tissues_is_that_of_the_phantom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given the phantom's own tissues: its ellipsoids are no brain that a template would find."""
+    """Given the phantom's own tissues, rims and all."""
     monkeypatch.chdir(tmp_path)
     scanned = scan(tmp_path, "t1w", "medium")
     image = nib.load(scanned.image("T1w"))
-    names = [tissue.name for tissue in scanned.truth.tissues]
-    truth = sample_labels(scanned.maps, scanned.truth.sessions[0], image)
-    data = image.get_fdata(dtype=np.float32)
+    known = find_signals(scanned.truth, scanned.maps, image)
 
     def save(name: str, values: NDArray[np.generic]) -> Path:
         path = tmp_path / f"{name}.nii.gz"
         nib.save(nib.Nifti1Image(values.astype(np.float32), image.affine), path)
         return path
 
-    pure = {name: binary_erosion(truth == names.index(name), iterations=2) for name in ("csf", "gray", "white")}
-    assert min(int(mask.sum()) for mask in pure.values()) > 1000
-    tissues = tuple(save(name, mask) for name, mask in pure.items())
-    labels = sum((rank * mask for rank, mask in enumerate(pure.values(), start=1)), np.zeros(image.shape))
+    tissues = tuple(save(name, place) for name, (place, _) in known.items())
+    labels = sum((rank * place for rank, (place, _) in enumerate(known.values(), start=1)), np.zeros(image.shape))
+    head = sample_labels(scanned.maps, scanned.truth.sessions[0], image) >= 0
     found = anat.measure(
         image=scanned.image("T1w"), corrected=scanned.image("T1w"), field=save("field", np.ones(image.shape)),
-        head=save("head", truth >= 0), below=save("below", np.zeros(image.shape)), labels=save("labels", labels),
+        head=save("head", head), below=save("below", np.zeros(image.shape)), labels=save("labels", labels),
         tissues=tissues, templates=tissues, doubts=(), scanner="",
     ).values  # fmt: skip
-    for key, mask in zip(("csf", "gm", "wm"), pure.values(), strict=True):
-        assert found[f"snr_{key}"] == pytest.approx(float(np.median(data[mask])) / NOISE, rel=CLOSE), key
-        assert found[f"snrd_{key}"] == pytest.approx(float(np.median(data[mask])) / NOISE, rel=CLOSE), key
+    for key, (_, signal) in known.items():
+        assert found[f"snr_{key}"] == pytest.approx(signal / NOISE, rel=CLOSE), key
+        assert found[f"snrd_{key}"] == pytest.approx(signal / NOISE, rel=CLOSE), key
