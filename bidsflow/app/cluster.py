@@ -63,11 +63,12 @@ class Unit:
         """For people: ``sub-01_ses-a``."""
         return f"sub-{self.label}" + (f"_ses-{self.session}" if self.session else "")
 
-    @property
-    def words(self) -> tuple[str, ...]:
-        """What it adds to the command."""
-        sessions = ("--session-label", self.session) if self.session else ()
-        return ("--participant-label", self.label, *sessions)
+    def words(self, work_dir: Path | None) -> tuple[str, ...]:
+        """Return what it adds to the command; sessions do not share a folder of intermediate files."""
+        if not self.session:
+            return ("--participant-label", self.label)
+        work = ("--work-dir", str(work_dir / f"ses-{self.session}")) if work_dir else ()
+        return ("--participant-label", self.label, "--session-label", self.session, *work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +222,8 @@ def _plan(pipeline: Pipeline, call: Invocation, units: Sequence[Unit]) -> tuple[
     label, made = f"bidsflow-{pipeline.name}", new_id()
     batches = []
     if units:
-        names, words = tuple(unit.name for unit in units), tuple(unit.words for unit in units)
+        work = None if call.request.scratch else call.work_dir
+        names, words = tuple(unit.name for unit in units), tuple(unit.words(work) for unit in units)
         command = _command(pipeline, call, Level.PARTICIPANT, made)
         batches.append(Batch(made, label, Level.PARTICIPANT, command, names, words, call.request))
     if Level.GROUP in call.levels:

@@ -79,7 +79,7 @@ def write_graph(flow: Flow, path: Path) -> None:
 
 
 def _log_of(dataset: Dataset, task: Task) -> Path:
-    return dataset.root / "logs" / task.run_id / f"sub-{task.participant.label}.log"
+    return dataset.root / "logs" / task.run_id / f"{task.title}.log"
 
 
 def keep_log(dataset: Dataset, task: Task) -> None:
@@ -103,7 +103,7 @@ def _read_end(log: Path) -> str:
 def write_crash(dataset: Dataset, task: Task, failures: Sequence[Failure]) -> Path:
     """Write the page of a participant that failed, with the end of its log; return where."""
     html = crash_page(task, failures, _read_end(_log_of(dataset, task)))
-    path = dataset.root / "logs" / task.run_id / f"sub-{task.participant.label}_crash.html"
+    path = dataset.root / "logs" / task.run_id / f"{task.title}_crash.html"
     _write(path, html)
     return path
 

@@ -6,8 +6,11 @@ Kept below ``.bidsflow/``: ``finished/sub-01.json`` is written last of all that 
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from bidsflow.dataset.describe import to_json
 from bidsflow.dataset.tree import Dataset, open_dataset
 from bidsflow.dataset.write import write_durably
 
+_LOCKS = 64
 _ROOMS = ("finished", "failed")
 _ABOUT = """\
 This folder belongs to bidsflow. Nothing in it is needed to use the derivatives.
@@ -126,6 +130,19 @@ def read_marker(dataset: Dataset, label: str) -> Marker:
         return Marker(str(stored["task"]), inputs, str(stored["run"]), files, Setting(**stored["setting"]))
     except (KeyError, TypeError, AttributeError):
         return Marker()
+
+
+@contextmanager
+def writing(dataset: Dataset, label: str) -> Iterator[None]:
+    """Keep others from bringing in results of a participant; they wait. The lock ends with the process.
+
+    A few locks serve all participants: of a hundred thousand, a file each would be a burden.
+    """
+    room = dataset.state / "locks"
+    room.mkdir(exist_ok=True)
+    with (room / f"{zlib.crc32(label.encode()) % _LOCKS:02}").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def list_finished(dataset: Dataset) -> tuple[str, ...]:

@@ -62,6 +62,12 @@ class Task:
         return self.pipeline.params(**self.invocation.params)
 
     @property
+    def title(self) -> str:
+        """The name of its files in the logs; tasks of a cluster share the folder of a run, one for each session."""
+        sessions = self.invocation.selection.sessions if self.invocation.run_name else ()
+        return f"sub-{self.participant.label}" + "".join(f"_ses-{one}" for one in sessions)
+
+    @property
     def work(self) -> Path:
         """Where its intermediate files are."""
         return self.invocation.work_dir / f"bidsflow-{self.pipeline.name}" / f"sub-{self.participant.label}"

@@ -113,10 +113,16 @@ def _compare(path: Path, digest: str) -> str:
 
 def _trace_participant(root: Path, folder: str, links: Mapping[str, str], marker: Marker) -> Origin:
     """Return where all that was made of a participant came from: what its page shows, and the group level takes."""
-    record = read_json(root / "logs" / marker.run / f"{folder}.json") if marker.run else {}
+    records = _list_records(root, marker.run, folder) if marker.run else []
+    record = read_json(records[0]) if records else {}
     facts = _describe_run(record) if record else {"run": marker.run} if marker.run else {}
     sources = tuple(_follow_input(root, links, uri, marker) for uri in marker.inputs)
     return Origin(str(root / folder), "participant", facts, sources)
+
+
+def _list_records(root: Path, run: str, folder: str) -> list[Path]:
+    """Return the records of a participant in runs; on a cluster there may be one for each session."""
+    return sorted((*root.glob(f"logs/{run}/{folder}.json"), *root.glob(f"logs/{run}/{folder}_ses-*.json")))
 
 
 def _follow_input(root: Path, links: Mapping[str, str], uri: str, marker: Marker) -> Origin:
@@ -148,7 +154,7 @@ def _trace_group(root: Path, path: Path, links: Mapping[str, str], record: Mappi
 def _find_record(root: Path, name: str) -> dict[str, Any]:
     """Return the latest record of a run that made a file; empty where there is none."""
     sub = name.partition("/")[0]
-    for log in sorted(root.glob(f"logs/*/{sub}.json"), reverse=True):
+    for log in reversed(_list_records(root, "*", sub)):
         record = read_json(log)
         if name in record.get("Outputs", {}):
             return record

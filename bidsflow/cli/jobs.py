@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -147,7 +148,7 @@ def _watch(room: Path, *, watch: bool, as_json: bool, everything: bool) -> bool:
         if as_json:
             _print_json(standings, desk)
         else:
-            _print(standings, out, everything=everything)
+            _print(standings, room.parent.parent, out, everything=everything)
         return any(one.phase == "failed" for one in standings)
 
 
@@ -158,7 +159,7 @@ def _count(standings: Sequence[Standing]) -> str:
     return ", ".join(f"{count} {phase}" for phase, count in counts.items() if count) or "nothing was submitted"
 
 
-def _print(standings: Sequence[Standing], out: Console, *, everything: bool) -> None:
+def _print(standings: Sequence[Standing], output_dir: Path, out: Console, *, everything: bool) -> None:
     from bidsflow.executors.base import Phase
     from bidsflow.executors.batches import read_end
 
@@ -176,7 +177,8 @@ def _print(standings: Sequence[Standing], out: Console, *, everything: bool) -> 
         if named and len(own) > len(named):
             out.print(f"  ... and {len(own) - len(named)} more {phase}: --all names them", markup=False)
     if any(one.phase is Phase.FAILED for one in standings):
-        out.print("Again: bidsflow jobs OUTPUT_DIR --retry [--mem 16G] [--time 8h]", markup=False)
+        where = shlex.quote(str(output_dir))
+        out.print(f"Again: bidsflow jobs {where} --retry [--mem 16G] [--time 8h]", markup=False, soft_wrap=True)
 
 
 def _line(one: Standing) -> str:
