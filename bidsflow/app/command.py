@@ -16,12 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bidsflow import __version__
 from bidsflow.app.choice import to_filters
 from bidsflow.app.config import read_config
 from bidsflow.app.invocation import Invocation, OutputLayout, Resources, Selection, Value, to_participant
 from bidsflow.app.options import CLUSTER, HOW, OPTIONS, both
 from bidsflow.app.spec import TYPES, Level, Parameter, Pipeline, parameters
+from bidsflow.dataset.origin import name_version
 from bidsflow.errors import OptionError, PipelineError
 from bidsflow.executors import Request
 from bidsflow.executors.amounts import parse_memory
@@ -117,7 +117,7 @@ def _plain(flag: str) -> str:
 
 
 def _version(pipeline: Pipeline) -> str:
-    return f"{pipeline.name} {pipeline.version} (bidsflow {__version__})".replace("%", "%%")
+    return f"{pipeline.name} {pipeline.version} (bidsflow {name_version()})".replace("%", "%%")
 
 
 def _add_parameter(group: Any, parameter: Parameter) -> None:

@@ -17,11 +17,10 @@ from bidsflow import __version__
 from bidsflow.app.spec import Pipeline
 from bidsflow.app.state import read_json
 from bidsflow.dataset.describe import BIDS_VERSION, to_json
+from bidsflow.dataset.origin import describe_image, name_image, name_version
 from bidsflow.errors import RunError
 from bidsflow.names import BidsName
 
-#: Names the container image that this runs in, if any; images set it (``docker://...``, ``qc_0.1.sif``).
-CONTAINER = "BIDSFLOW_CONTAINER"
 _IGNORED = ("*.html", "group_*", "logs/", "figures/", "**/figures")
 
 
@@ -192,14 +191,14 @@ def describe_dataset(
     source = read_json(raw / "dataset_description.json")
     generator: dict[str, Any] = {"Name": generator_name(pipeline), "Version": pipeline.version}
     generator["Description"] = f"{pipeline.summary} Run by bidsflow {__version__}."
-    if container := os.environ.get(CONTAINER):
-        generator["Container"] = _describe_container(container)
+    if image := name_image():
+        generator["Container"] = describe_image(image)
     links = {"raw": raw, **(others or {})}
     description: dict[str, Any] = {
         "Name": f"{source.get('Name') or raw.name}: {pipeline.name}",
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
-        "GeneratedBy": [generator, {"Name": "bidsflow", "Version": __version__}],
+        "GeneratedBy": [generator, {"Name": "bidsflow", "Version": name_version()}],
         "DatasetLinks": {name: os.path.relpath(path.resolve(), root.resolve()) for name, path in links.items()},
         "HowToAcknowledge": "See logs/CITATION.md.",
     }
@@ -208,14 +207,6 @@ def describe_dataset(
     if doi := source.get("DatasetDOI"):
         description["SourceDatasets"] = [{"DOI": doi}]
     return description
-
-
-def _describe_container(image: str) -> dict[str, str]:
-    """Return a container image as ``GeneratedBy`` names it: ``docker://x/qc:1``, ``x/qc:1``, ``/images/qc.sif``."""
-    if image.endswith(".sif"):
-        return {"Type": "apptainer", "Tag": image.rpartition("/")[2]}
-    scheme, mark, tag = image.rpartition("://")
-    return {"Type": scheme or "docker", "Tag": tag, **({"URI": image} if mark else {})}
 
 
 def readme(pipeline: Pipeline) -> str:

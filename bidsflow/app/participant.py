@@ -26,6 +26,7 @@ from bidsflow.app.registry import load
 from bidsflow.app.spec import Pipeline
 from bidsflow.app.state import Setting
 from bidsflow.app.task import RUN_ID, Failure, Task, is_done, read_task
+from bidsflow.dataset.origin import name_image
 from bidsflow.dataset.write import commit, locked, staging
 from bidsflow.executors.local import EVENTS
 
@@ -148,7 +149,7 @@ def _write(task: Task, flow: Flow, values: Mapping[tuple[str, str], Any], usage:
                 name = path.relative_to(tree).as_posix()
                 outputs[name] = provenance.digest_file(path)
                 sources[name] = one.sources or _images_of(task, flow, one)
-        container = os.environ.get(derivatives.CONTAINER, "")
+        container = name_image()
         record = provenance.record(
             task.pipeline, task.run_id, task.invocation.params, task.inputs, usage, outputs, sources, container
         )

@@ -43,7 +43,7 @@ from bidsflow.convert.tables import (
     stage_session,
 )
 from bidsflow.convert.wiring import Held, Links, settle_fields, sources
-from bidsflow.dataset import describe
+from bidsflow.dataset import describe, origin
 from bidsflow.dataset.draft import Draft
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dicom.series import Series
@@ -347,9 +347,11 @@ def _list_unused_tasks(draft: Draft, left: Iterable[str], present: set[str]) -> 
 def _stage_top(draft: Draft, tasks: set[str]) -> None:
     """Stage the files that describe the whole dataset, where it does not have them yet."""
     generators = generated_by()
-    title = draft.dataset.root.name
+    title, image = draft.dataset.root.name, origin.name_image()
     files = {
-        "dataset_description.json": describe.dataset_description(title, generators),
+        "dataset_description.json": describe.dataset_description(
+            title, generators, origin.describe_image(image) if image else {}
+        ),
         "README": describe.readme(title, generators),
         "CHANGES": describe.changes(date.today().isoformat(), __version__),
         **dict(map(_task_file, sorted(tasks))),
@@ -362,7 +364,7 @@ def _stage_top(draft: Draft, tasks: set[str]) -> None:
 @cache
 def generated_by() -> tuple[tuple[str, str], ...]:
     """Return the programs that make a dataset, with their versions."""
-    return (("bidsflow", __version__), ("dcm2niix", version("dcm2niix")))
+    return (("bidsflow", origin.name_version()), ("dcm2niix", version("dcm2niix")))
 
 
 def group_by_folder(rows: Iterable[PlanRow]) -> dict[str, list[PlanRow]]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 #: Version of BIDS that bidsflow writes.
 BIDS_VERSION = "1.11.1"
 
 
-def dataset_description(name: str, generators: Sequence[tuple[str, str]]) -> str:
+def dataset_description(
+    name: str, generators: Sequence[tuple[str, str]], container: Mapping[str, str] = MappingProxyType({})
+) -> str:
     """Return ``dataset_description.json`` of a raw dataset.
 
     Parameters
@@ -18,12 +21,15 @@ def dataset_description(name: str, generators: Sequence[tuple[str, str]]) -> str
         Name of the dataset.
     generators : sequence of (str, str)
         Name and version of each program that made it.
+    container : mapping of str to str, optional
+        The image that they ran in, see `origin.describe_image`.
     """
+    inside = {"Container": dict(container)} if container else {}
     content = {
         "Name": name,
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "raw",
-        "GeneratedBy": [{"Name": program, "Version": version} for program, version in generators],
+        "GeneratedBy": [{"Name": program, "Version": version, **inside} for program, version in generators],
     }
     return to_json(content)
 

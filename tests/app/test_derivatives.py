@@ -10,6 +10,7 @@ import pytest
 from bidsflow.app import derivatives
 from bidsflow.app.spec import Pipeline
 from bidsflow.app.state import read_json
+from bidsflow.dataset.origin import CONTAINER
 from bidsflow.errors import RunError
 
 
@@ -18,7 +19,7 @@ def test_description_names_program_container_and_sources(
 ) -> None:
     raw = json.loads((dataset / "dataset_description.json").read_text())
     (dataset / "dataset_description.json").write_text(json.dumps({**raw, "DatasetDOI": "doi:10.1/toys"}))
-    monkeypatch.setenv(derivatives.CONTAINER, "docker://x/toy:1")
+    monkeypatch.setenv(CONTAINER, "docker://x/toy:1")
     others = {"anat": tmp_path / "elsewhere" / "anat"}
     description = derivatives.describe_dataset(toy, dataset, tmp_path / "out", others)
     assert description["DatasetType"] == "derivative"
