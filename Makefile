@@ -6,11 +6,18 @@ STAMP := $(VENV)/.installed
 DEMO ?= .demo
 PARITY ?= .parity
 MODES ?= headers
+PIN_PYTHON ?= python3.12
+BASE ?= python:3.12-slim
+ENGINE ?= $(shell for one in docker podman; do $$one info >/dev/null 2>&1 && echo $$one && break; done)
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' bidsflow/__init__.py)
+REVISION = $(shell git describe --always --dirty --exclude '*' 2>/dev/null || echo unknown)
+IMAGES := $(patsubst containers/%/Dockerfile,%,$(wildcard containers/*/Dockerfile))
 
 .PHONY: help install demo test lint types layers pytest slow fuzz parity format package bench clean
+.PHONY: recipes constraints containers containers-test
 
 help:  ## Say what can be made.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/' | expand -t 18
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -37,7 +44,7 @@ layers: $(STAMP)
 	$(BIN)/lint-imports
 
 pytest: $(STAMP)
-	$(BIN)/pytest -n auto -m "not slow"
+	$(BIN)/pytest -n auto -m "not slow and not containers"
 
 slow: $(STAMP)  ## The tests that take longer: many kills, all sizes, real exports where they are there.
 	$(BIN)/pytest -n auto -m slow
@@ -53,6 +60,23 @@ parity: $(STAMP)  ## Hold our validator against the reference on datasets with a
 
 package: $(STAMP)  ## Build the wheel, install it into an empty environment outside the checkout, run the demo from it.
 	$(BIN)/python tests/packaging/check_wheel.py
+
+recipes: $(STAMP)  ## Write the recipes in containers/ again.
+	for target in $(IMAGES); do $(BIN)/bidsflow package $$target --docker --apptainer --force; done
+
+constraints: $(STAMP)  ## Choose anew the versions that images hold; needs a Python of the images' version (PIN_PYTHON).
+	$(BIN)/python containers/pin.py $(PIN_PYTHON)
+
+containers:  ## Build the images, with Docker or Podman.
+	@if [ -z "$(ENGINE)" ]; then echo "skipped: neither docker nor podman works here"; exit 0; fi; set -e; \
+	for target in $(IMAGES); do \
+		$(ENGINE) build -f containers/$$target/Dockerfile -t bidsflow-$$target:$(VERSION) --build-arg BASE=$(BASE) \
+			--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
+			--build-arg CREATED=$$(date -u +%Y-%m-%dT%H:%M:%SZ) .; \
+	done
+
+containers-test: $(STAMP) containers  ## Build the images, and run them as hostile clusters would.
+	$(BIN)/pytest -rs -m containers tests/containers
 
 bench: $(STAMP)  ## Measure scan and convert on exports that it makes (see benchmarks/README.md).
 	$(BIN)/python benchmarks/scan.py

@@ -12,8 +12,21 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from bidsflow import __version__
-from bidsflow.cli import convert, demo, dump, new_pipeline, phantom, pipelines, plan, run, scan, trace, validate
+from bidsflow.cli import (
+    convert,
+    demo,
+    dump,
+    jobs,
+    new_pipeline,
+    package,
+    phantom,
+    pipelines,
+    plan,
+    run,
+    scan,
+    trace,
+    validate,
+)
 from bidsflow.cli.options import unwrap
 from bidsflow.cli.start import EXIT_INTERRUPTED, INTERRUPTED
 from bidsflow.errors import BidsflowError, describe_error
@@ -39,7 +52,9 @@ for _command, _end, _panel in (
     (plan.plan, plan.HELP_END, "From the scanner to BIDS"),
     (convert.convert, convert.HELP_END, "From the scanner to BIDS"),
     (pipelines.pipelines, pipelines.HELP_END, "Run BIDS Apps"),
+    (jobs.jobs, jobs.HELP_END, "Run BIDS Apps"),
     (new_pipeline.new_pipeline, new_pipeline.HELP_END, "Run BIDS Apps"),
+    (package.package, package.HELP_END, "Run BIDS Apps"),
     (dump.dump, dump.HELP_END, "Look closer"),
     (trace.trace, trace.HELP_END, "Look closer"),
     (phantom.phantom, phantom.HELP_END, "Try it out"),
@@ -63,7 +78,9 @@ app.command(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"bidsflow {__version__}")
+        from bidsflow.dataset.origin import name_version
+
+        typer.echo(f"bidsflow {name_version()}")
         raise typer.Exit
 
 
