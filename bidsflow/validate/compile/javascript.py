@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bidsflow.validate.compile.regex import compile_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from bidsflow.validate.context.context import Context
 
@@ -335,12 +335,42 @@ def sort(values: Any, method: Any = "auto") -> list[Any]:
         keys = [to_number(item) for item in listed]
         if not any(map(isnan, keys)):
             return listed if all(map(le, keys, keys[1:])) else sorted(listed, key=to_number)
-        return sorted(listed, key=cmp_to_key(_compare_numbers))
+        return _sort_as_runs(listed, _compare_numbers)
     if method == "lexical":
         return sorted(listed, key=to_text)
     if method != "auto":
         raise ThrownError
-    return sorted(listed, key=cmp_to_key(lambda a, b: less(b, a) - less(a, b)))
+    by_value = cmp_to_key(_compare_values)
+    alike = len({item.__class__ for item in listed}) < 2
+    return sorted(listed, key=by_value) if alike else _sort_as_runs(listed, _compare_values)
+
+
+def _sort_as_runs(listed: Sequence[Any], compare: Callable[[Any, Any], float]) -> list[Any]:
+    """Return a sorted copy, step by step as JavaScript engines sort short arrays.
+
+    NaN compares as equal to everything, which is no order: what comes out depends on which pairs are compared, and
+    Python's own sort has compared others since 3.13. Source: V8, ``third_party/v8/builtins/array-sort.tq``
+    (``CountAndMakeRun``, ``BinaryInsertionSort``), which it uses for up to 32 elements and for runs of longer arrays.
+    """
+    done = list(listed[:2])
+    falls = len(done) == 2 and compare(done[1], done[0]) < 0
+    for item in listed[2:]:
+        if (compare(item, done[-1]) < 0) is not falls:
+            break
+        done.append(item)
+    rest = listed[len(done) :]
+    if falls:
+        done.reverse()
+    for item in rest:
+        left, right = 0, len(done)
+        while left < right:
+            middle = (left + right) // 2
+            if compare(item, done[middle]) < 0:
+                right = middle
+            else:
+                left = middle + 1
+        done.insert(left, item)
+    return done
 
 
 def substr(text: Any, start: Any, end: Any) -> Any:
@@ -401,6 +431,10 @@ def _find_numbers(values: Any) -> list[float]:
         known = (values, [number for number in map(to_number, values) if not isnan(number)])
         _recent[id(values)] = known
     return known[1]
+
+
+def _compare_values(a: Any, b: Any) -> int:
+    return less(b, a) - less(a, b)
 
 
 def _compare_numbers(a: Any, b: Any) -> int:
