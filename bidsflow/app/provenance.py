@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -79,7 +80,7 @@ class Input:
     Attributes
     ----------
     files : tuple of FileState
-        The image and its companions.
+        The image, its companions, and the sidecars that it inherits from.
     digest : str
         Of their content and of the metadata, inherited ones included.
     """
@@ -92,12 +93,30 @@ def look_at(image: Image, known: Input | None = None) -> Input:
     """Return what an image holds; it is read only if it is not as it was when it was last looked at."""
     paths = [image.path, *(path for path in map(image.beside, image.companions) if path.is_file())]
     folder = str(image.name).rpartition("/")[0]
+    names = {f"{folder}/{path.name}": path for path in paths} | _find_sidecars(image)
     before = {one.name: one for one in known.files} if known is not None else {}
-    files = tuple(_look_at_file(path, f"{folder}/{path.name}", before) for path in paths)
+    files = tuple(_look_at_file(path, name, before) for name, path in names.items())
     content = " ".join(one.content for one in files)
     metadata = json.dumps(image.metadata, sort_keys=True)
     digest = hashlib.blake2b(f"{content}\n{metadata}".encode(), digest_size=16).hexdigest()
     return Input(files, digest)
+
+
+def _find_sidecars(image: Image) -> dict[str, Path]:
+    """Return the sidecars that an image inherits from, by their paths below the dataset.
+
+    Source: BIDS, "The Inheritance Principle": those above it with its suffix and none but its entities.
+    """
+    folders = str(image.name).split("/")[:-1]
+    own = set(image.name.stem.split("_")[:-1])
+    found = {}
+    for depth in range(len(folders) + 1):
+        folder = image.path.parents[len(folders) - depth]
+        for name in sorted(one.name for one in os.scandir(folder)):
+            *entities, suffix = name.removesuffix(".json").split("_")
+            if name.endswith(".json") and suffix == image.suffix and own.issuperset(entities):
+                found["/".join((*folders[:depth], name))] = folder / name
+    return {name: path for name, path in found.items() if path.is_file()}
 
 
 def _look_at_file(path: Path, name: str, before: Mapping[str, FileState]) -> FileState:
