@@ -46,8 +46,8 @@ MIN_CORE = 30
 DEGREE = 4
 """Of the polynomial that the non-uniformity is fitted with in `level`."""
 
-MOST_FITTED = 20_000
-"""Voxels of a tissue that the polynomial is fitted to; more tell nothing."""
+MIN_FITTED, MOST_FITTED = 500, 20_000
+"""Voxels of a tissue that the polynomial is fitted to: fewer do not hold it, more tell nothing."""
 
 MIN_NOISE = 1000
 """Voxels with noise that `qi_2` needs (as in MRIQC)."""
@@ -199,15 +199,16 @@ def level(image: Image, cores: tuple[Mask, Mask, Mask], zooms: Zooms) -> list[ND
     Returns
     -------
     values : list of ndarray
-        Of the cores; as they are where grey or white matter has fewer than `MIN_NOISE` voxels.
+        Of the cores; as they are where grey or white matter has fewer than `MIN_FITTED` voxels.
     """
     values = [unround(select(image, core)) for core in cores]
     chosen = [slice(None, None, max(1, part.size // MOST_FITTED)) for part in values[1:]]
-    if min(part.size for part in values[1:]) < MIN_NOISE or min(part.min() for part in values[1:]) <= 0:
+    if min(part.size for part in values[1:]) < MIN_FITTED or min(np.median(part) for part in values[1:]) <= 0:
         return values
     places = [_polynomials(core, zooms) for core in cores]
     terms = np.vstack([place[part] for place, part in zip(places[1:], chosen, strict=True)])
-    logs = [np.log(part[some]) for part, some in zip(values[1:], chosen, strict=True)]
+    floors = [1e-3 * float(np.median(part)) for part in values[1:]]  # dark vessels have no logarithm, and are left out
+    logs = [np.log(np.maximum(part[some], low)) for part, some, low in zip(values[1:], chosen, floors, strict=True)]
     tissue = np.repeat([0, 1], [part.size for part in logs])
     design = np.hstack([np.eye(2)[tissue], terms])
     left = np.concatenate([part - np.median(part) for part in logs])
