@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bidsflow.cli.options import INTERRUPTED, USAGE, end_help
+from bidsflow.cli.options import INTERRUPTED, TARGET, TOOL, USAGE, end_help
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +24,7 @@ HELP_END = end_help(
         "bidsflow run qc BIDS_DIR OUTPUT_DIR participant group": "everyone, then the group",
         "bidsflow run qc BIDS_DIR OUTPUT_DIR participant --participant-label 01 02": "two people",
         "bidsflow run qc --help": "the options of one pipeline",
+        "bidsflow run qc BIDS_DIR OUTPUT_DIR participant --container qc.sif": "in a container, of Docker or Apptainer",
     },
     {
         0: "everything that was asked for is there",
@@ -31,7 +32,7 @@ HELP_END = end_help(
         65: "the dataset does not keep to BIDS, or nothing in it can be used",
         70: "there is nothing that it could run on",
     },
-    USAGE, INTERRUPTED,
+    USAGE, TOOL, TARGET, INTERRUPTED,
 )  # fmt: skip
 #: What typer is told of a command whose options are the pipeline's.
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -75,12 +76,23 @@ def call(name: str, arguments: Sequence[str], prog: str) -> int:
     prog : str
         How the command was called.
     """
+    from bidsflow.cli import container
+
+    asked, arguments = container.take_options(arguments)
+    if asked.image and not container.is_for_cluster(arguments):
+        return container.run(name, arguments, prog, asked)
+
     from bidsflow.app.command import parse
     from bidsflow.app.registry import find_pipeline
     from bidsflow.app.run import run as run_pipeline
 
+    prog = container.name_call(prog, asked)
     pipeline = find_pipeline(name)
     invocation = parse(pipeline, arguments, prog)
+    if invocation.request.executor != "local":
+        from bidsflow.cli.submit import submit
+
+        return submit(pipeline, invocation)
     with Show(pipeline, invocation) as show:
         outcome = run_pipeline(pipeline, invocation, show.hear)
     show.sum_up(outcome)
