@@ -90,6 +90,11 @@ class Study:
         asked = (options.compat, options.max_rows, options.ignore_nifti_headers)
         return name_value((__version__, hed.find_version(), self.schema.digest, asked, shared))
 
+    @property
+    def remembers(self) -> bool:
+        """Whether verdicts are kept: not those that depend on other datasets."""
+        return self.options.cache and not self.options.before
+
     def wants(self, path: str) -> bool:
         """Return whether a file is to be checked; with subjects, those at the root are, too."""
         if self.only is None:
@@ -110,10 +115,19 @@ def open_study(root: str, options: Options, only: tuple[str, ...] | None = None)
     started = time.time_ns()
     schema = load_schema(name_schema(options))
     tree = read_tree(root, LEFT_OUT, only, loops=options.compat)
+    _take_from_others(tree, options.before)
     description, issues = _read_description(tree, options)
     ignored = tuple(_read_ignored(tree, options))
     dataset = _describe(tree, schema, description, IgnoreRules([*OPAQUE, *ignored]), options)
     return Study(root, options, schema, tree, dataset, issues, ignored, started, only)
+
+
+def _take_from_others(tree: Folder, roots: tuple[str, ...]) -> None:
+    """Let tables and JSON files at the root be read from the first of other datasets that has them."""
+    for file in tree.files.values():
+        if file.name.endswith((".json", ".tsv")):
+            others = (os.path.join(root, file.name) for root in roots)  # noqa: PTH118 -- text, as all paths to open
+            file.disk = next(filter(os.path.isfile, others), file.disk)
 
 
 def make_checker(study: Study) -> Checker:
@@ -133,7 +147,7 @@ def check_study(study: Study, progress: Progress | None = None) -> Outcome:
     dataset, tree = study.dataset, study.tree
     files = [file for file in walk_files(dataset, tree) if study.wants(file.path)]
     place = find_place(study.root, study.key)
-    memory = cache.load_memory(place) if study.options.cache else cache.Memory()
+    memory = cache.load_memory(place) if study.remembers else cache.Memory()
     table = memory.open_table()
     notes = memory.recall(tree, files)
     del memory
@@ -142,7 +156,7 @@ def check_study(study: Study, progress: Progress | None = None) -> Outcome:
     for number, note in zip(missing, made, strict=True):
         notes[number] = note
     found = [(file, note) for file, note in zip(files, notes, strict=True) if note is not None]
-    if study.options.cache and missing and study.only is None:
+    if study.remembers and missing and study.only is None:
         cache.save_memory(place, tree, found, table, study.started)
     _mark_viewed(tree, (note for _, note in found))
     table.extend([*study.issues, *find_links(dataset, tree)])

@@ -46,6 +46,9 @@ class Options:
 
     nested : bool
         Whether the dataset lies within one that is validated; with `compat`, its ``.bidsignore`` is not heeded then.
+    before : tuple of str
+        With `compat`, the datasets beside it whose tables and JSON files are taken for its own, where they stand at
+        the root and have the same name: those that the file system lists before it. The reference does so by mistake.
 
     Raises
     ------
@@ -66,6 +69,7 @@ class Options:
     dataset_types: tuple[str, ...] = ()
     blacklist_modalities: tuple[str, ...] = ()
     nested: bool = False
+    before: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.max_rows is not None and self.max_rows < -1:

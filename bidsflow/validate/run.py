@@ -114,7 +114,11 @@ def _validate(root: Path, options: Options, only: tuple[str, ...] | None, progre
         return report
     # the configuration is about the outer dataset; what is within has its own
     inner = replace(options, config=None, subjects=(), nested=True)
-    within = {name: _validate(root / name, inner, None, progress) for name in _find_derivatives(root)}
+    listed = list(_find_derivatives(root))
+    within = {}
+    for name in sorted(listed):
+        before = tuple(str(root / other) for other in listed[: listed.index(name)]) if options.compat else ()
+        within[name] = _validate(root / name, replace(inner, before=before), None, progress)
     return replace(report, derivatives=within)
 
 
@@ -162,9 +166,9 @@ def _find_within(root: Path, path: Path) -> str:
 
 
 def _find_derivatives(root: Path) -> Iterator[str]:
-    """Give the datasets below ``derivatives/``, in the order of their names."""
+    """Give the datasets below ``derivatives/``, in the order in which the file system lists them."""
     folder = root / "derivatives"
     if folder.is_dir():
-        for below in sorted(folder.iterdir()):
+        for below in folder.iterdir():
             if not re.match(r"\.", below.name) and (below / _DESCRIPTION).is_file():
                 yield f"derivatives/{below.name}"

@@ -48,7 +48,7 @@ def validate(root: str, options: Options, only: tuple[str, ...] | None, progress
     SchemaError
         If there is no such schema.
     """
-    if not options.cache or only is not None or options.subjects:
+    if not options.cache or only is not None or options.subjects or options.before:
         return _look(root, options, only, progress)
     place = find_place(root, f"whole-{_name(options)}")
     started = time.time_ns()

@@ -165,3 +165,17 @@ class TestSchemas:
 def test_folder_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="not a folder"):
         run(tmp_path / "nothing")
+
+
+def test_derivatives_have_the_description_of_the_first_for_the_reference_only(tmp_path: Path) -> None:
+    root = write_tree(BASES["mri"](), tmp_path / "ds")
+    for name in ("a", "b"):
+        (root / "derivatives" / name).mkdir(parents=True)
+        (root / "derivatives" / name / "dataset_description.json").write_text("{}")
+    first = next(below.name for below in (root / "derivatives").iterdir())
+    (root / "derivatives" / first / "dataset_description.json").write_text("{")
+    for _ in range(2):  # from memory, too
+        plain, compat = (run(root, compat=compat, recursive=True).derivatives for compat in (False, True))
+        broken = {name: "JSON_INVALID" in codes(report) for name, report in plain.items()}
+        assert broken == {f"derivatives/{name}": name == first for name in ("a", "b")}
+        assert all("JSON_INVALID" in codes(report) for report in compat.values())
