@@ -214,7 +214,7 @@ def _fit_tissues(values: Image, means: NDArray[np.float64], deviations: NDArray[
         beyond = values > limit if limit > means[tissue] else values < limit
         distance = (limit - means[tissue]) / deviations[tissue]
         gap = np.log(deviations[neighbour] / deviations[tissue]) - distance**2 / 2
-        logs[tissue, beyond] = logs[neighbour, beyond] + np.float32(gap)
+        logs[tissue, beyond] = np.minimum(logs[tissue, beyond], logs[neighbour, beyond] + np.float32(gap))
     return logs
 
 

@@ -42,6 +42,13 @@ def test_thin_fluid_is_found_where_noise_is_low() -> None:
         assert dice(found.labels == label, inner & (labels == label)) > 0.85, label
 
 
+def test_tissues_stay_apart_where_noise_is_high() -> None:
+    labels = truth()
+    found = find_tissues(paint(T1W, SIZE, noise=110.0).data, labels > 0)
+    assert np.diff(found.means).min() > 200
+    assert dice(found.labels == 3, labels == 3) > 0.85
+
+
 def test_fluid_mixed_with_bone_is_no_white_matter_in_t2w(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As dark as white matter, at the surface of the mask only."""
     monkeypatch.chdir(tmp_path)
