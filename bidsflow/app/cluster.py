@@ -22,7 +22,7 @@ from bidsflow.app.spec import Level, Pipeline
 from bidsflow.app.state import Marker
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import locked, write_durably
-from bidsflow.errors import BidsflowError, RunError, ToolError
+from bidsflow.errors import BidsflowError, ToolError
 from bidsflow.executors.base import Request
 from bidsflow.executors.batches import (
     CPUS,
@@ -103,8 +103,6 @@ def submit(pipeline: Pipeline, call: Invocation, tell: Tell = lambda event: None
     ------
     OptionError
         If what was asked for cannot be meant.
-    RunError
-        If there is nothing to do.
     ToolError
         If the scheduler is not there, does not answer, or refuses.
     DatasetError
@@ -130,8 +128,6 @@ def submit(pipeline: Pipeline, call: Invocation, tell: Tell = lambda event: None
         for batch in _plan(pipeline, call, todo):
             after = (*running, *(job for one in batches for job, _ in one.jobs)) if batch.level == Level.GROUP else ()
             batches.append(_send(pipeline, call, room, replace(batch, after=tuple(after))))
-    if not batches and not live:
-        raise RunError(f"{call.output_dir}: everyone is done; --force does them again")
     return Submission(tuple(batches), room, done, tuple(live))
 
 

@@ -33,8 +33,10 @@ def _tell(submission: Submission, invocation: Invocation) -> None:
         ids = ", ".join(job for job, _ in batch.jobs)
         after = f", after {', '.join(batch.after)}" if batch.after else ""
         typer.echo(f"{batch.level}: {_shorten(batch.names)}: {batch.request.executor} job {ids}{after}")
-    if submission.batches:
-        typer.echo(f"scripts and logs: {submission.folder / submission.batches[0].id}")
+    if not submission.batches:
+        typer.echo("nothing to submit; --force does again what is done")
+        return
+    typer.echo(f"scripts and logs: {submission.folder / submission.batches[0].id}")
     typer.echo(f"How it stands: bidsflow jobs {shlex.quote(str(invocation.output_dir))}")
 
 
