@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ from bidsflow.app.spec import Pipeline
 from bidsflow.app.state import Setting
 from bidsflow.app.task import RUN_ID, Failure, Task, is_done, read_task
 from bidsflow.dataset.origin import name_image
-from bidsflow.dataset.write import commit, locked, staging
+from bidsflow.dataset.write import Staging, commit, locked, staging
 from bidsflow.executors.local import EVENTS
 
 if TYPE_CHECKING:
@@ -153,21 +153,29 @@ def _write(task: Task, flow: Flow, values: Mapping[tuple[str, str], Any], usage:
         record = provenance.record(
             task.pipeline, task.run_id, task.invocation.params, task.inputs, usage, outputs, sources, container
         )
-        derivatives.stage_file(tree, f"logs/{task.run_id}/sub-{label}.json", record)
-        before = state.read_marker(dataset, label)
-        kept = [name for name in before.files if name not in outputs and (dataset.root / name).is_file()]
-        setting = methods.describe_setting(task.pipeline, task.invocation.params)
-        marker = state.Marker(task.digest, task.inputs, task.run_id, tuple(sorted(outputs)), setting)
-        if task.invocation.selection.leaves_images_out:  # what was made of the others stays, and the report shows it
-            marker, gone = marker.add_to(before, kept), []
-            view = _look_through(staged.work("view"), tree, [dataset.root / name for name in kept], dataset.root)
-        else:
-            view, gone = tree, kept
-        stage_report(view, task.pipeline, label, setting, into=tree)
-        name = str(state.marker_file(dataset, label).relative_to(dataset.root))
-        derivatives.stage_file(tree, name, marker.to_plain())
-        with locked(dataset):
-            commit(staged, tree, gone)
+        derivatives.stage_file(tree, f"logs/{task.run_id}/{task.title}.json", record)
+        with state.writing(dataset, label):  # of another session of theirs, a task may be at the same point
+            gone = _stage_summary(task, staged, tree, outputs)
+            with locked(dataset):
+                commit(staged, tree, gone)
+
+
+def _stage_summary(task: Task, staged: Staging, tree: Path, outputs: Collection[str]) -> list[str]:
+    """Stage the report and the note of what is done, over all that the participant has; return what goes."""
+    dataset, label = staged.dataset, task.participant.label
+    before = state.read_marker(dataset, label)
+    kept = [name for name in before.files if name not in outputs and (dataset.root / name).is_file()]
+    setting = methods.describe_setting(task.pipeline, task.invocation.params)
+    marker = state.Marker(task.digest, task.inputs, task.run_id, tuple(sorted(outputs)), setting)
+    if task.invocation.selection.leaves_images_out:  # what was made of the others stays, and the report shows it
+        marker, gone = marker.add_to(before, kept), []
+        view = _look_through(staged.work("view"), tree, [dataset.root / name for name in kept], dataset.root)
+    else:
+        view, gone = tree, kept
+    stage_report(view, task.pipeline, label, setting, into=tree)
+    name = str(state.marker_file(dataset, label).relative_to(dataset.root))
+    derivatives.stage_file(tree, name, marker.to_plain())
+    return gone
 
 
 def _images_of(task: Task, flow: Flow, one: Derivative) -> tuple[str, ...]:
