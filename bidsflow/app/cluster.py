@@ -236,6 +236,7 @@ def _command(pipeline: Pipeline, call: Invocation, level: Level, made: str) -> t
     return (
         *_program(pipeline, call), str(call.bids_dir), str(call.output_dir), level.value, "--config", str(config),
         *work, "--n-cpus", CPUS, "--mem", MEMORY, "--run-name", RUN, *(("--force",) if call.force else ()),
+        *call.container,
     )  # fmt: skip
 
 

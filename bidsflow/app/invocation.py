@@ -100,6 +100,8 @@ class Invocation:
         Where it runs, and what a task on a cluster may use.
     per_session : bool
         Whether each session is a task on a cluster.
+    container : tuple of str
+        Options of the image that tasks of a cluster run in; empty for none.
     run_name : str
         What the run is called in ``logs/``, ``""`` for its time.
     verbosity : int
@@ -128,6 +130,7 @@ class Invocation:
     dry_run: bool = False
     request: Request = field(default_factory=Request)
     per_session: bool = False
+    container: tuple[str, ...] = ()
     run_name: str = ""
     verbosity: int = 0
     prog: str = ""

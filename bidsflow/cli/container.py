@@ -108,7 +108,7 @@ def name_call(prog: str, asked: Asked) -> str:
     """Return how the user called this: inside of a container as it was called outside, where that is known."""
     from bidsflow.app.wrap import CALLED
 
-    return shlex.join((*shlex.split(os.environ.get(CALLED) or prog), *(_options(asked) if asked.image else ())))
+    return shlex.join((*shlex.split(os.environ.get(CALLED) or prog), *(list_options(asked) if asked.image else ())))
 
 
 def run(name: str, words: Sequence[str], prog: str, asked: Asked) -> int:
@@ -142,10 +142,11 @@ def run(name: str, words: Sequence[str], prog: str, asked: Asked) -> int:
     return 0
 
 
-def _options(asked: Asked) -> tuple[str, ...]:
+def list_options(asked: Asked) -> tuple[str, ...]:
     """Return the options of a container again, for lines that say how to run something once more."""
+    image = str(Path(asked.image).absolute()) if Path(asked.image).exists() else asked.image
     return (
-        "--container", asked.image,
+        "--container", image,
         *(("--container-runtime", asked.runtime) if asked.runtime else ()),
         *(("--container-args", shlex.join(asked.extra)) if asked.extra else ()),
         *(("--container-network",) if asked.network else ()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -92,7 +93,9 @@ def call(name: str, arguments: Sequence[str], prog: str) -> int:
     if invocation.request.executor != "local":
         from bidsflow.cli.submit import submit
 
-        return submit(pipeline, invocation)
+        return submit(pipeline, replace(invocation, container=container.list_options(asked) if asked.image else ()))
+    if asked.image:  # a site profile that says local
+        return container.run(name, arguments, prog, asked)
     with Show(pipeline, invocation) as show:
         outcome = run_pipeline(pipeline, invocation, show.hear)
     show.sum_up(outcome)
