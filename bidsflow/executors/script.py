@@ -43,7 +43,9 @@ def write_script(
     scratch = _scratch(request.scratch) if request.scratch else ""
     words = [f'"$work"{shlex.quote(word.removeprefix(WORK)) if word != WORK else ""}'
              if word.startswith(WORK) and scratch else shlex.quote(word) for word in command]  # fmt: skip
-    setup = "".join(f"{line} || finish {SETUP_FAILED}\n" for line in request.setup)
+    setup = "".join(f"{{ {line}\n}} || finish {SETUP_FAILED}\n" for line in request.setup)
+    if setup:  # what activates an environment tests variables that need not be there
+        setup = f"set +u\n{setup}set -u\n"
     return _TEMPLATE.format(
         header="\n".join(dialect.header),
         made_by=made_by,
@@ -76,8 +78,12 @@ def _pair(words: Sequence[str]) -> list[str]:
 
 
 def _scratch(where: str) -> str:
-    """Return the lines that make a folder of the task's own on the disk of the node; a trap removes it."""
-    return f"mkdir -p {_expand(where)} && work=$(mktemp -d {_expand(where)}/bidsflow-XXXXXX) || finish {SETUP_FAILED}\n"
+    """Return the lines that make a folder of the task's own on the disk of the node; a trap removes it.
+
+    In a subshell, as a variable that is not set ends the shell that names it.
+    """
+    path = _expand(where)
+    return f"work=$(mkdir -p {path} && mktemp -d {path}/bidsflow-XXXXXX) || finish {SETUP_FAILED}\n"
 
 
 def _expand(text: str) -> str:
@@ -147,5 +153,9 @@ wait "$child"; code=$?
 while [ "$code" -gt 128 ] && kill -0 "$child" 2>/dev/null; do  # a signal ends wait, and not yet the command
   wait "$child"; code=$?
 done
+if [ "$code" -gt 128 ]; then  # the command may have ended while a signal was passed on; an old bash forgets how
+  wait "$child" 2>/dev/null; last=$?
+  if [ "$last" -ne 127 ]; then code=$last; fi
+fi
 exit "$code"
 """
