@@ -30,7 +30,7 @@ for package in (bidsflow, bidsflow_pipelines):
         if not one.name.endswith("__main__"):
             importlib.import_module(one.name)
 import ants, bids, dipy.align, dipy.denoise.noise_estimate, dipy.reconst.dti, h5py, matplotlib.pyplot, networkx
-import nibabel.testing, nilearn.image, nilearn.plotting, nipype.interfaces.ants, nipype.pipeline.engine, numpy.testing
+import nilearn.image, nilearn.plotting, nipype.interfaces.ants, nipype.pipeline.engine, numpy.testing
 import pandas.testing, prov.model, scipy.signal, scipy.stats, SimpleITK, sklearn.cluster, statsmodels.api, trx
 matplotlib.pyplot.figure().savefig("/tmp/figure.png")
 """
