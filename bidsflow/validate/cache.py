@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bidsflow.validate.check import Verdict
     from bidsflow.validate.context.walk import File, Folder
 
+_NOTHING: Final[dict[str, bool]] = {}
 #: Files that are kept for one dataset: two for each way of validating it that was used last.
 _KEPT: Final = 6
 
@@ -33,8 +34,9 @@ class Note(NamedTuple):
 
     Attributes
     ----------
-    kinds : list
-        For each issue the number of what it says; with the location, where that is not the file.
+    kinds : tuple
+        For each issue the number of what it says; with the location, where that is not the file. Files of one kind
+        often have the same issues: they have them in common.
     shared : list of tuple
         As `Verdict.shared`: location, key, and as for `kinds` what is said.
     used, touched, traits
@@ -43,8 +45,8 @@ class Note(NamedTuple):
         As in `Verdict`; only those that are get into the memory.
     """
 
-    kinds: list[Any]
-    shared: list[tuple[str, str, list[Any]]]
+    kinds: tuple[Any, ...]
+    shared: list[tuple[str, str, tuple[Any, ...]]]
     used: tuple[str, ...]
     touched: dict[str, bool]
     traits: tuple[Any, ...]
@@ -96,25 +98,28 @@ def make_note(verdict: Verdict, location: str, table: TableWriter) -> Note:
     """Return a verdict as it is remembered; what its issues say is numbered by a table."""
     shared = [(where, key, _number(found, where, table)) for (where, key), found in verdict.shared.items()]
     kinds = _number(verdict.issues, location, table)
-    return Note(kinds, shared, verdict.used, dict(verdict.touched), tuple(verdict.traits), verdict.lasting)
+    traits = table.share(tuple(verdict.traits))
+    return Note(kinds, shared, verdict.used, dict(verdict.touched) or _NOTHING, traits, verdict.lasting)
 
 
-def renumber(note: Note, numbers: list[int]) -> Note:
+def renumber(note: Note, numbers: list[int], table: TableWriter) -> Note:
     """Return a note with the numbers of another table."""
 
-    def change(kinds: list[Any]) -> list[Any]:
-        return [(numbers[kind[0]], kind[1]) if kind.__class__ is tuple else numbers[kind] for kind in kinds]
+    def change(kinds: tuple[Any, ...]) -> tuple[Any, ...]:
+        made = [(numbers[kind[0]], kind[1]) if kind.__class__ is tuple else numbers[kind] for kind in kinds]
+        return table.share(tuple(made))
 
     shared = [(where, key, change(kinds)) for where, key, kinds in note.shared]
-    return note._replace(kinds=change(note.kinds), shared=shared)
+    return note._replace(kinds=change(note.kinds), shared=shared, traits=table.share(note.traits))
 
 
-def _number(issues: list[Issue], location: str, table: TableWriter) -> list[Any]:
+def _number(issues: list[Issue], location: str, table: TableWriter) -> tuple[Any, ...]:
     """Return the numbers of what issues say, with the location of those that have another than most."""
-    return [
+    made = [
         table.number(issue.head) if issue.location == location else (table.number(issue.head), issue.location)
         for issue in issues
     ]
+    return table.share(tuple(made))
 
 
 def load_memory(place: Path) -> Memory:

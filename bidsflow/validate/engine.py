@@ -127,7 +127,7 @@ def _take_from_others(tree: Folder, roots: tuple[str, ...]) -> None:
     for file in tree.files.values():
         if file.name.endswith((".json", ".tsv")):
             others = (os.path.join(root, file.name) for root in roots)  # noqa: PTH118 -- text, as all paths to open
-            file.disk = next(filter(os.path.isfile, others), file.disk)
+            file.read_from(next(filter(os.path.isfile, others), file.disk))
 
 
 def make_checker(study: Study) -> Checker:
@@ -186,7 +186,7 @@ def _enter(found: list[tuple[File, cache.Note]], table: TableWriter) -> set[tupl
     return shared
 
 
-def _add(kinds: list[Any], location: str, table: TableWriter) -> None:
+def _add(kinds: tuple[Any, ...], location: str, table: TableWriter) -> None:
     for kind in kinds:
         if kind.__class__ is tuple:
             table.add(*kind)

@@ -6,7 +6,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
-from typing import Final, NamedTuple, overload
+from typing import Any, Final, NamedTuple, overload
 
 
 class Severity(StrEnum):
@@ -280,6 +280,11 @@ class TableWriter:
         self.paths: dict[str, int] = {}
         self.kinds = array("I")
         self.places = array("I")
+        self._shared: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+
+    def share(self, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return an equal value that was given before, so that one is held instead of many."""
+        return self._shared.setdefault(value, value)
 
     def number(self, head: Head) -> int:
         """Return the number of what is said."""

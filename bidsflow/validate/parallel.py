@@ -61,7 +61,7 @@ def check_in_parallel(
         try:
             for heads, found in pool.map(_check_part, [[file.path for file in part] for part in parts]):
                 numbers = [table.number(head) for head in heads]
-                yield from (renumber(note, numbers) for note in found)
+                yield from (renumber(note, numbers, table) for note in found)
                 done += len(found)
                 if progress:
                     progress(done, len(files))

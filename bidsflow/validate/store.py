@@ -36,7 +36,7 @@ def find_place(root: str, key: str) -> Path:
 def read_data(place: Path) -> Any:
     """Return what a file of ours holds; None where there is none, or it is damaged, or another Python wrote it."""
     try:
-        content = place.read_bytes()
+        content = memoryview(place.read_bytes())
     except OSError:
         return None
     checksum, body = content[:_SUM_BYTES], content[_SUM_BYTES:]
@@ -55,7 +55,8 @@ def write_data(place: Path, data: Any) -> None:
         return
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(_sum(body) + body)
+            file.write(_sum(body))
+            file.write(body)
         Path(name).replace(place)
     except OSError:
         Path(name).unlink(missing_ok=True)
@@ -73,7 +74,7 @@ def is_settled(changed: int, started: int) -> bool:
     return changed < started - (_TICK_NS if changed % _SECOND_NS else _COARSE_TICK_NS)
 
 
-def _sum(body: bytes) -> bytes:
+def _sum(body: bytes | memoryview) -> bytes:
     """Return a checksum that tells our form and Python's version, too."""
     key = f"{_FORM} {sys.implementation.cache_tag}".encode()
     checksum = make_hash(_SUM_BYTES, key=key)

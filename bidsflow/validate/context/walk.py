@@ -47,15 +47,13 @@ class File:
         In bytes.
     mtime, ctime : int
         When its content and its entry last changed, in nanoseconds since 1970.
-    disk : str
-        The path to open; that of nothing (`os.devnull`) where the content is elsewhere, or there is none.
     is_folder : bool
         Whether it is a folder that is looked into.
     viewed : bool
         Whether something made use of it.
     """
 
-    __slots__ = ("_parts", "ctime", "disk", "folder", "is_folder", "mtime", "name", "path", "size", "viewed")
+    __slots__ = ("_disk", "_parts", "ctime", "folder", "is_folder", "mtime", "name", "path", "size", "viewed")
 
     def __init__(
         self,
@@ -63,7 +61,7 @@ class File:
         path: str,
         folder: Folder,
         size: int = 0,
-        disk: str = os.devnull,
+        disk: str | None = os.devnull,
         times: tuple[int, int] = (0, 0),
     ) -> None:
         self.name = name
@@ -71,10 +69,19 @@ class File:
         self.folder = folder
         self.size = size
         self.mtime, self.ctime = times
-        self.disk = disk
+        self._disk = disk  # None where it lies in its folder, as most do: a path for each takes as much as all else
         self.is_folder = False
         self.viewed = False
         self._parts: Parts | None = None
+
+    @property
+    def disk(self) -> str:
+        """The path to open; that of nothing (`os.devnull`) where the content is elsewhere, or there is none."""
+        return f"{self.folder.disk}/{self.name}" if self._disk is None else self._disk
+
+    def read_from(self, disk: str) -> None:
+        """Let the content be that of another file."""
+        self._disk = disk
 
     @property
     def parts(self) -> Parts:
@@ -104,6 +111,8 @@ class Folder:
         By name, sorted.
     links : list of Link
         What leads nowhere.
+    disk : str
+        Where it is; known once it is listed.
     unread : str
         The path on disk as long as the folder has not been listed; it is when something is looked for in it.
     """
@@ -113,6 +122,7 @@ class Folder:
         "_by_labels",
         "_digest",
         "_lowered",
+        "disk",
         "files",
         "folders",
         "links",
@@ -130,7 +140,7 @@ class Folder:
         self.files: dict[str, File] = {}
         self.folders: dict[str, Folder] = {}
         self.links: list[Link] = []
-        self.unread = ""
+        self.unread = self.disk = ""
         self.viewed = False
         self._by_kind: dict[tuple[str, str], list[File]] | None = None
         self._by_labels: dict[tuple[str, str], _ByLabels] = {}
@@ -254,6 +264,7 @@ def _fill(
     tops: frozenset[str] | None = None,
 ) -> None:
     """List a folder, and those below."""
+    folder.disk = disk
     try:
         with os.scandir(disk) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
@@ -276,7 +287,7 @@ def _fill(
             continue
         if stat.S_ISREG(found.st_mode):
             folder.files[name] = File(
-                name, path, folder, found.st_size, entry.path, (found.st_mtime_ns, found.st_ctime_ns)
+                name, path, folder, found.st_size, None, (found.st_mtime_ns, found.st_ctime_ns)
             )  # fmt: skip
         elif stat.S_ISDIR(found.st_mode):
             place = (found.st_dev, found.st_ino)
@@ -296,7 +307,7 @@ def _add_lost(folder: Folder, entry: os.DirEntry[str], path: str, error: OSError
     try:
         target = Path(entry.path).readlink()
     except OSError:
-        folder.files[entry.name] = File(entry.name, path, folder, 0, entry.path)
+        folder.files[entry.name] = File(entry.name, path, folder, 0, None)
         return
     key = _ANNEX_KEY.fullmatch(target.name)
     if key:
