@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.validate.defects.change import Mutation
 from tests.validate.defects.datasets import BASES
+from tests.validate.defects.drawn import draw_dataset
 from tests.validate.defects.mutations import MUTATIONS
 from tests.validate.defects.record import expected_verdict, pack, read_expected, unpack
 from tests.validate.defects.tree import digest_tree, write_tree
@@ -109,6 +110,13 @@ class TestReference:
         root = write_tree(mutation.apply(BASES[mutation.base]()), tmp_path / mutation.name)
         for mode in mutation.modes:
             assert ask_reference(PROGRAM, root, mode) == expected_verdict(RECORD, mutation, mode), mode
+
+    @pytest.mark.parametrize("seed", range(12))
+    def test_verdicts_agree_on_datasets_drawn_from_the_schema(self, seed: int, tmp_path: Path) -> None:
+        assert PROGRAM is not None
+        root = write_tree(draw_dataset(seed), tmp_path / "dataset")
+        found = read_verdict(ask_ours(root, "headers"))
+        assert differences(ask_reference(PROGRAM, root, "headers"), found) == {}
 
     @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(data=st.data(), base=st.sampled_from(sorted(BASES)))

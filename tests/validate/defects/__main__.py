@@ -1,4 +1,4 @@
-"""Write the datasets below a folder: ``python -m tests.validate.defects FOLDER [--only PATTERN]``."""
+"""Write the datasets below a folder: ``python -m tests.validate.defects FOLDER [--only PATTERN] [--drawn 50]``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import fnmatch
 from pathlib import Path
 
 from tests.validate.defects.datasets import BASES
+from tests.validate.defects.drawn import draw_dataset
 from tests.validate.defects.mutations import MUTATIONS
 from tests.validate.defects.tree import write_tree
 
@@ -16,7 +17,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", default="*", metavar="PATTERN", help="of their names: 'tsv_*'")
     parser.add_argument("--mode", help="those that are to be validated in this mode")
+    parser.add_argument("--drawn", type=int, default=0, metavar="N", help="instead, N datasets drawn from the schema")
     options = parser.parse_args()
+    if options.drawn:
+        for seed in range(options.drawn):
+            write_tree(draw_dataset(seed), options.folder / f"drawn_{seed}")
+        return
     trees = {base: make() for base, make in BASES.items()}
     chosen = [m for m in MUTATIONS if fnmatch.fnmatch(m.name, options.only) and (options.mode or m.modes[0]) in m.modes]
     for mutation in chosen:
