@@ -125,7 +125,7 @@ def plan_container(
     """
     program = find_runtime(image, runtime)
     image = str(Path(image).absolute()) if program.takes_files and "://" not in image else image
-    variables = _variables() if foreign else ()
+    variables = _variables(network) if foreign else ()
     mentions = (*find_mentions(words, foreign=foreign), *(one for _, one in variables))
     binds = to_binds(mentions)
     environment = {name: inside(one.path, binds) for name, one in variables}
@@ -241,10 +241,17 @@ def _in_config(path: Path) -> list[Mention]:
     return found
 
 
-def _variables() -> tuple[tuple[str, Mention], ...]:
-    """Return the variables of this process that others' apps need, and what they name."""
+def _variables(network: bool) -> tuple[tuple[str, Mention], ...]:
+    """Return the variables of this process that others' apps need, and what they name.
+
+    Templates that are fetched are kept there.
+    """
     paths = {name: os.environ.get(name, "") for name in _FOREIGN_VARIABLES}
-    return tuple((name, _mention(-1, "", path)) for name, path in paths.items() if path and Path(path).exists())
+    return tuple(
+        (name, _mention(-1, "", path, writable=network and name == "TEMPLATEFLOW_HOME"))
+        for name, path in paths.items()
+        if path and Path(path).exists()
+    )
 
 
 def to_binds(mentions: Iterable[Mention]) -> tuple[Bind, ...]:

@@ -148,6 +148,17 @@ def test_licence_and_templates_of_others_come_along(here: Path, monkeypatch: pyt
     assert not any("FS_LICENSE" in word for word in contain("x.sif", words, runtime="apptainer"))
 
 
+@pytest.mark.parametrize("network", [False, True])
+def test_templates_can_be_kept_when_they_can_be_fetched(
+    network: bool, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEMPLATEFLOW_HOME", str(here / "templates"))
+    words = ["in", "out", "participant"]
+    command = plan_container("x.sif", words, runtime="apptainer", foreign=True, network=network).command
+    assert (f"{here}/templates" in command) == network
+    assert (f"{here}/templates:{here}/templates:ro" in command) != network
+
+
 def test_line_makes_the_folders_that_are_missing(here: Path) -> None:
     contained = plan_container("x.sif", ["in", "my out", "participant", "-w", "01"], runtime="apptainer")
     assert contained.folders == (here / "my out", here / "01")

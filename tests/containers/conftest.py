@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,13 +26,15 @@ CONVERT, QC = f"bidsflow-convert:{__version__}", f"bidsflow-qc:{__version__}"
 Done = subprocess.CompletedProcess[str]
 
 
-def bidsflow(*words: object, cwd: Path | None = None) -> list[str]:
+def bidsflow(*words: object) -> list[str]:
     """Return a command line of bidsflow, outside of any container."""
     return [sys.executable, "-m", "bidsflow", *map(str, words)]
 
 
-def call(command: Sequence[object], **settings: object) -> Done:
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, **settings)  # type: ignore[call-overload,no-any-return]
+def call(
+    command: Sequence[object], *, check: bool = False, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> Done:
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=check, cwd=cwd, env=env)
 
 
 @dataclass(frozen=True)
