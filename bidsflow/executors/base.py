@@ -211,7 +211,13 @@ class Scheduler(Protocol):
         """
 
     def find(self, name: str) -> str:
-        """Return the id of the array that was submitted under a name, ``""`` where there is none."""
+        """Return the id of the array that was submitted under a name, ``""`` where there is none.
+
+        Raises
+        ------
+        ToolError
+            If the scheduler does not answer.
+        """
 
     def cancel(self, jobs: Sequence[str]) -> None:
         """Cancel arrays.

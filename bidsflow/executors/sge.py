@@ -14,16 +14,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bidsflow.errors import ToolError
-from bidsflow.executors.ask import ask, demand
+from bidsflow.executors.ask import Answer, ask, demand
 from bidsflow.executors.base import Cause, Dialect, Phase, Request, Sight
 
-#: ``failed`` of qacct for a task that ran into a limit of its queue (accounting(5), sge_diagnostics(1)).
+#: ``failed`` of qacct for a task that ran into a limit, of time or of memory (accounting(5), sge_diagnostics(1)).
 _LIMIT = 37
 #: ``failed`` of those that a signal has ended.
 _SIGNALLED = 100
 #: ``failed`` of those whose node was rebooted or lost (7: before the prolog, 19: no exit status, 21: not recognized).
 _NODE = frozenset((7, 19, 21, 24))
 _UNITS = {"": 1e-9, "K": 1.024e-6, "M": 1.048576e-3, "G": 1.073741824, "T": 1.099511627776e3}
+#: What qdel says of arrays that go, or are gone.
+_DELETED = re.compile(r"does not exist|has deleted|has registered .* for deletion|is already in deletion")
 _SIZE = re.compile(r"([\d.]+)\s*([KMGT]?)B?s?", re.IGNORECASE)
 
 
@@ -89,21 +91,32 @@ class Sge:
         found = dict(read_queue(demand("qstat", "-xml", "-u", getpass.getuser())))
         ended: dict[tuple[str, int], Sight] = {}
         for job in jobs:
-            past = ask("qacct", "-j", job)  # fails for an array of which no task has ended, and without accounting
+            past = _ask_accounts(job)  # fails for an array of which no task has ended
             if past.code == 0:
                 ended |= read_accounts(past.out)
         return {**ended, **{key: one for key, one in found.items() if key[0] in set(jobs)}}
 
     def find(self, name: str) -> str:
         """Return the id of the newest array of a name; see `base.Scheduler`."""
-        ids = [one.findtext("JB_job_number", "") for one in _list_entries(ask("qstat", "-xml").out)
-               if one.findtext("JB_name") == name]  # fmt: skip
-        ids += re.findall(r"^jobnumber\s+(\d+)", ask("qacct", "-j", name).out, re.MULTILINE)
+        queue = demand("qstat", "-xml", "-u", getpass.getuser())
+        ids = [one.findtext("JB_job_number", "") for one in _list_entries(queue) if one.findtext("JB_name") == name]
+        ids += re.findall(r"^jobnumber\s+(\d+)", _ask_accounts(name).out, re.MULTILINE)
         return max((one for one in ids if one.isdecimal()), key=int, default="")
 
     def cancel(self, jobs: Sequence[str]) -> None:
         """Cancel arrays; see `base.Scheduler`."""
-        demand("qdel", *jobs)
+        answer = ask("qdel", *jobs)
+        refused = [line for line in (answer.out + answer.err).splitlines() if not _DELETED.search(line)]
+        if answer.code and refused:  # it fails for an array that has just ended, too
+            raise ToolError("qdel", " ".join(refused))
+
+
+def _ask_accounts(job: str) -> Answer:
+    """Return what qacct says; it fails where the cluster keeps no accounts, and need not be installed there."""
+    try:
+        return ask("qacct", "-j", job)
+    except ToolError as error:
+        return Answer(1, "", error.reason)
 
 
 def _array(count: int, request: Request) -> list[str]:
@@ -166,14 +179,15 @@ def _read_end(fields: Mapping[str, str]) -> Sight:
     peak, asked = _read_size(fields.get("maxvmem", "")), fields.get("category", "")
     limit = re.search(r"\bh_rt=(\d+)", asked)
     memory = re.search(r"\b(?:h_vmem|s_vmem|h_rss)=([\d.]+[KMGT]?)", asked, re.IGNORECASE)
+    most = _read_size(memory[1]) * int(fields.get("slots", "1")) if memory else 0.0
+    used_up, time_up = bool(most) and peak > 0.95 * most, limit is not None and seconds >= float(limit[1])
     phase, cause = (Phase.DONE, Cause.NONE) if not failed and not code else (Phase.FAILED, Cause.ERROR)
-    if failed == _LIMIT or (failed and limit and seconds >= float(limit[1])):
+    if failed and (time_up or (failed == _LIMIT and not used_up)):
         cause = Cause.TIME
     elif failed in _NODE:
         cause = Cause.NODE
-    elif failed == _SIGNALLED or code == 128 + 9:
-        most = _read_size(memory[1]) * int(fields.get("slots", "1")) if memory else 0.0
-        cause = Cause.MEMORY if most and peak > 0.95 * most else Cause.KILLED
+    elif failed in (_LIMIT, _SIGNALLED) or code == 128 + 9:
+        cause = Cause.MEMORY if used_up else Cause.KILLED
     said = f"failed {failed}, exit_status {code}"
     return Sight(phase, cause, said, fields.get("hostname", ""), seconds, peak)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bidsflow.errors import ToolError
-from bidsflow.executors.ask import ask, demand
+from bidsflow.executors.ask import Answer, ask, demand
 from bidsflow.executors.base import Cause, Dialect, Phase, Request, Sight
 
 #: Where each state of a job stands (squeue(1), "JOB STATE CODES"); a task that is requeued waits again.
@@ -108,15 +108,17 @@ class Slurm:
         if after:  # afterok would wait for ever behind an array of which one task failed
             words.append(f"--dependency=afterany:{':'.join(after)}")
         said = demand(*words, script, str(offset), folder=folder)
-        return said.strip().splitlines()[-1].partition(";")[0]
+        found = re.search(r"^(\d+)(?:;\S+)?\Z", said.strip(), re.MULTILINE)
+        if found is None:
+            raise ToolError("sbatch", f"it did not say under which number: {said.strip()!r}")
+        return found[1]
 
     def look(self, jobs: Sequence[str]) -> dict[tuple[str, int], Sight]:
         """Return what is known of the tasks of arrays; see `base.Scheduler`."""
         wanted = set(jobs)
         queue = demand("squeue", "--noheader", "--array", f"--user={getpass.getuser()}", "--format=%F|%K|%T|%N|%r|%M")
         found = {key: sight for key, sight in read_queue(queue) if key[0] in wanted}
-        past = ask("sacct", "--noheader", "--parsable2", f"--jobs={','.join(jobs)}",
-                   "--format=JobID,State,ExitCode,NodeList,ElapsedRaw,MaxRSS")  # fmt: skip
+        past = _ask_accounts(f"--jobs={','.join(jobs)}", "--format=JobID,State,ExitCode,NodeList,ElapsedRaw,MaxRSS")
         if past.code == 0:
             return {**read_accounts(past.out), **found}
         ended: dict[tuple[str, int], Sight] = {}
@@ -130,15 +132,23 @@ class Slurm:
 
     def find(self, name: str) -> str:
         """Return the id of the newest array of a name; see `base.Scheduler`."""
-        queue = ask("squeue", "--noheader", f"--user={getpass.getuser()}", f"--name={name}", "--format=%F")
-        past = ask("sacct", "--noheader", "--parsable2", "--allocations", "--starttime=now-30days",
-                   f"--name={name}", "--format=JobID")  # fmt: skip
-        ids = [line.strip().partition("_")[0] for line in (queue.out + past.out).splitlines()]
+        queue = demand("squeue", "--noheader", "--states=all", f"--user={getpass.getuser()}", f"--name={name}",
+                       "--format=%F")  # fmt: skip
+        past = _ask_accounts("--allocations", "--starttime=now-30days", f"--name={name}", "--format=JobID")
+        ids = [line.strip().partition("_")[0] for line in (queue + past.out).splitlines()]
         return max((one for one in ids if one.isdecimal()), key=int, default="")
 
     def cancel(self, jobs: Sequence[str]) -> None:
         """Cancel arrays; see `base.Scheduler`."""
         demand("scancel", *jobs)
+
+
+def _ask_accounts(*words: str) -> Answer:
+    """Return what sacct says; it fails where the cluster keeps no accounts, and need not be installed there."""
+    try:
+        return ask("sacct", "--noheader", "--parsable2", *words)
+    except ToolError as error:
+        return Answer(1, "", error.reason)
 
 
 def _array(count: int, request: Request) -> str:
