@@ -17,7 +17,7 @@ from bidsflow.validate.compile.rules import compile_rules
 from bidsflow.validate.compile.schema import Schema, load_schema, name_schema
 from bidsflow.validate.context.context import Dataset, Facts
 from bidsflow.validate.context.load import Loader
-from bidsflow.validate.context.walk import File, Folder, read_tree
+from bidsflow.validate.context.walk import File, Folder, find_first_listed, read_tree
 from bidsflow.validate.digests import name_value
 from bidsflow.validate.issues import Issue, Severity, TableWriter
 from bidsflow.validate.meanings import find_meanings
@@ -160,7 +160,7 @@ def check_study(study: Study, progress: Progress | None = None) -> Outcome:
         cache.save_memory(place, tree, found, table, study.started)
     _mark_viewed(tree, (note for _, note in found))
     table.extend([*study.issues, *find_links(dataset, tree)])
-    shared = _enter(found, table)
+    shared = _enter(found, table, _find_teller(found) if study.options.compat else None)
     table.extend(issue for issue in find_unused_sidecars(dataset) if study.knows_users(issue.location))
     if study.only is None:
         table.extend(find_unused_stimuli(dataset))
@@ -174,13 +174,19 @@ def check_study(study: Study, progress: Progress | None = None) -> Outcome:
     return Outcome(table.finish(), summary, str(description.get("BIDSVersion") or ""), meanings, unchecked)
 
 
-def _enter(found: list[tuple[File, cache.Note]], table: TableWriter) -> set[tuple[str, str]]:
+def _find_teller(found: list[tuple[File, cache.Note]]) -> File | None:
+    """Return the file by which the reference says that a dataset has no version of HED, if it does."""
+    annotated = [file for file, note in found if any(one[:2] == hed.VERSION for one in note.shared)]
+    return find_first_listed(annotated) if annotated else None
+
+
+def _enter(found: list[tuple[File, cache.Note]], table: TableWriter, teller: File | None) -> set[tuple[str, str]]:
     """Enter the issues of files; what several inherit from a sidecar counts once. Return what they share."""
     shared: set[tuple[str, str]] = set()
     for file, note in found:
         _add(note.kinds, file.path[1:], table)
         for where, key, kinds in note.shared:
-            if (where, key) not in shared:
+            if (where, key) not in shared and not (teller and file is not teller and (where, key) == hed.VERSION):
                 shared.add((where, key))
                 _add(kinds, where, table)
     return shared

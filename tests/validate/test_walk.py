@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bidsflow.validate import run
-from bidsflow.validate.context.walk import File, Link, read_tree
+from bidsflow.validate.context.walk import File, Link, find_first_listed, read_tree
 
 KEY = "MD5E-s1234--0123456789abcdef0123456789abcdef.nii.gz"
 
@@ -99,3 +99,15 @@ def test_file_that_goes_while_the_dataset_is_read_is_an_issue(tmp_path: Path, mo
     monkeypatch.setattr(File, "__init__", vanish)
     found = {(issue.code, issue.location) for issue in run(tmp_path, cache=False).errors}
     assert {("FILE_READ", name) for name in gone} <= found
+
+
+def test_first_listed_is_by_the_order_on_disk_and_before_folders(tmp_path: Path) -> None:
+    for name in ("b/x", "a/x", "a/b/x", "c/x"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    tree = read_tree(str(tmp_path))
+    first = next(tmp_path.iterdir()).name
+    assert find_first_listed(list(tree.walk())).path == f"/{first}/x"
+    assert find_first_listed(list(tree.folders["a"].walk())).path == "/a/x"
+    (tmp_path / "z").touch()
+    assert find_first_listed(list(read_tree(str(tmp_path)).walk())).path == "/z"

@@ -15,7 +15,7 @@ from bidsflow.validate.context.names import Parts, split_name
 from bidsflow.validate.digests import make_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 #: A key of git-annex, as the name of what a link points to: ``SHA256E-s1234--abcd.nii.gz``.
 #: Source: https://git-annex.branchable.com/internals/key_format/
@@ -253,6 +253,25 @@ def read_tree(
     again = iter(range(_MOST_AGAIN if loops else 0))
     _fill(tree, root, ((found.st_dev, found.st_ino),), again, skip, tops)
     return tree
+
+
+def find_first_listed(files: Iterable[File]) -> File:
+    """Return the file that is met first in the order in which the file system lists names, files before folders."""
+    listed: dict[str, dict[str, int]] = {}
+
+    def rank(file: File) -> list[tuple[bool, int]]:
+        ranks = []
+        below: File | Folder = file
+        folder: Folder | None = file.folder
+        while folder:
+            if folder.disk not in listed:
+                with os.scandir(folder.disk) as listing:
+                    listed[folder.disk] = {entry.name: number for number, entry in enumerate(listing)}
+            ranks.append((isinstance(below, Folder), listed[folder.disk].get(below.name, 0)))
+            below, folder = folder, folder.parent
+        return ranks[::-1]
+
+    return min(files, key=rank)
 
 
 def _fill(
