@@ -16,7 +16,7 @@ import typer
 
 #: What is said of these options where they cannot be in the list of a pipeline's own.
 HELP = """\
-in a container (nothing but this command needs to be installed):
+In a container (pip install bidsflow is enough then; what pipelines need is in the image):
   --container IMAGE           an image in the store of Docker or Podman, or a file of Apptainer's (.sif)
   --container-runtime NAME    docker, podman, apptainer or singularity (default: what is found)
   --container-args 'WORDS'    further words for it: '--gpus all'

@@ -57,12 +57,13 @@ def run(
 
 def _explain() -> None:
     from bidsflow.app.registry import find_pipelines
+    from bidsflow.cli.container import HELP as CONTAINER_HELP
 
     typer.echo("Usage: bidsflow run PIPELINE BIDS_DIR OUTPUT_DIR participant|group [options]\n")
     typer.echo("Pipelines:")
     for one in find_pipelines().pipelines:
         typer.echo(f"  {one.name:<12}{one.summary}")
-    typer.echo(f"\nbidsflow run PIPELINE --help lists its options.\n\n{HELP_END}")
+    typer.echo(f"\nbidsflow run PIPELINE --help lists its options.\n\n{CONTAINER_HELP}\n\n{HELP_END}")
 
 
 def call(name: str, arguments: Sequence[str], prog: str) -> int:

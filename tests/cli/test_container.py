@@ -113,6 +113,11 @@ def test_options_of_a_container_are_taken_out() -> None:
     assert rest == ["a", "b"]
 
 
+def test_help_of_run_names_every_option(run: Run) -> None:
+    said = run("--help").stdout
+    assert {"--container", "--container-runtime", "--container-args", "--container-network"} <= set(said.split())
+
+
 def test_dry_run_without_a_container_is_the_pipelines() -> None:
     assert take_options(["a", "--dry-run"]) == (Asked(), ["a", "--dry-run"])
 
