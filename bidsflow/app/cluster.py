@@ -31,7 +31,6 @@ from bidsflow.executors.batches import (
     Batch,
     Desk,
     Standing,
-    adopt,
     new_id,
     read_batches,
     stand,
@@ -139,9 +138,9 @@ def look(room: Path, desk: Desk | None = None) -> tuple[Standing, ...]:
     ToolError
         If a scheduler does not answer, and no desk was given that would remember it.
     """
-    batches = [adopt(room, batch) for batch in read_batches(room)]
     strict = desk is None
     desk = desk or Desk()
+    batches = [desk.adopt(room, batch) for batch in read_batches(room)]
     standings = stand(room, batches, desk)
     if strict and desk.silent:
         raise ToolError(*next(iter(desk.silent.items())))

@@ -30,8 +30,9 @@ GROUP = "bidsflow.executors"
 CPUS, MEMORY, RUN = "{cpus}", "{memory}", "{run}"
 #: Bytes at the end of a log that are read for its last lines.
 END_BYTES = 1 << 13
-#: Exit codes of a command that was told to end: by SIGINT, which is also what bidsflow makes of SIGTERM, or by SIGTERM.
-_TOLD = (130, 143)
+#: Exit codes of a command that was told to end: by SIGINT, which is also what bidsflow makes of SIGTERM, by SIGTERM, or
+#: by SIGUSR2, which Grid Engine sends.
+_TOLD = (130, 143, 140)
 #: Seconds for which a task that a scheduler has just been given may be unknown to it.
 FRESH = 60.0
 
@@ -238,6 +239,7 @@ def submit_batch(room: Path, batch: Batch) -> Batch:
         except ToolError:
             if jobs:
                 scheduler.cancel([one for one, _ in jobs])
+                _keep(folder, replace(batch, cancelled=True))
             raise
         jobs.append((job, offset))
         _keep(folder, replace(batch, jobs=tuple(jobs), submitted=time.time()))
@@ -245,8 +247,14 @@ def submit_batch(room: Path, batch: Batch) -> Batch:
 
 
 def adopt(room: Path, batch: Batch) -> Batch:
-    """Return a batch whose submission was interrupted with the id that the scheduler has given it meanwhile, if any."""
-    if batch.jobs:
+    """Return a batch whose submission was interrupted with the id that the scheduler has given it meanwhile, if any.
+
+    Raises
+    ------
+    ToolError
+        If the scheduler does not answer.
+    """
+    if batch.jobs or batch.cancelled:
         return batch
     job = find_scheduler(batch.request.executor).find(batch.title)
     if not job:
@@ -349,6 +357,14 @@ class Desk:
 
     silent: dict[str, str] = field(default_factory=dict)
 
+    def adopt(self, room: Path, batch: Batch) -> Batch:
+        """Return a batch with the id that a scheduler gave it, so far as that answers; see `adopt`."""
+        try:
+            return adopt(room, batch)
+        except ToolError as error:
+            self.silent[batch.request.executor] = str(error)
+            return batch
+
     def look(self, jobs: Iterable[tuple[str, str]]) -> dict[tuple[str, str, int], Sight]:
         """Return what schedulers say of arrays (executor and id), by executor, id and number in the array."""
         asked: dict[str, dict[str, None]] = {}
@@ -385,13 +401,22 @@ def stand(room: Path, batches: Sequence[Batch], desk: Desk) -> tuple[Standing, .
         executor = batch.request.executor
         sight = sights.get((executor, *place)) if place is not None else None
         known = executor not in desk.silent
+        if sight is None and note.attempts and note.code is None:  # it may have ended while the scheduler was asked
+            note = _read_again(room / batch.id, number)
         found.append(judge(name, batch, number, note, sight, room / batch.id, asked=known))
     return tuple(found)
 
 
+def _read_again(folder: Path, number: int) -> Note:
+    return read_note((folder / STATES / f"{number}.txt").read_text(errors="replace"))
+
+
 def _is_open(note: Note) -> bool:
-    """Return whether a scheduler may know more of a task than it has noted: it goes on, was killed or told to end."""
-    return note.code is None or note.code > 128
+    """Return whether a scheduler may know more of a task than it has noted: it goes on, or did not end well.
+
+    Where only a part of it was killed for memory, it ends with an exit code like any other.
+    """
+    return note.code != 0
 
 
 def _find_job(batch: Batch, number: int, note: Note) -> tuple[str, int] | None:
@@ -482,7 +507,7 @@ def _explain_code(batch: Batch, code: int, sight: Sight | None) -> tuple[Cause, 
     told = sight is not None and sight.phase is Phase.FAILED and sight.cause not in (Cause.ERROR, Cause.NONE)
     if told and sight is not None and sight.cause is not Cause.KILLED:
         return _explain_sight(batch, sight)
-    if code == SETUP_FAILED and batch.request.setup:
+    if code == SETUP_FAILED and (batch.request.setup or batch.request.scratch):
         return Cause.ERROR, "the lines of --setup failed on the node, or there was no room on its scratch disk"
     if code == 137:
         return Cause.MEMORY, "it was killed: most often because it needed more memory than it was given"

@@ -113,8 +113,8 @@ def _check(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
         if key not in kinds:
             raise OptionError(f"{path}: {key} is no setting of a site", f"There are {', '.join(sorted(kinds))}")
         wanted: Any = list if kinds[key] is tuple else kinds[key]
-        if not isinstance(value, wanted) or isinstance(value, bool):
-            said = {list: "a list of texts", str: "a text", int: "a whole number"}.get(wanted, wanted.__name__)
+        if not _fits(value, wanted):
+            said = {list: "a list of texts", str: "a text", int: "a whole number of at least 1"}[wanted]
             raise OptionError(f"{path}: {key} must be {said}, not {value!r}")
         try:
             if key == "time":
@@ -122,7 +122,15 @@ def _check(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
             elif key == "mem":
                 found["memory_gb"] = parse_memory(value)
             else:
-                found[key] = tuple(map(str, value)) if wanted is list else value
+                found[key] = tuple(value) if wanted is list else value
         except ValueError as error:
             raise OptionError(f"{path}: {key} {error}") from None
     return found
+
+
+def _fits(value: object, wanted: type) -> bool:
+    if isinstance(value, list):
+        return wanted is list and all(isinstance(one, str) for one in value)
+    if isinstance(value, int):
+        return wanted is int and not isinstance(value, bool) and value > 0
+    return isinstance(value, wanted)
