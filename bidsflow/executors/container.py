@@ -263,7 +263,8 @@ def _wrap_file(runtime: Runtime, box: Box, _uid: int, _gid: int) -> tuple[str, .
     for bind in box.binds:
         words += _to_bind(bind)
     for name, value in box.environment.items():
-        words += ["--env", f"{name}={value}"]
+        text = f"{name}={value}"
+        words += ["--env", _to_csv([text]) if "=" in value else text]  # with a second "=" it is read as a list
     return (*words, "--pwd", box.folder)
 
 
@@ -280,6 +281,10 @@ def _to_bind(bind: Bind) -> list[str]:
 def _to_mount(bind: Bind, read_only: str) -> str:
     """Return a bind as --mount takes it: fields of a CSV line, so that paths may have blanks, colons and commas."""
     fields = ["type=bind", f"source={bind.source}", f"target={bind.target}"]
+    return _to_csv(fields if bind.writable else [*fields, read_only])
+
+
+def _to_csv(fields: Sequence[str]) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(fields if bind.writable else [*fields, read_only])
+    csv.writer(line, lineterminator="").writerow(fields)
     return line.getvalue()

@@ -162,3 +162,9 @@ def test_odd_path_is_one_field_of_a_mount(program: str) -> None:
     (fields,) = csv.reader([mount])
     assert fields[:3] == ["type=bind", f"source={ODD}", f"target={ODD}"]
     assert fields[3] in ("readonly", "ro")
+
+
+@pytest.mark.parametrize(("value", "word"), [("a, b", "X=a, b"), ("k=a, b", '"X=k=a, b"'), ("k=a", "X=k=a")])
+def test_variable_is_one_for_apptainer(value: str, word: str) -> None:
+    """It reads several of them, with commas, from one that has two signs of equality (seen with 1.4.5)."""
+    assert ("--env", word) in pairs(wrap(Runtime("apptainer"), Box("x.sif", environment={"X": value}), ()))
