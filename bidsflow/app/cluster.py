@@ -18,12 +18,12 @@ from bidsflow.app.config import format_config
 from bidsflow.app.invocation import Invocation, OutputLayout
 from bidsflow.app.outcome import Event, Tell
 from bidsflow.app.places import check_places
+from bidsflow.app.provenance import Input
 from bidsflow.app.spec import Level, Pipeline
-from bidsflow.app.state import Marker
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import locked, write_durably
 from bidsflow.errors import BidsflowError, ToolError
-from bidsflow.executors.base import Request
+from bidsflow.executors.base import Phase, Request
 from bidsflow.executors.batches import (
     CPUS,
     MEMORY,
@@ -31,6 +31,8 @@ from bidsflow.executors.batches import (
     Batch,
     Desk,
     Standing,
+    find_scheduler,
+    mark_cancelled,
     new_id,
     read_batches,
     stand,
@@ -127,6 +129,8 @@ def submit(pipeline: Pipeline, call: Invocation, tell: Tell = lambda event: None
         for batch in _plan(pipeline, call, todo):
             after = (*running, *(job for one in batches for job, _ in one.jobs)) if batch.level == Level.GROUP else ()
             batches.append(_send(pipeline, call, room, replace(batch, after=tuple(after))))
+        if any(one.level == Level.GROUP for one in batches):
+            _withdraw_group(room, standings)
     return Submission(tuple(batches), room, done, tuple(live))
 
 
@@ -183,10 +187,11 @@ def _is_settled(pipeline: Pipeline, call: Invocation, unit: Unit) -> bool:
     if not all((dataset.root / name).is_file() for name in (*marker.files, *report)):
         return False
     there = _list_images(pipeline, call.bids_dir, unit)
-    known = _known_images(marker, unit)
+    inputs = [one for one in marker.inputs.values() if not unit.session or _session_of(one) == unit.session]
+    known = {each.name for one in inputs for each in one.files if ".nii" in each.name}
     if not there <= known or (not call.selection.leaves_images_out and there != known):
         return False
-    return not any(provenance.find_change(call.bids_dir, one) for one in marker.inputs.values())
+    return not any(provenance.find_change(call.bids_dir, one) for one in inputs)
 
 
 def _list_images(pipeline: Pipeline, raw: Path, unit: Unit) -> set[str]:
@@ -199,17 +204,12 @@ def _list_images(pipeline: Pipeline, raw: Path, unit: Unit) -> set[str]:
     return found
 
 
-def _known_images(marker: Marker, unit: Unit) -> set[str]:
-    names = {each.name for one in marker.inputs.values() for each in one.files if ".nii" in each.name}
-    if not unit.session:
-        return names
-    found = set()
-    for name in names:
-        try:
-            found |= {name} if parse_name(name).ses == unit.session else set()
-        except BidsflowError:
-            continue
-    return found
+def _session_of(image: Input) -> str | None:
+    """Return the session of an image, by the first of its files."""
+    try:
+        return parse_name(image.files[0].name).ses
+    except (BidsflowError, IndexError):
+        return None
 
 
 def _plan(pipeline: Pipeline, call: Invocation, units: Sequence[Unit]) -> tuple[Batch, ...]:
@@ -304,7 +304,16 @@ def retry(room: Path, standings: Sequence[Standing], changes: dict[str, object])
         )  # fmt: skip
         write_batch(room, batch)
         sent.append(submit_batch(room, batch))
+        _withdraw_group(room, groups)
     return tuple(sent)
+
+
+def _withdraw_group(room: Path, standings: Sequence[Standing]) -> None:
+    """Cancel a group level that waits: another one waits for more, and takes its place."""
+    for one in standings:
+        if one.batch.level == Level.GROUP and one.phase is Phase.PENDING and one.batch.jobs:
+            mark_cancelled(room, one.batch)
+            find_scheduler(one.batch.request.executor).cancel([job for job, _ in one.batch.jobs])
 
 
 def _change(request: Request, changes: dict[str, object]) -> Request:
