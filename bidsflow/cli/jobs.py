@@ -65,7 +65,7 @@ def jobs(  # noqa: PLR0917 - typer declares options as parameters
     if retry:
         _retry(room, changes)
     failed = _watch(room, watch=watch, as_json=as_json, everything=everything)
-    raise typer.Exit(1 if failed and not retry else 0)
+    raise typer.Exit(1 if failed and (watch or not retry) else 0)
 
 
 def _read_changes(mem: str, time_: str, cpus: int, partition: str) -> dict[str, Any]:

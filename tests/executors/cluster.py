@@ -26,7 +26,7 @@ def about(job):
     return json.loads((job / "about.json").read_text())
 
 def tasks(job):
-    return [(int(one.name), one.read_text()) for one in sorted((job / "tasks").iterdir(), key=lambda one: int(one.name))]
+    return sorted((int(one.name), one.read_text()) for one in (job / "tasks").iterdir())
 
 if name == "sbatch":
     if (ROOT / "refuse").exists():
