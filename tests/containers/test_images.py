@@ -117,7 +117,7 @@ def test_measures_by_a_stranger_equal_those_outside(measured: Path, dataset: Pat
     assert inside.keys() == outside.keys()
     numbers = {name: value for name, value in outside.items() if isinstance(value, float)}
     assert len(numbers) > 20
-    assert {name: inside[name] for name in numbers} == pytest.approx(numbers, rel=0.02, abs=1e-3, nan_ok=True)
+    assert {name: inside[name] for name in numbers} == pytest.approx(numbers, rel=0.01, abs=1e-3, nan_ok=True)
 
 
 def test_derivatives_name_their_image(measured: Path) -> None:
@@ -133,7 +133,7 @@ def test_derivatives_name_their_image(measured: Path) -> None:
         (("/data", "/out", "participant", "--none-such"), 2),
         (("/data", "/out", "participant", "--participant-label", "99"), 2),
         (("/nowhere", "/out", "participant"), 65),
-        (("/data", "/data/derivatives/qc", "participant"), 74),
+        (("/data", "/data/derivatives/qc", "participant"), 73),
     ],
 )
 def test_exit_codes_are_passed_on(words: tuple[str, ...], code: int, engine: Engine, dataset: Path, out: Path) -> None:
@@ -188,6 +188,7 @@ def test_wrapped_run_has_true_paths_and_the_same_results(
 ) -> None:
     """In one image everything is equal to the byte, but for what names paths and the image."""
     image = QC if kind == "store" else str(request.getfixturevalue("sifs")[QC])
+    place = place.rename(place.with_name("my data a:b ä"))  # without a comma, at which ANTs splits its own words
     shutil.copytree(dataset, place / "bids")
     (place / "filter.json").write_text('{"t1w": {"suffix": "T1w"}}')
     words = ("--participant-label", "01", "--work-dir", "work", "--bids-filter-file", "filter.json")
