@@ -14,7 +14,7 @@ REVISION = $(shell git describe --always --dirty --exclude '*' 2>/dev/null || ec
 IMAGES := $(patsubst containers/%/Dockerfile,%,$(wildcard containers/*/Dockerfile))
 
 .PHONY: help install demo test lint types layers pytest slow fuzz parity format package bench clean
-.PHONY: recipes constraints containers containers-test
+.PHONY: recipes constraints containers containers-test cluster-test
 
 help:  ## Say what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/' | expand -t 18
@@ -44,7 +44,7 @@ layers: $(STAMP)
 	$(BIN)/lint-imports
 
 pytest: $(STAMP)
-	$(BIN)/pytest -n auto -m "not slow and not containers"
+	$(BIN)/pytest -n auto -m "not slow and not containers and not cluster"
 
 slow: $(STAMP)  ## The tests that take longer: many kills, all sizes, real exports where they are there.
 	$(BIN)/pytest -n auto -m slow
@@ -77,6 +77,9 @@ containers:  ## Build the images, with Docker or Podman.
 
 containers-test: $(STAMP) containers  ## Build the images, and run them as hostile clusters would.
 	$(BIN)/pytest -rs -m containers tests/containers
+
+cluster-test: $(STAMP)  ## Run arrays with faults on the Slurm and Grid Engine found here; SHARED=DIR, which all nodes see.
+	$(BIN)/pytest -rs -m cluster tests/cluster $(if $(SHARED),--basetemp $(SHARED)/cluster-test)
 
 bench: $(STAMP)  ## Measure scan and convert on exports that it makes (see benchmarks/README.md).
 	$(BIN)/python benchmarks/scan.py
