@@ -329,7 +329,7 @@ def _print(pieces: Iterable[str], output: Path | None) -> None:
 
 
 def _write(path: Path, pieces: Iterable[str]) -> None:
-    from bidsflow.validate.render.files import save_bytes
+    from bidsflow.dataset.files import save_bytes
 
     save_bytes(_join(pieces), path)
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 from pathlib import Path
 
+from bidsflow.dataset.files import save_bytes
 from bidsflow.errors import StorageError
 from bidsflow.report.page import render
 from bidsflow.report.values import Page
@@ -32,19 +31,10 @@ def save(page: Page, path: str | os.PathLike[str]) -> Path:
     StorageError
         If the folder cannot be made or the file not be written. The older file, if any, is untouched.
     """
-    target = Path(path)
     data = render(page).encode("utf-8")
-    draft = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.tmp")
+    folder = Path(path).parent
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(target)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(str(target), error.strerror or str(error)) from error
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-    return target
+        raise StorageError(str(folder), error.strerror or str(error)) from error
+    return save_bytes([data], path)

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from bidsflow.dataset.files import save_bytes
 from bidsflow.errors import StorageError
 from bidsflow.validate import Issue, Report, Severity
-from bidsflow.validate.render.files import save_bytes
 from bidsflow.validate.render.html import PAGE_SIZE, render_html, save_html
 from tests.validate.reports import make_many, read_recorded, to_report
 

@@ -14,6 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from bidsflow.dataset.files import save_bytes
 from bidsflow.validate.issues import Severity
 from bidsflow.validate.render.advice import (
     end_sentence,
@@ -25,7 +26,6 @@ from bidsflow.validate.render.advice import (
     to_plain,
     to_printable,
 )
-from bidsflow.validate.render.files import save_bytes
 from bidsflow.validate.render.text import tell_size, verdict
 from bidsflow.validate.report import group_issues
 

@@ -1,4 +1,4 @@
-"""How reports get into files: whole or not at all."""
+"""Files that are no part of a dataset, such as reports: written whole or not at all."""
 
 from __future__ import annotations
 
