@@ -23,7 +23,7 @@ from bidsflow.app.spec import Level, Pipeline
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import locked, write_durably
 from bidsflow.errors import BidsflowError, ToolError
-from bidsflow.executors.base import Phase, Request
+from bidsflow.executors.base import Cause, Phase, Request
 from bidsflow.executors.batches import (
     CPUS,
     MEMORY,
@@ -131,6 +131,8 @@ def submit(pipeline: Pipeline, call: Invocation, tell: Tell = lambda event: None
             batches.append(_send(pipeline, call, room, replace(batch, after=tuple(after))))
         if any(one.level == Level.GROUP for one in batches):
             _withdraw_group(room, standings)
+        if todo:
+            _withdraw_blocked(room, standings)
     return Submission(tuple(batches), room, done, tuple(live))
 
 
@@ -305,15 +307,27 @@ def retry(room: Path, standings: Sequence[Standing], changes: dict[str, object])
         write_batch(room, batch)
         sent.append(submit_batch(room, batch))
         _withdraw_group(room, groups)
+    _withdraw_blocked(room, standings)
     return tuple(sent)
 
 
 def _withdraw_group(room: Path, standings: Sequence[Standing]) -> None:
     """Cancel a group level that waits: another one waits for more, and takes its place."""
-    for one in standings:
-        if one.batch.level == Level.GROUP and one.phase is Phase.PENDING and one.batch.jobs:
-            mark_cancelled(room, one.batch)
-            find_scheduler(one.batch.request.executor).cancel([job for job, _ in one.batch.jobs])
+    _withdraw(room, [one.batch for one in standings if one.batch.level == Level.GROUP and one.phase is Phase.PENDING])
+
+
+def _withdraw_blocked(room: Path, standings: Sequence[Standing]) -> None:
+    """Cancel arrays that wait in vain: their tasks were submitted again, and somebody may yet set them free."""
+    live = {one.batch.id for one in standings if one.is_live}
+    blocked = {one.batch.id: one.batch for one in standings if one.cause is Cause.BLOCKED}
+    _withdraw(room, [batch for name, batch in blocked.items() if name not in live])
+
+
+def _withdraw(room: Path, batches: Sequence[Batch]) -> None:
+    for batch in batches:
+        mark_cancelled(room, batch)
+        if batch.jobs:
+            find_scheduler(batch.request.executor).cancel([job for job, _ in batch.jobs])
 
 
 def _change(request: Request, changes: dict[str, object]) -> Request:

@@ -185,8 +185,10 @@ def find_scheduler(name: str) -> Scheduler:
 
 
 def new_id() -> str:
-    """Return a name for a batch that sorts by time."""
-    return time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(4)
+    """Return a name for a batch that sorts by time, also within a second: of a task, the last batch counts."""
+    now = time.time_ns()
+    moment = time.strftime("%Y%m%d-%H%M%S", time.localtime(now // 10**9))
+    return f"{moment}-{now // 1000 % 10**6:05x}{secrets.token_hex(2)}"
 
 
 def write_batch(room: Path, batch: Batch) -> Path:

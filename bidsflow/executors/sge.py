@@ -78,6 +78,9 @@ class Sge:
         self, folder: Path, script: str, count: int, request: Request, *, offset: int = 0, after: Sequence[str] = ()
     ) -> str:
         """Submit an array; see `base.Scheduler`."""
+        if "$" in str(folder):  # $HOME, $USER, $JOB_ID: qsub(1), "-cwd"
+            hint = "Choose an output folder without a dollar sign in its path"
+            raise ToolError("qsub", f"Grid Engine puts variables in the place of $ in {folder}", hint)
         words = ["qsub", "-terse", *_array(count, request)]
         words += ["-hold_jid", ",".join(after)] if after else []
         said = demand(*words, script, str(offset), folder=folder)

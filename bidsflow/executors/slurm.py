@@ -44,7 +44,7 @@ _PHASES: Mapping[str, tuple[Phase, Cause]] = {
 }
 #: Reasons for which a job waits for ever.
 _NEVER = frozenset(("DependencyNeverSatisfied", "PartitionTimeLimit", "PartitionNodeLimit", "BadConstraints",
-                    "AssocMaxJobsLimit", "JobHeldAdmin"))  # fmt: skip
+                    "JobHeldAdmin"))  # fmt: skip
 _FIELDS = re.compile(r"(\w+)=(\S*)")
 _UNITS = {"": 1e-9, "K": 1.024e-6, "M": 1.048576e-3, "G": 1.073741824, "T": 1.099511627776e3}
 #: scontrol says so of an array whose tasks are not held apart, and of a job that is none.

@@ -237,6 +237,21 @@ def test_retried_group_takes_the_place_of_the_one_that_waits(
     assert (cluster.root / "jobs/2/tasks/1").read_text() == "CANCELLED"
 
 
+def test_array_that_never_begins_goes_when_its_tasks_are_submitted_again(
+    toy: Pipeline, ask: Ask, cluster: Cluster, dataset: Path, tmp_path: Path
+) -> None:
+    submit(toy, ask())
+    cluster.put(1, "PENDING BadConstraints")
+    room = jobs_room(tmp_path / "out")
+    assert {one.cause for one in look(room)} == {Cause.BLOCKED}
+    assert names(submit(toy, ask())) == [["sub-01", "sub-02"]]
+    assert (cluster.root / "jobs/1/tasks/1").read_text() == "CANCELLED"
+    cluster.put(2, "PENDING BadConstraints")
+    retry(room, look(room), {"partition": "other"})
+    assert (cluster.root / "jobs/2/tasks/2").read_text() == "CANCELLED"
+    assert stands(tmp_path / "out") == {"sub-01": "pending", "sub-02": "pending"}
+
+
 def test_scratch_takes_the_place_of_the_work_folder(
     toy: Pipeline, ask: Ask, cluster: Cluster, dataset: Path, tmp_path: Path
 ) -> None:

@@ -54,8 +54,9 @@ elif name == "squeue" and "name" in options:
 elif name == "squeue":
     for job in jobs:
         for index, state in tasks(job):
+            state, _, reason = state.partition(" ")
             if state in ("PENDING", "RUNNING"):
-                print(job.name, index, state, "n1" if state == "RUNNING" else "", "Priority", "0:01", sep="|")
+                print(job.name, index, state, "n1" if state == "RUNNING" else "", reason or "Priority", "0:01", sep="|")
 elif name == "sacct" and (ROOT / "no-accounts").exists():
     sys.exit("Slurm accounting storage is disabled")
 elif name == "sacct" and "name" in options:
@@ -63,12 +64,12 @@ elif name == "sacct" and "name" in options:
 elif name == "sacct":
     for job in jobs:
         for index, state in tasks(job) if job.name in options["jobs"].split(",") else ():
-            if state != "PENDING":
+            if not state.startswith("PENDING"):
                 print(f"{{job.name}}_{{index}}", *state.split(" ", 1)[:1], "0:0", "n1", "61", "", sep="|")
 elif name == "scancel":
     for job in jobs:
         for index, state in tasks(job) if job.name in plain else ():
-            if state in ("PENDING", "RUNNING"):
+            if state.startswith(("PENDING", "RUNNING")):
                 (job / "tasks" / str(index)).write_text("CANCELLED")
 elif name == "scontrol" and words[:2] == ["show", "config"]:
     print("MaxArraySize            = 1001")

@@ -143,6 +143,13 @@ def test_refusal_is_told_in_the_words_of_the_scheduler(programs: Programs, tmp_p
         Sge().submit(tmp_path, "run.sh", 1, Request("sge"))
 
 
+def test_folder_that_grid_engine_would_not_find_is_refused(programs: Programs, tmp_path: Path) -> None:
+    programs.answer("qsub", "42.1-20:1\n")
+    with pytest.raises(ToolError, match="dollar"):
+        Sge().submit(tmp_path / "$HOME", "run.sh", 1, Request("sge"))
+    assert programs.asked("qsub") == []
+
+
 def test_longest_array_is_asked_for(programs: Programs) -> None:
     programs.answer("qconf", "#global:\nmax_aj_instances             2000\nmax_aj_tasks                 50\n")
     assert Sge().longest_array == 50

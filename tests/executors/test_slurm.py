@@ -38,6 +38,10 @@ def test_queue_tells_who_waits_again_and_who_for_ever() -> None:
     assert found["35", 1] == Sight(Phase.FAILED, Cause.BLOCKED, "DependencyNeverSatisfied")
 
 
+def test_task_that_waits_for_others_of_its_user_is_not_blocked() -> None:
+    assert dict(read_queue("2|1|PENDING||AssocMaxJobsLimit|0:00"))["2", 1].phase is Phase.PENDING
+
+
 def test_accounts_are_read() -> None:
     found = read_accounts(read_recorded("sacct.txt"))
     assert {index: stand(found["32", index]) for index in range(1, 6)} == {
