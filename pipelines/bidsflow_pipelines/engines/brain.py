@@ -7,6 +7,7 @@ where up is.
 
 from __future__ import annotations
 
+from contextlib import chdir
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -152,8 +153,8 @@ def find_brain(head: Volume, known: Mask | None = None) -> Fit:
     soft = Volume(mask.astype(np.float32), fine.affine)
     brain = resample(soft, head.data.shape, head.affine) > 0.5 if known is None else known
     inside = resample(soft, clipped.data.shape, clipped.affine)
-    with TemporaryDirectory(dir=Path.cwd(), prefix="brain-") as folder:
-        tissues = _bend(Volume(clipped.data * inside, clipped.affine), template, matrix, head, Path(folder))
+    with TemporaryDirectory(dir=Path.cwd(), prefix="brain-") as folder, chdir(folder):
+        tissues = _bend(Volume(clipped.data * inside, clipped.affine), template, matrix, head)
     below = float(np.median(depth[mask & ~erode(mask, EDGE * 1.01, fine.zooms)])) if mask.any() else 0.0
     return Fit(brain, tissues, np.asarray(np.linalg.inv(matrix)), explained, agreement, contrast, below)
 
@@ -172,22 +173,25 @@ def _make_cubes(volume: Volume, size: float) -> Volume:
     return Volume(resample(padded, tuple(counts), affine), affine)
 
 
-def _bend(brain: Volume, template: Template, matrix: Affine, head: Volume, folder: Path) -> tuple[Image, Image, Image]:
-    """Return CSF, grey and white matter of a template that lies on a brain, bent onto it; on the head's grid."""
+def _bend(brain: Volume, template: Template, matrix: Affine, head: Volume) -> tuple[Image, Image, Image]:
+    """Return CSF, grey and white matter of a template that lies on a brain, bent onto it; on the head's grid.
+
+    Files are written into the current folder, by names without a path: ANTs takes paths apart at commas.
+    """
     ants = load_ants()
     turned = _LPS @ matrix @ _LPS
     start = ants.create_ants_transform(
         transform_type="AffineTransform", dimension=3, matrix=turned[:3, :3], translation=turned[:3, 3]
     )
-    ants.write_transform(start, str(folder / "start.mat"))
+    ants.write_transform(start, "start.mat")
     around = dilate(template.mask.data > 0.5, AROUND, template.mask.zooms)
     moving = to_ants(brain)
     bent = ants.registration(
         to_ants(template.t1w),
         moving,
         "SyNOnly",
-        initial_transform=[str(folder / "start.mat")],
-        outprefix=str(folder / "syn"),
+        initial_transform=["start.mat"],
+        outprefix="syn",
         mask=to_ants(Volume(around, template.mask.affine)),
         mask_all_stages=True,
         syn_metric="mattes",
@@ -202,7 +206,7 @@ def _bend(brain: Volume, template: Template, matrix: Affine, head: Volume, folde
         image = ants.apply_transforms(
             moving,
             to_ants(volume),
-            [str(folder / "start.mat"), *back],
+            ["start.mat", *back],
             whichtoinvert=[True, False],
             interpolator="linear",
         )
