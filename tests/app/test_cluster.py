@@ -262,6 +262,33 @@ def test_scratch_takes_the_place_of_the_work_folder(
     assert '--work-dir "$work"' in draft_script(sent.folder, sent.batches[0])
 
 
+def test_command_says_what_it_submits_and_where_to_look(
+    toy_folder: Path, cluster: Cluster, copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from bidsflow.cli.run import call as run
+
+    line = [str(copy / "bids"), str(copy / "out"), "participant", "--skip-bids-validation", "--executor", "slurm"]
+
+    def say(*options: str) -> list[str]:
+        capsys.readouterr()
+        assert run(f"{toy_folder}/", [*line, *options], f"bidsflow run {toy_folder}") == 0
+        return capsys.readouterr().out.splitlines()
+
+    said = say("--force", "--dry-run")
+    assert said[0] == "participant: would submit sub-01, sub-02 with this script"
+    assert "#!/bin/bash" in said
+    assert cluster.jobs == {}
+    assert say() == [
+        "2 done before and unchanged: sub-01, sub-02",
+        "nothing to submit; --force does again what is done",
+    ]
+    change_image(copy)
+    said = say("--mem", "3G")
+    assert said[:2] == ["1 done before and unchanged: sub-02", "participant: sub-01: slurm job 1"]
+    assert said[-1] == f"How it stands: bidsflow jobs {copy / 'out'}"
+    assert say("--quiet") == []
+
+
 @pytest.mark.parametrize("line", [("--array-limit", "0"), ("--time", "8"), ("--mem", "8"), ("--per", "run")])
 def test_option_that_cannot_be_meant_is_told(ask: Ask, dataset: Path, line: tuple[str, str]) -> None:
     with pytest.raises(OptionError, match=line[0]):
