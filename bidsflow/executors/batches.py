@@ -259,8 +259,9 @@ def adopt(room: Path, batch: Batch) -> Batch:
     if batch.jobs or batch.cancelled:
         return batch
     job = find_scheduler(batch.request.executor).find(batch.title)
-    if not job:
-        return batch
+    now = read_batch(room / batch.id)  # who submits it may have been told meanwhile, and know of several arrays
+    if now.jobs or not job:
+        return now
     _keep(room / batch.id, replace(batch, jobs=((job, 0),), submitted=time.time()))
     return read_batch(room / batch.id)
 

@@ -358,6 +358,17 @@ def test_interrupted_submission_is_found_by_its_name(tmp_path: Path, clerk: Cler
     assert f"--name={BATCH.title}" in clerk.programs.asked("squeue")[0]
 
 
+def test_submission_that_goes_on_meanwhile_is_left_alone(tmp_path: Path, clerk: Clerk) -> None:
+    folder = write_batch(tmp_path / "room", UNSENT)
+    whole = replace(UNSENT, jobs=(("18", 0), ("19", 2)), submitted=LONG_AGO)
+    (tmp_path / "whole.json").write_bytes((write_batch(tmp_path / "other", whole) / "batch.json").read_bytes())
+    clerk.programs.answer("squeue", "19\n")
+    squeue = clerk.programs.folder / "squeue"
+    copies = f"/bin/cp {tmp_path}/whole.json {folder}/batch.json\nexit 0"
+    squeue.write_text(squeue.read_text().replace("exit 0", copies))
+    assert adopt(tmp_path / "room", UNSENT) == whole == read_batch(folder)
+
+
 def test_interrupted_submission_is_not_lost_where_the_scheduler_is_silent(tmp_path: Path, clerk: Clerk) -> None:
     write_batch(tmp_path / "room", UNSENT)
     clerk.programs.answer("squeue", code=1, err="Unable to contact slurm controller")
