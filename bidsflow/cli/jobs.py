@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -97,14 +99,29 @@ def _find_room(output_dir: Path) -> Path:
     raise OptionError(f"{output_dir}: nothing was submitted for this folder", "See bidsflow run ... --executor slurm")
 
 
+@contextmanager
+def _at_rest(room: Path) -> Iterator[None]:
+    """Wait for a submission that is under way, half of which looks like a failure. Who may only read does not wait."""
+    from bidsflow.dataset.tree import Dataset
+    from bidsflow.dataset.write import locked
+
+    dataset = Dataset(room.parent.parent)
+    if os.access(dataset.state / "lock", os.W_OK):
+        with locked(dataset):
+            yield
+    else:
+        yield
+
+
 def _cancel(room: Path) -> None:
     from bidsflow.app.cluster import look
     from bidsflow.executors.batches import find_scheduler, mark_cancelled
 
-    live = {one.batch.id: one.batch for one in look(room) if one.is_live}
-    for batch in live.values():
-        mark_cancelled(room, batch)
-        find_scheduler(batch.request.executor).cancel([job for job, _ in batch.jobs])
+    with _at_rest(room):
+        live = {one.batch.id: one.batch for one in look(room) if one.is_live}
+        for batch in live.values():
+            mark_cancelled(room, batch)
+            find_scheduler(batch.request.executor).cancel([job for job, _ in batch.jobs])
     ids = ", ".join(job for batch in live.values() for job, _ in batch.jobs)
     typer.echo(f"cancelled: {ids}" if live else "nothing waits or runs", err=True)
 
@@ -133,7 +150,8 @@ def _watch(room: Path, *, watch: bool, as_json: bool, everything: bool) -> bool:
     pause, before = QUICK, ""
     while True:
         desk = Desk()
-        standings = look(room, desk)
+        with _at_rest(room):
+            standings = look(room, desk)
         for reason in desk.silent.values():
             err.print(reason, markup=False, soft_wrap=True)
         live = any(one.is_live for one in standings)

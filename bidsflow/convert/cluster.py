@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -122,7 +123,17 @@ def submit(
         names = tuple(map(_name, todo))
         batch = Batch(made, "bidsflow-convert", LEVEL, command, names, tuple(words), request)
         write_batch(room, batch)
-        return Submitted(submit_batch(room, batch), room / made, unchanged, live)
+        sent = submit_batch(room, batch)
+        for old in batches:
+            _drop_parcels(room / old.id, old, names)
+        return Submitted(sent, room / made, unchanged, live)
+
+
+def _drop_parcels(folder: Path, batch: Batch, names: Collection[str]) -> None:
+    """Remove the parcels of sessions that were submitted again since: they hold names of people."""
+    for number, name in enumerate(batch.names, 1):
+        if batch.level == LEVEL and name in names:
+            (folder / _PARCELS / f"{number}.pickle").unlink(missing_ok=True)
 
 
 def _name(folder: str) -> str:

@@ -185,9 +185,9 @@ def find_scheduler(name: str) -> Scheduler:
 
 
 def new_id() -> str:
-    """Return a name for a batch that sorts by time, also within a second: of a task, the last batch counts."""
+    """Return a name for a batch that sorts by time (UTC), also within a second: of a task, the last batch counts."""
     now = time.time_ns()
-    moment = time.strftime("%Y%m%d-%H%M%S", time.localtime(now // 10**9))
+    moment = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now // 10**9))
     return f"{moment}-{now // 1000 % 10**6:05x}{secrets.token_hex(2)}"
 
 

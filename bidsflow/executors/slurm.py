@@ -74,6 +74,7 @@ class Slurm:
         #SBATCH --job-name=qc
         #SBATCH --output=logs/%A.%a.log
         #SBATCH --open-mode=append
+        #SBATCH --requeue
         #SBATCH --ntasks=1
         #SBATCH --cpus-per-task=2
         #SBATCH --mem=8000M
@@ -91,6 +92,7 @@ class Slurm:
             "account": request.account,
         }
         lines = [f"#SBATCH --{key}={value}" for key, value in said.items() if value]
+        lines.insert(3, "#SBATCH --requeue")  # a task whose node is lost runs again, also where a site says otherwise
         lines += [f"#SBATCH {one}" for one in request.extra]
         return Dialect(
             tuple(lines),
