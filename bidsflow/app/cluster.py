@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,8 +22,8 @@ from bidsflow.app.places import check_places
 from bidsflow.app.provenance import Input
 from bidsflow.app.spec import Level, Pipeline
 from bidsflow.dataset.tree import Dataset
-from bidsflow.dataset.write import locked, write_durably
-from bidsflow.errors import BidsflowError, ToolError
+from bidsflow.dataset.write import write_durably
+from bidsflow.errors import BidsflowError, OptionError, ToolError
 from bidsflow.executors.base import Cause, Phase, Request
 from bidsflow.executors.batches import (
     CPUS,
@@ -37,6 +38,7 @@ from bidsflow.executors.batches import (
     read_batches,
     stand,
     submit_batch,
+    submitting,
     write_batch,
 )
 from bidsflow.executors.script import WORK
@@ -110,6 +112,8 @@ def submit(pipeline: Pipeline, call: Invocation, tell: Tell = lambda event: None
         If the output folder is not ours.
     """
     check_places(pipeline, call)
+    if call.reports_only:
+        raise OptionError("--reports-only: not on a cluster, it takes seconds", "Leave --executor or --site away")
     units = _list_units(call)
     settled = [] if call.force else [unit for unit in units if _is_settled(pipeline, call, unit)]
     done = tuple(unit.name for unit in settled)
@@ -118,8 +122,7 @@ def submit(pipeline: Pipeline, call: Invocation, tell: Tell = lambda event: None
         return Submission(_plan(pipeline, call, todo), jobs_room(call.output_dir), done)
     dataset = state.open_derivatives(call.output_dir)
     room = jobs_room(dataset.root)
-    room.mkdir(exist_ok=True)
-    with locked(dataset):  # two submissions at once see each other
+    with submitting(room):  # two at once see each other
         standings = look(room)
         live = {one.name: one for one in standings if one.is_live and one.batch.level == Level.PARTICIPANT}
         todo = [unit for unit in units if unit not in settled and not _overlaps(unit, live)]
@@ -150,7 +153,14 @@ def look(room: Path, desk: Desk | None = None) -> tuple[Standing, ...]:
     standings = stand(room, batches, desk)
     if strict and desk.silent:
         raise ToolError(*next(iter(desk.silent.items())))
-    return standings
+    return tuple(one for one in standings if not any(_supersedes(other, one) for other in standings))
+
+
+def _supersedes(later: Standing, one: Standing) -> bool:
+    """Return whether a task was given out again since as a part of a larger one, or in parts."""
+    if later.batch.level != one.batch.level or later.batch.id <= one.batch.id:
+        return False
+    return later.name.startswith(f"{one.name}_") or one.name.startswith(f"{later.name}_")
 
 
 def _list_units(call: Invocation) -> list[Unit]:
@@ -222,11 +232,13 @@ def _plan(pipeline: Pipeline, call: Invocation, units: Sequence[Unit]) -> tuple[
         work = None if call.request.scratch else call.work_dir
         names, words = tuple(unit.name for unit in units), tuple(unit.words(work) for unit in units)
         command = _command(pipeline, call, Level.PARTICIPANT, made)
-        batches.append(Batch(made, label, Level.PARTICIPANT, command, names, words, call.request))
+        batches.append(Batch(made, label, Level.PARTICIPANT, command, names, words, call.request, written=time.time()))
     if Level.GROUP in call.levels:
         small = replace(call.request, cpus=1, array_limit=0)
         command = _command(pipeline, call, Level.GROUP, made)
-        batches.append(Batch(f"{made}-group", f"{label}-group", Level.GROUP, command, (_GROUP,), ((),), small))
+        batches.append(
+            Batch(f"{made}-group", f"{label}-group", Level.GROUP, command, (_GROUP,), ((),), small, written=time.time())
+        )
     return tuple(batches)
 
 
@@ -289,9 +301,10 @@ def retry(room: Path, standings: Sequence[Standing], changes: dict[str, object])
     groups = [one for one in standings if one.batch.level == Level.GROUP]
     for number, tasks in enumerate(own for own in by_batch.values() if own[0].batch.level != Level.GROUP):
         old = tasks[0].batch
+        name = f"{made}-{number}"
         batch = Batch(
-            f"{made}-{number}", old.label, old.level, old.command, tuple(one.name for one in tasks),
-            tuple(old.words[one.number - 1] for one in tasks), _change(old.request, changes),
+            name, old.label, old.level, _move_config(room, old, name), tuple(one.name for one in tasks),
+            tuple(old.words[one.number - 1] for one in tasks), _change(old.request, changes), written=time.time(),
         )  # fmt: skip
         write_batch(room, batch)
         sent.append(submit_batch(room, batch))
@@ -300,15 +313,27 @@ def retry(room: Path, standings: Sequence[Standing], changes: dict[str, object])
         after = tuple(job for one in sent for job, _ in one.jobs)
         live = tuple(job for one in standings if one.is_live and one.batch.level != Level.GROUP
                      for job, _ in one.batch.jobs)  # fmt: skip
+        name = f"{made}-group"
         batch = Batch(
-            f"{made}-group", old.label, old.level, old.command, old.names, old.words, _change(old.request, changes),
-            tuple(dict.fromkeys((*live, *after))),
+            name, old.label, old.level, _move_config(room, old, name), old.names, old.words,
+            _change(old.request, changes), tuple(dict.fromkeys((*live, *after))), written=time.time(),
         )  # fmt: skip
         write_batch(room, batch)
         sent.append(submit_batch(room, batch))
         _withdraw_group(room, groups)
     _withdraw_blocked(room, standings)
     return tuple(sent)
+
+
+def _move_config(room: Path, old: Batch, name: str) -> tuple[str, ...]:
+    """Return the command of a batch with a configuration in the folder of another: older folders may be removed."""
+    before = next((word for word in old.command if word.endswith(f"/{_CONFIG}") and word.startswith(f"{room}/")), "")
+    if not before or not Path(before).is_file():
+        return old.command
+    now = room / name / _CONFIG
+    now.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(now, Path(before).read_bytes())
+    return tuple(str(now) if word == before else word for word in old.command)
 
 
 def _withdraw_group(room: Path, standings: Sequence[Standing]) -> None:
@@ -325,9 +350,9 @@ def _withdraw_blocked(room: Path, standings: Sequence[Standing]) -> None:
 
 def _withdraw(room: Path, batches: Sequence[Batch]) -> None:
     for batch in batches:
-        mark_cancelled(room, batch)
         if batch.jobs:
             find_scheduler(batch.request.executor).cancel([job for job, _ in batch.jobs])
+        mark_cancelled(room, batch)
 
 
 def _change(request: Request, changes: dict[str, object]) -> Request:

@@ -205,6 +205,8 @@ def _request(pipeline: Pipeline, given: Mapping[str, Any]) -> Request:
     """Return where to run: what the command line says, else the site profile, else what the pipeline needs."""
     if not any(option.dest in given for option in CLUSTER):
         return Request()
+    if given.get("executor", "") in ("", "local") and "site" not in given and "per" in given:
+        raise OptionError("--per: only for a cluster", "Give --executor slurm or sge, or a --site")
     names = [option.dest for option in CLUSTER if option.dest != "per"]
     return make_request(
         {name: given[name] for name in (*names, "mem", "n_cpus") if name in given},

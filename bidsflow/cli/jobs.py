@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bidsflow.cli.options import INTERRUPTED, TOOL, USAGE, end_help
+from bidsflow.cli.options import INTERRUPTED, STORAGE, TARGET, TOOL, USAGE, end_help
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,7 +25,7 @@ HELP_END = end_help(
         "bidsflow jobs OUTPUT_DIR --cancel": "cancel what waits and runs; what is done stays",
     },
     {0: "everything is done, or waits or runs", 1: "something failed"},
-    USAGE, TOOL, INTERRUPTED,
+    USAGE, TOOL, TARGET, STORAGE, INTERRUPTED,
 )  # fmt: skip
 #: Tasks of a kind that are named one by one, and last lines of the log of one that failed.
 SHOWN, LINES = 20, 3
@@ -99,39 +97,24 @@ def _find_room(output_dir: Path) -> Path:
     raise OptionError(f"{output_dir}: nothing was submitted for this folder", "See bidsflow run ... --executor slurm")
 
 
-@contextmanager
-def _at_rest(room: Path) -> Iterator[None]:
-    """Wait for a submission that is under way, half of which looks like a failure. Who may only read does not wait."""
-    from bidsflow.dataset.tree import Dataset
-    from bidsflow.dataset.write import locked
-
-    dataset = Dataset(room.parent.parent)
-    if os.access(dataset.state / "lock", os.W_OK):
-        with locked(dataset):
-            yield
-    else:
-        yield
-
-
 def _cancel(room: Path) -> None:
     from bidsflow.app.cluster import look
-    from bidsflow.executors.batches import find_scheduler, mark_cancelled
+    from bidsflow.executors.batches import find_scheduler, mark_cancelled, submitting
 
-    with _at_rest(room):
+    with submitting(room):
         live = {one.batch.id: one.batch for one in look(room) if one.is_live}
         for batch in live.values():
-            mark_cancelled(room, batch)
             find_scheduler(batch.request.executor).cancel([job for job, _ in batch.jobs])
+            mark_cancelled(room, batch)
     ids = ", ".join(job for batch in live.values() for job, _ in batch.jobs)
     typer.echo(f"cancelled: {ids}" if live else "nothing waits or runs", err=True)
 
 
 def _retry(room: Path, changes: dict[str, Any]) -> None:
     from bidsflow.app.cluster import look, retry
-    from bidsflow.dataset.tree import Dataset
-    from bidsflow.dataset.write import locked
+    from bidsflow.executors.batches import submitting
 
-    with locked(Dataset(room.parent.parent)):
+    with submitting(room):
         sent = retry(room, look(room), changes)
     for batch in sent:
         ids = ", ".join(job for job, _ in batch.jobs)
@@ -150,8 +133,7 @@ def _watch(room: Path, *, watch: bool, as_json: bool, everything: bool) -> bool:
     pause, before = QUICK, ""
     while True:
         desk = Desk()
-        with _at_rest(room):
-            standings = look(room, desk)
+        standings = look(room, desk)
         for reason in desk.silent.values():
             err.print(reason, markup=False, soft_wrap=True)
         live = any(one.is_live for one in standings)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+import time
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from bidsflow.convert.run import Result, convert
 from bidsflow.convert.subjects import Key
 from bidsflow.convert.survey import survey
 from bidsflow.dataset.tree import Dataset
-from bidsflow.dataset.write import locked, staging, write_durably
+from bidsflow.dataset.write import staging, write_durably
 from bidsflow.dicom.series import Inventory
 from bidsflow.errors import BidsflowError
 from bidsflow.executors.base import Request
@@ -29,6 +30,7 @@ from bidsflow.executors.batches import (
     read_batches,
     stand,
     submit_batch,
+    submitting,
     write_batch,
 )
 from bidsflow.names import parse_name
@@ -100,10 +102,9 @@ def submit(
     """
     by_uid = {series.uid: series for series in inventory.series}
     room = dataset.state / "jobs"
-    room.mkdir(exist_ok=True)
     with staging(dataset):
         work = survey(dataset, plan, by_uid, force=force)
-    with locked(dataset):
+    with submitting(room):
         batches = [adopt(room, batch) for batch in read_batches(room)]
         live = tuple(sorted(one.name for one in stand(room, batches, Desk()) if one.is_live))
         todo = [one.session.folder for one in work if one.todo and _name(one.session.folder) not in live]
@@ -121,7 +122,7 @@ def submit(
             words.append((str(file),))
         command = (sys.executable, "-m", "bidsflow.convert", "--jobs", CPUS)
         names = tuple(map(_name, todo))
-        batch = Batch(made, "bidsflow-convert", LEVEL, command, names, tuple(words), request)
+        batch = Batch(made, "bidsflow-convert", LEVEL, command, names, tuple(words), request, written=time.time())
         write_batch(room, batch)
         sent = submit_batch(room, batch)
         for old in batches:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +74,18 @@ def demand(*words: str, folder: Path | None = None) -> str:
     return answer.out
 
 
-def list_jobs(jobs: Sequence[str]) -> str:
-    """Return ids as schedulers take them."""
-    return ",".join(jobs)
+def read_ranges(text: str) -> list[int]:
+    """Return the numbers in ranges of tasks.
+
+    Examples
+    --------
+    >>> read_ranges("3-7:2,9")
+    [3, 5, 7, 9]
+    """
+    numbers: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d+)(?:-(\d+)(?::(\d+))?)?", part.strip())
+        if match:
+            first = int(match[1])
+            numbers += range(first, int(match[2] or first) + 1, int(match[3] or 1))
+    return numbers

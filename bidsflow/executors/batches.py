@@ -6,21 +6,32 @@ to be remembered; it can be asked tomorrow, from another machine, and when the s
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from bidsflow import __version__
-from bidsflow.dataset.write import write_durably
+from bidsflow.dataset.write import storage_errors, write_durably
 from bidsflow.errors import DatasetError, ToolError
 from bidsflow.executors.base import Cause, Phase, Request, Scheduler, Sight
-from bidsflow.executors.script import LOGS, SCRIPT, SETUP_FAILED, STATES, TASKS, format_tasks, write_script
+from bidsflow.executors.script import (
+    LOGS,
+    SCRATCH_FAILED,
+    SCRIPT,
+    SETUP_FAILED,
+    STATES,
+    TASKS,
+    format_tasks,
+    write_script,
+)
 
 _ABOUT = "batch.json"
 #: Executors that come with bidsflow; others are found by the entry-point group.
@@ -66,6 +77,10 @@ class Batch:
         When, seconds since the epoch.
     cancelled : bool
         Whether a person has cancelled it.
+    written : float
+        When it was made, seconds since the epoch; a moment later it is submitted.
+    refused : str
+        Why the scheduler did not take it, ``""`` where it did.
     """
 
     id: str
@@ -79,6 +94,8 @@ class Batch:
     jobs: tuple[tuple[str, int], ...] = ()
     submitted: float = 0.0
     cancelled: bool = False
+    written: float = 0.0
+    refused: str = ""
 
     @property
     def title(self) -> str:
@@ -191,6 +208,25 @@ def new_id() -> str:
     return f"{moment}-{now // 1000 % 10**6:05x}{secrets.token_hex(2)}"
 
 
+@contextmanager
+def submitting(room: Path) -> Iterator[None]:
+    """Keep other submissions for a folder waiting; they see what this one has submitted.
+
+    Not the lock of commits: schedulers take their time, and tasks must not wait for them.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full or read-only.
+    """
+    with storage_errors(room):
+        room.mkdir(exist_ok=True)
+        handle = (room / "lock").open("w")
+    with handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
 def write_batch(room: Path, batch: Batch) -> Path:
     """Write the folder of a batch, and return it: nothing is submitted yet.
 
@@ -238,10 +274,10 @@ def submit_batch(room: Path, batch: Batch) -> Batch:
         count = min(longest, len(batch.names) - offset)
         try:
             job = scheduler.submit(folder, SCRIPT, count, batch.request, offset=offset, after=batch.after)
-        except ToolError:
+        except ToolError as error:
+            _keep(folder, replace(batch, refused=error.reason))
             if jobs:
                 scheduler.cancel([one for one, _ in jobs])
-                _keep(folder, replace(batch, cancelled=True))
             raise
         jobs.append((job, offset))
         _keep(folder, replace(batch, jobs=tuple(jobs), submitted=time.time()))
@@ -256,11 +292,11 @@ def adopt(room: Path, batch: Batch) -> Batch:
     ToolError
         If the scheduler does not answer.
     """
-    if batch.jobs or batch.cancelled:
+    if batch.jobs or batch.cancelled or batch.refused:
         return batch
     job = find_scheduler(batch.request.executor).find(batch.title)
     now = read_batch(room / batch.id)  # who submits it may have been told meanwhile, and know of several arrays
-    if now.jobs or not job:
+    if now.jobs or now.refused or not job:
         return now
     _keep(room / batch.id, replace(batch, jobs=((job, 0),), submitted=time.time()))
     return read_batch(room / batch.id)
@@ -301,6 +337,8 @@ def read_batch(folder: Path) -> Batch:
             jobs=tuple((str(job), int(offset)) for job, offset in stored["jobs"]),
             submitted=float(stored["submitted"]),
             cancelled=bool(stored["cancelled"]),
+            written=float(stored.get("written", 0)),
+            refused=str(stored.get("refused", "")),
         )
     except (OSError, ValueError, TypeError, KeyError) as error:
         hint = "Move the folder away; what its tasks have done stays"
@@ -463,14 +501,17 @@ def judge(
     seconds = note.ended - note.began if note.ended and note.began else (sight.seconds if sight else 0.0)
     if phase is Phase.RUNNING and note.began:
         seconds = max(0.0, time.time() - note.began)
+    node = "" if phase is Phase.PENDING else note.node or (sight.node if sight else "")
     log = folder / LOGS / f"{note.job}.log" if note.job else None
     return Standing(
-        name, batch, number, phase, cause, said, note.node or (sight.node if sight else ""), seconds,
+        name, batch, number, phase, cause, said, node, seconds,
         sight.peak_gb if sight else 0.0, note.attempts, log if log and log.is_file() else None,
     )  # fmt: skip
 
 
 def _weigh(batch: Batch, note: Note, sight: Sight | None, *, asked: bool) -> tuple[Phase, Cause, str]:
+    if batch.refused and not note.attempts:
+        return Phase.FAILED, Cause.BLOCKED, f"the scheduler did not take it: {batch.refused}"
     if sight is not None and sight.phase is Phase.PENDING:
         again = f"attempt {note.attempts + 1}" if note.attempts else ""
         return Phase.PENDING, Cause.NONE, ", ".join(filter(None, (again, sight.said)))
@@ -494,12 +535,14 @@ def _guess(batch: Batch, note: Note, *, asked: bool) -> tuple[Phase, Cause, str]
     began = bool(note.attempts)
     if not asked:
         return (Phase.RUNNING if began else Phase.PENDING), Cause.NONE, "the scheduler does not answer"
+    if batch.cancelled:
+        return Phase.FAILED, Cause.CANCELLED, "it was cancelled"
+    if not batch.jobs and time.time() - batch.written < FRESH:
+        return Phase.PENDING, Cause.NONE, "it is being submitted"
     if not batch.jobs:
         return Phase.FAILED, Cause.VANISHED, "it was never submitted: the submission was interrupted"
     if time.time() - max(batch.submitted, note.began) < FRESH:
         return (Phase.RUNNING if began else Phase.PENDING), Cause.NONE, "the scheduler does not know of it yet"
-    if batch.cancelled:
-        return Phase.FAILED, Cause.CANCELLED, "it was cancelled"
     if began:
         return Phase.FAILED, Cause.VANISHED, "it began and ended without a word: killed, or its node was lost"
     return Phase.FAILED, Cause.VANISHED, "it never began, and the scheduler knows nothing of it"
@@ -510,8 +553,11 @@ def _explain_code(batch: Batch, code: int, sight: Sight | None) -> tuple[Cause, 
     told = sight is not None and sight.phase is Phase.FAILED and sight.cause not in (Cause.ERROR, Cause.NONE)
     if told and sight is not None and sight.cause is not Cause.KILLED:
         return _explain_sight(batch, sight)
-    if code == SETUP_FAILED and (batch.request.setup or batch.request.scratch):
-        return Cause.ERROR, "the lines of --setup failed on the node, or there was no room on its scratch disk"
+    if code == SETUP_FAILED and batch.request.setup:
+        return Cause.ERROR, "a line of --setup failed on the node"
+    if code == SCRATCH_FAILED and batch.request.scratch:
+        said = "its folder could not be made on the node: no room, or a variable that is not set there"
+        return Cause.ERROR, f"--scratch {batch.request.scratch}: {said}"
     if code == 137:
         return Cause.MEMORY, "it was killed: most often because it needed more memory than it was given"
     if code in _TOLD:
@@ -536,7 +582,7 @@ def _explain_sight(batch: Batch, sight: Sight) -> tuple[Cause, str]:
             return Cause.NODE, f"its node failed ({sight.said}){took}; retry"
         case Cause.CANCELLED:
             return Cause.CANCELLED, f"it was cancelled ({sight.said}){took}"
-        case Cause.KILLED if batch.cancelled:
+        case Cause.KILLED | Cause.ERROR if batch.cancelled:
             return Cause.CANCELLED, "it was cancelled"
         case Cause.KILLED:
             return Cause.MEMORY, f"it was killed{took}: most often because it needed more memory; retry with --mem"

@@ -16,6 +16,8 @@ from bidsflow.executors.base import Dialect, Request
 SCRIPT, TASKS, STATES, LOGS = "run.sh", "tasks.txt", "states", "logs"
 #: Exit code where the lines of `Request.setup` fail (sysexits.h, EX_UNAVAILABLE).
 SETUP_FAILED = 69
+#: Exit code where there is no place for intermediate files on the node (sysexits.h, EX_TEMPFAIL).
+SCRATCH_FAILED = 75
 #: Word of a command that stands for the folder of intermediate files.
 WORK = "{work}"
 
@@ -83,7 +85,7 @@ def _scratch(where: str) -> str:
     In a subshell, as a variable that is not set ends the shell that names it.
     """
     path = _expand(where)
-    return f"work=$(mkdir -p {path} && mktemp -d {path}/bidsflow-XXXXXX) || finish {SETUP_FAILED}\n"
+    return f"work=$(mkdir -p {path} && mktemp -d {path}/bidsflow-XXXXXX) || finish {SCRATCH_FAILED}\n"
 
 
 def _expand(text: str) -> str:
@@ -145,7 +147,7 @@ trap 'pass_on INT' INT
 trap 'pass_on USR2' USR2
 
 note started "{job}.$index" "{node}"
-{scratch}{setup}eval "set -- $task"
+{setup}{scratch}eval "set -- $task"
 {command} \\
   "$@" &
 child=$!

@@ -5,8 +5,9 @@ Source: the manual pages of Son of Grid Engine 8.1.9; the tests hold what a real
 
 from __future__ import annotations
 
-import getpass
 import math
+import os
+import pwd
 import re
 import shlex
 import xml.etree.ElementTree as ET
@@ -14,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bidsflow.errors import ToolError
-from bidsflow.executors.ask import Answer, ask, demand
+from bidsflow.executors.ask import Answer, ask, demand, read_ranges
 from bidsflow.executors.base import Cause, Dialect, Phase, Request, Sight
 
 #: ``failed`` of qacct for a task that ran into a limit, of time or of memory (accounting(5), sge_diagnostics(1)).
@@ -91,7 +92,7 @@ class Sge:
 
     def look(self, jobs: Sequence[str]) -> dict[tuple[str, int], Sight]:
         """Return what is known of the tasks of arrays; see `base.Scheduler`."""
-        found = dict(read_queue(demand("qstat", "-xml", "-u", getpass.getuser())))
+        found = dict(read_queue(demand("qstat", "-xml", "-u", _user())))
         ended: dict[tuple[str, int], Sight] = {}
         for job in jobs:
             past = _ask_accounts(job)  # fails for an array of which no task has ended
@@ -101,7 +102,7 @@ class Sge:
 
     def find(self, name: str) -> str:
         """Return the id of the newest array of a name; see `base.Scheduler`."""
-        queue = demand("qstat", "-xml", "-u", getpass.getuser())
+        queue = demand("qstat", "-xml", "-u", _user())
         ids = [one.findtext("JB_job_number", "") for one in _list_entries(queue) if one.findtext("JB_name") == name]
         ids += re.findall(r"^jobnumber\s+(\d+)", _ask_accounts(name).out, re.MULTILINE)
         return max((one for one in ids if one.isdecimal()), key=int, default="")
@@ -120,6 +121,11 @@ def _ask_accounts(job: str) -> Answer:
         return ask("qacct", "-j", job)
     except ToolError as error:
         return Answer(1, "", error.reason)
+
+
+def _user() -> str:
+    """Return who this is, whatever the environment says."""
+    return pwd.getpwuid(os.getuid()).pw_name
 
 
 def _array(count: int, request: Request) -> list[str]:
@@ -145,23 +151,6 @@ def read_queue(text: str) -> Iterable[tuple[tuple[str, int], Sight]]:
             phase = Phase.RUNNING
         for index in read_ranges(one.findtext("tasks", "1")):
             yield (one.findtext("JB_job_number", ""), index), Sight(phase, cause, state, node)
-
-
-def read_ranges(text: str) -> list[int]:
-    """Return the numbers in ranges of tasks.
-
-    Examples
-    --------
-    >>> read_ranges("3-7:2,9")
-    [3, 5, 7, 9]
-    """
-    numbers: list[int] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"(\d+)(?:-(\d+)(?::(\d+))?)?", part.strip())
-        if match:
-            first = int(match[1])
-            numbers += range(first, int(match[2] or first) + 1, int(match[3] or 1))
-    return numbers
 
 
 def read_accounts(text: str) -> dict[tuple[str, int], Sight]:

@@ -67,6 +67,8 @@ def make_request(given: Mapping[str, Any], memory_gb: float) -> Request:
             except ValueError as error:
                 raise OptionError(f"--{name} {error}") from None
     request = Request(**said)
+    if given.get("site") and request.executor == "local" and given.get("executor") != "local":
+        raise OptionError(f"--site {given['site']}: the profile names no cluster", 'Write executor = "slurm" into it')
     useless = [f"--{name.replace('_', '-')}" for name in given
                if given[name] and name not in ("executor", "site", "mem", "n_cpus")]  # fmt: skip
     if request.executor == "local" and useless:

@@ -5,14 +5,14 @@ Source: the manual pages of Slurm 22.05; the tests hold what real clusters print
 
 from __future__ import annotations
 
-import getpass
 import math
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bidsflow.errors import ToolError
-from bidsflow.executors.ask import Answer, ask, demand
+from bidsflow.executors.ask import Answer, ask, demand, read_ranges
 from bidsflow.executors.base import Cause, Dialect, Phase, Request, Sight
 
 #: Where each state of a job stands (squeue(1), "JOB STATE CODES"); a task that is requeued waits again.
@@ -43,8 +43,10 @@ _PHASES: Mapping[str, tuple[Phase, Cause]] = {
     "REVOKED": (Phase.FAILED, Cause.CANCELLED),
 }
 #: Reasons for which a job waits for ever.
-_NEVER = frozenset(("DependencyNeverSatisfied", "PartitionTimeLimit", "PartitionNodeLimit", "BadConstraints",
-                    "JobHeldAdmin"))  # fmt: skip
+_NEVER = frozenset((
+    "PartitionConfig", "DependencyNeverSatisfied", "PartitionTimeLimit", "PartitionNodeLimit",
+    "BadConstraints", "JobHeldAdmin",
+))  # fmt: skip
 _FIELDS = re.compile(r"(\w+)=(\S*)")
 _UNITS = {"": 1e-9, "K": 1.024e-6, "M": 1.048576e-3, "G": 1.073741824, "T": 1.099511627776e3}
 #: scontrol says so of an array whose tasks are not held apart, and of a job that is none.
@@ -106,6 +108,8 @@ class Slurm:
         self, folder: Path, script: str, count: int, request: Request, *, offset: int = 0, after: Sequence[str] = ()
     ) -> str:
         """Submit an array; see `base.Scheduler`."""
+        if any(sign in str(folder) for sign in "%\\"):
+            raise ToolError("sbatch", f"{folder}: Slurm replaces % and \\ in paths", "Choose another output folder")
         words = ["sbatch", "--parsable", _array(count, request)]
         if after:  # afterok would wait for ever behind an array of which one task failed
             words.append(f"--dependency=afterany:{':'.join(after)}")
@@ -118,7 +122,7 @@ class Slurm:
     def look(self, jobs: Sequence[str]) -> dict[tuple[str, int], Sight]:
         """Return what is known of the tasks of arrays; see `base.Scheduler`."""
         wanted = set(jobs)
-        queue = demand("squeue", "--noheader", "--array", f"--user={getpass.getuser()}", "--format=%F|%K|%T|%N|%r|%M")
+        queue = demand("squeue", "--noheader", "--array", f"--user={os.getuid()}", "--format=%F|%K|%T|%N|%r|%M")
         found = {key: sight for key, sight in read_queue(queue) if key[0] in wanted}
         past = _ask_accounts(f"--jobs={','.join(jobs)}", "--format=JobID,State,ExitCode,NodeList,ElapsedRaw,MaxRSS")
         if past.code == 0:
@@ -134,7 +138,7 @@ class Slurm:
 
     def find(self, name: str) -> str:
         """Return the id of the newest array of a name; see `base.Scheduler`."""
-        queue = demand("squeue", "--noheader", "--states=all", f"--user={getpass.getuser()}", f"--name={name}",
+        queue = demand("squeue", "--noheader", "--states=all", f"--user={os.getuid()}", f"--name={name}",
                        "--format=%F")  # fmt: skip
         past = _ask_accounts("--allocations", "--starttime=now-30days", f"--name={name}", "--format=JobID")
         ids = [line.strip().partition("_")[0] for line in (queue + past.out).splitlines()]
@@ -177,6 +181,11 @@ def read_accounts(text: str) -> dict[tuple[str, int], Sight]:
     peaks: dict[tuple[str, int], float] = {}
     for line in text.splitlines():
         fields = line.split("|")
+        waiting = re.fullmatch(r"(\d+)_\[([\d,:-]+)(?:%\d+)?\]", fields[0])
+        if waiting and len(fields) == 6 and _judge(fields[1])[0] is Phase.FAILED:  # they will not begin any more
+            phase, cause = _judge(fields[1])
+            ended = Sight(phase, cause, fields[1].partition(" ")[0])
+            found |= {(waiting[1], index): ended for index in read_ranges(waiting[2])}
         match = re.fullmatch(r"(\d+)_(\d+)(\.\w+)?", fields[0])
         if match is None or len(fields) != 6:
             continue  # tasks that wait: squeue knows them one by one
@@ -186,7 +195,10 @@ def read_accounts(text: str) -> dict[tuple[str, int], Sight]:
             phase, cause = _judge(fields[1], fields[2])
             seconds = float(fields[4]) if fields[4].isdecimal() else 0.0
             found[key] = Sight(phase, cause, fields[1].partition(" ")[0], _clean_node(fields[3]), seconds)
-    return {key: Sight(one.phase, one.cause, one.said, one.node, one.seconds, peaks[key]) for key, one in found.items()}
+    return {
+        key: Sight(one.phase, one.cause, one.said, one.node, one.seconds, peaks.get(key, 0.0))
+        for key, one in found.items()
+    }
 
 
 def read_controller(text: str) -> dict[tuple[str, int], Sight]:

@@ -14,7 +14,17 @@ import pytest
 
 from bidsflow.executors.base import Request
 from bidsflow.executors.batches import Note, read_notes
-from bidsflow.executors.script import LOGS, SCRIPT, SETUP_FAILED, STATES, TASKS, WORK, format_tasks, write_script
+from bidsflow.executors.script import (
+    LOGS,
+    SCRATCH_FAILED,
+    SCRIPT,
+    SETUP_FAILED,
+    STATES,
+    TASKS,
+    WORK,
+    format_tasks,
+    write_script,
+)
 from bidsflow.executors.slurm import Slurm
 
 #: Prints its arguments, a line each; waits for a signal and ends as it is told to.
@@ -191,14 +201,14 @@ def test_scratch_in_a_variable_that_is_unset_fails_before_the_command(tmp_path: 
     folder = make(tmp_path / "a", ("touch", str(tmp_path / "ran")), scratch="$TMPDIR")
     code, _, said = run(folder)
     assert "TMPDIR" in said
-    assert (code, note_of(folder).code) == (SETUP_FAILED, SETUP_FAILED)
+    assert (code, note_of(folder).code) == (SCRATCH_FAILED, SCRATCH_FAILED)
     assert not (tmp_path / "ran").exists()
 
 
 def test_scratch_where_none_can_be_made_fails_before_the_command(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     folder = make(tmp_path / "a", ("touch", str(tmp_path / "ran")), scratch=str(tmp_path / "file"))
-    assert run(folder)[0] == SETUP_FAILED == note_of(folder).code
+    assert run(folder)[0] == SCRATCH_FAILED == note_of(folder).code
     assert not (tmp_path / "ran").exists()
 
 
@@ -228,3 +238,10 @@ def test_task_with_a_line_break_is_refused() -> None:
 def test_script_says_how_it_is_submitted_by_hand(tmp_path: Path) -> None:
     folder = make(tmp_path / "a b", ECHO, [("1",), ("2",)], array_limit=1)
     assert f"#   cd '{folder}' && sbatch --array=1-2%1 run.sh" in (folder / SCRIPT).read_text()
+
+
+def test_scratch_may_be_named_by_what_setup_sets(tmp_path: Path) -> None:
+    setup = (f"export MINE={tmp_path}/scratch",)
+    folder = make(tmp_path / "a", ("test", "-d", WORK), scratch="$MINE", setup=setup)
+    assert run(folder)[0] == 0
+    assert list((tmp_path / "scratch").iterdir()) == []

@@ -116,3 +116,11 @@ def test_options_of_a_cluster_are_refused_on_this_machine(sites: Path) -> None:
     with pytest.raises(OptionError, match="--array-limit, --setup"):
         make_request({"array_limit": 3, "setup": ["x"], "mem": "4G"}, 8.0)
     assert make_request({"executor": "local"}, 8.0).executor == "local"
+
+
+@pytest.mark.parametrize("text", ['time = "1h"', 'executor = "local"'])
+def test_profile_without_a_cluster_is_refused(text: str, tmp_path: Path) -> None:
+    site = tmp_path / "lab.toml"
+    site.write_text(text)
+    with pytest.raises(OptionError, match="names no cluster"):
+        make_request({"site": str(site)}, 1.0)

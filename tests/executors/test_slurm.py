@@ -253,3 +253,13 @@ def test_arrays_are_cancelled(programs: Programs) -> None:
     programs.answer("scancel")
     Slurm().cancel(("41", "42"))
     assert programs.asked("scancel") == [["41", "42"]]
+
+
+def test_array_that_was_cancelled_before_it_began_is_told_by_its_range() -> None:
+    found = read_accounts("385_[1-2,4%3]|CANCELLED by 0|0:0|None assigned|0|\n386_[1-4]|PENDING|0:0|None assigned|0|\n")
+    assert {key: one.cause for key, one in found.items()} == {("385", index): Cause.CANCELLED for index in (1, 2, 4)}
+
+
+def test_folder_whose_name_slurm_would_change_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match="replaces %"):
+        Slurm().submit(tmp_path / "100%A", "run.sh", 1, Request("slurm"))
