@@ -99,10 +99,12 @@ def _find_room(output_dir: Path) -> Path:
 
 def _cancel(room: Path) -> None:
     from bidsflow.app.cluster import look
+    from bidsflow.executors.base import Cause
     from bidsflow.executors.batches import find_scheduler, mark_cancelled, submitting
 
     with submitting(room):
-        live = {one.batch.id: one.batch for one in look(room) if one.is_live}
+        held = [one for one in look(room) if one.is_live or (one.cause is Cause.BLOCKED and one.batch.jobs)]
+        live = {one.batch.id: one.batch for one in held if not one.batch.cancelled}
         for batch in live.values():
             find_scheduler(batch.request.executor).cancel([job for job, _ in batch.jobs])
             mark_cancelled(room, batch)

@@ -95,6 +95,8 @@ def test_what_failed_is_submitted_again_with_more(
     assert "#SBATCH --time=60" in script
     assert "--mem 3G" in script
     assert (room / again[0].id / "tasks.txt").read_text().count("\n") == 1
+    assert f"--config {room / again[0].id}/config.toml" in script  # older folders may be removed
+    assert (room / again[0].id / "config.toml").is_file()
     assert stands(tmp_path / "out") == {"sub-01": "done", "sub-02": "pending", "group": "pending"}
 
 
@@ -123,6 +125,23 @@ def test_sessions_of_a_person_run_at_the_same_time(toy: Pipeline, ask: Ask, clus
     assert names(submit(toy, ask("--per", "session"))) == [["sub-01_ses-b"]]
 
 
+def test_whole_person_takes_the_place_of_sessions_that_failed(
+    toy: Pipeline, ask: Ask, cluster: Cluster, tmp_path: Path
+) -> None:
+    make_dataset(tmp_path / "bids", ())
+    write_image(tmp_path / "bids/sub-01/ses-a/anat/sub-01_ses-a_T1w.nii.gz")
+    submit(toy, ask("--per", "session", "--trouble", "raise"))
+    cluster.run()
+    assert stands(tmp_path / "out") == {"sub-01_ses-a": "failed"}
+    submit(toy, ask())
+    assert stands(tmp_path / "out") == {"sub-01": "pending"}
+
+
+def test_reports_are_not_made_again_on_a_cluster(toy: Pipeline, ask: Ask, dataset: Path) -> None:
+    with pytest.raises(OptionError, match="--reports-only"):
+        submit(toy, ask("--reports-only"))
+
+
 def test_person_is_not_submitted_while_a_session_runs(
     toy: Pipeline, ask: Ask, cluster: Cluster, tmp_path: Path
 ) -> None:
@@ -132,6 +151,23 @@ def test_person_is_not_submitted_while_a_session_runs(
     assert names(submit(toy, ask("--per", "session", "--session-label", "a"))) == [["sub-01_ses-a", "sub-02"]]
     assert names(submit(toy, ask())) == []
     assert names(submit(toy, ask("--per", "session"))) == [["sub-01_ses-b"]]
+
+
+def test_whole_person_takes_the_place_of_sessions_that_failed(
+    toy: Pipeline, ask: Ask, cluster: Cluster, tmp_path: Path
+) -> None:
+    make_dataset(tmp_path / "bids", ())
+    write_image(tmp_path / "bids/sub-01/ses-a/anat/sub-01_ses-a_T1w.nii.gz")
+    submit(toy, ask("--per", "session", "--trouble", "raise"))
+    cluster.run()
+    assert stands(tmp_path / "out") == {"sub-01_ses-a": "failed"}
+    submit(toy, ask())
+    assert stands(tmp_path / "out") == {"sub-01": "pending"}
+
+
+def test_reports_are_not_made_again_on_a_cluster(toy: Pipeline, ask: Ask, dataset: Path) -> None:
+    with pytest.raises(OptionError, match="--reports-only"):
+        submit(toy, ask("--reports-only"))
 
 
 Change = Callable[[Path], None]
