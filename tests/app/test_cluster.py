@@ -153,23 +153,6 @@ def test_person_is_not_submitted_while_a_session_runs(
     assert names(submit(toy, ask("--per", "session"))) == [["sub-01_ses-b"]]
 
 
-def test_whole_person_takes_the_place_of_sessions_that_failed(
-    toy: Pipeline, ask: Ask, cluster: Cluster, tmp_path: Path
-) -> None:
-    make_dataset(tmp_path / "bids", ())
-    write_image(tmp_path / "bids/sub-01/ses-a/anat/sub-01_ses-a_T1w.nii.gz")
-    submit(toy, ask("--per", "session", "--trouble", "raise"))
-    cluster.run()
-    assert stands(tmp_path / "out") == {"sub-01_ses-a": "failed"}
-    submit(toy, ask())
-    assert stands(tmp_path / "out") == {"sub-01": "pending"}
-
-
-def test_reports_are_not_made_again_on_a_cluster(toy: Pipeline, ask: Ask, dataset: Path) -> None:
-    with pytest.raises(OptionError, match="--reports-only"):
-        submit(toy, ask("--reports-only"))
-
-
 Change = Callable[[Path], None]
 
 
