@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from bidsflow.executors.base import Phase, Request
-from bidsflow.executors.batches import Batch, Desk, Standing, new_id, read_batches, stand, submit_batch, write_batch
+from bidsflow.executors.batches import Batch, new_id, read_batches, submit_batch, write_batch
+from bidsflow.executors.standing import Desk, Standing, stand
 
 
 def measure(executor: str, count: int, room: Path) -> dict[str, Any]:

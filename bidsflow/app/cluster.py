@@ -30,18 +30,16 @@ from bidsflow.executors.batches import (
     MEMORY,
     RUN,
     Batch,
-    Desk,
-    Standing,
     find_scheduler,
     mark_cancelled,
     new_id,
     read_batches,
-    stand,
     submit_batch,
     submitting,
     write_batch,
 )
 from bidsflow.executors.script import WORK
+from bidsflow.executors.standing import Desk, Standing, stand
 from bidsflow.names import parse_name
 
 _CONFIG = "config.toml"

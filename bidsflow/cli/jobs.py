@@ -15,7 +15,7 @@ from bidsflow.cli.options import INTERRUPTED, STORAGE, TARGET, TOOL, USAGE, end_
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bidsflow.executors.batches import Desk, Standing
+    from bidsflow.executors.standing import Desk, Standing
 
 HELP_END = end_help(
     {
@@ -129,7 +129,7 @@ def _watch(room: Path, *, watch: bool, as_json: bool, everything: bool) -> bool:
     """Show how things stand, again and again if asked to; return whether something failed."""
     from bidsflow.app.cluster import look
     from bidsflow.cli.steps import consoles
-    from bidsflow.executors.batches import Desk
+    from bidsflow.executors.standing import Desk
 
     out, err = consoles()
     pause, before = QUICK, ""
@@ -163,7 +163,7 @@ def _count(standings: Sequence[Standing]) -> str:
 
 def _print(standings: Sequence[Standing], output_dir: Path, out: Console, *, everything: bool) -> None:
     from bidsflow.executors.base import Phase
-    from bidsflow.executors.batches import read_end
+    from bidsflow.executors.standing import read_end
 
     out.print(_count(standings), markup=False)
     for phase in (Phase.FAILED, Phase.RUNNING, Phase.PENDING, Phase.DONE):
@@ -194,7 +194,7 @@ def _line(one: Standing) -> str:
 def _print_json(standings: Sequence[Standing], desk: Desk) -> None:
     import json
 
-    from bidsflow.executors.batches import read_end
+    from bidsflow.executors.standing import read_end
 
     tasks = [
         {

@@ -21,18 +21,8 @@ from bidsflow.dataset.write import staging, write_durably
 from bidsflow.dicom.series import Inventory
 from bidsflow.errors import BidsflowError
 from bidsflow.executors.base import Request
-from bidsflow.executors.batches import (
-    CPUS,
-    Batch,
-    Desk,
-    adopt,
-    new_id,
-    read_batches,
-    stand,
-    submit_batch,
-    submitting,
-    write_batch,
-)
+from bidsflow.executors.batches import CPUS, Batch, adopt, new_id, read_batches, submit_batch, submitting, write_batch
+from bidsflow.executors.standing import Desk, stand
 from bidsflow.names import parse_name
 
 LEVEL = "session"

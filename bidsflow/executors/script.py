@@ -129,7 +129,7 @@ number=$(( index + ${{1:-0}} ))
 if [ "$number" -gt "$(wc -l < "$here/{tasks}")" ]; then echo "{tasks} has no line $number" >&2; exit 2; fi
 task=$(sed -n "${{number}}p" "$here/{tasks}")
 
-work= child= code=0
+work= child= told= begins= code=0
 note() {{ printf '%s %s\\n' "$(date +%s)" "$*" >> "$here/{states}/$number.txt"; }}
 finish() {{ code=$1; exit "$code"; }}
 clean_up() {{
@@ -139,7 +139,7 @@ clean_up() {{
 }}
 pass_on() {{
   note signal "$1"
-  if [ -n "$child" ]; then kill -TERM "$child" 2>/dev/null; else finish 143; fi
+  if [ -n "$child" ]; then kill -TERM "$child" 2>/dev/null; elif [ -n "$begins" ]; then told=1; else finish 143; fi
 }}
 trap clean_up EXIT
 trap 'pass_on TERM' TERM
@@ -148,9 +148,11 @@ trap 'pass_on USR2' USR2
 
 note started "{job}.$index" "{node}"
 {setup}{scratch}eval "set -- $task"
+begins=1  # a signal may come before the command has a number
 {command} \\
   "$@" &
 child=$!
+if [ -n "$told" ]; then kill -TERM "$child" 2>/dev/null; fi
 wait "$child"; code=$?
 while [ "$code" -gt 128 ] && kill -0 "$child" 2>/dev/null; do  # a signal ends wait, and not yet the command
   wait "$child"; code=$?

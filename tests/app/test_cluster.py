@@ -17,7 +17,8 @@ from bidsflow.app.spec import Pipeline
 from bidsflow.dataset.tree import Dataset
 from bidsflow.errors import OptionError, ToolError
 from bidsflow.executors.base import Cause, Phase
-from bidsflow.executors.batches import Desk, read_batches
+from bidsflow.executors.batches import read_batches
+from bidsflow.executors.standing import Desk
 from tests.executors.cluster import Cluster, make_cluster
 
 from .conftest import make_dataset, read_derivatives, write_image

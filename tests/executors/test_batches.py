@@ -15,27 +15,20 @@ from bidsflow.errors import DatasetError, ToolError
 from bidsflow.executors.base import Cause, Phase, Request, Sight
 from bidsflow.executors.batches import (
     CPUS,
-    FRESH,
     MEMORY,
     RUN,
     Batch,
-    Desk,
-    Note,
-    Standing,
     adopt,
     find_scheduler,
-    judge,
     mark_cancelled,
     new_id,
     read_batch,
     read_batches,
-    read_end,
-    read_note,
-    stand,
     submit_batch,
     write_batch,
 )
 from bidsflow.executors.script import LOGS, SCRIPT, STATES, TASKS
+from bidsflow.executors.standing import FRESH, Desk, Note, Standing, judge, read_end, read_note, stand
 
 from .programs import Programs
 

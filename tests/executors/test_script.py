@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from bidsflow.executors.base import Request
-from bidsflow.executors.batches import Note, read_notes
 from bidsflow.executors.script import (
     LOGS,
     SCRATCH_FAILED,
@@ -26,6 +25,7 @@ from bidsflow.executors.script import (
     write_script,
 )
 from bidsflow.executors.slurm import Slurm
+from bidsflow.executors.standing import Note, read_notes
 
 #: Prints its arguments, a line each; waits for a signal and ends as it is told to.
 ECHO = ("printf", "%s\n")
