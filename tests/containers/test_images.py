@@ -64,7 +64,7 @@ def test_image_is_small(image: str, engine: Engine) -> None:
 @pytest.mark.parametrize("image", SIZES)
 def test_image_holds_no_tools_and_no_leavings(image: str, engine: Engine) -> None:
     look = (
-        "! command -v gcc cc c++ make && test ! -e /src -a ! -e /wheels && ! ls -d /root/.cache /opt/bidsflow/bin/pip"
+        "! command -v gcc cc c++ make && test ! -e /src -a ! -e /wheels && ! ls -d ~root/.cache /opt/bidsflow/bin/pip"
     )
     done = engine.run(image, "-c", look, entry="sh")
     assert done.returncode == 0, done.stdout
