@@ -12,23 +12,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from bidsflow.cli import (
-    convert,
-    demo,
-    dump,
-    jobs,
-    new_pipeline,
-    package,
-    phantom,
-    pipelines,
-    plan,
-    run,
-    scan,
-    trace,
-    validate,
-)
-from bidsflow.cli.options import unwrap
-from bidsflow.cli.start import EXIT_INTERRUPTED, INTERRUPTED
+from bidsflow.cli.commands import LazyGroup
+from bidsflow.cli.start import EXIT_INTERRUPTED, INTERRUPTED, is_interrupt
 from bidsflow.errors import BidsflowError, describe_error
 
 #: A file could not be read or written (sysexits.h, EX_IOERR).
@@ -42,38 +27,12 @@ bidsflow convert EXPORT BIDS_DIR  make a BIDS dataset of it
 bidsflow COMMAND --help           options, examples, exit codes"""
 
 app = typer.Typer(
+    cls=LazyGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=_START,
 )
-for _command, _end, _panel in (
-    (scan.scan, scan.HELP_END, "From the scanner to BIDS"),
-    (plan.plan, plan.HELP_END, "From the scanner to BIDS"),
-    (convert.convert, convert.HELP_END, "From the scanner to BIDS"),
-    (pipelines.pipelines, pipelines.HELP_END, "Run BIDS Apps"),
-    (jobs.jobs, jobs.HELP_END, "Run BIDS Apps"),
-    (new_pipeline.new_pipeline, new_pipeline.HELP_END, "Run BIDS Apps"),
-    (package.package, package.HELP_END, "Run BIDS Apps"),
-    (dump.dump, dump.HELP_END, "Look closer"),
-    (trace.trace, trace.HELP_END, "Look closer"),
-    (phantom.phantom, phantom.HELP_END, "Try it out"),
-    (demo.demo, demo.HELP_END, "Try it out"),
-):
-    app.command(help=unwrap(_command.__doc__ or ""), epilog=_end, rich_help_panel=_panel)(_command)
-app.command(
-    cls=validate.ValidateCommand,
-    help=unwrap(validate.validate.__doc__ or ""),
-    epilog=validate.HELP_END,
-    rich_help_panel="From the scanner to BIDS",
-)(validate.validate)
-app.command(
-    help=unwrap(run.run.__doc__ or ""),
-    epilog=run.HELP_END,
-    rich_help_panel="Run BIDS Apps",
-    context_settings=run.PASS_ON,
-    add_help_option=False,
-)(run.run)
 
 
 def _print_version(wanted: bool) -> None:
@@ -111,8 +70,14 @@ def main() -> None:
 
 def main_of_pipeline() -> None:
     """Run a pipeline under its own name, ``bidsflow-qc``, as containers and platforms call it."""
+    _guard(_call_pipeline)
+
+
+def _call_pipeline() -> NoReturn:
+    from bidsflow.cli import run
+
     name = Path(sys.argv[0]).name.removeprefix("bidsflow-")
-    _guard(lambda: sys.exit(run.call(name, sys.argv[1:], f"bidsflow-{name}")))
+    sys.exit(run.call(name, sys.argv[1:], f"bidsflow-{name}"))
 
 
 def _guard(command: Callable[[], None]) -> None:
@@ -123,8 +88,7 @@ def _guard(command: Callable[[], None]) -> None:
     try:
         command()
     except KeyboardInterrupt:
-        typer.echo(INTERRUPTED, err=True)
-        sys.exit(EXIT_INTERRUPTED)
+        _end_interrupted()
     except BidsflowError as error:
         _fail(str(error), error.exit_code)
     except SystemExit as end:
@@ -135,7 +99,14 @@ def _guard(command: Callable[[], None]) -> None:
         where = f"{_name_file(error)}: " if error.filename else ""
         _fail(f"{where}{error.strerror or type(error).__name__}", EXIT_IO)
     except Exception as error:
+        if is_interrupt(error):
+            _end_interrupted()
         _fail(f"bidsflow stumbled ({describe_error(error)}). Please report this line", BidsflowError.exit_code)
+
+
+def _end_interrupted() -> NoReturn:
+    typer.echo(INTERRUPTED, err=True)
+    sys.exit(EXIT_INTERRUPTED)
 
 
 def _name_file(error: OSError) -> str:

@@ -19,12 +19,21 @@ def main_of_pipeline() -> None:
     _start("main_of_pipeline")
 
 
+def is_interrupt(error: BaseException) -> bool:
+    """Return whether Ctrl-C is what has stopped an import.
+
+    Up to Python 3.11 a class in the making wraps what comes in between (``__set_name__``).
+    """
+    return isinstance(error, KeyboardInterrupt) or (
+        isinstance(error, RuntimeError) and isinstance(error.__cause__, KeyboardInterrupt)
+    )
+
+
 def _start(name: str) -> None:
     try:
         from bidsflow.cli import main as commands
     except (KeyboardInterrupt, RuntimeError) as error:
-        # Up to Python 3.11 a class in the making wraps what comes in between (__set_name__).
-        if not isinstance(error, KeyboardInterrupt) and not isinstance(error.__cause__, KeyboardInterrupt):
+        if not is_interrupt(error):
             raise
         sys.stderr.write(INTERRUPTED + "\n")
         sys.exit(EXIT_INTERRUPTED)

@@ -59,6 +59,10 @@ class ValidateCommand(TyperCommand):
         return super().parse_args(ctx, respell(args))
 
 
+#: What the command line makes of `validate`.
+COMMAND = ValidateCommand
+
+
 def respell(args: Iterable[str]) -> list[str]:
     """Return arguments as they are spelt here.
 

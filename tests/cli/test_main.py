@@ -28,7 +28,7 @@ main()
 """
 
 
-#: Starts the command; Ctrl-C comes while typer is imported, or, there, while a class is made.
+#: Starts the command; Ctrl-C comes while a module is imported, or, there, while a class is made.
 _EARLY = """
 import sys
 
@@ -38,8 +38,8 @@ class Attribute:
 
 class Interrupt:
     def find_spec(self, name, path=None, target=None):
-        if name == "typer":
-            {1}
+        if name == "{1}":
+            {2}
 
 sys.meta_path.insert(0, Interrupt())
 from bidsflow.cli.start import {0}
@@ -48,9 +48,11 @@ from bidsflow.cli.start import {0}
 
 
 @pytest.mark.parametrize("how", ["raise KeyboardInterrupt", "type('Made', (), {'one': Attribute()})"])
+@pytest.mark.parametrize("module", ["typer", "bidsflow.cli.run"])
 @pytest.mark.parametrize("name", ["main", "main_of_pipeline"])
-def test_interrupt_during_the_first_imports_is_one_line(name: str, how: str) -> None:
-    done = subprocess.run([sys.executable, "-c", _EARLY.format(name, how)], capture_output=True, text=True, check=False)
+def test_interrupt_during_imports_is_one_line(name: str, module: str, how: str) -> None:
+    code = _EARLY.format(name, module, how)
+    done = subprocess.run([sys.executable, "-c", code, "run", "qc"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr.startswith("interrupted: ")
     assert done.stderr.count("\n") == 1
