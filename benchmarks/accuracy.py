@@ -6,10 +6,9 @@
 For each size, dialect and seed a person is scanned twice, once moving (as the phantom does) and once lying still; both
 are converted and go through `bidsflow run qc`, with its own masks and tissues. Known are: displacement from the poses
 in the answer key; noise, which the phantom adds; tissues from the label map. tSNR of a still head is its signal over
-that noise, and so are `snr` and `snrd` of tissues. Where a measure is defined by more than noise, what it defines is
-computed from the truth: tSNR of a moving head from the series moved back by the poses of the answer key (interpolation
-and partial volume vary in time, too); `sigma_cc`, the spread of the b=0 mean in the corpus callosum, from the
-phantom's own. A row is a measure: known, measured, and how far that is off in percent.
+that noise, and so are `snr` and `snrd` of tissues and `snr_cc`. tSNR of a moving head is defined by more than noise
+(interpolation and partial volume vary in time, too), and what it defines is computed from the truth: from the series
+moved back by the poses of the answer key. A row is a measure: known, measured, and how far that is off in percent.
 """
 
 from __future__ import annotations
@@ -28,7 +27,6 @@ import nibabel as nib
 import numpy as np
 from bidsflow_pipelines.engines.motion import centre_of_grid, move_back, to_row
 from bidsflow_pipelines.engines.surface import measure_overlap
-from bidsflow_pipelines.qc.measures.common import mad
 from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion
 from scipy.stats import chi2
@@ -136,13 +134,13 @@ def tsnr_moved_back(moving: Scan) -> float:
     return float(np.median(voxels.mean(axis=1) / voxels.std(axis=1)))
 
 
-def spread_in_callosum(still: Scan) -> float:
-    """Return the spread of the mean of b=0 volumes in the phantom's corpus callosum, without its rim."""
+def signal_in_callosum(still: Scan) -> float:
+    """Return the signal without weighting in the phantom's corpus callosum."""
     image = still.image("dwi")
     weights = np.loadtxt(still.bids / str(still.path("dwi")).replace(".nii.gz", ".bval"))
     mean = np.asarray(image.dataobj, dtype=np.float32)[..., weights < 50].mean(axis=3)
     callosum = [tissue.name for tissue in still.truth.tissues].index("callosum")
-    return mad(mean[binary_erosion(sample_labels(still, image) == callosum)])
+    return float(np.median(mean[sample_labels(still, image) == callosum]))
 
 
 def compare_bold(name: str, moving: Scan, still: Scan) -> Iterator[Row]:
@@ -160,12 +158,13 @@ def compare_bold(name: str, moving: Scan, still: Scan) -> Iterator[Row]:
 
 
 def compare_dwi(name: str, moving: Scan, still: Scan) -> Iterator[Row]:
-    """Yield the rows of DWI: displacement and noise."""
+    """Yield the rows of DWI: displacement, noise, and signal over noise."""
     first, second = moving.measures("dwi"), still.measures("dwi")
     known = mean_displacement(moving.truth, "dwi", still.image("dwi"))
     yield Row(name, "DWI", "fd_mean", known, first["fd_mean"])
     yield Row(name, "DWI, still", "fd_mean", 0.0, second["fd_mean"])
-    levels = {"sigma_pca": NOISE, "sigma_piesno": NOISE, "sigma_cc": spread_in_callosum(still)}
+    levels = dict.fromkeys(("sigma_pca", "sigma_piesno", "sigma_cc"), NOISE)
+    levels["snr_cc_shell0"] = signal_in_callosum(still) / NOISE
     for measure, level in levels.items():
         yield Row(name, "DWI", measure, level, first[measure])
         yield Row(name, "DWI, still", measure, level, second[measure])

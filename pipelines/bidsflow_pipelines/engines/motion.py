@@ -262,8 +262,10 @@ def find_motion(
     return np.array([row for row, _ in placed]), sum(not settled for _, settled in placed)
 
 
-def move_back(volume: Image, row: NDArray[np.floating], affine: Affine, *, outside: str = "constant") -> Image:
-    """Return a volume with its motion undone, interpolated by cubic splines.
+def move_back(
+    volume: Image, row: NDArray[np.floating], affine: Affine, *, outside: str = "constant", order: int = 3
+) -> Image:
+    """Return a volume with its motion undone.
 
     Parameters
     ----------
@@ -275,12 +277,14 @@ def move_back(volume: Image, row: NDArray[np.floating], affine: Affine, *, outsi
         Of the volume.
     outside : {"constant", "nearest"}
         Where it saw nothing: 0, or what is next to there.
+    order : int
+        Of the splines that interpolate; 0 takes the nearest voxel, and leaves the noise as it is.
     """
     from scipy.ndimage import affine_transform
 
     matrix = to_matrix(row, centre_of_grid(volume.shape, affine))
     step = np.linalg.inv(affine) @ matrix @ affine
-    back: Image = affine_transform(volume, step[:3, :3], step[:3, 3], order=3, mode=outside, output=np.float32)
+    back: Image = affine_transform(volume, step[:3, :3], step[:3, 3], order=order, mode=outside, output=np.float32)
     return back
 
 

@@ -53,11 +53,7 @@ _MEANINGS = (
     Meaning("qi_1", "Part of the air that artifacts reach.", "lower"),
     Meaning("qi_2", "How far the air is from pure noise.", "lower"),
     Meaning("rpve_(csf|gm|wm)", "Residual partial volume of {0}.", "lower"),
-    Meaning(
-        "sigma_cc",
-        "Spread of the mean b=0 image in the corpus callosum: of signal, and of what noise is left.",
-        "lower",
-    ),
+    Meaning("sigma_cc", "Noise of a volume in the corpus callosum.", "lower"),
     Meaning("sigma_pca", "Noise by a PCA of patches.", "lower"),
     Meaning("sigma_piesno", "Noise of the air (PIESNO).", "lower"),
     Meaning("size_(x|y|z|t)", "Number of voxels (volumes) along {0}."),
@@ -65,7 +61,7 @@ _MEANINGS = (
     Meaning("snr_(csf|gm|wm|total)", "Signal over its spread in {0}.", "higher"),
     Meaning(
         "snr_cc_shell(\\d+)",
-        "Signal over spread (sigma_cc) in the corpus callosum, shell {0} (0: no weighting).",
+        "Signal over noise (sigma_cc) in the corpus callosum, shell {0} (0: no weighting).",
         "higher",
     ),
     Meaning("snr_cc_shell(\\d+)_(best|worst)", "As snr_cc, {1} gradient direction of shell {0}.", "higher"),

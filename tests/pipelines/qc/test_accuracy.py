@@ -97,7 +97,7 @@ def test_displacement_of_thirty_directions_is_that_of_the_phantom(
 
 
 @pytest.mark.parametrize("label", ["01", "02"])
-@pytest.mark.parametrize("measure", ["sigma_pca", "sigma_piesno"])
+@pytest.mark.parametrize("measure", ["sigma_cc", "sigma_pca", "sigma_piesno"])
 def test_noise_of_diffusion_images_is_that_of_the_phantom(finished: Finished, label: str, measure: str) -> None:
     found = json.loads((finished.qc / f"sub-{label}" / "dwi" / f"sub-{label}_dir-AP_dwi.json").read_text())
     assert found[measure] == pytest.approx(NOISE, rel=CLOSE)

@@ -52,6 +52,8 @@ class DwiImages:
         Fractional anisotropy as the fit left it: NaN and values outside of [0, 1] are counted.
     wm, cc : ndarray of bool, shape (i, j, k)
         White matter and corpus callosum (`white_matter`, `corpus_callosum`).
+    plain : ndarray, shape (i, j, k, m)
+        The volumes without weighting, realigned by taking the nearest voxel, so that their noise is as acquired.
     rotated : ndarray, shape (n, 3), optional
         The b-vectors after the rotations of the head.
     noise : ndarray, shape (i, j, k), optional
@@ -67,6 +69,7 @@ class DwiImages:
     fa: Image
     wm: Mask
     cc: Mask
+    plain: Image
     rotated: NDArray[np.floating] | None = None
     noise: Image | None = None
 
@@ -93,6 +96,7 @@ def measure_dwi(images: DwiImages, zooms: Zooms, *, coils: int = 4) -> dict[str,
     shells = find_shells(images.b_values)
     numbered = {f"shell{index:02d}": list(shell.volumes) for index, shell in enumerate(shells, 1)}
     b0 = mean_b0(series, shells)
+    noise_cc = sigma_cc(images.plain, images.noise, images.cc)
     return flatten(
         {
             "bdiffs": summarize_bdiffs(bdiffs(images.b_vectors, images.rotated)),
@@ -103,11 +107,11 @@ def measure_dwi(images: DwiImages, zooms: Zooms, *, coils: int = 4) -> dict[str,
             "fd": summarize_fd(fd(images.motion)),
             "ndc": ndc(images.original, images.b_values, images.b_vectors, mask),
             "sigma": {
-                "cc": sigma_cc(b0, images.cc),
+                "cc": noise_cc,
                 "pca": math.nan if images.noise is None else sigma_pca(images.noise, mask),
                 "piesno": sigma_piesno(images.original, coils),
             },
-            "snr_cc": snr_cc(series, images.cc, shells, images.b_vectors),
+            "snr_cc": snr_cc(series, noise_cc, images.cc, shells, images.b_vectors),
             "spikes": spikes(images.original, mask, shells),
             "summary_bg": summary(b0, ~mask),
             "summary_fg": summary(b0, mask),

@@ -86,8 +86,9 @@ def measure(
     wm = white_matter(np.nan_to_num(anisotropy))
     motion = load_motion(parameters)
     series = np.asanyarray(nib.load(realigned).dataobj)
+    data = np.asarray(original.dataobj, dtype=np.float32)
     images = DwiImages(
-        original=np.asarray(original.dataobj, dtype=np.float32),
+        original=data,
         series=series,
         b_values=gradients.b_values,
         b_vectors=gradients.b_vectors,
@@ -95,13 +96,23 @@ def measure(
         motion=motion,
         fa=anisotropy,
         wm=wm,
-        cc=corpus_callosum(np.asarray(nib.load(color_fa).dataobj, dtype=np.float32), wm),
+        cc=corpus_callosum(np.asarray(nib.load(color_fa).dataobj, dtype=np.float32), wm, zooms_of(original)),
+        plain=move_plain(data, gradients.b_values, motion, original.affine),
         rotated=load_gradients(bval, rotated).b_vectors,
         noise=load_volume(noise).data,
     )
     found = measure_dwi(images, zooms_of(original), coils=coils)
     found |= {f"fd_{key}": value for key, value in summarize_fd(fd(motion), fd_threshold).items()}
     return Measured(to_values(found, clean_doubts(doubts), scanner))
+
+
+def move_plain(data: Image, b_values: NDArray[np.float64], motion: NDArray[np.float64], affine: Affine) -> Image:
+    """Return the volumes without weighting, each voxel where it is nearest after realignment, shape (i, j, k, m)."""
+    from bidsflow_pipelines.engines.motion import move_back
+
+    plain = np.flatnonzero(b_values <= B0_LIMIT)
+    moved = [move_back(data[..., index], motion[index], affine, outside="nearest", order=0) for index in plain]
+    return np.stack(moved, axis=-1) if moved else np.empty((*data.shape[:3], 0), dtype=np.float32)
 
 
 def draw(

@@ -6,6 +6,7 @@ import pytest
 
 pytest.importorskip("scipy")
 
+from bidsflow_pipelines.engines.dwi import find_noise
 from bidsflow_pipelines.qc.measures.callosum import corpus_callosum, sigma_cc, snr_cc, white_matter
 from bidsflow_pipelines.qc.measures.dwi import (
     DwiImages,
@@ -21,6 +22,7 @@ from bidsflow_pipelines.qc.measures.dwi import (
     summarize_bdiffs,
 )
 from bidsflow_pipelines.qc.measures.shells import Shell, find_shells, mean_b0
+from scipy.ndimage import gaussian_filter, shift
 
 SHAPE = (20, 22, 12)
 MASK = np.zeros(SHAPE, dtype=bool)
@@ -149,21 +151,61 @@ def test_ndc_needs_two_directions_that_vary() -> None:
     assert math.isnan(ndc(make_series(), b_values, b_vectors, ~np.ones(SHAPE, dtype=bool)))
 
 
-def test_sigma_cc_of_known_noise() -> None:
-    b0 = 500 + np.random.default_rng(0).normal(scale=10, size=(40, 40, 40))
-    assert sigma_cc(b0, np.ones(b0.shape, dtype=bool)) == pytest.approx(10, rel=0.05)
-    few = np.zeros(b0.shape, dtype=bool)
-    few[0, 0, :4] = True
-    assert math.isnan(sigma_cc(b0, few))
+def make_plain(volumes: int, *, blur: float = 1.0, noise: float = 10, step: float = 0) -> np.ndarray:
+    """Return volumes without weighting whose signal slopes, drifts, and rises to fluid, with Rician noise.
+
+    The rim of the fluid moves by `step` voxels from volume to volume.
+    """
+    i, j, k = np.indices((24, 24, 24))
+    rim = gaussian_filter((k > 18).astype(float), blur)
+    rims = [shift(rim, (0, 0, step * volume), mode="nearest") for volume in range(volumes)]
+    signal = [(60 + i + 0.5 * j + 120 * one) * (1 + 0.02 * volume) for volume, one in enumerate(rims)]
+    real, imaginary = (np.random.default_rng(seed).normal(scale=noise, size=(24, 24, 24, volumes)) for seed in (1, 2))
+    return np.hypot(np.stack(signal, axis=-1) + real, imaginary)
 
 
-def test_sigma_cc_is_the_spread_of_signal_and_of_averaged_noise() -> None:
-    """A signal that differs from place to place is in it in full, noise as the mean of volumes leaves it."""
-    rng = np.random.default_rng(0)
-    signal = 1000 + rng.normal(scale=14, size=(40, 40, 40, 1))
-    volumes = signal + rng.normal(scale=8, size=(40, 40, 40, 3))
-    everywhere = np.ones((40, 40, 40), dtype=bool)
-    assert sigma_cc(volumes.mean(axis=3), everywhere) == pytest.approx(math.sqrt(14**2 + 8**2 / 3), rel=0.02)
+@pytest.mark.parametrize("volumes", [2, 6])
+def test_sigma_cc_is_the_noise_of_volumes_that_slope_drift_and_are_rounded(volumes: int) -> None:
+    plain = np.rint(make_plain(volumes))
+    assert sigma_cc(plain, None, np.ones(plain.shape[:3], dtype=bool)) == pytest.approx(10, rel=0.03)
+
+
+def test_sigma_cc_is_the_noise_next_to_a_rim_that_moves() -> None:
+    plain, region = make_plain(6, step=0.5), np.zeros((24, 24, 24), dtype=bool)
+    region[..., 15:20] = True
+    assert np.diff(plain[region]).std() > 11 * math.sqrt(2)
+    assert sigma_cc(plain, None, region) == pytest.approx(10, rel=0.03)
+
+
+def test_sigma_cc_of_few_values_is_that_of_the_patches() -> None:
+    plain, region = make_plain(3), np.zeros((24, 24, 24), dtype=bool)
+    region[8:16, 8:16, 8:16] = True
+    noise = np.where(region, 12.0, 3.0)
+    assert sigma_cc(plain, noise, region) == 12
+    assert sigma_cc(plain[..., :1], noise, region) == 12
+    assert math.isnan(sigma_cc(plain, None, region))
+    assert math.isnan(sigma_cc(plain, np.zeros_like(noise), region))
+
+
+def test_sigma_cc_of_few_voxels_is_nan() -> None:
+    region = np.zeros((24, 24, 24), dtype=bool)
+    region[0, 0, :4] = True
+    assert math.isnan(sigma_cc(make_plain(6), np.full(region.shape, 10.0), region))
+
+
+@pytest.mark.parametrize("blur", [0.5, 2.0])
+def test_sigma_cc_of_one_plain_volume_is_the_noise_next_to_fluid(blur: float) -> None:
+    """From twelve directions, in a region of three layers that shares its rim with fluid."""
+    b_values, b_vectors = make_table()
+    signal = make_plain(1, blur=blur, noise=0)[..., 0]
+    fluid = signal > 150
+    decay = np.where(fluid[..., None], np.exp(-3e-3 * b_values), np.exp(-1e-3 * b_values * b_vectors[:, 0] ** 2))
+    clean = 5 * signal[..., None] * decay
+    real, imaginary = (np.random.default_rng(seed).normal(scale=10, size=clean.shape) for seed in (1, 2))
+    region = np.zeros(signal.shape, dtype=bool)
+    region[6:18, 6:18, 15:18] = True
+    noise = find_noise(np.hypot(clean + real, imaginary)[..., 1:], np.ones(signal.shape, dtype=bool))
+    assert sigma_cc(clean[..., :1], noise, region) == pytest.approx(10, rel=0.05)
 
 
 def test_sigma_pca_is_the_median_in_the_brain() -> None:
@@ -192,16 +234,15 @@ def test_snr_cc_is_worst_along_the_fibres() -> None:
     b_vectors = np.array([[0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, 0, -1], [0.6, 0.8, 0]])
     series = np.ones((*SHAPE, 5)) * [1000, 200, 500, 700, 300]
     series[..., 0] += np.random.default_rng(0).normal(scale=20, size=SHAPE)
-    noise = sigma_cc(series[..., 0], MASK)
-    found = snr_cc(series, MASK, find_shells(b_values), b_vectors)
-    assert found["shell0"] == pytest.approx(1000 / noise, rel=0.01)
-    assert found["shell1_worst"] == pytest.approx(200 / noise)
-    assert found["shell1_best"] == pytest.approx(600 / noise)
+    found = snr_cc(series, 20.0, MASK, find_shells(b_values), b_vectors)
+    assert found["shell0"] == pytest.approx(50, rel=0.01)
+    assert found["shell1_worst"] == pytest.approx(10)
+    assert found["shell1_best"] == pytest.approx(30)
 
 
 def test_snr_cc_without_cc_is_nan() -> None:
     b_values, b_vectors = make_table()
-    found = snr_cc(make_series(), np.zeros(SHAPE, dtype=bool), find_shells(b_values), b_vectors)
+    found = snr_cc(make_series(), math.nan, np.zeros(SHAPE, dtype=bool), find_shells(b_values), b_vectors)
     assert set(found) == {"shell0", "shell1_worst", "shell1_best", "shell2_worst", "shell2_best"}
     assert all(math.isnan(value) for value in found.values())
 
@@ -246,15 +287,29 @@ def test_white_matter_is_the_largest_region() -> None:
     assert not white_matter(np.full(SHAPE, np.nan)).any()
 
 
-def test_corpus_callosum_is_red_and_in_the_middle() -> None:
-    wm = np.ones(SHAPE, dtype=bool)
+def paint_red(color: tuple[float, float, float] = (0.7, 0.1, 0.1), thick: int = 4) -> np.ndarray:
+    """Return color FA of white matter that is green, with a red part in the middle and one at the edge."""
     color_fa = np.full((*SHAPE, 3), (0.1, 0.6, 0.1))
-    color_fa[7:13, 7:15, 4:8] = (0.7, 0.1, 0.1)
-    color_fa[0:3, 0:6, 0:6] = (0.7, 0.1, 0.1)
-    found = corpus_callosum(color_fa, wm)
+    color_fa[7:13, 7:15, 4 : 4 + thick] = color
+    color_fa[0:3, 0:6, 0:6] = color
+    return color_fa
+
+
+@pytest.mark.parametrize("color", [(0.7, 0.1, 0.1), (0.8, 0.0, 0.0)], ids=str)
+@pytest.mark.parametrize("size", [2.0, 8.0])
+def test_corpus_callosum_is_red_and_in_the_middle(color: tuple[float, float, float], size: float) -> None:
+    wm = np.ones(SHAPE, dtype=bool)
+    found = corpus_callosum(paint_red(color), wm, (size, size, size))
     assert found[10, 11, 6]
     assert not found[:4].any()
-    assert not corpus_callosum(color_fa, ~wm).any()
+    assert not corpus_callosum(paint_red(color), ~wm, (size, size, size)).any()
+
+
+def test_corpus_callosum_of_one_layer_is_found_in_large_voxels_only() -> None:
+    """In small ones it is a speck; large ones are as thick as the callosum."""
+    wm = np.ones(SHAPE, dtype=bool)
+    assert corpus_callosum(paint_red(thick=1), wm, (8.0, 8.0, 8.0)).sum() == 48
+    assert not corpus_callosum(paint_red(thick=1), wm, (2.0, 2.0, 2.0)).any()
 
 
 def make_images() -> DwiImages:
@@ -269,6 +324,7 @@ def make_images() -> DwiImages:
         fa=np.full(SHAPE, 0.4),
         wm=CC,
         cc=CC,
+        plain=series[..., :2],
         rotated=b_vectors,
         noise=np.full(SHAPE, 10.0),
     )
