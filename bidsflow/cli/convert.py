@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -130,12 +131,13 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
         "array_limit": array_limit, "setup": setup, "submit_extra": submit_extra, "n_cpus": jobs,
     }  # fmt: skip
     cluster = _ask_cluster(given)
-    if dry_run:
-        _show(request, as_json=as_json)
-    elif cluster is not None:
-        _submit(request, cluster, force=force)
-    elif not _carry_out(request, force=force, as_json=as_json).complete:
-        raise typer.Exit(1)
+    with ExitStack() as stack:
+        if dry_run:
+            _show(request, as_json=as_json)
+        elif cluster is not None:
+            _submit(request, cluster, stack, force=force)
+        elif not _carry_out(request, stack, force=force, as_json=as_json).complete:
+            raise typer.Exit(1)
 
 
 def _ask_cluster(given: Mapping[str, Any]) -> Request | None:
@@ -148,14 +150,18 @@ def _ask_cluster(given: Mapping[str, Any]) -> Request | None:
     return None if request.executor == "local" else request
 
 
-def _submit(request: _Request, cluster: Request, *, force: bool) -> None:
+def _submit(request: _Request, cluster: Request, stack: ExitStack, *, force: bool) -> None:
     """Scan and plan here, and submit a task for each session."""
     from bidsflow.cli.steps import consoles, print_notes, print_reviews, print_set_aside
     from bidsflow.convert.cluster import submit
     from bidsflow.convert.plan import Decision
+    from bidsflow.errors import SourceError
 
     out, err = consoles()
-    inventory, idle = _open_both(request, err)
+    inventory, idle = _open_both(request, err, stack)
+    if inventory.origins:
+        hint = "Unpack it first, where all nodes see it"
+        raise SourceError(inventory.origins[0][1], "tasks of a cluster cannot read an archive", hint)
     plan = idle
     if plan is None:
         planned, _ = _reserve(request, inventory)
@@ -223,23 +229,23 @@ class _Request:
 
 def _show(request: _Request, *, as_json: bool) -> None:
     """Print what would be done; write nothing."""
-    from bidsflow.cli.steps import cache_file, consoles, print_notes, print_plan, print_set_aside, take
+    from bidsflow.cli.steps import cache_file, consoles, opened, print_notes, print_plan, print_set_aside
     from bidsflow.convert.plan import to_json
 
     out, err = consoles()
     dataset, exports = request.dataset, request.exports
-    inventory = take(exports, dataset.index_file if dataset.state.is_dir() else cache_file(exports), err)
-    opinions = {} if request.plan else ask_opinions(inventory, dataset, request.jobs)
-    made = _make_plan(request, inventory, opinions).plan
-    if as_json:
-        typer.echo(to_json(made), nl=False)
-        return
-    print_plan(made, out)
-    print_notes(made, inventory, err)
-    print_set_aside(inventory, exports, err)
+    with opened(exports, dataset.index_file if dataset.state.is_dir() else cache_file(exports), err) as inventory:
+        opinions = {} if request.plan else ask_opinions(inventory, dataset, request.jobs)
+        made = _make_plan(request, inventory, opinions).plan
+        if as_json:
+            typer.echo(to_json(made), nl=False)
+            return
+        print_plan(made, out)
+        print_notes(made, inventory, err)
+        print_set_aside(inventory, exports, err)
 
 
-def _carry_out(request: _Request, *, force: bool, as_json: bool) -> Result:
+def _carry_out(request: _Request, stack: ExitStack, *, force: bool, as_json: bool) -> Result:
     """Convert, and print what came of it."""
     from bidsflow.cli.outcome import report_counts, report_json, report_problems
     from bidsflow.cli.steps import consoles, print_notes, print_set_aside, progress_bar
@@ -248,7 +254,7 @@ def _carry_out(request: _Request, *, force: bool, as_json: bool) -> Result:
     from bidsflow.sources import show_aside
 
     out, err = consoles()
-    inventory, idle = _open_both(request, err)
+    inventory, idle = _open_both(request, err, stack)
     dataset, left = request.dataset, tuple[str, ...]()
     if idle is not None:
         plan = idle
@@ -268,8 +274,13 @@ def _carry_out(request: _Request, *, force: bool, as_json: bool) -> Result:
     return result
 
 
-def _open_both(request: _Request, err: Console) -> tuple[Inventory, Plan | None]:
+def _open_both(request: _Request, err: Console, stack: ExitStack) -> tuple[Inventory, Plan | None]:
     """Open the exports and the dataset; a new dataset that would get nothing is not left behind.
+
+    Parameters
+    ----------
+    stack : ExitStack
+        Until it is closed, what archives hold can be read.
 
     Returns
     -------
@@ -287,9 +298,9 @@ def _open_both(request: _Request, err: Console) -> tuple[Inventory, Plan | None]
     DatasetError
         If the dataset cannot be opened or made.
     """
-    from bidsflow.cli.steps import take
+    from bidsflow.cli.steps import opened
     from bidsflow.dataset.tree import discard_new, open_dataset
-    from bidsflow.errors import PlanError, SourceError
+    from bidsflow.errors import PlanError, SourceError, StorageError
 
     for export in request.exports:
         try:
@@ -303,13 +314,15 @@ def _open_both(request: _Request, err: Console) -> tuple[Inventory, Plan | None]
     made = [folder for folder in (root, *root.parents) if not folder.exists()]
     dataset = open_dataset(root, request.exports)
     try:
-        inventory = take(request.exports, dataset.index_file, err)
+        inventory = stack.enter_context(opened(request.exports, dataset.index_file, err, dataset.state / "unpacked"))
         idle = _find_idle(request, inventory) if new else None
-    except (SourceError, PlanError):
+    except (SourceError, PlanError, StorageError):
+        stack.close()
         if new:
             discard_new(dataset, made)
         raise
     if idle is not None:
+        stack.close()
         discard_new(dataset, made)
     return inventory, idle
 

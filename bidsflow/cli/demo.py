@@ -240,9 +240,10 @@ def write_exports(folder: Path, dialects: Sequence[str], err: Console) -> tuple[
 
 def take_inventory(exports: Sequence[Path], dataset: Dataset, err: Console) -> Inventory:
     """Take the inventory, and keep it in the dataset as `bidsflow convert` does."""
-    from bidsflow.cli.steps import take
+    from bidsflow.cli.steps import opened
 
-    return take(exports, dataset.index_file, err)
+    with opened(exports, dataset.index_file, err) as inventory:  # folders, which stay
+        return inventory
 
 
 def write_plan(inventory: Inventory, path: Path) -> Planned:

@@ -57,11 +57,11 @@ def plan(
         cache_file,
         consoles,
         default_jobs,
+        opened,
         plan_inventory,
         print_notes,
         print_set_aside,
         printable,
-        take,
     )
     from bidsflow.convert.held import read_held
     from bidsflow.convert.ledger import read_key, read_skipped, read_taken
@@ -76,16 +76,16 @@ def plan(
         _check_output(output, exports, force=force)
     err = consoles()[1]
     dataset = Dataset(check_readable(bids_dir, exports)) if bids_dir is not None else None
-    inventory = take(exports, cache_file(exports), err)
     key, taken = (read_key(dataset), read_taken(dataset)) if dataset else (Key(), {})
     skipped = read_skipped(dataset) if dataset else frozenset[tuple[str, int]]()
     look_up = partial(read_held, dataset) if dataset else None
-    made = plan_inventory(inventory, key, taken, Sessions(sessions), default_jobs(), skipped, look_up).plan
-    if output is not None:
-        write_durably(output, to_tsv(made).encode(), mode=0o600)  # UIDs of some scanners hold the time of the scan
-    _print(made, output, as_json=as_json, as_tsv=as_tsv)
-    print_notes(made, inventory, err)
-    print_set_aside(inventory, exports, err)
+    with opened(exports, cache_file(exports), err) as inventory:
+        made = plan_inventory(inventory, key, taken, Sessions(sessions), default_jobs(), skipped, look_up).plan
+        if output is not None:
+            write_durably(output, to_tsv(made).encode(), mode=0o600)  # UIDs of some scanners hold the time of the scan
+        _print(made, output, as_json=as_json, as_tsv=as_tsv)
+        print_notes(made, inventory, err)
+        print_set_aside(inventory, exports, err)
     if output is not None:
         err.print(f"plan written to {printable(str(output))}", soft_wrap=True)
 

@@ -60,28 +60,40 @@ def scan(
     Reads headers only, and changes nothing. What was read is kept in your cache folder (private to you), so that a
     second scan reads only what is new. Names, IDs, UIDs and days in paths are shown as ***.
     """
-    import json
-    from dataclasses import asdict
-
-    from bidsflow.cli.steps import cache_file, consoles, print_set_aside, take
-    from bidsflow.sources import show_aside
+    from bidsflow.cli.steps import cache_file, consoles, opened, print_set_aside
 
     if as_json and as_tsv:
         raise typer.BadParameter("--json and --tsv exclude each other: choose one")
+    err = consoles()[1]
+    with opened(exports, None if no_index else cache_file(exports), err) as inventory:
+        rows = _rows(inventory, identified=identified)
+        if as_json:
+            _print_json(rows, inventory, exports, identified=identified)
+        elif as_tsv:
+            typer.echo("\t".join(_COLUMNS))
+            for row in rows:
+                typer.echo("\t".join(" ".join(str(row[column]).split()) or "n/a" for column in _COLUMNS))
+        else:
+            _print_summary(rows, inventory)
+            print_set_aside(inventory, exports, err, everything=set_aside, identified=identified)
+
+
+def _print_json(rows: list[dict[str, object]], inventory: Inventory, exports: list[Path], *, identified: bool) -> None:
+    import json
+    from dataclasses import asdict
+
+    from bidsflow.sources import show_aside
+
+    aside = [asdict(one) for one in show_aside(inventory, exports, identified=identified)]
+    notes = [str(collision) for collision in inventory.collisions]
+    counts = {"read": inventory.n_read, "reused": inventory.n_reused}
+    typer.echo(json.dumps({"series": rows, "set_aside": aside, "notes": notes, "files": counts}, indent=2))
+
+
+def _print_summary(rows: list[dict[str, object]], inventory: Inventory) -> None:
+    from bidsflow.cli.steps import consoles
+
     out, err = consoles()
-    inventory = take(exports, None if no_index else cache_file(exports), err)
-    rows = _rows(inventory, identified=identified)
-    if as_json:
-        aside = [asdict(one) for one in show_aside(inventory, exports, identified=identified)]
-        notes = [str(collision) for collision in inventory.collisions]
-        counts = {"read": inventory.n_read, "reused": inventory.n_reused}
-        typer.echo(json.dumps({"series": rows, "set_aside": aside, "notes": notes, "files": counts}, indent=2))
-        return
-    if as_tsv:
-        typer.echo("\t".join(_COLUMNS))
-        for row in rows:
-            typer.echo("\t".join(" ".join(str(row[column]).split()) or "n/a" for column in _COLUMNS))
-        return
     print_rows(rows, out)
     n_files = sum(len(series.instances) for series in inventory.series)
     people = len(inventory.pseudonyms())
@@ -89,7 +101,6 @@ def scan(
         f"{len(rows)} series, {n_files} files, {people} patient{'s' if people != 1 else ''} "
         f"({inventory.n_read} headers read, {inventory.n_reused} known from before)"
     )
-    print_set_aside(inventory, exports, err, everything=set_aside, identified=identified)
 
 
 def _rows(inventory: Inventory, *, identified: bool) -> list[dict[str, object]]:

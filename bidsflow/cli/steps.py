@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,31 +82,58 @@ def printable(text: str) -> str:
     return escape("".join(char if char.isprintable() else "?" for char in text))
 
 
-def take(exports: Sequence[Path], index: Path | None, err: Console) -> Inventory:
-    """Take the inventory of exports, with a bar.
+@contextmanager
+def opened(exports: Sequence[Path], index: Path | None, err: Console, room: Path | None = None) -> Iterator[Inventory]:
+    """Take the inventory of exports, with a bar; what archives hold can be read until the end of the `with` block.
+
+    Parameters
+    ----------
+    room : Path or None
+        Where archives are unpacked, in a folder that goes at the end. None: below `$TMPDIR`.
 
     Raises
     ------
     SourceError
         If a path cannot be opened, or holds no DICOM images at all.
+    StorageError
+        If there is no room for what archives hold.
     """
+    from contextlib import ExitStack
+
     from bidsflow.dicom.inventory import take_inventory
     from bidsflow.errors import SourceError
-    from bidsflow.sources import find_files, show_aside
+    from bidsflow.sources import (
+        Unpacked,
+        common_room,
+        find_archives,
+        find_files,
+        miss_files,
+        scratch,
+        show_aside,
+        unpack,
+    )
 
     found = find_files(exports)
-    with progress_bar(err, "reading headers") as update:
-        inventory = take_inventory(
-            found.files,
-            set_aside=found.set_aside,
-            index_path=index,
-            progress=lambda done, total: update(done, total, ""),
-        )
-    if not inventory.series:
-        where = ", ".join(str(export) for export in exports)
-        aside = show_aside(inventory, exports)
-        raise SourceError(where, f"no DICOM images found ({count_reasons(aside)})", _find_hint(exports, aside))
-    return inventory
+    with ExitStack() as stack:
+        unpacked = Unpacked(found)
+        if find_archives(found.files, exports):
+            folder = stack.enter_context(scratch(room or common_room()))
+            with progress_bar(err, "unpacking, MB") as update:
+                unpacked = unpack(found, exports, folder, lambda done, total: update(done >> 20, total >> 20, ""))
+        found = miss_files(unpacked.found)
+        with progress_bar(err, "reading headers") as update:
+            inventory = take_inventory(
+                found.files,
+                set_aside=found.set_aside,
+                index_path=index,
+                progress=lambda done, total: update(done, total, ""),
+            )
+        inventory = replace(inventory, origins=unpacked.origins)
+        if not inventory.series:
+            where = ", ".join(str(export) for export in exports)
+            aside = show_aside(inventory, exports)
+            raise SourceError(where, f"no DICOM images found ({count_reasons(aside)})", _find_hint(exports, aside))
+        yield inventory
 
 
 def count_reasons(aside: Sequence[Aside], most: int | None = 3) -> str:

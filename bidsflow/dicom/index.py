@@ -65,7 +65,11 @@ class Index:
         """Store readings; a disk that is full or an index that is locked costs the memory, not the scan."""
         if self._database is None or not readings:
             return
-        rows = [(os.fsencode(path), *_mark(file), _dump(reading)) for path, (file, reading) in readings.items()]
+        rows = [
+            (os.fsencode(path), *_mark(file), _dump(reading))
+            for path, (file, reading) in readings.items()
+            if not file.passing
+        ]
         try:
             with self._database:
                 self._database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)", rows)

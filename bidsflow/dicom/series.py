@@ -22,12 +22,15 @@ class File:
         Time of the last change, nanoseconds since the epoch.
     inode : int
         Number of the file on its disk: a file that was put in the place of another has its own.
+    passing : bool
+        True for a copy that goes with the end of the command, unpacked from an archive.
     """
 
     path: str
     size: int
     mtime_ns: int
     inode: int = 0
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +219,8 @@ class Inventory:
         Files whose header was read now.
     n_reused : int
         Files that the index already knew.
+    origins : tuple of (str, str)
+        Folders that archives were unpacked to, and the paths that people know them by.
     """
 
     series: tuple[Series, ...]
@@ -223,6 +228,7 @@ class Inventory:
     collisions: tuple[Collision, ...] = ()
     n_read: int = 0
     n_reused: int = 0
+    origins: tuple[tuple[str, str], ...] = ()
 
     def pseudonyms(self) -> dict[str, str]:
         """Return a name for each patient that says nothing of the person, ``P1``, ``P2``, ... by `Patient.key`."""

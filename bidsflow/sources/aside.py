@@ -94,6 +94,9 @@ def _make_shortener(inventory: Inventory, exports: Sequence[Path]) -> Callable[[
     known: dict[str, str] = {}
 
     def shorten(path: str) -> str:
+        for folder, shown in inventory.origins:
+            if path.startswith(f"{folder}/"):
+                path = shown + path[len(folder) :]
         parts = Path(os.path.relpath(path, base)).parts or (".",)
         for part in parts:
             if part not in known:

@@ -29,7 +29,7 @@ class Found:
 
 
 def find_files(exports: Sequence[Path]) -> Found:
-    """Return every file below some folders; a path that is a file itself is taken as it is.
+    """Return every file below some folders; a path that is a file itself is taken as it is, a DICOMDIR as its disc.
 
     Links to files are followed, links to folders too unless they lead back into the path (each folder is visited once).
 
@@ -54,6 +54,8 @@ def find_files(exports: Sequence[Path]) -> Found:
             raise SourceError(str(export), "no such file or folder", "Check the path of the export") from error
         except OSError as error:
             raise SourceError(str(export), f"cannot be opened ({error.strerror})", "Check its permissions") from error
+        if root.name.upper() == "DICOMDIR" and stat.S_ISREG(status.st_mode):
+            root, status = root.parent, root.parent.stat()  # the index of a disc stands for the disc
         if stat.S_ISDIR(status.st_mode):
             if not os.access(root, os.R_OK | os.X_OK):
                 raise SourceError(str(export), "the folder cannot be read", "Check its permissions")

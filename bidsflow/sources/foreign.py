@@ -40,7 +40,7 @@ _EXPORT_DICOM = "export the images as DICOM"
 
 NIFTI: Final = Content("a NIfTI image", _CONVERTED)
 _ANALYZE = Content("an Analyze image", _CONVERTED)
-_TAR = Content("a tar archive", "unpack it first: tar xf FILE -C FOLDER")
+_TAR = Content("a tar archive", "give it by itself, or call it FILE.tar, and it is read")
 _OFFICE = Content("an office document", harmless=True)
 _TWIX = Content("Siemens raw data (twix, k-space)", _EXPORT_IMAGES)
 _PAR = Content("Philips PAR/REC", _EXPORT_DICOM)
@@ -49,7 +49,7 @@ _PAR = Content("Philips PAR/REC", _EXPORT_DICOM)
 #: gzip, POSIX ustar, ECMA-119 for ISO images, PDF 32000 7.5.2, nifti1.h and nifti2.h); for the makers' formats the
 #: readers that know them (dcm2niix for PAR, nibabel for ECAT, MINC tools for Vision, pfile-tools for P-files).
 _MARKS: tuple[tuple[int, bytes, Content], ...] = (
-    (0, b"PK\x03\x04", Content("a zip archive", "unpack it first: unzip FILE -d FOLDER")),
+    (0, b"PK\x03\x04", Content("a zip archive", "give it by itself, or call it FILE.zip, and it is read")),
     (0, b"PK\x05\x06", Content("an empty zip archive")),
     (0, b"PK\x07\x08", Content("a part of a split zip archive", "put the parts together and unpack them first")),
     (0, b"7z\xbc\xaf\x27\x1c", Content("a 7z archive", "unpack it first: 7z x FILE -oFOLDER")),

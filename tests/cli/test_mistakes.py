@@ -92,19 +92,15 @@ def zip_up(export: Path, path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["scan", "plan"])
-def test_archive_is_told_to_be_unpacked(command: str, export: Path, tmp_path: Path) -> None:
-    zip_up(export, tmp_path / "export")
-    for where in (tmp_path, tmp_path / "export"):
-        said = run(command, where)
-        assert said.code == 65
-        assert "1 x a zip archive). Unpack it first: unzip FILE -d FOLDER" in said.text
-
-
-def test_archive_beside_images_is_told(export: Path, tmp_path: Path) -> None:
+def test_archive_of_another_name_is_told(command: str, export: Path, tmp_path: Path) -> None:
     zip_up(export, tmp_path / "more.dat")
-    said = run("scan", export, tmp_path)
+    said = run(command, tmp_path)
+    assert said.code == 65
+    assert "1 x a zip archive). Give it by itself, or call it FILE.zip" in said.text
+    assert run(command, tmp_path / "more.dat").code == 0
+    said = run(command, export, tmp_path)
     assert said.code == 0
-    assert "more.dat: a zip archive (unpack it first: unzip FILE -d FOLDER)" in said.text
+    assert "more.dat: a zip archive (give it by itself" in said.text
 
 
 def test_dicomdir_alone_asks_for_the_images(tmp_path: Path) -> None:

@@ -1,0 +1,51 @@
+"""The index of a disc, DICOMDIR: which files belong to it, so that those which are gone are missed.
+
+Source: DICOM PS3.3 annex F (Basic Directory), PS3.10 section 8 (File IDs).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from bidsflow.dicom.series import SetAside
+from bidsflow.dicom.text import quiet_pydicom
+from bidsflow.sources.folder import Found
+
+NAME = "DICOMDIR"
+
+
+def miss_files(found: Found) -> Found:
+    """Return what was found, with every file set aside that a DICOMDIR lists and that is not there.
+
+    Discs are copied under names in capitals or not: these are taken for the same. A DICOMDIR that cannot be read says
+    nothing.
+    """
+    indexes = [file.path for file in found.files if os.path.basename(file.path).upper() == NAME]  # noqa: PTH119
+    if not indexes:
+        return found
+    there = {file.path.upper() for file in found.files}
+    missing = [
+        SetAside(path, "listed in the DICOMDIR of its disc, but not there")
+        for index in indexes
+        for path in _list_files(Path(index))
+        if path.upper() not in there
+    ]
+    return Found(found.files, tuple(sorted((*found.set_aside, *missing), key=lambda one: one.path)))
+
+
+def _list_files(index: Path) -> Iterator[str]:
+    """Yield the paths of the files that a DICOMDIR lists."""
+    from pydicom import dcmread
+
+    with quiet_pydicom("ignore"):
+        try:
+            records = dcmread(index).get("DirectoryRecordSequence") or ()
+            listed = [record.get("ReferencedFileID") or () for record in records]
+        except Exception:  # noqa: BLE001 - on broken bytes pydicom raises whatever its parts raise
+            return
+    for parts in listed:
+        names = [parts] if isinstance(parts, str) else [str(part) for part in parts]
+        if names and not any(name in (".", "..") or "/" in name or "\0" in name for name in names):
+            yield str(index.parent.joinpath(*names))
