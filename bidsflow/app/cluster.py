@@ -84,12 +84,15 @@ class Submission:
         Where the scripts are.
     done, live : tuple of str
         Names of what is done and unchanged, and of what waits or runs already.
+    notes : tuple of str
+        What the user may not expect, a sentence each.
     """
 
     batches: tuple[Batch, ...]
     folder: Path
     done: tuple[str, ...] = ()
     live: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def jobs_room(output_dir: Path) -> Path:
@@ -122,19 +125,52 @@ def submit(pipeline: Pipeline, call: Invocation, tell: Tell = lambda event: None
     room = jobs_room(dataset.root)
     with submitting(room):  # two at once see each other
         standings = look(room)
-        live = {one.name: one for one in standings if one.is_live and one.batch.level == Level.PARTICIPANT}
+        live = list_live(standings, _label(pipeline))
         todo = [unit for unit in units if unit not in settled and not _overlaps(unit, live)]
         tell(Event("begin", value=len(todo), text=", ".join(done)))
-        running = sorted({job for one in live.values() for job, _ in one.batch.jobs})
-        batches = list[Batch]()
-        for batch in _plan(pipeline, call, todo):
-            after = (*running, *(job for one in batches for job, _ in one.jobs)) if batch.level == Level.GROUP else ()
-            batches.append(_send(pipeline, call, room, replace(batch, after=tuple(after))))
-        if any(one.level == Level.GROUP for one in batches):
-            _withdraw_group(room, standings)
-        if todo:
-            _withdraw_blocked(room, standings)
-    return Submission(tuple(batches), room, done, tuple(live))
+        batches = _plan(pipeline, call, todo)
+        _write_config(pipeline, call, room, batches)
+        sent = hand_in(room, standings, batches)
+    return Submission(sent, room, done, live)
+
+
+def list_live(standings: Sequence[Standing], label: str) -> tuple[str, ...]:
+    """Return what waits or runs of the participant level of an app, by the label of its arrays."""
+    return tuple(
+        one.name
+        for one in standings
+        if one.is_live and one.batch.level == Level.PARTICIPANT and one.batch.label == label
+    )
+
+
+def hand_in(room: Path, standings: Sequence[Standing], batches: Sequence[Batch]) -> tuple[Batch, ...]:
+    """Submit arrays: a group level after all participants that wait or run, and in the place of one that waits.
+
+    Parameters
+    ----------
+    room : Path
+        Of the output folder; the caller holds it (`submitting`).
+    standings : sequence of Standing
+        Of what was submitted before.
+    batches : sequence of Batch
+        Participants first.
+
+    Raises
+    ------
+    ToolError
+        If the scheduler refuses.
+    """
+    running = sorted({job for one in standings if one.is_live and one.batch.level == Level.PARTICIPANT
+                      for job, _ in one.batch.jobs})  # fmt: skip
+    sent = list[Batch]()
+    for batch in batches:
+        after = (*running, *(job for one in sent for job, _ in one.jobs)) if batch.level == Level.GROUP else ()
+        sent.append(_send(room, replace(batch, after=tuple(after))))
+    if any(one.level == Level.GROUP for one in sent):
+        _withdraw_group(room, [one for one in standings if one.batch.label in {each.label for each in sent}])
+    if any(one.level == Level.PARTICIPANT for one in sent):
+        _withdraw_blocked(room, [one for one in standings if one.batch.label in {each.label for each in sent}])
+    return tuple(sent)
 
 
 def look(room: Path, desk: Desk | None = None) -> tuple[Standing, ...]:
@@ -156,7 +192,7 @@ def look(room: Path, desk: Desk | None = None) -> tuple[Standing, ...]:
 
 def _supersedes(later: Standing, one: Standing) -> bool:
     """Return whether a task was given out again since as a part of a larger one, or in parts."""
-    if later.batch.level != one.batch.level or later.batch.id <= one.batch.id:
+    if (later.batch.level, later.batch.label) != (one.batch.level, one.batch.label) or later.batch.id <= one.batch.id:
         return False
     return later.name.startswith(f"{one.name}_") or one.name.startswith(f"{later.name}_")
 
@@ -176,7 +212,7 @@ def _list_units(call: Invocation) -> list[Unit]:
     return units
 
 
-def _overlaps(unit: Unit, live: Sequence[str] | dict[str, Standing]) -> bool:
+def _overlaps(unit: Unit, live: Sequence[str]) -> bool:
     """Return whether what a task would do waits or runs already, whole or in part."""
     whole = f"sub-{unit.label}"
     return unit.name in live or whole in live or (not unit.session and any(one.startswith(f"{whole}_") for one in live))
@@ -222,9 +258,13 @@ def _session_of(image: Input) -> str | None:
         return None
 
 
+def _label(pipeline: Pipeline) -> str:
+    return f"bidsflow-{pipeline.name}"
+
+
 def _plan(pipeline: Pipeline, call: Invocation, units: Sequence[Unit]) -> tuple[Batch, ...]:
     """Return what is to be submitted, without a folder and without an id of the scheduler."""
-    label, made = f"bidsflow-{pipeline.name}", new_id()
+    label, made = _label(pipeline), new_id()
     batches = []
     if units:
         work = None if call.request.scratch else call.work_dir
@@ -258,16 +298,21 @@ def _program(pipeline: Pipeline, call: Invocation) -> tuple[str, ...]:
     return (sys.executable, "-m", "bidsflow", "run", str(Path(name).resolve()) if Path(name).is_dir() else name)
 
 
-def _send(pipeline: Pipeline, call: Invocation, room: Path, batch: Batch) -> Batch:
-    """Write a batch with the configuration of its tasks, and submit it."""
+def _write_config(pipeline: Pipeline, call: Invocation, room: Path, batches: Sequence[Batch]) -> None:
+    """Write the configuration that the tasks of one submission share."""
+    if not batches:
+        return
+    made = batches[0].id.removesuffix("-group")
+    everybody = replace(call.selection, participants=(), without=(), sessions=() if call.per_session else
+                        call.selection.sessions)  # fmt: skip
+    plain = replace(call, selection=everybody, layout=OutputLayout.BIDS)
+    (room / made).mkdir(parents=True, exist_ok=True)
+    write_durably(room / made / _CONFIG, format_config(pipeline, plain, made).encode())
+
+
+def _send(room: Path, batch: Batch) -> Batch:
+    """Write a batch, and submit it."""
     folder = write_batch(room, batch)
-    config = room / batch.id.removesuffix("-group") / _CONFIG
-    if not config.is_file():
-        everybody = replace(call.selection, participants=(), without=(), sessions=() if call.per_session else
-                            call.selection.sessions)  # fmt: skip
-        plain = replace(call, selection=everybody, layout=OutputLayout.BIDS)
-        config.parent.mkdir(parents=True, exist_ok=True)
-        write_durably(config, format_config(pipeline, plain, batch.id).encode())
     try:
         return submit_batch(room, batch)
     except ToolError as error:

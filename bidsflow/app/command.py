@@ -30,6 +30,11 @@ from bidsflow.executors.site import make_request
 USAGE = 2
 #: How much more memory a task on a cluster is given than the pipeline says it needs: schedulers kill without mercy.
 _SPARE = 1.25
+#: Options of bidsflow's apps that mean the same for a BIDS App of others on a cluster, and how they are spelled there:
+#: other spellings are the app's own.
+_SHARED: Mapping[str, tuple[str, ...]] = {
+    "participant_label": (), "force": (), "dry_run": (), "mem": (), "n_cpus": (*both("n-cpus"), "--cpus"),
+}  # fmt: skip
 _EXIT_CODES = """\
 Every option may be spelled with underscores, too: --participant_label.
 
@@ -166,6 +171,23 @@ def parse(pipeline: Pipeline, arguments: Sequence[str], prog: str) -> Invocation
     if (config := given.pop("config", None)) is not None:
         given = {**read_config(config, pipeline), **given}
     return replace(_to_invocation(pipeline, given), prog=prog, arguments=tuple(arguments))
+
+
+def split_cluster(arguments: Sequence[str], prog: str) -> tuple[dict[str, Any], list[str]]:
+    """Return what words say of a cluster and of participants, and the other words, which are an app's own.
+
+    Raises
+    ------
+    OptionError
+        If an option is wrong.
+    """
+    parser = _Parser(prog=prog, argument_default=argparse.SUPPRESS, allow_abbrev=False, add_help=False)
+    for option in (*CLUSTER, *(one for one in OPTIONS if one.dest in _SHARED)):
+        flags = _SHARED.get(option.dest, ()) or option.flags
+        settings = {key: value for key, value in option.settings.items() if key != "default"}
+        parser.add_argument(*flags, dest=option.dest, **settings)
+    given, rest = parser.parse_known_args(list(arguments))
+    return vars(given), rest
 
 
 def _to_invocation(pipeline: Pipeline, given: Mapping[str, Any]) -> Invocation:

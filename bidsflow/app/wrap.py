@@ -34,7 +34,7 @@ _BELOW = (
 #: Where a path is bound that would hide something.
 _ASIDE = "/bound"
 #: Variables that say where others' BIDS Apps find what they would fetch, or their licence.
-_FOREIGN_VARIABLES = ("FS_LICENSE", "TEMPLATEFLOW_HOME")
+FOREIGN_VARIABLES = ("FS_LICENSE", "TEMPLATEFLOW_HOME")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ def find_mentions(words: Sequence[str], *, foreign: bool = False) -> tuple[Menti
     """
     if not words or any(word in ("-h", "--help", "--version") for word in words):
         return ()
-    places = _find_places(words)
+    places = find_places(words)
     files, folders, pairs = _known_options()
     if foreign:
         files, folders = files | {*_FOREIGN_FILES}, folders | {*_FOREIGN_FOLDERS}
@@ -179,7 +179,7 @@ def find_mentions(words: Sequence[str], *, foreign: bool = False) -> tuple[Menti
     return tuple(found)
 
 
-def _find_places(words: Sequence[str]) -> tuple[int, int]:
+def find_places(words: Sequence[str]) -> tuple[int, int]:
     """Return which words are the dataset and the output folder: those before the level, or the first two."""
     for index, word in enumerate(words[2:], 2):
         before = words[index - 2 : index]
@@ -246,7 +246,7 @@ def _variables(network: bool) -> tuple[tuple[str, Mention], ...]:
 
     Templates that are fetched are kept there.
     """
-    paths = {name: os.environ.get(name, "") for name in _FOREIGN_VARIABLES}
+    paths = {name: os.environ.get(name, "") for name in FOREIGN_VARIABLES}
     return tuple(
         (name, _mention(-1, "", path, writable=network and name == "TEMPLATEFLOW_HOME"))
         for name, path in paths.items()

@@ -130,7 +130,7 @@ def run(name: str, words: Sequence[str], prog: str, asked: Asked) -> int:
         words,
         runtime=asked.runtime,
         called=name_call(prog, asked),
-        foreign=_is_foreign(name),
+        foreign=is_foreign(name),
         network=asked.network,
         extra=asked.extra,
     )
@@ -153,7 +153,7 @@ def list_options(asked: Asked) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _is_foreign(name: str) -> bool:
+def is_foreign(name: str) -> bool:
     """Return whether this is no pipeline that bidsflow knows: a BIDS App of someone else's."""
     from bidsflow.app.registry import find_pipelines
 

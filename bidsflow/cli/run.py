@@ -83,6 +83,10 @@ def call(name: str, arguments: Sequence[str], prog: str) -> int:
     asked, arguments = container.take_options(arguments)
     if asked.image and not container.is_for_cluster(arguments):
         return container.run(name, arguments, prog, asked)
+    if asked.image and container.is_foreign(name):
+        from bidsflow.cli.submit import submit_foreign
+
+        return submit_foreign(name, arguments, asked)
 
     from bidsflow.app.command import parse
     from bidsflow.app.registry import find_pipeline

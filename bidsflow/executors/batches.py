@@ -36,6 +36,9 @@ KNOWN = ("local", "slurm", "sge")
 GROUP = "bidsflow.executors"
 #: Words of a command that stand for processors, gigabytes and the id of the batch: a retry may give others.
 CPUS, MEMORY, RUN = "{cpus}", "{memory}", "{run}"
+#: Words, or values after an equals sign, that stand for what a program of others is told of its memory: `TOLD` of what
+#: the task may use, in whole megabytes or gigabytes. Such programs count what they plan, not all that they take.
+MEMORY_MB, MEMORY_GB, TOLD = "{mem_mb}", "{mem_gb}", 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +175,19 @@ def write_batch(room: Path, batch: Batch) -> Path:
 def draft_script(room: Path, batch: Batch) -> str:
     """Return the script of a batch; nothing is written."""
     dialect = find_scheduler(batch.request.executor).speak(batch.title, batch.request, len(batch.names))
-    given = {CPUS: str(batch.request.cpus), MEMORY: f"{batch.request.memory_gb:g}G", RUN: batch.id}
-    command = [given.get(word, word) for word in batch.command]
+    command = [_fill(word, batch) for word in batch.command]
     return write_script(room / batch.id, batch.label, command, batch.request, dialect, f"bidsflow {__version__}")
+
+
+def _fill(word: str, batch: Batch) -> str:
+    """Return a word of a command with what this batch gives it."""
+    memory = batch.request.memory_gb
+    given = {
+        CPUS: str(batch.request.cpus), MEMORY: f"{memory:g}G", RUN: batch.id,
+        MEMORY_MB: str(max(1, int(1000 * TOLD * memory + 0.5))), MEMORY_GB: str(max(1, int(TOLD * memory + 0.01))),
+    }  # fmt: skip
+    flag, sign, value = word.rpartition("=")
+    return f"{flag}{sign}{given.get(value, value)}"
 
 
 def submit_batch(room: Path, batch: Batch) -> Batch:

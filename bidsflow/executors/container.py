@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bidsflow.errors import OptionError, ToolError
@@ -21,6 +21,9 @@ from bidsflow.errors import OptionError, ToolError
 STORES, FILES = ("docker", "podman"), ("apptainer", "singularity")
 #: Where Podman looks for the little program that is its --init (containers.conf, ``init_path``, and distributions').
 _INITS = ("/usr/libexec/podman/catatonit", "/usr/local/libexec/podman/catatonit", "/usr/lib/podman/catatonit")
+#: Variable that keeps the start script of an image that was made of Docker's from giving its words to a shell again,
+#: which would replace ``$HOME`` in a path. Of Singularity CE 3.10 and Apptainer 1.1 on; older ones pass over it.
+_AS_THEY_ARE = "SINGULARITY_NO_EVAL"
 #: Seconds that a program has to answer a question; a daemon that is not there may be waited for.
 _PATIENCE = 20.0
 
@@ -229,6 +232,8 @@ def wrap(
     """
     uid, gid = os.getuid() if uid is None else uid, os.getgid() if gid is None else gid
     make = _wrap_file if runtime.takes_files else _wrap_store
+    if runtime.takes_files and any(sign in word for word in words for sign in '$`"\\'):
+        box = replace(box, environment={**box.environment, _AS_THEY_ARE: "1"})
     return (*make(runtime, box, uid, gid), *box.extra, box.image, *words)
 
 

@@ -176,8 +176,12 @@ def stand(room: Path, batches: Sequence[Batch], desk: Desk) -> tuple[Standing, .
     A scheduler is asked about batches only of which not all tasks have said how they ended.
     """
     notes = {batch.id: read_notes(room / batch.id) for batch in batches}
-    last = {(batch.level, name): (batch, number) for batch in batches for number, name in enumerate(batch.names, 1)}
-    tasks = [(name, batch, number, notes[batch.id].get(number, Note())) for (_, name), (batch, number) in last.items()]
+    last = {
+        (batch.label, batch.level, name): (batch, number)
+        for batch in batches
+        for number, name in enumerate(batch.names, 1)
+    }
+    tasks = [(name, batch, number, notes[batch.id].get(number, Note())) for (*_, name), (batch, number) in last.items()]
     places = [_find_job(batch, number, note) for _, batch, number, note in tasks]
     open_ = [
         (batch.request.executor, place[0])

@@ -299,12 +299,12 @@ def test_command_says_what_it_submits_and_where_to_look(
     assert "#!/bin/bash" in said
     assert cluster.jobs == {}
     assert say() == [
-        "2 done before and unchanged: sub-01, sub-02",
+        "2 done before: sub-01, sub-02",
         "nothing to submit; --force does again what is done",
     ]
     change_image(copy)
     said = say("--mem", "3G")
-    assert said[:2] == ["1 done before and unchanged: sub-02", "participant: sub-01: slurm job 1"]
+    assert said[:2] == ["1 done before: sub-02", "participant: sub-01: slurm job 1"]
     assert said[-1] == f"How it stands: bidsflow jobs {copy / 'out'}"
     assert say("--quiet") == []
 

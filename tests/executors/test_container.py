@@ -168,3 +168,10 @@ def test_odd_path_is_one_field_of_a_mount(program: str) -> None:
 def test_variable_is_one_for_apptainer(value: str, word: str) -> None:
     """It reads several of them, with commas, from one that has two signs of equality (seen with 1.4.5)."""
     assert ("--env", word) in pairs(wrap(Runtime("apptainer"), Box("x.sif", environment={"X": value}), ()))
+
+
+@pytest.mark.parametrize(("word", "said"), [("/a $HOME/b", True), ('a"b', True), ("/a b", False)])
+def test_words_that_a_start_script_would_change_are_kept_from_it(word: str, said: bool) -> None:
+    pair = ("--env", "SINGULARITY_NO_EVAL=1")
+    assert (pair in pairs(wrap(Runtime("apptainer"), BOX, (word,)))) is said
+    assert pair not in pairs(wrap(Runtime("podman"), BOX, (word,)))
