@@ -13,11 +13,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from bidsflow.cli.commands import LazyGroup
-from bidsflow.cli.start import EXIT_INTERRUPTED, INTERRUPTED, is_interrupt
+from bidsflow.cli.start import EXIT_INTERRUPTED, EXIT_IO, INTERRUPTED, is_interrupt
 from bidsflow.errors import BidsflowError, describe_error
-
-#: A file could not be read or written (sysexits.h, EX_IOERR).
-EXIT_IO = 74
 
 _START = """\
 Start here:
@@ -65,7 +62,7 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 def main() -> None:
     """Run the command line; whatever goes wrong becomes one message and an exit code."""
-    _guard(lambda: app(standalone_mode=True))
+    _guard(lambda: app(standalone_mode=True, obj=tuple(sys.argv[1:])))
 
 
 def main_of_pipeline() -> None:

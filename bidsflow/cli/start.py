@@ -1,9 +1,11 @@
-"""Where the command begins: imports nothing before it knows what to say of Ctrl-C."""
+"""Where the command begins: imports nothing before it knows what to say of Ctrl-C, and little for an old answer."""
 
 from __future__ import annotations
 
 import sys
 
+#: A file could not be read or written (sysexits.h, EX_IOERR).
+EXIT_IO = 74
 #: What a shell expects of a program that Ctrl-C has stopped.
 EXIT_INTERRUPTED = 130
 INTERRUPTED = "interrupted: nothing half-written was left; the same command goes on from here"
@@ -11,12 +13,22 @@ INTERRUPTED = "interrupted: nothing half-written was left; the same command goes
 
 def main() -> None:
     """Run the command line."""
-    _start("main")
+    try:
+        if sys.argv[1:2] == ["validate"]:
+            _answer_again()
+        from bidsflow.cli import main as commands
+    except (KeyboardInterrupt, RuntimeError) as error:
+        _end(error)
+    commands.main()
 
 
 def main_of_pipeline() -> None:
     """Run a pipeline under its own name, ``bidsflow-qc``, as containers and platforms call it."""
-    _start("main_of_pipeline")
+    try:
+        from bidsflow.cli import main as commands
+    except (KeyboardInterrupt, RuntimeError) as error:
+        _end(error)
+    commands.main_of_pipeline()
 
 
 def is_interrupt(error: BaseException) -> bool:
@@ -29,12 +41,21 @@ def is_interrupt(error: BaseException) -> bool:
     )
 
 
-def _start(name: str) -> None:
+def _answer_again() -> None:
+    """End with an answer that was given before, if there is one and it still holds."""
+    from bidsflow.cli.again import answer_again
+
     try:
-        from bidsflow.cli import main as commands
-    except (KeyboardInterrupt, RuntimeError) as error:
-        if not is_interrupt(error):
-            raise
-        sys.stderr.write(INTERRUPTED + "\n")
-        sys.exit(EXIT_INTERRUPTED)
-    getattr(commands, name)()
+        code = answer_again(sys.argv[1:])
+    except OSError as error:
+        sys.stderr.write(f"error: {error.strerror}\n")
+        sys.exit(EXIT_IO)
+    if code is not None:
+        sys.exit(code)
+
+
+def _end(error: BaseException) -> None:
+    if not is_interrupt(error):
+        raise error
+    sys.stderr.write(INTERRUPTED + "\n")
+    sys.exit(EXIT_INTERRUPTED)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from bidsflow.cli.again import MOST_BYTES, is_for_programs, keep_answer, write_out
 from bidsflow.cli.options import INTERRUPTED, STORAGE, USAGE, end_help
 
 if TYPE_CHECKING:
@@ -97,6 +96,7 @@ def _is_file_name(following: list[str]) -> bool:
 
 
 def validate(  # noqa: PLR0917 - typer declares options as parameters
+    context: typer.Context,
     bids_dir: Annotated[
         Path, typer.Argument(metavar="BIDS_DIR", help="Where dataset_description.json is.", show_default=False)
     ],
@@ -204,15 +204,27 @@ def validate(  # noqa: PLR0917 - typer declares options as parameters
 
         save_html(report, html)
     if sarif not in (None, _STDOUT):
-        _write(Path(str(sarif)), _to_sarif(report))
+        _write(Path(str(sarif)), _join(_to_sarif(report)))
     saved = html is not None or sarif is not None
-    pieces = _choose(report, sarif=sarif == _STDOUT, as_json=as_json, indent=indent, brief=saved and output is None)
-    with _heedless_of_readers():
-        if pieces is None:
-            _print_text(report, output, verbose=verbose)
-        else:
-            _print(pieces, output)
-    raise typer.Exit(0 if report.ok else EXIT_INVALID)
+    code = 0 if report.ok else EXIT_INVALID
+
+    def compose() -> Iterator[bytes]:
+        brief = saved and output is None
+        return _join(
+            _choose(report, sarif=sarif == _STDOUT, as_json=as_json, indent=indent, brief=brief, verbose=verbose)
+        )
+
+    if output is not None:
+        _write(output, compose())
+    elif is_for_programs() or as_json or saved:
+        size = write_out(compose())
+        depends_on_more = saved or recursive or config is not None or schema is not None
+        may_keep = report.fingerprint and is_for_programs() and not depends_on_more
+        if may_keep and context.obj and size <= MOST_BYTES:
+            keep_answer(context.obj, compose(), bids_dir, report.fingerprint, code)
+    else:
+        _print_coloured(report, verbose=verbose)
+    raise typer.Exit(code)
 
 
 def _check_usage(root: Path, *, as_json: bool, sarif: str | None, output: Path | None, compat: bool) -> None:
@@ -278,13 +290,13 @@ def _run(root: Path, options: Options) -> Report:
         return run(root, options, progress=lambda done, total: update(done, total, ""))
 
 
-def _choose(report: Report, *, sarif: bool, as_json: bool, indent: bool, brief: bool) -> Iterator[str] | None:
-    """Return what is printed; nothing if that is the text, which has colours on a terminal."""
+def _choose(report: Report, *, sarif: bool, as_json: bool, indent: bool, brief: bool, verbose: bool) -> Iterator[str]:
+    """Return what is printed, without colours."""
     if sarif:
         return _to_sarif(report)
     if as_json:
         return _to_json(report, indent=indent)
-    return _to_verdict(report) if brief else None
+    return _to_verdict(report) if brief else _to_text(report, verbose=verbose)
 
 
 def _to_json(report: Report, *, indent: bool) -> Iterator[str]:
@@ -309,33 +321,29 @@ def _to_verdict(report: Report) -> Iterator[str]:
     yield f"{verdict(report)}\n"
 
 
-def _print_text(report: Report, output: Path | None, *, verbose: bool) -> None:
-    from bidsflow.validate.render.text import iter_text, render_text
+def _to_text(report: Report, *, verbose: bool) -> Iterator[str]:
+    from bidsflow.validate.render.text import iter_text
 
-    width = min(shutil.get_terminal_size((80, 24)).columns, _WIDEST)
-    if output is None and sys.stdout.isatty():
-        from rich.console import Console
-
-        text = render_text(report, width=width, verbose=verbose)
-        Console(highlight=False).print(text, soft_wrap=True, end="")
-    else:
-        _print(iter_text(report, width=width, verbose=verbose), output)
+    return iter_text(report, width=_find_width(), verbose=verbose)
 
 
-def _print(pieces: Iterable[str], output: Path | None) -> None:
-    """Write text as UTF-8 to a file, or to standard output."""
-    if output is not None:
-        _write(output, pieces)
-        return
-    for part in _join(pieces):
-        sys.stdout.buffer.write(part)
-    sys.stdout.flush()
+def _print_coloured(report: Report, *, verbose: bool) -> None:
+    from rich.console import Console
+
+    from bidsflow.validate.render.text import render_text
+
+    text = render_text(report, width=_find_width(), verbose=verbose)
+    Console(highlight=False).print(text, soft_wrap=True, end="")
 
 
-def _write(path: Path, pieces: Iterable[str]) -> None:
+def _find_width() -> int:
+    return min(shutil.get_terminal_size((80, 24)).columns, _WIDEST)
+
+
+def _write(path: Path, parts: Iterable[bytes]) -> None:
     from bidsflow.dataset.files import save_bytes
 
-    save_bytes(_join(pieces), path)
+    save_bytes(parts, path)
 
 
 def _join(pieces: Iterable[str], size: int = 1 << 16) -> Iterator[bytes]:
@@ -349,14 +357,3 @@ def _join(pieces: Iterable[str], size: int = 1 << 16) -> Iterator[bytes]:
             yield "".join(waiting).encode("utf-8", "backslashreplace")
             waiting, n_chars = [], 0
     yield "".join(waiting).encode("utf-8", "backslashreplace")
-
-
-@contextlib.contextmanager
-def _heedless_of_readers() -> Iterator[None]:
-    """End quietly where the reader of a pipe (``| head``) has gone; the verdict is that of the dataset all the same."""
-    try:
-        yield
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())  # what is left in the buffer, and Python's last flush, go there
-        os.close(nowhere)

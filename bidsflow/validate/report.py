@@ -90,6 +90,8 @@ class Outcome:
         What the codes mean.
     notes : tuple of str
         What could not be checked, and what to do about it.
+    fingerprint : str
+        As in `Report`.
     """
 
     issues: IssueTable
@@ -97,6 +99,7 @@ class Outcome:
     bids_version: str
     meanings: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,9 @@ class Report:
         What the dataset holds.
     notes : tuple of str
         What could not be checked, and what to do about it.
+    fingerprint : str
+        Of the names, sizes and times of all that was validated: as long as it is the same, so is the report. ``""``
+        where only a part was validated, nothing is remembered, or the dataset may have changed meanwhile.
 
     Examples
     --------
@@ -152,6 +158,7 @@ class Report:
     derivatives: Mapping[str, Report] = field(default_factory=dict)
     summary: Summary = field(default_factory=Summary)
     notes: tuple[str, ...] = ()
+    fingerprint: str = field(default="", compare=False)
 
     def __iter__(self) -> Iterator[Issue]:
         """Give every issue, those of derivatives last, with locations below the root."""

@@ -6,6 +6,7 @@ import contextlib
 import marshal
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,21 +46,27 @@ def read_data(place: Path) -> Any:
 
 def write_data(place: Path, data: Any) -> None:
     """Write what `marshal` takes, readable by its owner only; do without where the folder cannot be written."""
+    body = marshal.dumps(data)
+    write_whole(place, (_sum(body), body))
+
+
+def write_whole(place: Path, parts: Iterable[bytes]) -> bool:
+    """Write a file, readable by its owner only, all of it or nothing; return whether it is written."""
     import tempfile
 
-    body = marshal.dumps(data)
     try:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=place.parent)
     except OSError:
-        return
+        return False
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(_sum(body))
-            file.write(body)
+            file.writelines(parts)
         Path(name).replace(place)
     except OSError:
         Path(name).unlink(missing_ok=True)
+        return False
+    return True
 
 
 def keep_newest(folder: Path, count: int) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import TYPE_CHECKING
 
-from bidsflow import __version__
-from bidsflow.validate.compile.schema import digest_schema, name_schema
+from bidsflow.validate.compile.schema import name_schema
 from bidsflow.validate.digests import name_value
+from bidsflow.validate.installed import list_versions
 from bidsflow.validate.outcome import load_outcome, save_outcome
 from bidsflow.validate.report import Outcome, Summary
-from bidsflow.validate.rules.hed import find_version
 from bidsflow.validate.store import find_place, is_settled
 from bidsflow.validate.survey import survey
 
@@ -56,12 +55,13 @@ def validate(root: str, options: Options, only: tuple[str, ...] | None, progress
     known = load_outcome(place, digest)
     if known is not None:
         issues, (summary, *rest) = known
-        return Outcome(issues, Summary(*summary), *rest)
+        return replace(Outcome(issues, Summary(*summary), *rest), fingerprint=digest.hex())
     outcome = _look(root, options, None, progress)
-    if is_settled(newest, started):
-        rest = [astuple(outcome.summary), outcome.bids_version, dict(outcome.meanings), outcome.notes]
-        save_outcome(place, digest, outcome.issues, rest)
-    return outcome
+    if not is_settled(newest, started):
+        return outcome
+    rest = [astuple(outcome.summary), outcome.bids_version, dict(outcome.meanings), outcome.notes]
+    save_outcome(place, digest, outcome.issues, rest)
+    return replace(outcome, fingerprint=digest.hex())
 
 
 def _look(root: str, options: Options, only: tuple[str, ...] | None, progress: Progress | None) -> Outcome:
@@ -74,7 +74,7 @@ def _look(root: str, options: Options, only: tuple[str, ...] | None, progress: P
 def _name(options: Options) -> str:
     """Return a short name for all that an outcome depends on, beside the dataset."""
     asked = (
-        __version__, find_version(), digest_schema(name_schema(options)), options.compat, options.nested,
-        options.max_rows, options.ignore_nifti_headers, options.dataset_types, options.blacklist_modalities,
+        *list_versions(name_schema(options)), options.compat, options.nested, options.max_rows,
+        options.ignore_nifti_headers, options.dataset_types, options.blacklist_modalities,
     )  # fmt: skip
     return name_value(asked)

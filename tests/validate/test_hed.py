@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from bidsflow.validate import run
+from bidsflow.validate.installed import find_hedtools
 from bidsflow.validate.issues import Issue
-from bidsflow.validate.rules.hed import find_version
 from tests.validate.defects.datasets import BASES
 from tests.validate.defects.tree import write_tree
 
-pytestmark = pytest.mark.skipif(not find_version(), reason="hedtools is not installed (extra `hed`)")
+pytestmark = pytest.mark.skipif(not find_hedtools(), reason="hedtools is not installed (extra `hed`)")
 
 DEFINITIONS = {"d": {"HED": {"a": "(Definition/A, (Red))", "v": "(Definition/Value/#, (Parameter-value/#))"}}}
 EVENTS = "sub-01/func/sub-01_task-go_events.tsv"
@@ -164,15 +164,15 @@ def test_annotations_are_left_out_where_hedtools_is_not_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "hed", None)  # what Python takes for a module that cannot be imported
-    find_version.cache_clear()
+    find_hedtools.cache_clear()
     try:
         assert check(tmp_path, "onset\tHED\n1\tNonsense\n") == []
     finally:
-        find_version.cache_clear()
+        find_hedtools.cache_clear()
 
 
 def test_version_is_that_of_the_package() -> None:
-    assert find_version() == metadata.version("hedtools")
+    assert find_hedtools() == metadata.version("hedtools")
 
 
 def test_hedtools_is_imported_only_for_annotations(tmp_path: Path) -> None:

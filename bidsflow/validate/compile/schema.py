@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 #: The schema that the reference validator carries (bids-validator-deno 3.0.2); comes with bidsflow.
 REFERENCE_VERSION: Final = "1.2.7"
-_CARRIED: Final = Path(__file__).parents[1] / "schemas"
+_CARRIED_FILE: Final = Path(__file__).parents[1] / "schemas" / f"{REFERENCE_VERSION}.json.gz"
 
 
 class Schema(NamedTuple):
@@ -46,6 +46,8 @@ def name_schema(options: Options) -> str | None:
 @cache
 def digest_schema(wanted: str | None = None) -> str:
     """Return what tells a schema apart from others, named as for `load_schema`, without understanding it."""
+    if wanted == REFERENCE_VERSION:
+        return name_bytes(_CARRIED_FILE.read_bytes())  # as it comes, which need not be unpacked
     return name_bytes(_read(wanted))
 
 
@@ -84,7 +86,7 @@ def _read(wanted: str | None) -> bytes:
     if wanted == REFERENCE_VERSION:
         import gzip
 
-        return gzip.decompress((_CARRIED / f"{REFERENCE_VERSION}.json.gz").read_bytes())
+        return gzip.decompress(_CARRIED_FILE.read_bytes())
     if wanted is None:
         return _find_installed().read_bytes()
     import json

@@ -14,11 +14,11 @@ import sys
 import warnings
 from functools import cache, lru_cache
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from bidsflow.validate.installed import find_hedtools
 from bidsflow.validate.issues import Issue, Severity
 
 if TYPE_CHECKING:
@@ -77,19 +77,6 @@ class _Sidecar(NamedTuple):
     notes: tuple[_Note, ...]
 
 
-@cache
-def find_version() -> str:
-    """Return the version of `hedtools`; nothing if it is not installed.
-
-    `importlib.metadata` would tell, too, and take longer to import than all else before a validation.
-    """
-    spec = find_spec("hed")
-    if spec is None or not spec.origin:
-        return ""
-    names = (path.stem for path in Path(spec.origin).parents[1].glob("hedtools-*.dist-info"))
-    return next(names, "").removeprefix("hedtools-") or "of unknown version"
-
-
 def is_annotated(context: Context) -> bool:
     """Return whether a file is, or inherits, something that is annotated with HED."""
     if context.extension == ".tsv":
@@ -111,7 +98,7 @@ def check_annotations(context: Context) -> tuple[list[Issue], dict[tuple[str, st
     Whatever hedtools raises is an issue, too: ``INTERNAL_ERROR``. To judge as the reference does is to report a warning
     as often as it comes across it: whenever it reads a string, and again in each row.
     """
-    if not find_version():
+    if not find_hedtools():
         return [], {UNCHECKED: []}
     location = context.path[1:]
     claimed = context.dataset["dataset_description"].get("HEDVersion")
@@ -130,7 +117,7 @@ def check_annotations(context: Context) -> tuple[list[Issue], dict[tuple[str, st
         try:
             notes = _check_file(context, versions, compat=compat)
         except Exception as error:  # noqa: BLE001 -- as above
-            notes = [_Note("INTERNAL_ERROR", True, f"hedtools {find_version()}: {error!r}")]
+            notes = [_Note("INTERNAL_ERROR", True, f"hedtools {find_hedtools()}: {error!r}")]
     return [_make_issue(note, location) for note in (notes if compat else dict.fromkeys(notes))], {}
 
 
@@ -153,7 +140,7 @@ def _load_schema(versions: tuple[str, ...]) -> Any:
     }
     for version in versions:
         if version.rpartition(":")[2] not in installed:
-            raise ValueError(f"HED {version} is not one of the schemas of hedtools {find_version()}")
+            raise ValueError(f"HED {version} is not one of the schemas of hedtools {find_hedtools()}")
     return load_schema_version(list(versions), INSTALLED_CACHE_LOCATION)
 
 

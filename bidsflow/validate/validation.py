@@ -144,6 +144,7 @@ def _make_report(root: str, outcome: Outcome, options: Options) -> Report:
         ignored=ignored,
         summary=outcome.summary,
         notes=outcome.notes,
+        fingerprint=outcome.fingerprint,
     )
 
 

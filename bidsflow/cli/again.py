@@ -1,0 +1,164 @@
+"""The answer to a command line, given again as it was: what is asked is the same, and nothing has changed.
+
+To load what understands a command line takes as long as to look through a dataset of 10,000 files. So what
+`bidsflow validate` prints into a file or a pipe is kept in the user's cache folder, and printed again as long as the
+words, the folder in which they are said, what is installed, and all that a survey sees of the dataset are the same.
+Which answers may be kept is decided by the command, which has understood the words; here they are only compared.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
+
+from bidsflow.validate.digests import name_value
+from bidsflow.validate.installed import list_versions
+from bidsflow.validate.store import find_folder, read_data, write_data, write_whole
+from bidsflow.validate.survey import survey
+
+#: All that is kept, over all datasets; an answer is about 4 kB for each file of a dataset as JSON, and short as text.
+MOST_BYTES: Final = 256_000_000
+_AT_ONCE: Final = 1 << 20
+_PRINTED: Final = ".out"
+
+
+class Answer(NamedTuple):
+    """What a command answered.
+
+    Attributes
+    ----------
+    root : str
+        The dataset.
+    fingerprint : str
+        Of the dataset, as the report has it.
+    code : int
+        With which the command ended.
+    checksum : int
+        Of what was printed (CRC-32), which is in a file of its own.
+    """
+
+    root: str
+    fingerprint: str
+    code: int
+    checksum: int
+
+
+def answer_again(words: Sequence[str]) -> int | None:
+    """Print what these words were answered the last time, if that is still true.
+
+    Parameters
+    ----------
+    words : sequence of str
+        The command line without the program.
+
+    Returns
+    -------
+    code : int or None
+        With which to end; None if nothing was printed, and the question is to be answered anew.
+
+    Raises
+    ------
+    OSError
+        If standard output cannot be written.
+    """
+    if not is_for_programs():
+        return None
+    place = _find_place(words)
+    known = read_data(place)
+    if known is None:
+        return None
+    answer = Answer(*known)
+    try:
+        printed = place.with_suffix(_PRINTED).open("rb")
+    except OSError:
+        return None
+    with printed:
+        if not _holds(answer, printed):
+            return None
+        printed.seek(0)
+        write_out(_iter_parts(printed))
+    return answer.code
+
+
+def _holds(answer: Answer, printed: BinaryIO) -> bool:
+    """Return whether what was printed is whole, and the dataset as it was."""
+    try:
+        return _sum(printed) == answer.checksum and survey(answer.root)[0].hex() == answer.fingerprint
+    except OSError:
+        return False
+
+
+def keep_answer(words: Sequence[str], printed: Iterable[bytes], root: str | Path, fingerprint: str, code: int) -> None:
+    """Keep an answer for the next time; do without where the folder cannot be written.
+
+    Parameters
+    ----------
+    words : sequence of str
+        The command line without the program.
+    printed : iterable of bytes
+        What was printed.
+    root, fingerprint, code
+        As in `Answer`.
+    """
+    place = _find_place(words)
+    out = place.with_suffix(_PRINTED)
+    with contextlib.suppress(OSError):
+        if write_whole(out, printed):
+            with out.open("rb") as written:
+                write_data(place, tuple(Answer(os.path.realpath(root), fingerprint, code, _sum(written))))
+        _make_room(place.parent)
+
+
+def _make_room(folder: Path) -> None:
+    """Remove the oldest answers, so that all together are not too long."""
+    size = 0
+    for out in sorted(folder.glob(f"*{_PRINTED}"), key=lambda file: file.stat().st_mtime, reverse=True):
+        size += out.stat().st_size
+        if size > MOST_BYTES:
+            out.unlink(missing_ok=True)
+            out.with_suffix(".bin").unlink(missing_ok=True)
+
+
+def is_for_programs() -> bool:
+    """Return whether standard output is a file or a pipe: on a terminal, answers depend on it."""
+    return sys.stdout is not None and not sys.stdout.isatty()
+
+
+def write_out(parts: Iterable[bytes]) -> int:
+    """Write to standard output, and return how much.
+
+    Ends quietly where the reader of a pipe (``| head``) has gone; the verdict is that of the dataset all the same.
+    """
+    size = 0
+    try:
+        for part in parts:
+            size += sys.stdout.buffer.write(part)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # what is left in the buffer, and Python's last flush, go there
+        os.close(nowhere)
+    return size
+
+
+def _find_place(words: Sequence[str]) -> Path:
+    """Return where the answer to a command line is kept."""
+    asked = (list_versions(), tuple(words), os.getcwd(), os.environ.get("COLUMNS"))  # noqa: PTH109
+    return find_folder() / "answers" / f"{name_value(asked)}.bin"
+
+
+def _sum(file: BinaryIO) -> int:
+    checksum = 0
+    for part in _iter_parts(file):
+        checksum = zlib.crc32(part, checksum)
+    return checksum
+
+
+def _iter_parts(file: BinaryIO) -> Iterator[bytes]:
+    while part := file.read(_AT_ONCE):
+        yield part

@@ -1,0 +1,132 @@
+"""An answer is given again, without what would understand the question, as long as it is true."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from bidsflow.cli import again
+from bidsflow.validate.store import find_folder
+from tests.validate.defects.datasets import BASES
+from tests.validate.defects.tree import write_tree
+
+#: Longer than what a file must have rested to be remembered.
+REST = 0.15
+_CODE = """\
+import sys
+from bidsflow.cli.start import main
+try:
+    main()
+finally:
+    sys.stderr.write(f"typer: {'typer' in sys.modules}")
+"""
+
+
+class Said(NamedTuple):
+    code: int
+    text: bytes
+    anew: bool
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    root = tmp_path / "ds"
+    write_tree(BASES["mri"](), root)
+    (root / "notes.docx").write_text("x")
+    time.sleep(REST)
+    return root
+
+
+def ask(*words: str | Path, cwd: Path | None = None) -> Said:
+    """Return what `bidsflow validate` says into a pipe, and whether the question was understood anew."""
+    command = [sys.executable, "-c", _CODE, "validate", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, check=False, cwd=cwd)
+    said, _, anew = done.stderr.decode().rpartition("typer: ")
+    assert said == ""
+    return Said(done.returncode, done.stdout, anew == "True")
+
+
+@pytest.mark.parametrize("words", [(), ("--json",), ("--compat", "-v"), ("--ignore-warnings", "--format=json_pp")])
+def test_same_words_on_the_same_dataset_get_the_same_answer_at_once(words: tuple[str, ...], dataset: Path) -> None:
+    first, second = ask(dataset, *words), ask(dataset, *words)
+    assert (first.code, first.anew) == (16, True)
+    assert second == first._replace(anew=False)
+
+
+def change_file(root: Path) -> None:
+    path = root / "dataset_description.json"
+    path.write_text(path.read_text() + " ")
+
+
+def add_file(root: Path) -> None:
+    (root / "sub-01" / "x.txt").touch()
+
+
+def mend(root: Path) -> None:
+    (root / "notes.docx").unlink()
+
+
+def damage_answer(_root: Path) -> None:
+    (out,) = (find_folder() / "answers").glob("*.out")
+    out.write_bytes(out.read_bytes()[:-1])
+
+
+def damage_record(_root: Path) -> None:
+    (record,) = (find_folder() / "answers").glob("*.bin")
+    record.write_bytes(record.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize("change", [change_file, add_file, mend, damage_answer, damage_record])
+def test_question_is_answered_anew_when_something_has_changed(change: Callable[[Path], None], dataset: Path) -> None:
+    ask(dataset)
+    change(dataset)
+    said = ask(dataset)
+    assert said.anew
+    assert said == ask(dataset, "--no-cache")
+
+
+def test_other_questions_have_other_answers(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / "other" / "ds"
+    write_tree(BASES["eeg"](), other)
+    time.sleep(REST)
+    assert ask("ds", cwd=tmp_path).text != ask("ds", cwd=other.parent).text
+    assert not ask("ds", cwd=tmp_path).anew
+    assert ask("ds", "--ignore-warnings", cwd=tmp_path).anew
+    monkeypatch.setenv("COLUMNS", "60")
+    assert ask("ds", cwd=tmp_path).anew
+
+
+@pytest.mark.parametrize("words", ["--recursive", "--no-cache", "--subject=01", "--html=x.html", "-oout", "--sarif=-"])
+def test_answer_that_depends_on_more_or_is_written_elsewhere_is_not_kept(words: str, dataset: Path) -> None:
+    for _ in range(2):
+        assert ask("ds", words, cwd=dataset.parent).anew
+
+
+def test_answers_together_are_not_longer_than_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(again, "MOST_BYTES", 250)
+    for number in range(4):
+        again.keep_answer([str(number)], [b"x" * 100], tmp_path, "", 0)
+        time.sleep(0.02)  # the oldest go first
+    assert [again._find_place([str(number)]).exists() for number in range(4)] == [False, False, True, True]
+    assert len(list((find_folder() / "answers").iterdir())) == 4
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")
+def test_answer_that_cannot_be_written_is_an_error_of_storage(dataset: Path) -> None:
+    for _ in range(2):
+        command = [sys.executable, "-c", "from bidsflow.cli.start import main; main()", "validate", dataset]
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        assert (done.returncode, done.stderr) == (74, "error: No space left on device\n")
+        ask(dataset)
