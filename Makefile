@@ -6,6 +6,7 @@ STAMP := $(VENV)/.installed
 DEMO ?= .demo
 PARITY ?= .parity
 MODES ?= headers
+DRAWN ?= 60
 PIN_PYTHON ?= python3.12
 BASE ?= python:3.12-slim
 ENGINE ?= $(shell for one in docker podman; do $$one info >/dev/null 2>&1 && echo $$one && break; done)
@@ -52,9 +53,10 @@ slow: $(STAMP)  ## The tests that take longer: many kills, all sizes, real expor
 fuzz: $(STAMP)  ## The tests that draw their own examples, with a hundred times as many and others each time.
 	$(BIN)/pytest -n auto -m hypothesis --hypothesis-profile=fuzz
 
-parity: $(STAMP)  ## Hold our validator against the reference on datasets with a defect each, and on those below DATASETS.
+parity: $(STAMP)  ## Hold our validator against the reference on datasets with a defect each, drawn ones, and those below DATASETS.
 	rm -rf $(PARITY)
 	$(BIN)/python -m tests.validate.defects $(PARITY)
+	$(BIN)/python -m tests.validate.defects $(PARITY) --drawn $(DRAWN)
 	$(BIN)/python benchmarks/validator_parity.py --below $(PARITY) $(addprefix --below ,$(DATASETS)) --cache $(PARITY)-cache \
 		--modes $(MODES)
 

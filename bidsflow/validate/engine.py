@@ -17,7 +17,7 @@ from bidsflow.validate.compile.rules import compile_rules
 from bidsflow.validate.compile.schema import Schema, load_schema, name_schema
 from bidsflow.validate.context.context import Dataset, Facts
 from bidsflow.validate.context.load import Loader
-from bidsflow.validate.context.walk import File, Folder, find_first_listed, read_tree
+from bidsflow.validate.context.walk import File, Folder, read_tree, sort_as_listed
 from bidsflow.validate.digests import name_value
 from bidsflow.validate.installed import find_hedtools
 from bidsflow.validate.issues import Issue, Severity, TableWriter
@@ -178,7 +178,7 @@ def check_study(study: Study, progress: Progress | None = None) -> Outcome:
 def _find_teller(found: list[tuple[File, cache.Note]]) -> File | None:
     """Return the file by which the reference says that a dataset has no version of HED, if it does."""
     annotated = [file for file, note in found if any(one[:2] == hed.VERSION for one in note.shared)]
-    return find_first_listed(annotated) if annotated else None
+    return sort_as_listed(annotated)[0] if annotated else None
 
 
 def _enter(found: list[tuple[File, cache.Note]], table: TableWriter, teller: File | None) -> set[tuple[str, str]]:

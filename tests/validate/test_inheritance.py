@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bidsflow.validate.context import inheritance
 from bidsflow.validate.context.inheritance import AmbiguousError, find_inherited
-from bidsflow.validate.context.walk import File, Folder
+from bidsflow.validate.context.walk import File, Folder, read_tree
 
 IMAGE = "sub-01_task-rest_run-1_bold.nii.gz"
 
@@ -98,3 +101,14 @@ def test_looking_up_finds_what_looking_through_does(names: list[str], own: dict[
             except AmbiguousError as error:
                 found.append([[file.path for file in error.files]])
     assert found[0] == found[1]
+
+
+def test_first_listed_of_files_with_equal_entities_is_taken_if_asked(tmp_path: Path) -> None:
+    for number in range(20):
+        (tmp_path / ("sub-01_" * (number + 1) + "bold.json")).write_text("{}")
+    (tmp_path / "sub-01_bold.nii.gz").touch()
+    with os.scandir(tmp_path) as listing:
+        first = next(entry.name for entry in listing if entry.name.endswith(".json"))
+    tree = read_tree(str(tmp_path))
+    assert inherit(tree, "sub-01_bold.nii.gz", as_listed=True) == [[f"/{first}"]]
+    assert inherit(tree, "sub-01_bold.nii.gz") == [[f"/{min(tree.files)}"]]

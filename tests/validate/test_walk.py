@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bidsflow.validate import run
-from bidsflow.validate.context.walk import File, Link, find_first_listed, read_tree
+from bidsflow.validate.context.walk import File, Link, read_tree, sort_as_listed
 
 KEY = "MD5E-s1234--0123456789abcdef0123456789abcdef.nii.gz"
 
@@ -107,7 +107,7 @@ def test_first_listed_is_by_the_order_on_disk_and_before_folders(tmp_path: Path)
         (tmp_path / name).touch()
     tree = read_tree(str(tmp_path))
     first = next(tmp_path.iterdir()).name
-    assert find_first_listed(list(tree.walk())).path == f"/{first}/x"
-    assert find_first_listed(list(tree.folders["a"].walk())).path == "/a/x"
+    assert sort_as_listed(list(tree.walk()))[0].path == f"/{first}/x"
+    assert sort_as_listed(list(tree.folders["a"].walk()))[0].path == "/a/x"
     (tmp_path / "z").touch()
-    assert find_first_listed(list(read_tree(str(tmp_path)).walk())).path == "/z"
+    assert sort_as_listed(list(read_tree(str(tmp_path)).walk()))[0].path == "/z"

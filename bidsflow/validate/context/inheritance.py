@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from bidsflow.validate.context.walk import sort_as_listed
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -37,6 +39,7 @@ def find_inherited(
     free: tuple[str, ...] = (),
     *,
     inherit: bool = True,
+    as_listed: bool = False,
 ) -> Iterator[list[File]]:
     """Give the files that apply to a file, nearest folder first, and mark them as viewed.
 
@@ -52,6 +55,9 @@ def find_inherited(
         Entities that may differ from those of `file`.
     inherit : bool
         Whether to look beyond the folder of `file`.
+    as_listed : bool
+        Whether of files with equal entities (``sub-01_sub-01_bold.json``) the first is taken that the file system
+        lists, as the reference does; by default the first by name.
 
     Yields
     ------
@@ -75,7 +81,7 @@ def find_inherited(
         if not found:
             continue
         if len(found) > 1:
-            found = _choose(found, own, free)
+            found = _choose(sort_as_listed(found) if as_listed else found, own, free)
         for other in found:
             other.viewed = True
         yield found

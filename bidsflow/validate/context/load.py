@@ -158,7 +158,7 @@ class Loader:
     def _read_sidecars(self, file: File) -> list[tuple[str, dict[str, Any]]]:
         """Return the sidecars that apply to a file and can be read, with their paths, the nearest first."""
         found = []
-        for files in find_inherited(file):
+        for files in find_inherited(file, as_listed=self.dataset.compat):
             self.used += files
             try:
                 found.append((files[0].path, self.read_json(files[0])))
@@ -182,7 +182,10 @@ class Loader:
         for rule in rules:
             if rule.by_file and not holds(rule.by_file, context):
                 continue
-            nearest = find_inherited(context.file, rule.suffix, rule.extensions, rule.free, inherit=rule.inherit)
+            nearest = find_inherited(
+                context.file, rule.suffix, rule.extensions, rule.free,
+                inherit=rule.inherit, as_listed=self.dataset.compat,
+            )  # fmt: skip
             try:
                 files = next(nearest, None)
             except AmbiguousError as ambiguous:

@@ -255,8 +255,8 @@ def read_tree(
     return tree
 
 
-def find_first_listed(files: Iterable[File]) -> File:
-    """Return the file that is met first in the order in which the file system lists names, files before folders."""
+def sort_as_listed(files: Iterable[File]) -> list[File]:
+    """Return files in the order in which the file system lists names, those of a folder before the folders in it."""
     listed: dict[str, dict[str, int]] = {}
 
     def rank(file: File) -> list[tuple[bool, int]]:
@@ -271,7 +271,7 @@ def find_first_listed(files: Iterable[File]) -> File:
             below, folder = folder, folder.parent
         return ranks[::-1]
 
-    return min(files, key=rank)
+    return sorted(files, key=rank)
 
 
 def _fill(

@@ -1,9 +1,10 @@
-"""Write the datasets below a folder: ``python -m tests.validate.defects FOLDER [--only PATTERN] [--drawn 50]``."""
+"""Write the datasets below a folder: ``python -m tests.validate.defects FOLDER [--only PATTERN | --drawn 50 --seed 0]``."""
 
 from __future__ import annotations
 
 import argparse
 import fnmatch
+import random
 from pathlib import Path
 
 from tests.validate.defects.datasets import BASES
@@ -18,10 +19,13 @@ def main() -> None:
     parser.add_argument("--only", default="*", metavar="PATTERN", help="of their names: 'tsv_*'")
     parser.add_argument("--mode", help="those that are to be validated in this mode")
     parser.add_argument("--drawn", type=int, default=0, metavar="N", help="instead, N datasets drawn from the schema")
+    parser.add_argument("--seed", type=int, help="draw again what was drawn with this seed; by default another one")
     options = parser.parse_args()
     if options.drawn:
-        for seed in range(options.drawn):
+        first = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
+        for seed in range(first, first + options.drawn):
             write_tree(draw_dataset(seed), options.folder / f"drawn_{seed}")
+        print(f"{options.drawn} datasets drawn below {options.folder}; again: --drawn {options.drawn} --seed {first}")
         return
     trees = {base: make() for base, make in BASES.items()}
     chosen = [m for m in MUTATIONS if fnmatch.fnmatch(m.name, options.only) and (options.mode or m.modes[0]) in m.modes]
