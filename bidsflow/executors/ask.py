@@ -56,6 +56,8 @@ def ask(*words: str, folder: Path | None = None) -> Answer:
         raise ToolError(words[0], error.strerror or "it cannot be started") from error
     except subprocess.TimeoutExpired as error:
         reason = f"no answer in {PATIENCE:.0f} s; the scheduler is busy or down"
+        last = (error.stderr or b"").decode(errors="replace").strip().rpartition("\n")[2]
+        reason += f" ({last})" if last else ""
         raise ToolError(words[0], reason, "Try again later; what was submitted goes on") from error
     return Answer(done.returncode, done.stdout, done.stderr)
 

@@ -210,8 +210,8 @@ class Scheduler(Protocol):
             If the scheduler does not answer.
         """
 
-    def find(self, name: str) -> str:
-        """Return the id of the array that was submitted under a name, ``""`` where there is none.
+    def find(self, name: str) -> tuple[str, ...]:
+        """Return the ids of the arrays that were submitted under a name, in the order in which they were.
 
         Raises
         ------

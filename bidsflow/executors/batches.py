@@ -74,6 +74,8 @@ class Batch:
         When it was made, seconds since the epoch; a moment later it is submitted.
     refused : str
         Why the scheduler did not take it, ``""`` where it did.
+    longest : int
+        The most tasks that one of its arrays has; 0 where one array has all.
     """
 
     id: str
@@ -89,6 +91,13 @@ class Batch:
     cancelled: bool = False
     written: float = 0.0
     refused: str = ""
+    longest: int = 0
+
+    @property
+    def parts(self) -> tuple[tuple[int, int], ...]:
+        """How many tasks come before each of its arrays, and how many are in it."""
+        longest = self.longest or max(1, len(self.names))
+        return tuple((start, min(longest, len(self.names) - start)) for start in range(0, len(self.names), longest))
 
     @property
     def title(self) -> str:
@@ -158,7 +167,7 @@ def write_batch(room: Path, batch: Batch) -> Path:
     DatasetError
         If a path holds a line break.
     """
-    folder = room / batch.id
+    folder, batch = room / batch.id, _divide(batch)
     for name in (STATES, LOGS):
         (folder / name).mkdir(parents=True, exist_ok=True)
     script = draft_script(room, batch)
@@ -172,11 +181,25 @@ def write_batch(room: Path, batch: Batch) -> Path:
     return folder
 
 
+def _divide(batch: Batch) -> Batch:
+    """Return a batch that knows whether the scheduler takes it in one array; where nobody can say, it does."""
+    try:
+        longest = max(1, find_scheduler(batch.request.executor).longest_array)
+    except ToolError:
+        return batch
+    return replace(batch, longest=longest if longest < len(batch.names) else 0)
+
+
 def draft_script(room: Path, batch: Batch) -> str:
     """Return the script of a batch; nothing is written."""
-    dialect = find_scheduler(batch.request.executor).speak(batch.title, batch.request, len(batch.names))
+    scheduler = find_scheduler(batch.request.executor)
+    parts = [
+        (scheduler.speak(batch.title, batch.request, count).submit, start) for start, count in _divide(batch).parts
+    ]
+    dialect = scheduler.speak(batch.title, batch.request, len(batch.names))
     command = [_fill(word, batch) for word in batch.command]
-    return write_script(room / batch.id, batch.label, command, batch.request, dialect, f"bidsflow {__version__}")
+    made_by = f"bidsflow {__version__}"
+    return write_script(room / batch.id, batch.label, command, batch.request, dialect, made_by, parts)
 
 
 def _fill(word: str, batch: Batch) -> str:
@@ -196,41 +219,56 @@ def submit_batch(room: Path, batch: Batch) -> Batch:
     Raises
     ------
     ToolError
-        If the scheduler refuses; what it took of a batch in several arrays is cancelled.
+        If the scheduler refuses; what it took of a batch in several arrays is cancelled. If it does not answer any
+        more; then `adopt` tells later what it took.
     """
     scheduler = find_scheduler(batch.request.executor)
     folder, jobs = room / batch.id, list[tuple[str, int]]()
-    longest = max(1, scheduler.longest_array)
-    for offset in range(0, len(batch.names), longest):
-        count = min(longest, len(batch.names) - offset)
+    batch = replace(batch, longest=read_batch(folder).longest)
+    for offset, count in batch.parts:
         try:
             job = scheduler.submit(folder, SCRIPT, count, batch.request, offset=offset, after=batch.after)
         except ToolError as error:
-            _keep(folder, replace(batch, refused=error.reason))
-            if jobs:
-                scheduler.cancel([one for one, _ in jobs])
-            raise
+            taken = [one for one in scheduler.find(batch.title) if one not in [each for each, _ in jobs]]
+            if not taken:
+                _keep(folder, replace(batch, refused=error.reason))
+                if jobs:
+                    scheduler.cancel([one for one, _ in jobs])
+                raise
+            job = taken[0]  # it was only slow to say so
         jobs.append((job, offset))
-        _keep(folder, replace(batch, jobs=tuple(jobs), submitted=time.time()))
-    return read_batch(folder)
+        batch = replace(batch, jobs=tuple(jobs), submitted=time.time())
+        _keep(folder, batch)
+    return batch
 
 
 def adopt(room: Path, batch: Batch) -> Batch:
-    """Return a batch whose submission was interrupted with the id that the scheduler has given it meanwhile, if any.
+    """Return a batch whose submission was interrupted with the ids that the scheduler has given it meanwhile.
+
+    Its arrays were submitted in their order, so that the ids that are not written down are those of the next ones.
 
     Raises
     ------
     ToolError
         If the scheduler does not answer.
     """
-    if batch.jobs or batch.cancelled or batch.refused:
+    if _is_settled(batch):
         return batch
-    job = find_scheduler(batch.request.executor).find(batch.title)
-    now = read_batch(room / batch.id)  # who submits it may have been told meanwhile, and know of several arrays
-    if now.jobs or now.refused or not job:
+    ids = find_scheduler(batch.request.executor).find(batch.title)
+    now = read_batch(room / batch.id)  # who submits it may have been told meanwhile
+    known = [job for job, _ in now.jobs]
+    jobs = [*known, *(one for one in ids if one not in known)]
+    if _is_settled(now) or len(jobs) == len(known):
         return now
-    _keep(room / batch.id, replace(batch, jobs=((job, 0),), submitted=time.time()))
-    return read_batch(room / batch.id)
+    starts = (start for start, _ in now.parts)
+    now = replace(now, jobs=tuple(zip(jobs, starts, strict=False)), submitted=now.submitted or time.time())
+    _keep(room / batch.id, now)
+    return now
+
+
+def _is_settled(batch: Batch) -> bool:
+    """Return whether all ids of a batch are known that it will ever have."""
+    return batch.cancelled or bool(batch.refused) or len(batch.jobs) >= len(batch.parts)
 
 
 def mark_cancelled(room: Path, batch: Batch) -> None:
@@ -270,6 +308,7 @@ def read_batch(folder: Path) -> Batch:
             cancelled=bool(stored["cancelled"]),
             written=float(stored.get("written", 0)),
             refused=str(stored.get("refused", "")),
+            longest=int(stored.get("longest", 0)),
         )
     except (OSError, ValueError, TypeError, KeyError) as error:
         hint = "Move the folder away; what its tasks have done stays"

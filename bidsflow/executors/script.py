@@ -23,7 +23,13 @@ WORK = "{work}"
 
 
 def write_script(
-    folder: Path, name: str, command: Sequence[str], request: Request, dialect: Dialect, made_by: str
+    folder: Path,
+    name: str,
+    command: Sequence[str],
+    request: Request,
+    dialect: Dialect,
+    made_by: str,
+    parts: Sequence[tuple[str, int]] = (),
 ) -> str:
     """Return the script of an array.
 
@@ -41,7 +47,10 @@ def write_script(
         How the scheduler speaks.
     made_by : str
         Program and version, for a comment.
+    parts : sequence of (str, int)
+        Where it takes several arrays: how each is submitted, and how many tasks come before it.
     """
+    by_hand = [f"{submit} {SCRIPT} {start}" for submit, start in parts] if len(parts) > 1 else []
     scratch = _scratch(request.scratch) if request.scratch else ""
     words = [f'"$work"{shlex.quote(word.removeprefix(WORK)) if word != WORK else ""}'
              if word.startswith(WORK) and scratch else shlex.quote(word) for word in command]  # fmt: skip
@@ -53,8 +62,7 @@ def write_script(
         made_by=made_by,
         name=name,
         here=shlex.quote(str(folder)),
-        submit=dialect.submit,
-        script=SCRIPT,
+        by_hand="\n".join(f"#     {line}" for line in by_hand or [f"{dialect.submit} {SCRIPT}"]),
         tasks=TASKS,
         states=STATES,
         job=dialect.job,
@@ -116,8 +124,9 @@ def format_tasks(tasks: Sequence[Sequence[str]]) -> str:
 _TEMPLATE = """\
 #!/bin/bash
 {header}
-# {name}. Written by {made_by}; it may be read, changed, and submitted by hand:
-#   cd {here} && {submit} {script}
+# {name}. Written by {made_by}; it may be read, changed, and submitted by hand, in its folder:
+#     cd {here}
+{by_hand}
 # Line N of {tasks} is what task N adds to the command; {states}/N.txt says what became of it.
 set -u
 here={here}

@@ -100,12 +100,12 @@ class Sge:
                 ended |= read_accounts(past.out)
         return {**ended, **{key: one for key, one in found.items() if key[0] in set(jobs)}}
 
-    def find(self, name: str) -> str:
-        """Return the id of the newest array of a name; see `base.Scheduler`."""
+    def find(self, name: str) -> tuple[str, ...]:
+        """Return the ids of the arrays of a name; see `base.Scheduler`."""
         queue = demand("qstat", "-xml", "-u", _user())
         ids = [one.findtext("JB_job_number", "") for one in _list_entries(queue) if one.findtext("JB_name") == name]
         ids += re.findall(r"^jobnumber\s+(\d+)", _ask_accounts(name).out, re.MULTILINE)
-        return max((one for one in ids if one.isdecimal()), key=int, default="")
+        return tuple(sorted({one for one in ids if one.isdecimal()}, key=int))
 
     def cancel(self, jobs: Sequence[str]) -> None:
         """Cancel arrays; see `base.Scheduler`."""

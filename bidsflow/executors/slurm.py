@@ -136,13 +136,13 @@ class Slurm:
                 raise ToolError("scontrol", answer.complaint)
         return {**ended, **found}
 
-    def find(self, name: str) -> str:
-        """Return the id of the newest array of a name; see `base.Scheduler`."""
+    def find(self, name: str) -> tuple[str, ...]:
+        """Return the ids of the arrays of a name; see `base.Scheduler`."""
         queue = demand("squeue", "--noheader", "--states=all", f"--user={os.getuid()}", f"--name={name}",
                        "--format=%F")  # fmt: skip
         past = _ask_accounts("--allocations", "--starttime=now-30days", f"--name={name}", "--format=JobID")
-        ids = [line.strip().partition("_")[0] for line in (queue + past.out).splitlines()]
-        return max((one for one in ids if one.isdecimal()), key=int, default="")
+        ids = {line.strip().partition("_")[0] for line in (queue + past.out).splitlines()}
+        return tuple(sorted((one for one in ids if one.isdecimal()), key=int))
 
     def cancel(self, jobs: Sequence[str]) -> None:
         """Cancel arrays; see `base.Scheduler`."""

@@ -220,7 +220,7 @@ def _find_job(batch: Batch, number: int, note: Note) -> tuple[str, int] | None:
     job, _, index = note.job.rpartition(".")
     if job and index.isdecimal():
         return job, int(index)
-    fitting = [(job, offset) for job, offset in batch.jobs if offset < number]
+    fitting = [(job, offset) for job, offset in batch.jobs if offset < number <= offset + (batch.longest or number)]
     if not fitting:
         return None
     job, offset = max(fitting, key=lambda one: one[1])
@@ -249,7 +249,7 @@ def judge(
     asked : bool
         Whether the scheduler answered at all.
     """
-    phase, cause, said = _weigh(batch, note, sight, asked=asked)
+    phase, cause, said = _weigh(batch, number, note, sight, asked=asked)
     seconds = note.ended - note.began if note.ended and note.began else (sight.seconds if sight else 0.0)
     if phase is Phase.RUNNING and note.began:
         seconds = max(0.0, time.time() - note.began)
@@ -261,7 +261,7 @@ def judge(
     )  # fmt: skip
 
 
-def _weigh(batch: Batch, note: Note, sight: Sight | None, *, asked: bool) -> tuple[Phase, Cause, str]:
+def _weigh(batch: Batch, number: int, note: Note, sight: Sight | None, *, asked: bool) -> tuple[Phase, Cause, str]:
     if batch.refused and not note.attempts:
         return Phase.FAILED, Cause.BLOCKED, f"the scheduler did not take it: {batch.refused}"
     if sight is not None and sight.phase is Phase.PENDING:
@@ -279,19 +279,19 @@ def _weigh(batch: Batch, note: Note, sight: Sight | None, *, asked: bool) -> tup
         return Phase.FAILED, *_explain_sight(batch, sight)
     if sight is not None:
         return Phase.RUNNING, Cause.NONE, ""
-    return _guess(batch, note, asked=asked)
+    return _guess(batch, number, note, asked=asked)
 
 
-def _guess(batch: Batch, note: Note, *, asked: bool) -> tuple[Phase, Cause, str]:
+def _guess(batch: Batch, number: int, note: Note, *, asked: bool) -> tuple[Phase, Cause, str]:
     """Return where a task stands of which the scheduler says nothing."""
-    began = bool(note.attempts)
+    began, sent = bool(note.attempts), _find_job(batch, number, note) is not None
     if not asked:
         return (Phase.RUNNING if began else Phase.PENDING), Cause.NONE, "the scheduler does not answer"
     if batch.cancelled:
         return Phase.FAILED, Cause.CANCELLED, "it was cancelled"
-    if not batch.jobs and time.time() - batch.written < FRESH:
+    if not sent and time.time() - max(batch.written, batch.submitted) < FRESH:
         return Phase.PENDING, Cause.NONE, "it is being submitted"
-    if not batch.jobs:
+    if not sent:
         return Phase.FAILED, Cause.VANISHED, "it was never submitted: the submission was interrupted"
     if time.time() - max(batch.submitted, note.began) < FRESH:
         return (Phase.RUNNING if began else Phase.PENDING), Cause.NONE, "the scheduler does not know of it yet"

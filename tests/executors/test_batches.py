@@ -335,18 +335,80 @@ def test_batch_is_submitted_in_as_many_arrays_as_it_takes(tmp_path: Path, clerk:
     ]  # fmt: skip
 
 
+def test_script_of_several_arrays_says_how_to_submit_each(tmp_path: Path, clerk: Clerk) -> None:
+    clerk.programs.answer("scontrol", "MaxArraySize = 3\n")
+    folder = write_batch(tmp_path / "room", UNSENT)
+    lines = (folder / SCRIPT).read_text().splitlines()
+    start = lines.index(f"#     cd {folder}")
+    assert lines[start + 1 : start + 3] == [
+        "#     sbatch --array=1-2 run.sh 0",
+        "#     sbatch --array=1-1 run.sh 2",
+    ]
+
+
+#: As it is written after each of three arrays was submitted.
+IN_THREE = replace(UNSENT, longest=1)
+
+
+@pytest.mark.parametrize("known", [0, 1, 2])
+def test_submission_of_several_arrays_that_was_interrupted_is_found_whole(
+    tmp_path: Path, clerk: Clerk, known: int
+) -> None:
+    jobs = (("18", 0), ("19", 1), ("20", 2))
+    clerk.programs.answer("scontrol", "MaxArraySize = 2\n")
+    batch = replace(IN_THREE, jobs=jobs[:known], submitted=LONG_AGO if known else 0.0)
+    folder = write_batch(tmp_path / "room", batch)
+    clerk.programs.answer("squeue", "20\n")
+    clerk.programs.answer("sacct", "19_1\n18_1\n")
+    found = adopt(tmp_path / "room", read_batch(folder))
+    assert found.jobs == jobs
+    assert found == read_batch(folder)
+
+
+def test_arrays_that_were_never_submitted_are_told_from_those_that_were(tmp_path: Path, clerk: Clerk) -> None:
+    clerk.programs.answer("scontrol", "MaxArraySize = 2\n")
+    write_batch(tmp_path / "room", replace(IN_THREE, jobs=(("18", 0),)))
+    clerk.say(t18_1="RUNNING")
+    found = look(tmp_path / "room")
+    assert phases(found) == ["running", "failed", "failed"]
+    assert "never submitted" in found["sub-03"].said
+    freshly = replace(IN_THREE, id="b", jobs=(("18", 0),), written=time.time() + 1000)
+    write_batch(tmp_path / "room", freshly)
+    assert phases(look(tmp_path / "room")) == ["running", "pending", "pending"]
+
+
 def test_nothing_of_a_batch_runs_where_a_part_is_refused(tmp_path: Path, clerk: Clerk) -> None:
     clerk.programs.answer("scontrol", "MaxArraySize = 3\n")
     clerk.programs.answer("scancel")
     clerk.programs.answer("sbatch", "18\n")
     script = clerk.programs.folder / "sbatch"
     script.write_text(script.read_text().replace("exit 0", '[ "$4" = 0 ] || { echo "QOS limit" >&2; exit 1; }'))
+    clerk.say(t18_1="PENDING")
     write_batch(tmp_path / "room", UNSENT)
     with pytest.raises(ToolError, match="QOS limit"):
         submit_batch(tmp_path / "room", UNSENT)
     assert clerk.programs.asked("scancel") == [["18"]]
     clerk.say(t18_1="CANCELLED by 1000", t18_2="CANCELLED by 1000")
     assert phases(look(tmp_path / "room")) == ["failed"] * 3
+
+
+def test_submission_that_the_scheduler_took_and_was_slow_to_say_so_is_kept(tmp_path: Path, clerk: Clerk) -> None:
+    clerk.programs.answer("sbatch", code=1, err="Socket timed out on send/recv operation")
+    clerk.programs.answer("squeue", "18\n")
+    write_batch(tmp_path / "room", UNSENT)
+    assert submit_batch(tmp_path / "room", UNSENT).jobs == (("18", 0),)
+
+
+def test_submission_of_which_nobody_can_say_whether_it_was_taken_is_not_called_refused(
+    tmp_path: Path, clerk: Clerk
+) -> None:
+    clerk.programs.answer("sbatch", code=1, err="Socket timed out on send/recv operation")
+    clerk.programs.answer("squeue", code=1, err="Socket timed out on send/recv operation")
+    write_batch(tmp_path / "room", UNSENT)
+    with pytest.raises(ToolError, match="timed out"):
+        submit_batch(tmp_path / "room", UNSENT)
+    clerk.programs.answer("squeue", "18\n")
+    assert adopt(tmp_path / "room", read_batches(tmp_path / "room")[0]).jobs == (("18", 0),)
 
 
 def test_interrupted_submission_is_found_by_its_name(tmp_path: Path, clerk: Clerk) -> None:

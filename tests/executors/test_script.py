@@ -237,7 +237,8 @@ def test_task_with_a_line_break_is_refused() -> None:
 
 def test_script_says_how_it_is_submitted_by_hand(tmp_path: Path) -> None:
     folder = make(tmp_path / "a b", ECHO, [("1",), ("2",)], array_limit=1)
-    assert f"#   cd '{folder}' && sbatch --array=1-2%1 run.sh" in (folder / SCRIPT).read_text()
+    text = (folder / SCRIPT).read_text()
+    assert f"#     cd '{folder}'\n#     sbatch --array=1-2%1 run.sh\n" in text
 
 
 def test_scratch_may_be_named_by_what_setup_sets(tmp_path: Path) -> None:

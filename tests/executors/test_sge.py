@@ -187,15 +187,15 @@ def test_scheduler_that_does_not_answer_is_told(programs: Programs, out: str, co
             question()
 
 
-def test_array_is_found_by_its_name(programs: Programs) -> None:
+def test_arrays_are_found_by_their_name(programs: Programs) -> None:
     programs.answer("qstat", read_recorded("qstat.xml"))
     programs.answer("qacct", code=1)
-    assert Sge().find("held") == "8"
+    assert Sge().find("held") == ("8",)
     programs.answer("qacct", "jobname held\njobnumber    12\n")
-    assert Sge().find("held") == "12"
+    assert Sge().find("held") == ("8", "12")
     programs.answer("qstat", NOTHING)
     programs.answer("qacct", code=1)
-    assert Sge().find("held") == ""
+    assert Sge().find("held") == ()
 
 
 def test_arrays_are_cancelled(programs: Programs) -> None:

@@ -194,9 +194,9 @@ def test_controller_that_does_not_answer_is_told(programs: Programs, silent: str
 
 def test_scheduler_that_takes_too_long_is_told(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ask, "PATIENCE", 0.2)
-    (programs.folder / "squeue").write_text("#!/bin/bash\nexec /bin/sleep 30\n")
+    (programs.folder / "squeue").write_text("#!/bin/bash\necho sleeping and retrying >&2\nexec /bin/sleep 30\n")
     (programs.folder / "squeue").chmod(0o755)
-    with pytest.raises(ToolError, match="no answer"):
+    with pytest.raises(ToolError, match="no answer.*sleeping and retrying"):
         Slurm().look(("32",))
 
 
@@ -227,23 +227,23 @@ def test_absent_scheduler_is_told(programs: Programs, tmp_path: Path) -> None:
         Slurm().look(("1",))
 
 
-def test_array_is_found_by_its_name(programs: Programs) -> None:
+def test_arrays_are_found_by_their_name(programs: Programs) -> None:
     programs.answer("squeue", "41\n41\n")
     programs.answer("sacct", "9_1\n9_2\n42_[1-3%1]\n")
-    assert Slurm().find("bidsflow-toy-1") == "42"
+    assert Slurm().find("bidsflow-toy-1") == ("9", "41", "42")
     assert "--name=bidsflow-toy-1" in programs.asked("squeue")[0]
 
 
 def test_array_is_found_in_the_queue_where_there_is_no_accounting(programs: Programs) -> None:
     programs.answer("squeue", "41\n")
     programs.answer("sacct", code=1, err=NO_ACCOUNTING)
-    assert Slurm().find("bidsflow-toy-1") == "41"
+    assert Slurm().find("bidsflow-toy-1") == ("41",)
 
 
 def test_nothing_is_found_only_where_the_controller_has_answered(programs: Programs) -> None:
     programs.answer("squeue", "")
     programs.answer("sacct", "")
-    assert Slurm().find("bidsflow-toy-1") == ""
+    assert Slurm().find("bidsflow-toy-1") == ()
     programs.answer("squeue", code=1, err=DOWN)
     with pytest.raises(ToolError, match="Unable to contact"):
         Slurm().find("bidsflow-toy-1")
