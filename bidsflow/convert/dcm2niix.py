@@ -14,10 +14,11 @@ import subprocess
 import tempfile
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from bidsflow.convert.nifti import read_announced_size, read_shape
 from bidsflow.dataset.write import storage_errors
@@ -115,17 +116,19 @@ def find_program() -> str:
     return found
 
 
-def lay_out(instances: Sequence[Instance], folder: Path) -> None:
+def lay_out(series: Series, folder: Path) -> None:
     """Lay the files of a series out for dcm2niix, without copying them.
 
     Hard links are made where the file system takes them (they cost an eighth of symbolic ones), symbolic ones
-    elsewhere. What dcm2niix does not read as it is, it gets as a copy: files compressed by gzip, and files without the
-    preamble of DICOM.
+    elsewhere. What dcm2niix does not read as it is, it gets as a copy: files compressed by gzip, files without the
+    preamble of DICOM, and parts of a series under UIDs of their own, which get one UID and one numbering.
     """
-    for rank, instance in enumerate(instances):
+    for rank, instance in enumerate(series.instances):
         path, target = instance.file.path, f"{folder}/{rank:06d}.dcm"
-        if "no DICOM preamble" in instance.header.problems:
-            _write_with_preamble(path, Path(target))
+        if series.parts > 1:
+            _write_again(path, Path(target), {"SeriesInstanceUID": series.uid, "InstanceNumber": rank + 1})
+        elif "no DICOM preamble" in instance.header.problems:
+            _write_again(path, Path(target))
         elif _is_gzip(path):
             with gzip.open(path) as source, Path(target).open("wb") as copy:
                 shutil.copyfileobj(source, copy, 1 << 20)
@@ -163,7 +166,7 @@ def find_own_folders(inventory: Inventory) -> dict[str, tuple[Path, int]]:
     for series in inventory.series:
         folders = {os.path.dirname(one.file.path) for one in series.instances}  # noqa: PTH120
         folder = folders.pop()
-        if not folders and tenants[folder] == {series.uid}:
+        if not folders and tenants[folder] == {series.uid} and series.parts == 1:
             own[series.uid] = Path(folder), counts[folder]
     return own
 
@@ -193,12 +196,14 @@ def _is_gzip(path: str) -> bool:
         os.close(descriptor)
 
 
-def _write_with_preamble(path: str, target: Path) -> None:
+def _write_again(path: str, target: Path, changes: Mapping[str, object] = MappingProxyType({})) -> None:
+    """Write a copy of a file as PS3.10 wants it, with some values changed."""
     import pydicom
 
     with gzip.open(path) if _is_gzip(path) else Path(path).open("rb") as stream:
         dataset = pydicom.dcmread(stream, force=True)
         dataset.preamble = bytes(128)
+        dataset.update(changes)
         if "TransferSyntaxUID" not in dataset.file_meta:
             explicit = not dataset.original_encoding[0]
             dataset.file_meta.TransferSyntaxUID = (

@@ -54,7 +54,7 @@ def _ask(tool: Dcm2niix, series: Series, folder: Path) -> Guess | None:
     source.mkdir(parents=True)
     target.mkdir()
     try:
-        lay_out(series.instances, source)
+        lay_out(series, source)
         return read_guess(tool.run(series, source, target, sidecars_only=True)[0].sidecar)
     except ConversionError:
         return None

@@ -236,7 +236,7 @@ class _Crew:
                 own = self._own_folders.get(series.uid)
                 export = own[0] if own is not None and reads_in_place(series.instances, *own) else source
                 if export is source:
-                    lay_out(series.instances, source)
+                    lay_out(series, source)
                 content = content_digest(series)  # before dcm2niix reads: what changes meanwhile is done again
                 found = match_outputs(series, self._tool.run(series, export, target))
                 converted = [self._finish(series, row, found[row.image], content) for row in rows]

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.images import split_images
+from bidsflow.dicom.joining import join_parts
 from bidsflow.dicom.person import hide_people, person_pattern
 from bidsflow.dicom.series import Collision, Conflict, Instance, Patient, Series, SetAside
 from bidsflow.dicom.tags import find_maker
@@ -96,7 +97,7 @@ def group_series(
     by_uid: dict[str, list[Instance]] = defaultdict(list)
     for instance in instances:
         by_uid[instance.header.text("SeriesInstanceUID")].append(instance)
-    series: list[Series] = []
+    whole: dict[str, list[Instance]] = {}
     aside: list[SetAside] = []
     for uid, members in by_uid.items():
         agreeing, strangers = agree(members)
@@ -108,7 +109,8 @@ def group_series(
             )
             for one in strangers
         ]
-        series.append(_make_series(uid, agreeing, protocols))
+        whole[uid] = agreeing
+    series = [_make_series(uid, members, protocols, parts) for uid, members, parts in join_parts(whole)]
     return tuple(sorted(series, key=_order)), tuple(aside)
 
 
@@ -146,14 +148,18 @@ def in_order(instances: Iterable[Instance]) -> list[Instance]:
     return sorted(instances, key=rank)
 
 
-def _make_series(uid: str, members: Sequence[Instance], protocols: Mapping[str, Mapping[str, str]]) -> Series:
-    ordered = in_order(members)
+def _make_series(
+    uid: str, members: Sequence[Instance], protocols: Mapping[str, Mapping[str, str]], parts: int
+) -> Series:
+    ordered = in_order(members) if parts == 1 else list(members)
     added = next((protocols[one.file.path] for one in ordered if one.file.path in protocols), {})
     first = ordered[0].header
     header = Header({**first.values, **added}, first.pixels, first.problems)
     images, problems = split_images(ordered, header)
     missing = _missing_numbers(ordered)
     odd = sorted({problem for one in ordered for problem in one.header.problems})
+    if parts > 1:
+        odd.append(f"the scanner gave its parts {parts} SeriesInstanceUIDs")
     patient = patient_of(header)
     person = person_pattern(patient)
     description, protocol_name = (
@@ -172,6 +178,7 @@ def _make_series(uid: str, members: Sequence[Instance], protocols: Mapping[str, 
         header=header,
         problems=(*problems, *missing, *odd),
         incomplete=(*problems, *missing),
+        parts=parts,
     )
 
 

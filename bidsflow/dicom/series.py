@@ -151,6 +151,8 @@ class Series:
     incomplete : tuple of str
         What shows that images of the series are missing: gaps between slices or instance numbers, a volume that is
         not full.
+    parts : int
+        SeriesInstanceUIDs under which it came; more than one where the scanner gave volumes or slices their own.
     """
 
     uid: str
@@ -165,6 +167,7 @@ class Series:
     header: Header
     problems: tuple[str, ...] = ()
     incomplete: tuple[str, ...] = ()
+    parts: int = 1
 
     @property
     def title(self) -> str:

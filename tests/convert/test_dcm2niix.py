@@ -8,6 +8,9 @@ import shutil
 import struct
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
+import pydicom
 import pytest
 
 from bidsflow.convert.dcm2niix import (
@@ -31,6 +34,7 @@ from bidsflow.dicom.header import Header
 from bidsflow.dicom.inventory import take_inventory
 from bidsflow.dicom.series import Image, Inventory, Series
 from bidsflow.errors import ConversionError, StorageError, ToolError
+from bidsflow.phantom import write
 from bidsflow.sources import find_files
 
 
@@ -87,7 +91,7 @@ def test_links_lead_to_files_even_through_relative_links(small_export: Path, tmp
         (tmp_path / "deep" / "1.dcm").symlink_to(os.path.relpath(file, tmp_path / "deep"))
     (series,) = take(tmp_path / "deep").series
     (tmp_path / "in").mkdir()
-    lay_out(series.instances, tmp_path / "in")
+    lay_out(series, tmp_path / "in")
     assert (tmp_path / "in" / "000000.dcm").read_bytes()[128:132] == b"DICM"
 
 
@@ -98,7 +102,7 @@ def test_compressed_files_are_laid_out_unpacked(small_export: Path, tmp_path: Pa
     inventory = take(tmp_path / "deep")
     assert find_in_place(inventory) == set()
     (tmp_path / "in").mkdir()
-    lay_out(inventory.series[0].instances, tmp_path / "in")
+    lay_out(inventory.series[0], tmp_path / "in")
     assert (tmp_path / "in" / "000000.dcm").read_bytes() == file.read_bytes()
 
 
@@ -296,3 +300,39 @@ def test_folder_whose_path_dcm2niix_would_cut_is_not_read_in_place(tmp_path: Pat
     assert not reads_in_place((), deep, 0)
     (tmp_path / "short").mkdir()
     assert reads_in_place((), tmp_path / "short", 0)
+
+
+@pytest.mark.parametrize("shape", ["volumes", "slices"])
+def test_parts_under_uids_of_their_own_become_the_run_that_they_were(tmp_path: Path, shape: str) -> None:
+    write(tmp_path / "ge", dialect="ge", series=["rest"])
+    files = [pydicom.dcmread(file) for file in sorted((tmp_path / "ge" / "dicom").rglob("*")) if file.is_file()]
+    places = sorted({float(one.ImagePositionPatient[2]) for one in files})
+    count = dict.fromkeys(places, 0)
+    (tmp_path / "parts").mkdir()
+    for one in sorted(files, key=lambda one: int(one.InstanceNumber)):
+        place = places.index(float(one.ImagePositionPatient[2]))
+        volume = count[places[place]]
+        count[places[place]] += 1
+        one.remove_private_tags()
+        if shape == "volumes":
+            one.Manufacturer, one.SoftwareVersions, one.ManufacturerModelName = (
+                "Siemens",
+                "syngo MR XA30",
+                "MAGNETOM Vida",
+            )
+            one.InstanceNumber, one.AcquisitionTime = place + 1, f"10{volume // 30:02d}{volume * 2 % 60:02d}.0"
+            part = volume
+        else:
+            one.Manufacturer, part = "CANON_MEC", place
+        one.SeriesInstanceUID = f"1.2.3.{100 - part}"  # the first part does not sort first
+        one.save_as(tmp_path / "parts" / f"{volume:03d}-{place:03d}.dcm")
+    whole, joined = take(tmp_path / "ge" / "dicom"), take(tmp_path / "parts")
+    assert [one.parts for one in joined.series] == [len({one.SeriesInstanceUID for one in files})]
+    assert find_in_place(joined) == set()
+    images = []
+    for name, inventory in (("1", whole), ("2", joined)):
+        result = convert_with(None, inventory, tmp_path / name)
+        (outcome,) = result.outcomes
+        images.append(nib.load(tmp_path / name / f"{outcome.row.path}.nii.gz"))
+    assert np.array_equal(np.asanyarray(images[0].dataobj), np.asanyarray(images[1].dataobj))
+    assert np.allclose(images[0].affine, images[1].affine)
