@@ -1,4 +1,4 @@
-"""Write the datasets below a folder: ``python -m tests.validate.defects FOLDER [--only PATTERN | --drawn 50 --seed 0]``."""
+"""Write datasets below a folder: ``python -m tests.validate.defects FOLDER [--only PATTERN | --drawn N --seed S]``."""
 
 from __future__ import annotations
 
