@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
+
+if TYPE_CHECKING:
+    from bidsflow.executors.base import Request
 
 #: What is said of these options where they cannot be in the list of a pipeline's own.
 HELP = """\
@@ -158,6 +161,60 @@ def is_foreign(name: str) -> bool:
     from bidsflow.app.registry import find_pipelines
 
     return "/" not in name and name not in (".", "..") and all(one.name != name for one in find_pipelines().pipelines)
+
+
+def check_for_nodes(asked: Asked, *, on_nodes: bool) -> str:
+    """Return what to tell about an image that the nodes of a cluster are to run; ``""`` for nothing.
+
+    Parameters
+    ----------
+    asked : Asked
+        With an image.
+    on_nodes : bool
+        Whether only nodes see the files of images.
+
+    Raises
+    ------
+    ToolError
+        If it is a file that is not there, or that nobody may read, or an address.
+    """
+    from bidsflow.errors import ToolError
+    from bidsflow.executors.container import STORES, Runtime, has_image, is_file_image, say_how_to_get
+
+    image = asked.image
+    if is_file_image(image):
+        get = f"Get it with: {say_how_to_get(Runtime(asked.runtime or 'apptainer'), image)}"
+        if "://" in image:
+            raise ToolError(image, "tasks fetch nothing, and this is an address", get)
+        if on_nodes:
+            return ""
+        hint = "Where only nodes see it, write image_on_nodes = true into the site profile"
+        if not Path(image).exists():
+            raise ToolError(image, "there is no such image", f"{get}. {hint}")
+        if not os.access(image, os.R_OK):
+            raise ToolError(image, "you cannot read this image", "Ask its owner")
+        return ""
+    stores = [Runtime(name) for name in STORES if name == (asked.runtime or name) and shutil.which(name)]
+    if any(has_image(one, image) for one in stores):
+        return ""
+    where = f"{stores[0].program} here has no image {image}" if stores else f"whether nodes have {image} is not known"
+    get = say_how_to_get(stores[0] if stores else Runtime(asked.runtime or "docker"), image)
+    return f"{where}; a task on a node without it fails with exit code 69, as nothing is fetched. There: {get}"
+
+
+def prepare_for_nodes(asked: Asked, request: Request) -> Asked:
+    """Return what nodes of a cluster are asked of a container; say on the terminal what may be wrong with its image.
+
+    Raises
+    ------
+    ToolError
+        If they cannot run it; see `check_for_nodes`.
+    """
+    from bidsflow.executors.container import is_file_image
+
+    if said := check_for_nodes(asked, on_nodes=request.image_on_nodes):
+        typer.echo(f"note: {said}", err=True)
+    return replace(asked, image=str(Path(asked.image).absolute())) if is_file_image(asked.image) else asked
 
 
 def _check_image(program: str, image: str) -> None:

@@ -98,6 +98,8 @@ def call(name: str, arguments: Sequence[str], prog: str) -> int:
     if invocation.request.executor != "local":
         from bidsflow.cli.submit import submit
 
+        if asked.image:
+            asked = container.prepare_for_nodes(asked, invocation.request)
         return submit(pipeline, replace(invocation, container=container.list_options(asked) if asked.image else ()))
     if asked.image:  # a site profile that says local
         return container.run(name, arguments, prog, asked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,8 @@ def submit_foreign(name: str, words: Sequence[str], asked: Asked) -> int:
     from bidsflow.app.foreign import submit as send
     from bidsflow.cli import container
 
-    call = parse(name, words, container.list_options(asked))
+    call = parse(name, words)
+    call = replace(call, container=container.list_options(container.prepare_for_nodes(asked, call.request)))
     submission = send(call)
     if call.dry_run:
         _explain(submission)

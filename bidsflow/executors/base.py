@@ -82,6 +82,8 @@ class Request:
         Lines of shell that run before the command: ``module load apptainer``.
     extra : tuple of str
         Options that the scheduler is given as they are: ``--constraint=avx2``.
+    image_on_nodes : bool
+        Whether only nodes see the files of images, so that none can be looked for where tasks are submitted.
     parallel_environment, memory_resource : str
         Of Grid Engine: how processors and memory are asked for. Memory is asked for per processor.
     """
@@ -96,6 +98,7 @@ class Request:
     scratch: str = ""
     setup: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
+    image_on_nodes: bool = False
     parallel_environment: str = "smp"
     memory_resource: str = "h_vmem"
 

@@ -104,6 +104,11 @@ def read_site(name: str) -> dict[str, Any]:
     return _check(path, content)
 
 
+_KINDS: Mapping[type, str] = {
+    list: "a list of texts", str: "a text", int: "a whole number of at least 1", bool: "true or false",
+}  # fmt: skip
+
+
 def _check(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
     kinds = {one.name: type(one.default) for one in dataclasses.fields(Request)}
     kinds = {key: kind for key, kind in kinds.items() if key not in ("memory_gb", "minutes")} | {
@@ -116,7 +121,9 @@ def _check(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
             raise OptionError(f"{path}: {key} is no setting of a site", f"There are {', '.join(sorted(kinds))}")
         wanted: Any = list if kinds[key] is tuple else kinds[key]
         if not _fits(value, wanted):
-            said = {list: "a list of texts", str: "a text", int: "a whole number of at least 1"}[wanted]
+            said = {list: "a list of texts", str: "a text", int: "a whole number of at least 1", bool: "true or false"}[
+                wanted
+            ]
             raise OptionError(f"{path}: {key} must be {said}, not {value!r}")
         try:
             if key == "time":
@@ -133,6 +140,8 @@ def _check(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
 def _fits(value: object, wanted: type) -> bool:
     if isinstance(value, list):
         return wanted is list and all(isinstance(one, str) for one in value)
+    if isinstance(value, bool):
+        return wanted is bool
     if isinstance(value, int):
-        return wanted is int and not isinstance(value, bool) and value > 0
+        return wanted is int and value > 0
     return isinstance(value, wanted)

@@ -227,9 +227,40 @@ def test_what_the_app_is_not_told_is_said(root: Path) -> None:
     assert submit(ask("in out participant --nthreads 4 --mem-mb 900 --dry-run")).notes == ()
 
 
+def run(name: str, *words: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "bidsflow", "run", name, "in", "out", "participant", "--executor", "slurm", *words]
+    return subprocess.run(line, capture_output=True, text=True, check=False)
+
+
 def test_command_says_what_it_submits(cluster: Cluster, root: Path) -> None:
-    line = ["theirs", "in", "out", "participant", *CONTAINER, "--executor", "slurm"]
-    done = subprocess.run([sys.executable, "-m", "bidsflow", "run", *line], capture_output=True, text=True, check=False)
+    done = run("theirs", *CONTAINER)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[0] == "participant: sub-01, sub-02: slurm job 1"
     assert {one.phase for one in look(jobs_room(root / "out"))} == {Phase.PENDING}
+
+
+@pytest.mark.parametrize("name", ["theirs", "qc"])
+@pytest.mark.parametrize(
+    ("image", "text"),
+    [("absent.sif", "image_on_nodes = true"), ("docker://x/app:1", "apptainer pull app_1.sif docker://x/app:1")],
+)
+def test_image_that_no_node_could_run_is_refused(cluster: Cluster, name: str, image: str, text: str) -> None:
+    done = run(name, "--container", image)
+    assert (done.returncode, text in done.stderr, cluster.jobs) == (69, True, {})
+
+
+def test_image_that_only_nodes_see_is_believed_in(cluster: Cluster, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text('executor = "slurm"\nimage_on_nodes = true\n')
+    done = run("theirs", "--container", "images/app.sif", "--site", f"{tmp_path}/site.toml", "-w", "work")
+    assert (done.returncode, done.stderr, len(cluster.jobs)) == (0, "", 1)
+    batch = look(jobs_room(root / "out"))[0].batch
+    assert f"{root}/images/app.sif" in batch.command
+
+
+def test_image_that_is_not_in_the_store_here_is_told(cluster: Cluster) -> None:
+    podman = cluster.root / "bin" / "podman"
+    podman.write_text(podman.read_text().replace("exit 0", "exit 125"))
+    done = run("theirs", "--container", "app:1", "--container-runtime", "podman")
+    assert (done.returncode, len(cluster.jobs)) == (0, 1)
+    assert "podman here has no image app:1; a task on a node without it fails" in done.stderr
+    assert "podman pull app:1" in done.stderr

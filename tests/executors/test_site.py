@@ -79,6 +79,7 @@ def test_command_line_wins_over_the_profile(sites: Path) -> None:
         ("cpus = '2'", "cpus must be a whole number"),
         ("cpus = true", "cpus must be a whole number"),
         ("cpus = 2.0", "cpus must be a whole number"),
+        ("image_on_nodes = 1", "image_on_nodes must be true or false"),
         ("partition = 1", "partition must be a text"),
         ("setup = 'module load x'", "setup must be a list of texts"),
         ("setup = [1]", "setup must be a list of texts"),

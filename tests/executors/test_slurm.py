@@ -196,7 +196,7 @@ def test_scheduler_that_takes_too_long_is_told(programs: Programs, monkeypatch: 
     monkeypatch.setattr(ask, "PATIENCE", 0.2)
     (programs.folder / "squeue").write_text("#!/bin/bash\necho sleeping and retrying >&2\nexec /bin/sleep 30\n")
     (programs.folder / "squeue").chmod(0o755)
-    with pytest.raises(ToolError, match="no answer.*sleeping and retrying"):
+    with pytest.raises(ToolError, match=r"no answer.*sleeping and retrying"):
         Slurm().look(("32",))
 
 
