@@ -180,6 +180,8 @@ def _read_end(fields: Mapping[str, str]) -> Sight:
         cause = Cause.NODE
     elif failed in (_LIMIT, _SIGNALLED) or code == 128 + 9:
         cause = Cause.MEMORY if used_up else Cause.KILLED
+    elif code and used_up:  # it got no more, and ended by itself
+        cause = Cause.MEMORY
     said = f"failed {failed}, exit_status {code}"
     return Sight(phase, cause, said, fields.get("hostname", ""), seconds, peak)
 

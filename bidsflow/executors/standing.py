@@ -22,6 +22,9 @@ END_BYTES = 1 << 13
 #: Exit codes of a command that was told to end: by SIGINT, which is also what bidsflow makes of SIGTERM, by SIGTERM, or
 #: by SIGUSR2, which Grid Engine sends.
 _TOLD = (130, 143, 140)
+#: Lines at the end of a log in which it is looked for why a task failed, and what programs say whose memory ran out.
+LAST_LINES = 20
+_NO_MEMORY = ("MemoryError", "std::bad_alloc", "Cannot allocate memory", "Out of memory", "out of memory", "oom-kill")
 #: Seconds for which a task that a scheduler has just been given may be unknown to it.
 FRESH = 60.0
 
@@ -250,11 +253,13 @@ def judge(
         Whether the scheduler answered at all.
     """
     phase, cause, said = _weigh(batch, number, note, sight, asked=asked)
+    log = folder / LOGS / f"{note.job}.log" if note.job else None
+    if cause is Cause.ERROR and (sign := find_lack_of_memory(read_end(log, LAST_LINES))):
+        cause, said = Cause.MEMORY, f"{said}, and its log ends with {sign!r}: retry with --mem"
     seconds = note.ended - note.began if note.ended and note.began else (sight.seconds if sight else 0.0)
     if phase is Phase.RUNNING and note.began:
         seconds = max(0.0, time.time() - note.began)
     node = "" if phase is Phase.PENDING else note.node or (sight.node if sight else "")
-    log = folder / LOGS / f"{note.job}.log" if note.job else None
     return Standing(
         name, batch, number, phase, cause, said, node, seconds,
         sight.peak_gb if sight else 0.0, note.attempts, log if log and log.is_file() else None,
@@ -340,6 +345,19 @@ def _explain_sight(batch: Batch, sight: Sight) -> tuple[Cause, str]:
             return Cause.MEMORY, f"it was killed{took}: most often because it needed more memory; retry with --mem"
         case _:
             return Cause.ERROR, f"the scheduler says {sight.said}{took}"
+
+
+def find_lack_of_memory(lines: Sequence[str]) -> str:
+    """Return what says in the last lines of a log that memory ran out, ``""`` for nothing.
+
+    Where a limit is one of addresses (Grid Engine's ``h_vmem``), nobody is killed: the program gets no more.
+
+    Examples
+    --------
+    >>> find_lack_of_memory(["numpy.core._exceptions._ArrayMemoryError: Unable to allocate 9 GiB", "sub-01: FAILED"])
+    'MemoryError'
+    """
+    return next((sign for sign in _NO_MEMORY for line in lines if sign in line), "")
 
 
 def read_end(log: Path | None, lines: int = 5) -> tuple[str, ...]:

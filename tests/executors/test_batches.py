@@ -130,6 +130,26 @@ def test_standing_is_told_from_notes_and_sights(tmp_path: Path, case: Case) -> N
     assert bool(found.said) or found.phase in (Phase.DONE, Phase.RUNNING)
 
 
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("numpy._core._exceptions._ArrayMemoryError: Unable to allocate 9. GiB\nsub-01: FAILED\n", Cause.MEMORY),
+        ("terminate called after throwing an instance of 'std::bad_alloc'\n", Cause.MEMORY),
+        ("OSError: [Errno 12] Cannot allocate memory\n", Cause.MEMORY),
+        ("MemoryError\n" + "and it went on\n" * 30, Cause.ERROR),
+        ("ValueError: no such luck\n", Cause.ERROR),
+        ("", Cause.ERROR),
+    ],
+)
+def test_lack_of_memory_is_told_by_the_end_of_the_log(tmp_path: Path, text: str, cause: Cause) -> None:
+    (tmp_path / LOGS).mkdir()
+    (tmp_path / LOGS / "18.1.log").write_text(text)
+    found = judge("a", BATCH, 1, ended(1), failed(Cause.ERROR), tmp_path)
+    assert found.cause is cause
+    assert "exit code 1" in found.said
+    assert ("--mem" in found.said) is (cause is Cause.MEMORY)
+
+
 def test_time_is_what_the_task_noted_else_what_the_scheduler_says(tmp_path: Path) -> None:
     assert judge("a", BATCH, 1, ended(7), None, tmp_path).seconds == 60
     assert judge("a", BATCH, 1, BEGAN, failed(Cause.TIME), tmp_path).seconds == 120

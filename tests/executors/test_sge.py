@@ -96,7 +96,9 @@ ENDED = [
     Ended(AFTER, "140", "21s", "10.0MB", "-l h_rt=20", Cause.TIME),
     Ended("19  : before writing exit_status", "0", "6s", "10.0MB", "NONE", Cause.NODE),
     Ended("0", "137", "6s", "10.0MB", "NONE", Cause.KILLED),
-    Ended("0", "1", "6s", "499.9MB", "-l h_vmem=500M", Cause.ERROR),
+    Ended("0", "1", "6s", "499.9MB", "-l h_vmem=500M", Cause.MEMORY),
+    Ended("0", "1", "6s", "400.9MB", "-l h_vmem=500M", Cause.ERROR),
+    Ended("0", "0", "6s", "499.9MB", "-l h_vmem=500M", Cause.NONE),
     Ended("26  : opening input/output file", "0", "0s", "0B", "NONE", Cause.ERROR),
 ]
 
@@ -108,7 +110,8 @@ def test_accounts_say_why_a_task_ended(case: Ended) -> None:
         f"{'=' * 62}\nhostname n1\njobnumber 3\ntaskid 2\nslots {slots}\nfailed       {case.failed}\n"
         f"exit_status  {case.code}\nru_wallclock {case.seconds}\nmaxvmem      {case.peak}\ncategory     {case.asked}\n"
     )
-    assert stand(read_accounts(text)["3", 2]) == (Phase.FAILED, case.cause)
+    phase = Phase.FAILED if case.cause else Phase.DONE
+    assert stand(read_accounts(text)["3", 2]) == (phase, case.cause)
 
 
 def test_accounts_of_a_task_that_ran_twice_say_how_it_ended_at_last() -> None:
