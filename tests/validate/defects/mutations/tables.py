@@ -88,7 +88,9 @@ _TEXTS = {
 
 FORM = (
     *(mutation(f"tsv_{name}", "mri", put(EVENTS, text)) for name, text in _TEXTS.items()),
-    mutation("tsv_latin1_late", "mri", put(EVENTS, b"onset\tduration\n" + b"1\t1\n" * 30000 + b"6\t\xe9\n")),
+    # whether the reference sees what stands in the second 64 kB is chance
+    mutation("tsv_latin1_in_first_piece", "mri", put(EVENTS, b"onset\tduration\n" + b"1\t1\n" * 15000 + b"6\t\xe9\n")),
+    mutation("tsv_latin1_in_third_piece", "mri", put(EVENTS, b"onset\tduration\n" + b"1\t1\n" * 35000 + b"6\t\xe9\n")),
     mutation("tsv_1001_rows", "mri", put(EVENTS, b"onset\tduration\n" + b"1\t1\n" * 1000 + b"bad\tworse\n"),
              modes=("headers", "allrows")),
     mutation("tsv_ragged_beyond_1000", "mri", put(EVENTS, b"onset\tduration\n" + b"1\t1\n" * 1000 + b"6\n"),
