@@ -30,10 +30,12 @@ from bidsflow.executors.batches import (
     MEMORY,
     RUN,
     Batch,
+    carry_over,
     find_scheduler,
     mark_cancelled,
     new_id,
     read_batches,
+    read_edited,
     submit_batch,
     submitting,
     write_batch,
@@ -349,8 +351,7 @@ def retry(room: Path, standings: Sequence[Standing], changes: dict[str, object])
             name, old.label, old.level, _move_config(room, old, name), tuple(one.name for one in tasks),
             tuple(old.words[one.number - 1] for one in tasks), _change(old.request, changes), written=time.time(),
         )  # fmt: skip
-        write_batch(room, batch)
-        sent.append(submit_batch(room, batch))
+        sent.append(_send_again(room, old, batch))
     if groups and (sent or groups[-1].phase == "failed"):
         old = groups[-1].batch
         after = tuple(job for one in sent for job, _ in one.jobs)
@@ -361,11 +362,19 @@ def retry(room: Path, standings: Sequence[Standing], changes: dict[str, object])
             name, old.label, old.level, _move_config(room, old, name), old.names, old.words,
             _change(old.request, changes), tuple(dict.fromkeys((*live, *after))), written=time.time(),
         )  # fmt: skip
-        write_batch(room, batch)
-        sent.append(submit_batch(room, batch))
+        sent.append(_send_again(room, old, batch))
         _withdraw_group(room, groups)
     _withdraw_blocked(room, standings)
     return tuple(sent)
+
+
+def _send_again(room: Path, old: Batch, batch: Batch) -> Batch:
+    """Submit tasks of a batch once more; a script that a person has changed stays as it is."""
+    script = read_edited(room, old)
+    if script:
+        script, batch = carry_over(script, old, batch)
+    write_batch(room, batch, script)
+    return submit_batch(room, batch)
 
 
 def _move_config(room: Path, old: Batch, name: str) -> tuple[str, ...]:

@@ -120,7 +120,8 @@ def _retry(room: Path, changes: dict[str, Any]) -> None:
         sent = retry(room, look(room), changes)
     for batch in sent:
         ids = ", ".join(job for job, _ in batch.jobs)
-        typer.echo(f"again: {len(batch.names)} {batch.level} as {batch.request.executor} job {ids}", err=True)
+        edited = ", by run.sh as it was changed by hand" if batch.overrides else ""
+        typer.echo(f"again: {len(batch.names)} {batch.level} as {batch.request.executor} job {ids}{edited}", err=True)
     if not sent:
         typer.echo("nothing has failed", err=True)
 

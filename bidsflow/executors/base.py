@@ -184,7 +184,7 @@ class Scheduler(Protocol):
         """Return how scripts of this scheduler begin; what they print goes to ``logs/JOB.INDEX.log``."""
 
     def submit(self, folder: Path, script: str, count: int, request: Request, *, offset: int = 0,
-               after: Sequence[str] = ()) -> str:  # fmt: skip
+               after: Sequence[str] = (), overrides: Sequence[str] = ()) -> str:  # fmt: skip
         """Submit a script as an array of tasks 1 to `count`, and return its id.
 
         Parameters
@@ -197,6 +197,8 @@ class Scheduler(Protocol):
             For what is said at submission rather than in the script.
         after : sequence of str
             Arrays that have to end first, however they end.
+        overrides : sequence of str
+            Options that win over those in the script, as `speak` writes them.
 
         Raises
         ------

@@ -7,8 +7,10 @@ remembered; `standing` can be asked tomorrow, from another machine, and when the
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import secrets
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,6 +78,10 @@ class Batch:
         Why the scheduler did not take it, ``""`` where it did.
     longest : int
         The most tasks that one of its arrays has; 0 where one array has all.
+    digest : str
+        Of the script as bidsflow would write it: another one was changed by hand.
+    overrides : tuple of str
+        What is said to the scheduler at submission, and wins over the header of a script that was changed by hand.
     """
 
     id: str
@@ -92,6 +98,8 @@ class Batch:
     written: float = 0.0
     refused: str = ""
     longest: int = 0
+    digest: str = ""
+    overrides: tuple[str, ...] = ()
 
     @property
     def parts(self) -> tuple[tuple[int, int], ...]:
@@ -157,8 +165,17 @@ def submitting(room: Path) -> Iterator[None]:
         yield
 
 
-def write_batch(room: Path, batch: Batch) -> Path:
+def write_batch(room: Path, batch: Batch, script: str = "") -> Path:
     """Write the folder of a batch, and return it: nothing is submitted yet.
+
+    Parameters
+    ----------
+    room : Path
+        Where batches are.
+    batch : Batch
+        What is to be submitted.
+    script : str
+        Its script, where a person has changed one (`carry_over`); else it is written as `draft_script` has it.
 
     Raises
     ------
@@ -170,13 +187,14 @@ def write_batch(room: Path, batch: Batch) -> Path:
     folder, batch = room / batch.id, _divide(batch)
     for name in (STATES, LOGS):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    script = draft_script(room, batch)
+    draft = draft_script(room, batch)
+    batch = replace(batch, digest=_digest(draft))
     try:
         tasks = format_tasks(batch.words)
     except ValueError as error:
         raise DatasetError(str(folder), f"a task cannot be written down: {error}") from error
     write_durably(folder / TASKS, tasks.encode())
-    write_durably(folder / SCRIPT, script.encode(), mode=0o755)
+    write_durably(folder / SCRIPT, (script or draft).encode(errors="surrogateescape"), mode=0o755)
     _keep(folder, batch)
     return folder
 
@@ -202,6 +220,43 @@ def draft_script(room: Path, batch: Batch) -> str:
     return write_script(room / batch.id, batch.label, command, batch.request, dialect, made_by, parts)
 
 
+def _digest(script: str) -> str:
+    return hashlib.sha256(script.encode(errors="surrogateescape")).hexdigest()
+
+
+def read_edited(room: Path, batch: Batch) -> str:
+    """Return the script of a batch where a person has changed it, else ``""``."""
+    try:
+        script = (room / batch.id / SCRIPT).read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return ""
+    return script if batch.digest and _digest(script) != batch.digest else ""
+
+
+def carry_over(script: str, old: Batch, new: Batch) -> tuple[str, Batch]:
+    """Return a script that a person has changed as that of another batch, and that batch with what the script lacks.
+
+    What stands in it for the batch itself is replaced (its name, its folder, what the program is told of its means);
+    what the tasks may use is said to the scheduler at submission, so that no line of the header has to be found.
+    """
+    for (before, word), (_, other) in zip(_in_pairs(old), _in_pairs(new), strict=True):
+        if word != other:
+            script = script.replace(f"{before}{word}", f"{before}{other}")
+    asked = [find_scheduler(one.request.executor).speak(one.title, one.request, len(one.names)) for one in (old, new)]
+    script = script.replace(f"{asked[0].submit} {SCRIPT}", f"{asked[1].submit} {SCRIPT}").replace(old.id, new.id)
+    more = [line.partition(" ")[2] for line in asked[1].header if line not in asked[0].header]
+    return script, replace(new, overrides=(*old.overrides, *(word for line in more for word in shlex.split(line))))
+
+
+def _in_pairs(batch: Batch) -> list[tuple[str, str]]:
+    """Return the words of a command as the script has them, each with the option that it is the value of."""
+    words = [shlex.quote(_fill(word, batch)) for word in batch.command]
+    return [
+        (f"{words[index - 1]} " if index and words[index - 1].startswith("--") else "", word)
+        for index, word in enumerate(words)
+    ]
+
+
 def _fill(word: str, batch: Batch) -> str:
     """Return a word of a command with what this batch gives it."""
     memory = batch.request.memory_gb
@@ -224,10 +279,13 @@ def submit_batch(room: Path, batch: Batch) -> Batch:
     """
     scheduler = find_scheduler(batch.request.executor)
     folder, jobs = room / batch.id, list[tuple[str, int]]()
-    batch = replace(batch, longest=read_batch(folder).longest)
+    written = read_batch(folder)
+    batch = replace(batch, longest=written.longest, digest=written.digest)
     for offset, count in batch.parts:
         try:
-            job = scheduler.submit(folder, SCRIPT, count, batch.request, offset=offset, after=batch.after)
+            job = scheduler.submit(
+                folder, SCRIPT, count, batch.request, offset=offset, after=batch.after, overrides=batch.overrides
+            )
         except ToolError as error:
             taken = [one for one in scheduler.find(batch.title) if one not in [each for each, _ in jobs]]
             if not taken:
@@ -309,6 +367,8 @@ def read_batch(folder: Path) -> Batch:
             written=float(stored.get("written", 0)),
             refused=str(stored.get("refused", "")),
             longest=int(stored.get("longest", 0)),
+            digest=str(stored.get("digest", "")),
+            overrides=tuple(map(str, stored.get("overrides", ()))),
         )
     except (OSError, ValueError, TypeError, KeyError) as error:
         hint = "Move the folder away; what its tasks have done stays"

@@ -76,15 +76,16 @@ class Sge:
         )
 
     def submit(
-        self, folder: Path, script: str, count: int, request: Request, *, offset: int = 0, after: Sequence[str] = ()
-    ) -> str:
+        self, folder: Path, script: str, count: int, request: Request, *, offset: int = 0, after: Sequence[str] = (),
+        overrides: Sequence[str] = (),
+    ) -> str:  # fmt: skip
         """Submit an array; see `base.Scheduler`."""
         if "$" in str(folder):  # $HOME, $USER, $JOB_ID: qsub(1), "-cwd"
             hint = "Choose an output folder without a dollar sign in its path"
             raise ToolError("qsub", f"Grid Engine puts variables in the place of $ in {folder}", hint)
         words = ["qsub", "-terse", *_array(count, request)]
         words += ["-hold_jid", ",".join(after)] if after else []
-        said = demand(*words, script, str(offset), folder=folder)
+        said = demand(*words, *overrides, script, str(offset), folder=folder)
         found = re.search(r"^(\d+)", said.strip().splitlines()[-1] if said.strip() else "")
         if found is None:
             raise ToolError("qsub", f"it did not say under which number: {shlex.quote(said.strip())}")

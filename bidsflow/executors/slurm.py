@@ -105,15 +105,16 @@ class Slurm:
         )
 
     def submit(
-        self, folder: Path, script: str, count: int, request: Request, *, offset: int = 0, after: Sequence[str] = ()
-    ) -> str:
+        self, folder: Path, script: str, count: int, request: Request, *, offset: int = 0, after: Sequence[str] = (),
+        overrides: Sequence[str] = (),
+    ) -> str:  # fmt: skip
         """Submit an array; see `base.Scheduler`."""
         if any(sign in str(folder) for sign in "%\\"):
             raise ToolError("sbatch", f"{folder}: Slurm replaces % and \\ in paths", "Choose another output folder")
         words = ["sbatch", "--parsable", _array(count, request)]
         if after:  # afterok would wait for ever behind an array of which one task failed
             words.append(f"--dependency=afterany:{':'.join(after)}")
-        said = demand(*words, script, str(offset), folder=folder)
+        said = demand(*words, *overrides, script, str(offset), folder=folder)
         found = re.search(r"^(\d+)(?:;\S+)?\Z", said.strip(), re.MULTILINE)
         if found is None:
             raise ToolError("sbatch", f"it did not say under which number: {said.strip()!r}")

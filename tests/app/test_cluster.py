@@ -101,6 +101,30 @@ def test_what_failed_is_submitted_again_with_more(
     assert stands(tmp_path / "out") == {"sub-01": "done", "sub-02": "pending", "group": "pending"}
 
 
+def test_script_that_was_changed_by_hand_is_retried_as_it_is(
+    toy: Pipeline, ask: Ask, cluster: Cluster, dataset: Path, tmp_path: Path
+) -> None:
+    sent = submit(toy, ask("--trouble", "raise", "--who", "02", "--mem", "2G", levels=("participant", "group")))
+    room, first = jobs_room(tmp_path / "out"), sent.batches[0]
+    script = room / first.id / "run.sh"
+    script.write_text(script.read_text().replace("set -u\n", f"set -u\necho x >> {tmp_path}/edits\n", 1))
+    for number, changes in enumerate(({"memory_gb": 3.0, "cpus": 2}, {}), 1):
+        cluster.run()
+        again = retry(room, look(room), changes)
+        assert again[0].names == ("sub-02",)
+        told = cluster.jobs[2 * number + 1]["options"]
+        assert (told["mem"], told["cpus-per-task"], told["job-name"]) == ("3000M", "2", again[0].title)
+        text = (room / again[0].id / "run.sh").read_text()
+        assert f"here={room / again[0].id}" in text
+        assert f"--config {room / again[0].id}/config.toml" in text
+        assert "--n-cpus 2 \\\n  --mem 3G" in text
+        assert "sbatch --array=1-1 run.sh" in text
+        assert first.id not in text
+        assert again[1].overrides == ()
+    cluster.run()
+    assert (tmp_path / "edits").read_text() == "x\n" * 4
+
+
 def test_sessions_of_a_person_run_at_the_same_time(toy: Pipeline, ask: Ask, cluster: Cluster, tmp_path: Path) -> None:
     make_dataset(tmp_path / "bids", ())
     for session in ("a", "b"):

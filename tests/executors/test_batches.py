@@ -44,6 +44,11 @@ BEGAN = Note(1, "18.1", "n1", LONG_AGO)
 TWICE = replace(BEGAN, attempts=2)
 
 
+def plain(batch: Batch) -> Batch:
+    """Return a batch without what is known of its script only when that is written."""
+    return replace(batch, digest="")
+
+
 def ended(code: int) -> Note:
     return replace(BEGAN, ended=LONG_AGO + 60, code=code)
 
@@ -175,8 +180,8 @@ def test_note_is_of_the_last_attempt(text: str, note: Note) -> None:
 def test_batch_that_is_written_is_read_again(tmp_path: Path) -> None:
     batch = replace(BATCH, jobs=(), submitted=0.0)
     folder = write_batch(tmp_path, batch)
-    assert read_batch(folder) == batch
-    assert read_batches(tmp_path) == (batch,)
+    assert plain(read_batch(folder)) == batch
+    assert tuple(map(plain, read_batches(tmp_path))) == (batch,)
     script = (folder / SCRIPT).read_text()
     assert f"--n 1 \\\n  --mem 2G \\\n  --run {batch.id}" in script.replace("tool --n", "--n").replace("\n  --n", "--n")
     assert f"#SBATCH --job-name={batch.title}" in script
@@ -315,7 +320,7 @@ def test_last_batch_of_a_task_counts(tmp_path: Path, clerk: Clerk) -> None:
     assert {name: one.phase.value for name, one in found.items()} == {
         "sub-01": "done", "sub-02": "done", "sub-03": "failed",
     }  # fmt: skip
-    assert found["sub-02"].batch == again
+    assert plain(found["sub-02"].batch) == again
 
 
 def test_script_that_was_submitted_by_hand_is_known_by_its_notes(tmp_path: Path, clerk: Clerk) -> None:
@@ -449,7 +454,7 @@ def test_submission_that_goes_on_meanwhile_is_left_alone(tmp_path: Path, clerk: 
     squeue = clerk.programs.folder / "squeue"
     copies = f"/bin/cp {tmp_path}/whole.json {folder}/batch.json\nexit 0"
     squeue.write_text(squeue.read_text().replace("exit 0", copies))
-    assert adopt(tmp_path / "room", UNSENT) == whole == read_batch(folder)
+    assert plain(adopt(tmp_path / "room", UNSENT)) == whole == plain(read_batch(folder))
 
 
 def test_interrupted_submission_is_not_lost_where_the_scheduler_is_silent(tmp_path: Path, clerk: Clerk) -> None:
@@ -464,7 +469,7 @@ def test_interrupted_submission_is_not_lost_where_the_scheduler_is_silent(tmp_pa
 def test_submission_that_nobody_knows_stays_as_it_is(tmp_path: Path, clerk: Clerk) -> None:
     write_batch(tmp_path / "room", UNSENT)
     clerk.say()
-    assert adopt(tmp_path / "room", UNSENT) == UNSENT
+    assert plain(adopt(tmp_path / "room", UNSENT)) == UNSENT
     assert {one.cause for one in look(tmp_path / "room").values()} == {Cause.VANISHED}
 
 
