@@ -133,7 +133,7 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
     cluster = _ask_cluster(given)
     with ExitStack() as stack:
         if dry_run:
-            _show(request, as_json=as_json)
+            _show(request, force=force, as_json=as_json)
         elif cluster is not None:
             _submit(request, cluster, stack, force=force)
         elif not _carry_out(request, stack, force=force, as_json=as_json).complete:
@@ -227,9 +227,11 @@ class _Request:
         return bool(self.plan or self.subject_labels or self.session_labels)
 
 
-def _show(request: _Request, *, as_json: bool) -> None:
+def _show(request: _Request, *, force: bool, as_json: bool) -> None:
     """Print what would be done; write nothing."""
+    from bidsflow.cli.outcome import list_changes, print_changes
     from bidsflow.cli.steps import cache_file, consoles, opened, print_notes, print_plan, print_set_aside
+    from bidsflow.convert.changes import find_left, foresee
     from bidsflow.convert.plan import to_json
 
     out, err = consoles()
@@ -237,10 +239,12 @@ def _show(request: _Request, *, as_json: bool) -> None:
     with opened(exports, dataset.index_file if dataset.state.is_dir() else cache_file(exports), err) as inventory:
         opinions = {} if request.plan else ask_opinions(inventory, dataset, request.jobs)
         made = _make_plan(request, inventory, opinions).plan
+        prospects, left = foresee(dataset, made, inventory, force=force), find_left(dataset, made)
         if as_json:
-            typer.echo(to_json(made), nl=False)
+            typer.echo(to_json(made, list_changes(prospects, left)), nl=False)
             return
         print_plan(made, out)
+        print_changes(prospects, left, out)
         print_notes(made, inventory, err)
         print_set_aside(inventory, exports, err)
 
@@ -425,11 +429,9 @@ def _reserve(request: _Request, inventory: Inventory) -> tuple[Planned, tuple[st
     left : tuple of str
         Images that the dataset holds, that belong to the sessions of the plan, and that it does not name.
     """
-    from bidsflow.convert.ledger import note_skipped, read_taken, write_key
-    from bidsflow.convert.plan import Decision
-    from bidsflow.convert.survey import planned_paths
+    from bidsflow.convert.changes import find_left
+    from bidsflow.convert.ledger import note_skipped, write_key
     from bidsflow.dataset.write import locked, staging
-    from bidsflow.names import parse_name
 
     dataset = request.dataset
     opinions: dict[str, Guess] = {}
@@ -441,16 +443,7 @@ def _reserve(request: _Request, inventory: Inventory) -> tuple[Planned, tuple[st
         write_key(dataset, planned.key)
         if request.plan is not None:
             note_skipped(dataset, request.plan)
-        taken = read_taken(dataset)
-    wanted = planned_paths(planned.plan.decided(Decision.CONVERT))
-    folders = {parse_name(path).folder for path in wanted.values()}
-    named = {(row.series_uid, row.image) for row in planned.plan.rows}
-    left = [
-        path
-        for image, path in taken.items()
-        if image not in wanted and (image in named or parse_name(path).folder in folders)
-    ]
-    return planned, tuple(sorted(left))
+    return planned, find_left(dataset, planned.plan)
 
 
 def _choose(plan: Plan, subjects: Sequence[str], sessions: Sequence[str]) -> Plan:

@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bidsflow.convert.changes import Prospect
     from bidsflow.convert.run import Result
     from bidsflow.dataset.tree import Dataset
     from bidsflow.sources import Aside
@@ -41,6 +42,34 @@ def report_problems(result: Result, left: Sequence[str], err: Console) -> None:
     if len(result.remains) > SHOWN:
         err.print(f"[yellow]left behind[/] {len(result.remains) - SHOWN} more files that bidsflow did not write")
     print_reviews(result.reviews, err)
+
+
+def print_changes(prospects: Sequence[Prospect], left: Sequence[str], out: Console) -> None:
+    """Say what would become of the images of a plan: one by one where something is changed, counted elsewhere."""
+    from collections import Counter
+
+    from bidsflow.cli.steps import SHOWN, printable
+    from bidsflow.convert.changes import Change
+
+    told = [one for one in prospects if one.reason]
+    for one in told[:SHOWN]:
+        colour = "red" if one.change is Change.IMPOSSIBLE else "yellow"
+        out.print(f"[{colour}]{one.change}[/] {printable(f'{one.row.path}: {one.reason}')}", soft_wrap=True)
+    if len(told) > SHOWN:
+        out.print(f"{len(told) - SHOWN} more that are not new; --json lists all", soft_wrap=True)
+    for path in left[:SHOWN]:
+        out.print(f"[yellow]left[/] {path}: converted before, and not to be converted by this plan", soft_wrap=True)
+    if len(left) > SHOWN:
+        out.print(f"[yellow]left[/] {len(left) - SHOWN} more; --json lists all", soft_wrap=True)
+    counts = Counter(one.change for one in prospects)
+    said = ", ".join(f"{counts[change]} {change}" for change in Change if counts[change]) or "nothing to convert"
+    out.print(f"To be done: {said}", soft_wrap=True)
+
+
+def list_changes(prospects: Sequence[Prospect], left: Sequence[str]) -> dict[str, object]:
+    """Return for machines what would become of the images of a plan."""
+    changes = [{"path": one.row.path, "change": one.change.value, "reason": one.reason} for one in prospects]
+    return {"changes": changes, "left": list(left)}
 
 
 def report_counts(result: Result, dataset: Dataset, out: Console, err: Console) -> None:

@@ -5,6 +5,7 @@ Works in a draft only; `dataset.write.commit` brings it into the dataset.
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 from collections import defaultdict
@@ -171,6 +172,33 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
         _stage_top(draft, tasks)
         remove += _list_unused_tasks(draft, left, tasks)
     return remove
+
+
+def find_replaced(dataset: Dataset, tree: Path, fresh: Sequence[str], remove: Sequence[str]) -> list[str]:
+    """Return the files of images that a commit replaces by others or takes away, and that would be lost.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        As it is before the commit.
+    tree : Path
+        What `assemble` staged.
+    fresh : sequence of str
+        BIDS paths, without extension, of the images that are new or changed.
+    remove : sequence of str
+        What goes away. An image that moves is staged as it was, and is not lost.
+    """
+    staged = {f"{path}{ext}" for path in fresh for ext in EXTENSIONS if (tree / f"{path}{ext}").is_file()}
+    by_size = defaultdict(list)
+    for name in staged:
+        by_size[(tree / name).stat().st_size].append(tree / name)
+
+    def is_lost(name: str) -> bool:
+        old = dataset.root / name
+        return old.is_file() and not any(filecmp.cmp(old, new, shallow=False) for new in by_size[old.stat().st_size])
+
+    gone = {name for name in remove if name.startswith("sub-") and name.endswith(EXTENSIONS)}
+    return sorted(name for name in staged | gone if is_lost(name))
 
 
 def _image(row: PlanRow) -> tuple[str, int]:

@@ -12,9 +12,10 @@ import io
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
+from types import MappingProxyType
 
 from bidsflow import names, schema
 from bidsflow.errors import BidsflowError, PlanError
@@ -126,9 +127,10 @@ def to_tsv(plan: Plan) -> str:
     return stream.getvalue()
 
 
-def to_json(plan: Plan) -> str:
-    """Return a plan as JSON text: ``{"rows": [...], "notes": [...]}``."""
-    return json.dumps({"rows": [asdict(row) for row in plan.rows], "notes": list(plan.notes)}, indent=2) + "\n"
+def to_json(plan: Plan, more: Mapping[str, object] = MappingProxyType({})) -> str:
+    """Return a plan as JSON text: ``{"rows": [...], "notes": [...]}``, and whatever else is to stand beside them."""
+    told = {"rows": [asdict(row) for row in plan.rows], "notes": list(plan.notes), **more}
+    return json.dumps(told, indent=2) + "\n"
 
 
 def _cell(value: object) -> str:

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from bidsflow.convert.assemble import Converted, assemble
+from bidsflow.convert.assemble import Converted, assemble, find_replaced
 from bidsflow.convert.dcm2niix import (
     Dcm2niix,
     Output,
@@ -279,7 +279,7 @@ class _Crew:
                 free = [one for one in converted if (one.row.series_uid, one.row.image) not in blocked]
                 tree = self._staged.tree()
                 remove = assemble(dataset, tree, session, free, self._key)
-                commit(self._staged, tree, remove)
+                commit(self._staged, tree, remove, find_replaced(dataset, tree, [one.row.path for one in free], remove))
                 shutil.rmtree(tree, ignore_errors=True)
         except DatasetError as error:
             if not converted:

@@ -69,11 +69,14 @@ class Work:
         Rows to convert, by SeriesInstanceUID.
     done : tuple of Outcome
         What became of the other rows.
+    why : mapping of (str, int) to str
+        Why rows have to be converted, by SeriesInstanceUID and rank; ``""`` for what is new.
     """
 
     session: Session
     todo: Mapping[str, tuple[PlanRow, ...]]
     done: tuple[Outcome, ...]
+    why: Mapping[tuple[str, int], str]
 
     @property
     def planned(self) -> tuple[PlanRow, ...]:
@@ -146,25 +149,32 @@ def _sort(view: _View, session: Session) -> Work:
     seen: dict[str, Stamp] = {}
     kept: set[str] = set()
     marks: dict[tuple[str, int], str] = {}
+    why: dict[tuple[str, int], str] = {}
     read = cache(lambda uid: _read_content(session.series[uid]))
     for row in session.rows:
-        series, entry = session.series[row.series_uid], None if view.force else _find_entry(view, row)
+        series, held = session.series[row.series_uid], _find_entry(view, row)
+        entry = None if view.force else held
         stamps = {} if entry is None else _verify_files(view.dataset, entry)
         current = mark_digest(series)
         same = entry is not None and _is_same(entry, series, current, read)
         if same:
             marks[_image(row)] = current
-        outcome = None if entry is None else _look(view, row, entry, stamps, len(series.instances), same=same)
+        if entry is not None:
+            outcome = _look(view, row, entry, stamps, len(series.instances), same=same)
+        else:
+            outcome = "" if held is None else "asked for by --force"
         seen |= {name: now for name, now in stamps.items() if now is not None}
-        if outcome is not None:
+        if isinstance(outcome, Outcome):
             done.append(outcome)
         else:
             todo[row.series_uid].append(row)
+            why[_image(row)] = outcome
             kept |= {name for name, now in stamps.items() if now is None}
     return Work(
         replace(session, seen=seen, marks=marks, kept=frozenset(kept)),
         {uid: tuple(some) for uid, some in todo.items()},
         tuple(done),
+        why,
     )
 
 
@@ -286,8 +296,8 @@ def _read_content(series: Series) -> str:
 
 def _look(
     view: _View, row: PlanRow, entry: Entry, stamps: Mapping[str, Stamp | None], instances: int, *, same: bool
-) -> Outcome | None:
-    """Return the outcome of a row that needs no conversion; None where it has to be converted."""
+) -> Outcome | str:
+    """Return the outcome of a row that needs no conversion, or why it has to be converted."""
     path = view.former.get(_image(row), row.path)
     edited = [name for name, now in stamps.items() if now is None]
     for name in edited:
@@ -310,7 +320,7 @@ def _look(
     else:
         return Outcome(row, Status.UNCHANGED)
     if not edited or (because == _MISSING and f"{path}.nii.gz" not in stamps):  # the edits stay
-        return None
+        return because
     said = f"{because}, but {changed}; --force replaces it"
     return Outcome(row, Status.FAILED if missing else Status.EDITED, said)
 

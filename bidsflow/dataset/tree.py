@@ -26,6 +26,7 @@ ledger/          what was converted from what, so that a second run does only wh
 skipped.json     images that a plan of yours said to skip
 journal/         commits under way; the next command finishes them
 staging/         work in progress; removed when a run ends
+replaced/        images that were replaced or given up, by the time of it (may be deleted)
 inventory.sqlite headers that were read, so that an unchanged file is not read twice (may be deleted)
 """
 

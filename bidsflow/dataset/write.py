@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -133,7 +134,7 @@ def _sweep(dataset: Dataset) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def commit(staged: Staging, tree: Path, remove: Sequence[str] = ()) -> None:
+def commit(staged: Staging, tree: Path, remove: Sequence[str] = (), keep: Sequence[str] = ()) -> None:
     """Bring a staged tree into the dataset, whole. The caller holds the lock.
 
     Parameters
@@ -144,6 +145,9 @@ def commit(staged: Staging, tree: Path, remove: Sequence[str] = ()) -> None:
         Mirrors the dataset: each file in it replaces, or becomes, the file of the same path.
     remove : sequence of str
         Paths relative to the dataset that go away in the same commit.
+    keep : sequence of str
+        Paths relative to the dataset of files that are replaced or go away, and that are put by: below
+        ``replaced/`` of bidsflow's own folder, in a folder for this commit.
 
     Raises
     ------
@@ -161,7 +165,9 @@ def commit(staged: Staging, tree: Path, remove: Sequence[str] = ()) -> None:
         _sync_tree(tree)
         relative = [[os.path.relpath(one, root), os.path.relpath(two, root)] for one, two in moves]
         journal = staged.dataset.state / "journal" / f"{staged.folder.name}-{tree.name}.json"
-        write_durably(journal, json.dumps({"moves": relative, "remove": list(remove)}).encode())
+        room = staged.dataset.state / "replaced" / f"{time.strftime('%Y-%m-%dT%H%M%S')}-{journal.stem}"
+        aside = [[name, os.path.relpath(room / name, root)] for name in keep]
+        write_durably(journal, json.dumps({"moves": relative, "remove": list(remove), "keep": aside}).encode())
     _carry_out(staged.dataset, journal)
 
 
@@ -220,10 +226,13 @@ def _carry_out(dataset: Dataset, journal: Path) -> None:
         entries = json.loads(journal.read_bytes())
         moves = [(dataset.root / str(source), dataset.root / str(target)) for source, target in entries["moves"]]
         gone = [dataset.root / str(name) for name in entries["remove"]]
+        kept = [(dataset.root / str(name), dataset.root / str(target)) for name, target in entries.get("keep", ())]
     except (ValueError, TypeError, KeyError) as error:
         hint = "Delete it and run the same command again: it converts again what is missing"
         raise DatasetError(str(journal), "this journal of bidsflow is damaged", hint) from error
     try:
+        for old, aside in kept:
+            _put_by(old, aside)
         for origin, final in moves:
             if os.path.lexists(origin):  # else it was moved before the process died
                 origin.replace(final)
@@ -240,6 +249,18 @@ def _carry_out(dataset: Dataset, journal: Path) -> None:
         hint = "Repair that and run the same command again: it finishes the commit first"
         reason = f"a commit is under way and cannot be finished ({error.strerror}: {error.filename})"
         raise DatasetError(str(dataset.root), reason, hint) from error
+
+
+def _put_by(old: Path, aside: Path) -> None:
+    """Give a file a second name, unless a process that died did; it keeps the first until it is replaced."""
+    if aside.exists() or not old.exists():
+        return
+    aside.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        os.link(old, aside)
+    except OSError:  # a file system without hard links; the commit is finished whatever happens
+        old.replace(aside)
+    _sync(aside.parent)
 
 
 def _remove_empty(root: Path, folders: set[Path]) -> set[Path]:

@@ -100,5 +100,7 @@ def test_plan_into_a_file_prints_a_summary(export: Path, tmp_path: Path) -> None
 def test_dry_run_prints_json_where_it_is_asked_for(export: Path, tmp_path: Path) -> None:
     dry = CliRunner().invoke(app, ["convert", str(export), str(tmp_path / "bids"), "--dry-run", "--json"])
     plan = CliRunner().invoke(app, ["plan", str(export), "--json"])
-    assert json.loads(dry.stdout) == json.loads(plan.stdout)
+    told = json.loads(dry.stdout)
+    assert {key: told[key] for key in ("rows", "notes")} == json.loads(plan.stdout)
+    assert {one["change"] for one in told["changes"]} == {"new"}
     assert not (tmp_path / "bids").exists()

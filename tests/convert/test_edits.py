@@ -376,3 +376,37 @@ def test_files_of_others_that_an_image_leaves_behind_are_told(
         )
     assert ran.err.count("left behind") == (5 if name == "subject" else 2)
     assert "left behind" not in cli("convert", export, target, "--plan", plan).err
+
+
+def read_replaced(root: Path) -> dict[str, bytes]:
+    """Return what was put by, by its path in the dataset, whatever the commit."""
+    rooms = (root / ".bidsflow" / "replaced").glob("*")
+    return {
+        str(file.relative_to(room)): file.read_bytes() for room in rooms for file in room.rglob("*") if file.is_file()
+    }
+
+
+def test_what_force_replaces_is_put_by(my_export: Path, tmp_path: Path, cli: Cli) -> None:
+    target, name = tmp_path / "bids", "sub-01/ses-01/func/sub-01_ses-01_task-rest_bold.json"
+    assert cli("convert", my_export, target).code == 0
+    assert cli("convert", my_export, target).code == 0
+    edited = b'{"Modality": "MR", "Comment": "mine"}'
+    (target / name).write_bytes(edited)
+    assert cli("convert", my_export, target).code == 0
+    assert read_replaced(target) == {}
+    assert cli("convert", my_export, target, "--force").code == 0
+    assert read_replaced(target) == {name: edited}
+    assert (target / name).read_bytes() != edited
+
+
+def test_image_that_moves_is_not_put_by(my_export: Path, tmp_path: Path, cli: Cli) -> None:
+    target = tmp_path / "bids"
+    assert cli("convert", my_export, target).code == 0
+
+    def change(row: dict[str, str]) -> None:
+        if row["path"] == "sub-01/ses-01/func/sub-01_ses-01_task-rest_bold":
+            row["path"] = "sub-01/ses-01/func/sub-01_ses-01_task-rest_acq-new_bold"
+
+    assert cli("convert", my_export, target, "--plan", make_plan(my_export, target, cli, change)).code == 0
+    assert (target / "sub-01/ses-01/func/sub-01_ses-01_task-rest_acq-new_bold.nii.gz").is_file()
+    assert not [name for name in read_replaced(target) if name.endswith(".nii.gz")]

@@ -45,6 +45,42 @@ def test_commit_adds_replaces_and_removes(dataset: Dataset) -> None:
     assert list((dataset.state / "journal").iterdir()) == list((dataset.state / "staging").iterdir()) == []
 
 
+def read_replaced(dataset: Dataset) -> dict[str, str]:
+    """Return what was put by, by its path in the dataset, whatever the commit."""
+    rooms = (dataset.state / "replaced").glob("*")
+    return {
+        str(file.relative_to(room)): file.read_text() for room in rooms for file in room.rglob("*") if file.is_file()
+    }
+
+
+def test_what_is_replaced_is_put_by_where_asked(dataset: Dataset) -> None:
+    put(dataset, {"sub-01/a": "1", "sub-01/b": "1", "c": "1"})
+    with staging(dataset) as staged, locked(dataset):
+        commit(staged, stage(staged, {"sub-01/a": "2", "c": "2"}), ("sub-01/b",), ("sub-01/a", "sub-01/b"))
+    assert read_tree(dataset) == {"sub-01/a": "2", "c": "2"}
+    assert read_replaced(dataset) == {"sub-01/a": "1", "sub-01/b": "1"}
+
+
+@pytest.mark.parametrize("done", range(3))
+def test_putting_by_is_finished_once_by_the_next_command(dataset: Dataset, done: int) -> None:
+    put(dataset, {"a": "old"})
+    staged = dataset.state / "staging" / "run-dead"
+    staged.mkdir()
+    (staged / "a").write_text("new")
+    own = dataset.state.name
+    entries = {"moves": [[f"{own}/staging/run-dead/a", "a"]], "remove": [], "keep": [["a", f"{own}/replaced/then/a"]]}
+    (dataset.state / "journal" / "dead.json").write_text(json.dumps(entries))
+    aside = dataset.state / "replaced" / "then" / "a"
+    if done > 0:
+        aside.parent.mkdir(parents=True)
+        os.link(dataset.root / "a", aside)
+    if done > 1:
+        (staged / "a").replace(dataset.root / "a")
+    with locked(dataset):
+        pass
+    assert (read_tree(dataset), read_replaced(dataset)) == ({"a": "new"}, {"a": "old"})
+
+
 def test_empty_commit_touches_nothing(dataset: Dataset) -> None:
     put(dataset, {"README": "one"})
     before = dataset.root.stat().st_mtime_ns

@@ -1,0 +1,81 @@
+"""What a conversion would do to a dataset, image by image, without doing it. Reads only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bidsflow.convert.ledger import read_taken
+from bidsflow.convert.plan import Decision, Plan, PlanRow
+from bidsflow.convert.survey import Status, planned_paths, survey
+from bidsflow.dataset.tree import Dataset
+from bidsflow.dicom.series import Inventory
+from bidsflow.names import parse_name
+
+
+class Change(StrEnum):
+    """What would become of a planned image."""
+
+    NEW = "new"
+    AGAIN = "again"
+    MOVED = "moved"
+    UNCHANGED = "unchanged"
+    LEFT_ALONE = "left alone"
+    IMPOSSIBLE = "impossible"
+
+
+_KNOWN = {Status.UNCHANGED: Change.UNCHANGED, Status.EDITED: Change.LEFT_ALONE, Status.FAILED: Change.IMPOSSIBLE}
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """A planned image and what would become of it.
+
+    Attributes
+    ----------
+    row : PlanRow
+        The plan for it.
+    change : Change
+        What would become of it.
+    reason : str
+        Why; ``""`` where it is new or unchanged.
+    """
+
+    row: PlanRow
+    change: Change
+    reason: str = ""
+
+
+def foresee(dataset: Dataset, plan: Plan, inventory: Inventory, *, force: bool = False) -> tuple[Prospect, ...]:
+    """Return what would become of every image that a plan converts, in its order.
+
+    Raises
+    ------
+    DatasetError
+        If a ledger is damaged.
+    """
+    found: dict[tuple[str, int], Prospect] = {}
+    for work in survey(dataset, plan, {series.uid: series for series in inventory.series}, force=force):
+        for outcome in work.done:
+            row = outcome.row
+            found[row.series_uid, row.image] = Prospect(row, _KNOWN[outcome.status], outcome.reason)
+        for row in work.planned:
+            image = row.series_uid, row.image
+            reason = work.why[image]
+            moved = image in work.session.former
+            found[image] = Prospect(row, Change.MOVED if moved else Change.AGAIN if reason else Change.NEW, reason)
+    return tuple(found[row.series_uid, row.image] for row in plan.decided(Decision.CONVERT))
+
+
+def find_left(dataset: Dataset, plan: Plan) -> tuple[str, ...]:
+    """Return the images that the dataset holds, that belong to the sessions of a plan, and that it does not name."""
+    taken = read_taken(dataset)
+    wanted = planned_paths(plan.decided(Decision.CONVERT))
+    folders = {parse_name(path).folder for path in wanted.values()}
+    named = {(row.series_uid, row.image) for row in plan.rows}
+    left = (
+        path
+        for image, path in taken.items()
+        if image not in wanted and (image in named or parse_name(path).folder in folders)
+    )
+    return tuple(sorted(left))
