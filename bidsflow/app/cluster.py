@@ -318,7 +318,8 @@ def _send(room: Path, batch: Batch) -> Batch:
     try:
         return submit_batch(room, batch)
     except ToolError as error:
-        raise ToolError(error.tool, error.reason, f"The script is {folder / 'run.sh'}; nothing of it runs") from error
+        hint = ". ".join(filter(None, (error.hint, f"The script is {folder / 'run.sh'}; nothing of it runs")))
+        raise ToolError(error.tool, error.reason, hint) from error
 
 
 def retry(room: Path, standings: Sequence[Standing], changes: dict[str, object]) -> tuple[Batch, ...]:

@@ -76,6 +76,17 @@ def demand(*words: str, folder: Path | None = None) -> str:
     return answer.out
 
 
+def is_unanswered(error: ToolError) -> bool:
+    """Return whether a scheduler may have done what it was asked for, and could not say so in time.
+
+    Examples
+    --------
+    >>> is_unanswered(ToolError("sbatch", "Socket timed out on send/recv operation"))
+    True
+    """
+    return re.search(r"no answer|timed out|[Uu]nable to contact|Zero Bytes|not connected", error.reason) is not None
+
+
 def read_ranges(text: str) -> list[int]:
     """Return the numbers in ranges of tasks.
 

@@ -22,6 +22,7 @@ from typing import Any
 from bidsflow import __version__
 from bidsflow.dataset.write import storage_errors, write_durably
 from bidsflow.errors import DatasetError, ToolError
+from bidsflow.executors.ask import is_unanswered
 from bidsflow.executors.base import Request, Scheduler
 from bidsflow.executors.script import (
     LOGS,
@@ -287,7 +288,8 @@ def submit_batch(room: Path, batch: Batch) -> Batch:
                 folder, SCRIPT, count, batch.request, offset=offset, after=batch.after, overrides=batch.overrides
             )
         except ToolError as error:
-            taken = [one for one in scheduler.find(batch.title) if one not in [each for each, _ in jobs]]
+            known = [one for one, _ in jobs]
+            taken = [one for one in scheduler.find(batch.title) if one not in known] if is_unanswered(error) else []
             if not taken:
                 _keep(folder, replace(batch, refused=error.reason))
                 if jobs:

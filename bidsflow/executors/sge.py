@@ -24,6 +24,11 @@ _LIMIT = 37
 _SIGNALLED = 100
 #: ``failed`` of those whose node was rebooted or lost (7: before the prolog, 19: no exit status, 21: not recognized).
 _NODE = frozenset((7, 19, 21, 24))
+#: What states of tasks mean that have not begun (qstat(1)).
+_STATES = {
+    "qw": "it waits for room", "hqw": "it waits for other tasks to end, or is held back",
+    "Eqw": "it could not be started; qstat -j says why",
+}  # fmt: skip
 _UNITS = {"": 1e-9, "K": 1.024e-6, "M": 1.048576e-3, "G": 1.073741824, "T": 1.099511627776e3}
 #: What qdel says of arrays that go, or are gone.
 _DELETED = re.compile(r"does not exist|has deleted|has registered .* for deletion|is already in deletion")
@@ -85,6 +90,8 @@ class Sge:
             raise ToolError("qsub", f"Grid Engine puts variables in the place of $ in {folder}", hint)
         words = ["qsub", "-terse", *_array(count, request)]
         words += ["-hold_jid", ",".join(after)] if after else []
+        if not any(one.split()[:1] == ["-w"] for one in request.extra):
+            _check_request([*words, *overrides, script], folder)
         said = demand(*words, *overrides, script, str(offset), folder=folder)
         found = re.search(r"^(\d+)", said.strip().splitlines()[-1] if said.strip() else "")
         if found is None:
@@ -114,6 +121,27 @@ class Sge:
         refused = [line for line in (answer.out + answer.err).splitlines() if not _DELETED.search(line)]
         if answer.code and refused:  # it fails for an array that has just ended, too
             raise ToolError("qdel", " ".join(refused))
+
+
+def _check_request(words: Sequence[str], folder: Path) -> None:
+    """Refuse what no queue could ever take, which Grid Engine would let wait for ever (qsub(1), ``-w``).
+
+    What an empty cluster could not take it may yet take: what nodes report of themselves (``mem_free``) is asked for
+    where they stand now.
+
+    Raises
+    ------
+    ToolError
+        If no queue can take it.
+    """
+    for way in ("v", "p"):
+        answer = ask(words[0], "-w", way, *words[1:], folder=folder)
+        said = answer.out + answer.err
+        if "no suitable queues" not in said:
+            return
+    why = re.search(r"cannot run (.+)", said)
+    hint = "Ask for less, or for another queue; if you know better: --qsub-extra='-w n'"
+    raise ToolError("qsub", f"no queue can take the request: it cannot run {why[1] if why else 'anywhere'}", hint)
 
 
 def _ask_accounts(job: str) -> Answer:
@@ -151,7 +179,11 @@ def read_queue(text: str) -> Iterable[tuple[tuple[str, int], Sight]]:
         elif "q" not in state:
             phase = Phase.RUNNING
         for index in read_ranges(one.findtext("tasks", "1")):
-            yield (one.findtext("JB_job_number", ""), index), Sight(phase, cause, state, node)
+            said = _STATES.get(state, "")
+            yield (
+                (one.findtext("JB_job_number", ""), index),
+                Sight(phase, cause, f"{said} ({state})" if said else state, node),
+            )
 
 
 def read_accounts(text: str) -> dict[tuple[str, int], Sight]:

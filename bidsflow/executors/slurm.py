@@ -47,6 +47,32 @@ _NEVER = frozenset((
     "PartitionConfig", "DependencyNeverSatisfied", "PartitionTimeLimit", "PartitionNodeLimit",
     "BadConstraints", "JobHeldAdmin",
 ))  # fmt: skip
+#: What reasons for which a job waits mean (squeue(1), "JOB REASON CODES"); of longer ones, how they begin.
+_REASONS: Mapping[str, str] = {
+    "Priority": "it waits for its turn",
+    "Resources": "it waits for a node with room",
+    "Dependency": "it waits for other tasks to end",
+    "JobArrayTaskLimit": "it waits for others of its array, as --array-limit says",
+    "BeginTime": "it waits until it may begin",
+    "JobHeldUser": "it is held back; scontrol release lets it go",
+    "JobHeldAdmin": "an administrator holds it back",
+    "PartitionTimeLimit": "its time limit is longer than its partition allows",
+    "PartitionNodeLimit": "it asks for more nodes than its partition gives",
+    "PartitionConfig": "its partition does not allow the request",
+    "PartitionDown": "its partition is down",
+    "PartitionInactive": "its partition is closed",
+    "BadConstraints": "no node can meet the request",
+    "DependencyNeverSatisfied": "it waits for tasks that will never end as it needs",
+    "ReqNodeNotAvail": "the nodes that it needs are down or reserved",
+    "NodeDown": "its node is down",
+    "Reservation": "it waits for its reservation",
+    "Licenses": "it waits for a licence",
+    "QOS": "a limit of your quality of service is reached",
+    "Assoc": "a limit of your account is reached",
+    "Max": "a limit of your account is reached",
+}
+#: Options that a person gives and that decide where, or what limits hold; then nothing is refused on a guess.
+_ELSEWHERE = re.compile(r"(--(qos|partition|clusters?|reservation|nodelist|time|mem)|-[qpMwt])")
 _FIELDS = re.compile(r"(\w+)=(\S*)")
 _UNITS = {"": 1e-9, "K": 1.024e-6, "M": 1.048576e-3, "G": 1.073741824, "T": 1.099511627776e3}
 #: scontrol says so of an array whose tasks are not held apart, and of a job that is none.
@@ -114,6 +140,9 @@ class Slurm:
         words = ["sbatch", "--parsable", _array(count, request)]
         if after:  # afterok would wait for ever behind an array of which one task failed
             words.append(f"--dependency=afterany:{':'.join(after)}")
+        # sbatch refuses some of that, and lets the rest wait for ever
+        if not overrides and not _ELSEWHERE.search(" ".join(request.extra)) and (why := _find_excess(request)):
+            raise ToolError("sbatch", why, "Ask for less, or for another partition")
         said = demand(*words, *overrides, script, str(offset), folder=folder)
         found = re.search(r"^(\d+)(?:;\S+)?\Z", said.strip(), re.MULTILINE)
         if found is None:
@@ -162,6 +191,66 @@ def _array(count: int, request: Request) -> str:
     return f"--array=1-{count}" + (f"%{request.array_limit}" if request.array_limit else "")
 
 
+def _find_excess(request: Request) -> str:
+    """Return what of a request its partition has nowhere, ``""`` where nobody can say."""
+    try:
+        answer = ask("sinfo", "--noheader", "--exact", "--format=%P|%m|%c|%l")
+    except ToolError:
+        return ""
+    return find_excess(request, answer.out)
+
+
+def find_excess(request: Request, text: str) -> str:
+    """Return what of a request no node has, or which limit it is over, by what sinfo says of partitions.
+
+    Where none is named any may be meant: a site may choose by itself.
+
+    Examples
+    --------
+    >>> find_excess(Request(memory_gb=500), "main*|4000|2|infinite")
+    'no node of any partition has 500 GB: the largest has 4 GB'
+    >>> find_excess(Request(minutes=90, partition="short"), "short|4000|2|1:00:00")
+    'no task of partition short may run for 90 min: the limit is 60 min'
+    """
+    rows = [line.split("|") for line in text.splitlines() if line.count("|") == 3]
+    names = request.partition.split(",") if request.partition else []
+    own = [row for row in rows if not names or row[0].rstrip("*") in names]
+    if not own:
+        return ""
+    where = f"partition {' or '.join(names)}" if names else "any partition"
+    nodes = [(_read_count(row[1]), _read_count(row[2])) for row in own]
+    most_memory, most_cpus = max(one for one, _ in nodes), max(one for _, one in nodes)
+    asked = math.ceil(1000 * request.memory_gb)
+    if asked > most_memory:
+        return f"no node of {where} has {request.memory_gb:g} GB: the largest has {most_memory / 1000:g} GB"
+    if request.cpus > most_cpus:
+        return f"no node of {where} has {request.cpus} processors: the largest has {most_cpus}"
+    if not any(memory >= asked and cpus >= request.cpus for memory, cpus in nodes):
+        return f"no node of {where} has both {request.cpus} processors and {request.memory_gb:g} GB"
+    limits = [_read_elapsed(row[3]) / 60 for row in own]
+    if all(limits) and request.minutes > max(limits):
+        return f"no task of {where} may run for {request.minutes} min: the limit is {max(limits):.0f} min"
+    return ""
+
+
+def _read_count(text: str) -> int:
+    digits = text.rstrip("+")
+    return int(digits) if digits.isdecimal() else 0
+
+
+def explain_reason(reason: str) -> str:
+    """Return why a job waits in plain words, with Slurm's own.
+
+    Examples
+    --------
+    >>> explain_reason("AssocGrpCpuLimit"), explain_reason("Prolog"), explain_reason("None")
+    ('a limit of your account is reached (AssocGrpCpuLimit)', 'Prolog', '')
+    """
+    word = reason.partition(",")[0]
+    plain = _REASONS.get(word) or next((said for start, said in _REASONS.items() if word.startswith(start)), "")
+    return f"{plain} ({reason})" if plain else reason.replace("None", "")
+
+
 def read_queue(text: str) -> Iterable[tuple[tuple[str, int], Sight]]:
     """Yield what squeue says of tasks."""
     for line in text.splitlines():
@@ -172,7 +261,7 @@ def read_queue(text: str) -> Iterable[tuple[tuple[str, int], Sight]]:
         phase, cause = _judge(state)
         if phase is Phase.PENDING and reason in _NEVER:
             phase, cause = Phase.FAILED, Cause.BLOCKED
-        said = reason if phase is Phase.PENDING or cause is Cause.BLOCKED else state
+        said = explain_reason(reason) if phase is Phase.PENDING or cause is Cause.BLOCKED else state
         yield (job, int(index)), Sight(phase, cause, said, node, _read_elapsed(elapsed))
 
 

@@ -424,6 +424,16 @@ def test_submission_that_the_scheduler_took_and_was_slow_to_say_so_is_kept(tmp_p
     assert submit_batch(tmp_path / "room", UNSENT).jobs == (("18", 0),)
 
 
+def test_submission_that_was_refused_is_not_taken_for_a_slow_one(tmp_path: Path, clerk: Clerk) -> None:
+    """Slurm keeps a record of what it refused, under its name."""
+    clerk.programs.answer("sbatch", code=1, err="Requested node configuration is not available")
+    clerk.programs.answer("squeue", "18\n")
+    write_batch(tmp_path / "room", UNSENT)
+    with pytest.raises(ToolError, match="not available"):
+        submit_batch(tmp_path / "room", UNSENT)
+    assert read_batches(tmp_path / "room")[0].refused
+
+
 def test_submission_of_which_nobody_can_say_whether_it_was_taken_is_not_called_refused(
     tmp_path: Path, clerk: Clerk
 ) -> None:

@@ -30,8 +30,8 @@ def test_queue_is_read() -> None:
     assert found["5", 4] == Sight(Phase.RUNNING, said="r", node="n1")
     assert found["5", 3] == Sight(Phase.RUNNING, said="dr", node="n1")  # is being deleted
     assert [index for job, index in found if job == "8"] == [*range(1, 13)]
-    assert found["8", 12] == Sight(Phase.PENDING, said="hqw")
-    assert found["10", 1] == Sight(Phase.FAILED, Cause.BLOCKED, "Eqw")
+    assert found["8", 12] == Sight(Phase.PENDING, said="it waits for other tasks to end, or is held back (hqw)")
+    assert found["10", 1] == Sight(Phase.FAILED, Cause.BLOCKED, "it could not be started; qstat -j says why (Eqw)")
 
 
 def entry(state: str, tasks: str) -> str:
@@ -132,9 +132,40 @@ def test_header_says_what_was_asked() -> None:
 def test_array_is_submitted(programs: Programs, tmp_path: Path) -> None:
     programs.answer("qsub", "42.1-20:1\n")
     assert Sge().submit(tmp_path, "run.sh", 20, Request("sge", array_limit=3), offset=75000, after=("40", "41")) == "42"
-    assert programs.asked("qsub") == [
-        ["-terse", "-t", "1-20", "-tc", "3", "-hold_jid", "40,41", "run.sh", "75000"]
-    ]  # fmt: skip
+    words = ["-terse", "-t", "1-20", "-tc", "3", "-hold_jid", "40,41", "run.sh", "75000"]
+    assert programs.asked("qsub") == [["-w", "v", *words[:-1]], words]
+
+
+#: What qsub printed when it was asked for what no queue has, and what nodes report of themselves.
+NOWHERE = (
+    'Unable to run job: Job 67 cannot run in PE "smp" because it only offers 0 slots\n'
+    "verification: no suitable queues\nExiting.\n"
+)
+
+
+def answer_in_turn(programs: Programs, *answers: str) -> None:
+    """Let qsub give an answer to each ``-w``: v, p; and take what it is given without."""
+    cases = "".join(f"{way}) echo '{said}' >&2; exit 1;; " for way, said in zip("vp", answers, strict=False) if said)
+    programs.answer("qsub", "42.1-1:1\n")
+    qsub = programs.folder / "qsub"
+    qsub.write_text(qsub.read_text().replace("while", f'case "$2" in {cases}esac\nwhile', 1))
+
+
+def test_request_that_no_queue_could_ever_take_is_refused(programs: Programs, tmp_path: Path) -> None:
+    answer_in_turn(programs, NOWHERE, NOWHERE)
+    with pytest.raises(ToolError, match='no queue can take the request: it cannot run in PE "smp" because'):
+        Sge().submit(tmp_path, "run.sh", 1, Request("sge", cpus=64))
+    assert len(programs.asked("qsub")) == 2
+
+
+def test_request_for_what_nodes_report_of_themselves_is_not_refused(programs: Programs, tmp_path: Path) -> None:
+    answer_in_turn(programs, NOWHERE)
+    assert Sge().submit(tmp_path, "run.sh", 1, Request("sge", extra=("-l mem_free=1G",))) == "42"
+
+
+def test_request_of_who_knows_better_is_not_checked(programs: Programs, tmp_path: Path) -> None:
+    answer_in_turn(programs, NOWHERE, NOWHERE)
+    assert Sge().submit(tmp_path, "run.sh", 1, Request("sge", extra=("-w n",))) == "42"
 
 
 def test_refusal_is_told_in_the_words_of_the_scheduler(programs: Programs, tmp_path: Path) -> None:

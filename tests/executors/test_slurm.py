@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import pytest
 from bidsflow.errors import ToolError
 from bidsflow.executors import ask
 from bidsflow.executors.base import Cause, Phase, Request, Sight
-from bidsflow.executors.slurm import Slurm, read_accounts, read_controller, read_queue
+from bidsflow.executors.slurm import Slurm, find_excess, read_accounts, read_controller, read_queue
 
 from .programs import Programs, read_recorded
 
@@ -27,15 +28,16 @@ def test_queue_is_read() -> None:
     found = dict(read_queue(read_recorded("squeue.txt")))
     assert found["32", 3] == Sight(Phase.RUNNING, said="COMPLETING", node="n2", seconds=5)
     assert found["32", 4] == Sight(Phase.RUNNING, said="RUNNING", node="n2", seconds=5)
-    assert found["35", 1] == Sight(Phase.PENDING, said="Dependency")
+    assert found["35", 1] == Sight(Phase.PENDING, said="it waits for other tasks to end (Dependency)")
     assert [index for job, index in found if job == "34"] == [*range(1, 13)]
-    assert found["34", 12] == Sight(Phase.PENDING, said="JobHeldUser")
+    assert found["34", 12] == Sight(Phase.PENDING, said="it is held back; scontrol release lets it go (JobHeldUser)")
 
 
 def test_queue_tells_who_waits_again_and_who_for_ever() -> None:
     found = dict(read_queue(read_recorded("squeue-waiting.txt")))
-    assert found["2", 1] == Sight(Phase.PENDING, said="None")
-    assert found["35", 1] == Sight(Phase.FAILED, Cause.BLOCKED, "DependencyNeverSatisfied")
+    assert found["2", 1] == Sight(Phase.PENDING)
+    assert stand(found["35", 1]) == (Phase.FAILED, Cause.BLOCKED)
+    assert "DependencyNeverSatisfied" in found["35", 1].said
 
 
 def test_task_that_waits_for_others_of_its_user_is_not_blocked() -> None:
@@ -211,6 +213,54 @@ def test_refusal_is_told_in_the_words_of_the_scheduler(programs: Programs, tmp_p
     with pytest.raises(ToolError, match="Invalid partition name") as caught:
         Slurm().submit(tmp_path, "run.sh", 1, Request("slurm"))
     assert "\n" not in caught.value.reason
+
+
+#: As sinfo printed it, with a node more and a limit.
+PARTITIONS = "main*|4000|2|infinite\nmain*|64000|1|infinite\nshort|4000|2|1:00\nlong|4000|2|1-00:00:00\n"
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        (Request(memory_gb=64), ""),
+        (Request(memory_gb=64.001), "no node of any partition has 64.001 GB: the largest has 64 GB"),
+        (Request(memory_gb=5, partition="short"), "no node of partition short has 5 GB: the largest has 4 GB"),
+        (Request(cpus=3), "no node of any partition has 3 processors: the largest has 2"),
+        (Request(cpus=2, memory_gb=8), "no node of any partition has both 2 processors and 8 GB"),
+        (Request(minutes=10**6), ""),
+        (Request(minutes=2, partition="short"), "no task of partition short may run for 2 min: the limit is 1 min"),
+        (Request(minutes=1440, partition="short,long"), ""),
+        (Request(minutes=1441, partition="short,long"),
+         "no task of partition short or long may run for 1441 min: the limit is 1440 min"),
+        (Request(memory_gb=500, partition="nix"), ""),
+    ],
+)  # fmt: skip
+def test_what_is_too_much_is_told(request_: Request, said: str) -> None:
+    assert find_excess(request_, PARTITIONS) == said
+    assert find_excess(request_, "garbage\n") == ""
+
+
+@pytest.mark.parametrize("request_", [Request(minutes=90, partition="short"), Request(memory_gb=500), Request(cpus=64)])
+def test_request_that_no_node_can_meet_is_refused(programs: Programs, tmp_path: Path, request_: Request) -> None:
+    """Slurm would take some of these, and let them wait for ever."""
+    programs.answer("sbatch", "42\n")
+    programs.answer("sinfo", PARTITIONS)
+    with pytest.raises(ToolError, match=r"no (node|task) of"):
+        Slurm().submit(tmp_path, "run.sh", 1, request_)
+    assert programs.asked("sbatch") == []
+    elsewhere = replace(request_, extra=("--qos=long",))
+    assert Slurm().submit(tmp_path, "run.sh", 1, elsewhere) == "42"
+
+
+def test_reason_for_which_a_task_waits_is_told_in_plain_words() -> None:
+    lines = "7|1|PENDING||Resources|0:00\n7|2|PENDING||ReqNodeNotAvail, UnavailableNodes:n1|0:00\n"
+    lines += "7|3|PENDING||QOSMaxCpuPerUserLimit|0:00\n7|4|PENDING||PartitionTimeLimit|0:00\n"
+    assert {index: one.said for (_, index), one in read_queue(lines)} == {
+        1: "it waits for a node with room (Resources)",
+        2: "the nodes that it needs are down or reserved (ReqNodeNotAvail, UnavailableNodes:n1)",
+        3: "a limit of your quality of service is reached (QOSMaxCpuPerUserLimit)",
+        4: "its time limit is longer than its partition allows (PartitionTimeLimit)",
+    }
 
 
 def test_answer_without_a_number_is_no_submission(programs: Programs, tmp_path: Path) -> None:
