@@ -57,6 +57,7 @@ parity: $(STAMP)  ## Hold our validator against the reference on datasets with a
 	rm -rf $(PARITY)
 	$(BIN)/python -m tests.validate.defects $(PARITY)
 	$(BIN)/python -m tests.validate.defects $(PARITY) --drawn $(DRAWN)
+	$(if $(DATASETS),$(BIN)/python -m tests.validate.defects $(PARITY) --drawn $(DRAWN) $(addprefix --spoil ,$(DATASETS)))
 	$(BIN)/python benchmarks/validator_parity.py --below $(PARITY) $(addprefix --below ,$(DATASETS)) --cache $(PARITY)-cache \
 		--modes $(MODES)
 

@@ -34,7 +34,7 @@ SAMPLE = sorted(random.Random(1).sample(sorted(BY_NAME), 60))
 
 #: Where we differ on purpose, or for a reason that is not worth its cost (docs/validator.md lists them, too).
 KNOWN = {
-    "json_nested_deep": "the reference runs out of stack, at some 2750 levels, where a check makes a number of the value",
+    "json_nested_deep": "the reference runs out of stack, at some 2750 levels, where a number is made of the value",
 }
 
 

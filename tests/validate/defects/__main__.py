@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.validate.defects.datasets import BASES
 from tests.validate.defects.drawn import draw_dataset
 from tests.validate.defects.mutations import MUTATIONS
+from tests.validate.defects.spoilt import spoil_dataset
 from tests.validate.defects.tree import write_tree
 
 
@@ -19,11 +20,22 @@ def main() -> None:
     parser.add_argument("--only", default="*", metavar="PATTERN", help="of their names: 'tsv_*'")
     parser.add_argument("--mode", help="those that are to be validated in this mode")
     parser.add_argument("--drawn", type=int, default=0, metavar="N", help="instead, N datasets drawn from the schema")
+    parser.add_argument(
+        "--spoil", type=Path, action="append", default=[], metavar="FOLDER",
+        help="make them of the datasets in a folder, by a defect or two, rather than from the schema",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, help="draw again what was drawn with this seed; by default another one")
     options = parser.parse_args()
     if options.drawn:
         first = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
-        for seed in range(first, first + options.drawn):
+        seeds = range(first, first + options.drawn)
+        real = sorted(
+            path for below in options.spoil for path in below.iterdir() if path.is_dir() and path.name[0] != "."
+        )
+        for seed in seeds if real else ():
+            source = random.Random(seed).choice(real)
+            write_tree(spoil_dataset(source, seed), options.folder / f"{source.name}_{seed}")
+        for seed in () if real else seeds:
             write_tree(draw_dataset(seed), options.folder / f"drawn_{seed}")
         print(f"{options.drawn} datasets drawn below {options.folder}; again: --drawn {options.drawn} --seed {first}")
         return

@@ -6,7 +6,7 @@ from typing import Final
 
 from tests.validate.defects.change import Mutation, mutation
 from tests.validate.defects.datasets import BASES
-from tests.validate.defects.mutations import checks, images, kinds, metadata, names, tables
+from tests.validate.defects.mutations import checks, images, kinds, metadata, names, slips, tables
 
 #: The datasets themselves, in all ways of asking that make a difference.
 _VALID = tuple(mutation(f"valid_{base}", base, modes=("headers", "nohdr", "recursive")) for base in BASES)
@@ -19,4 +19,5 @@ MUTATIONS: Final[tuple[Mutation, ...]] = (
     *images.MUTATIONS,
     *checks.MUTATIONS,
     *kinds.MUTATIONS,
+    *slips.MUTATIONS,
 )
