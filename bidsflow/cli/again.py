@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
+from bidsflow.errors import SchemaError
 from bidsflow.validate.digests import name_value
 from bidsflow.validate.installed import list_versions
 from bidsflow.validate.store import find_folder, read_data, write_data, write_whole
@@ -66,11 +67,9 @@ def answer_again(words: Sequence[str]) -> int | None:
     OSError
         If standard output cannot be written.
     """
-    if not is_for_programs():
-        return None
-    place = _find_place(words)
-    known = read_data(place)
-    if known is None:
+    place = _find_place(words) if is_for_programs() else None
+    known = read_data(place) if place else None
+    if place is None or known is None:
         return None
     answer = Answer(*known)
     try:
@@ -106,6 +105,8 @@ def keep_answer(words: Sequence[str], printed: Iterable[bytes], root: str | Path
         As in `Answer`.
     """
     place = _find_place(words)
+    if place is None:
+        return
     out = place.with_suffix(_PRINTED)
     with contextlib.suppress(OSError):
         if write_whole(out, printed):
@@ -146,9 +147,12 @@ def write_out(parts: Iterable[bytes]) -> int:
     return size
 
 
-def _find_place(words: Sequence[str]) -> Path:
-    """Return where the answer to a command line is kept."""
-    asked = (list_versions(), tuple(words), os.getcwd(), os.environ.get("COLUMNS"))  # noqa: PTH109
+def _find_place(words: Sequence[str]) -> Path | None:
+    """Return where the answer to a command line is kept; None where the folder or the schema is gone."""
+    try:
+        asked = (list_versions(), tuple(words), os.getcwd(), os.environ.get("COLUMNS"))  # noqa: PTH109
+    except (OSError, SchemaError):
+        return None
     return find_folder() / "answers" / f"{name_value(asked)}.bin"
 
 

@@ -115,11 +115,23 @@ def test_answer_that_depends_on_more_or_is_written_elsewhere_is_not_kept(words: 
 
 def test_answers_together_are_not_longer_than_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(again, "MOST_BYTES", 250)
+    before = 0
     for number in range(4):
-        again.keep_answer([str(number)], [b"x" * 100], tmp_path, "", 0)
+        before = time.time_ns() if number == 2 else before
         time.sleep(0.02)  # the oldest go first
-    assert [again._find_place([str(number)]).exists() for number in range(4)] == [False, False, True, True]
-    assert len(list((find_folder() / "answers").iterdir())) == 4
+        again.keep_answer([str(number)], [b"x" * 100], tmp_path, "", 0)
+    kept = [out.stat().st_mtime_ns for out in (find_folder() / "answers").glob("*.out")]
+    assert len(kept) == len(list((find_folder() / "answers").glob("*.bin"))) == 2
+    assert min(kept) > before
+
+
+def test_question_in_a_folder_that_is_gone_is_answered(dataset: Path, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    code = f"import os; os.chdir({str(gone)!r}); os.rmdir({str(gone)!r})\n{_CODE}"
+    command = [sys.executable, "-c", code, "validate", str(dataset)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (16, "typer: True")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")
