@@ -8,13 +8,21 @@ al. 2021, doi:10.1038/s41592-021-01185-5). The model is the logarithm of the sig
 
     log S(b, g) = sum over k of  c_k f_k(b, g)
 
-**What images cannot tell.** A motion that follows the gradients as one of the f_k does looks like contrast: the
-prediction goes with it. So does a shift of all weighted volumes against those without weighting, whose contrast is
-another. Eddy currents move volumes by what is linear in g. Of all motions that differ only by these, the least is
-taken: that with the smallest sum of steps from volume to volume. Heads do not know the order of the gradients. So a
-jump between a single volume without weighting and all others is not seen. (Mutual information would see it, but is off
-by up to 2 mm between b = 0 and b = 1000 s/mm² in real images.) With too few directions for a prediction, volumes are
-aligned with the mean of their shell by mutual information.
+**What a prediction hides.** A motion that follows the gradients as one of the f_k does looks like contrast: the
+prediction goes with it. But it is the same in all voxels and shows at edges, contrast is that of a voxel: where fluid,
+grey matter or the skull leave a voxel no contrast that follows the direction, what follows it is motion. So each f_k is
+looked for in the edges, voxels counting the less the more else follows the directions in them.
+
+Eddy currents shift, shear and stretch volumes by what is linear in g, along the axis of phase encoding. A turn of the
+head that is linear in g shows along the other two axes, too; so edges tell one from the other.
+
+**What images cannot tell.** A shift of all weighted volumes against those without weighting, whose contrast is another;
+and a shift along the phase encoding that follows the gradients, linear (eddy currents) or not (concomitant fields).
+Where that axis is not known, edges are not asked: they would take both for motion. Of all motions that differ only by
+what images do not tell, or not surely, the least is taken: that with the smallest sum of steps from volume to volume.
+Heads do not know the order of the gradients. So a jump between a single volume without weighting and all others is not
+seen. (Mutual information would see it, but is off by up to 2 mm between b = 0 and b = 1000 s/mm² in real images.) With
+too few directions for a prediction, volumes are aligned with the mean of their shell by mutual information.
 """
 
 from __future__ import annotations
@@ -26,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsflow_pipelines.engines.dwi import B0_LIMIT, Gradients, load_gradients, round_shells
-from bidsflow_pipelines.engines.images import Image, Mask, Volume, dilate, load_mask, shrink
+from bidsflow_pipelines.engines.images import Affine, Image, Mask, Volume, dilate, load_mask, shrink
 from bidsflow_pipelines.engines.itk import SEED
 from bidsflow_pipelines.engines.motion import (
     RADIUS,
@@ -48,6 +56,12 @@ ROUNDS = 2
 FLOOR = 0.02
 #: Part of a column that has to be new for it to count.
 NEW = 0.03
+#: Rounds in which motion that a prediction has hidden is looked for; a step is as exact as slopes are straight.
+HIDDEN_ROUNDS = 3
+#: Rounds of reweighting.
+WEIGHINGS = 20
+#: Voxels that share their contrast with neighbours tell less than as many others would: deviations are so much larger.
+SHARED = 2.0
 #: Powers of b that contrasts are made of, without the direction.
 POWERS = 3
 #: Millimetres of the images that are aligned by mutual information.
@@ -113,11 +127,14 @@ def _orthonormal(columns: NDArray[np.float64]) -> NDArray[np.float64]:
     return basis
 
 
-def calm(motion: NDArray[np.float64], free: NDArray[np.float64]) -> NDArray[np.float64]:
+def calm(
+    motion: NDArray[np.float64], free: NDArray[np.float64], doubt: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """Return the motion with the least sum of steps among those that differ by free columns.
 
     Least absolute deviations by reweighted least squares (Schlossmacher 1973, doi:10.2307/2284512), a parameter at a
-    time: most steps of a head are small and a few are not, which squares would spread over all.
+    time: most steps of a head are small and a few are not, which squares would spread over all. Of a column that is
+    known with a deviation only as much is taken as makes the whole likelier: steps follow Laplace's distribution.
 
     Parameters
     ----------
@@ -125,29 +142,38 @@ def calm(motion: NDArray[np.float64], free: NDArray[np.float64]) -> NDArray[np.f
         See `motion` for the convention.
     free : ndarray, shape (n, m)
         What may be added to each parameter.
+    doubt : ndarray, shape (m, 6), optional
+        Deviation of how much of a column is in a parameter; infinite where nothing is known (by default everywhere), 0
+        where nothing may be added.
 
     Examples
     --------
     >>> moved, free = np.outer([0.0, 3, 0, 3, 3.5, 0.5], np.ones(6)), np.array([[0.0], [1], [0], [1], [1], [0]])
     >>> np.abs(calm(moved, free)[:, 0]).round(2).tolist()
     [0.0, 0.0, 0.0, 0.0, 0.5, 0.5]
+    >>> np.array_equal(calm(moved, free, np.zeros((1, 6))), moved)
+    True
     """
     least = np.repeat([STILL, STILL / RADIUS], 3)  # a turn is counted at the surface of the head
+    doubt = np.full((free.shape[1], 6), np.inf) if doubt is None else doubt
     if len(motion) < 2:
         return motion
-    steps, columns = np.diff(motion, axis=0), np.diff(free, axis=0)
-    amounts = np.zeros((free.shape[1], 6))
+    steps, calmed = np.diff(motion, axis=0), motion.copy()
     for parameter in range(6):
+        chosen = doubt[:, parameter] > 0
+        columns, known = np.diff(free[:, chosen], axis=0), np.diag(1 / doubt[chosen, parameter])
         weight = np.ones(len(steps))
         for _ in range(30):
-            root = np.sqrt(weight)
-            found = np.linalg.lstsq(columns * root[:, None], -steps[:, parameter] * root, rcond=1e-9)[0]
-            weight = 1 / np.maximum(np.abs(steps[:, parameter] + columns @ found), least[parameter])
-        amounts[:, parameter] = found
-    return np.asarray(motion + free @ amounts)
+            rows = np.vstack([columns * np.sqrt(weight)[:, None], known])
+            aim = np.concatenate([-steps[:, parameter] * np.sqrt(weight), np.zeros(len(known))])
+            found = np.linalg.lstsq(rows, aim, rcond=1e-9)[0]
+            sizes = np.maximum(np.abs(steps[:, parameter] + columns @ found), least[parameter])
+            weight = 1 / (sizes * sizes.mean())
+        calmed[:, parameter] += free[:, chosen] @ found
+    return calmed
 
 
-def find_dwi_motion(series: Series, gradients: Gradients, brain: Mask) -> NDArray[np.float64]:
+def find_dwi_motion(series: Series, gradients: Gradients, brain: Mask, phase_axis: int = -1) -> NDArray[np.float64]:
     """Return how the head lies in each volume relative to the mean b=0 volume, shape (n, 6).
 
     The convention is that of `motion`.
@@ -160,6 +186,8 @@ def find_dwi_motion(series: Series, gradients: Gradients, brain: Mask) -> NDArra
         Their weighting.
     brain : ndarray of bool
         In the b=0 volumes.
+    phase_axis : int
+        Of the image, along which phase is encoded; -1 where that is not known.
     """
     zooms = Volume(brain, series.affine).zooms
     rim = dilate(brain, float(2 * zooms.max()), zooms)
@@ -172,14 +200,27 @@ def find_dwi_motion(series: Series, gradients: Gradients, brain: Mask) -> NDArra
     if contrasts.shape[1] <= POWERS:  # too few directions for a prediction
         motion[weighted] = align_shells(series, weighted, round_shells(chosen.b_values), rim)
     even = np.full((len(plain), 1), max(len(plain), 1) ** -0.5)
-    free = np.zeros((len(series), contrasts.shape[1] + 3))
-    free[weighted] = add_currents(contrasts, chosen)
+    currents = find_currents(chosen, contrasts.shape[1])
+    free = np.zeros((len(series), contrasts.shape[1] + currents.shape[1]))
+    free[weighted] = np.hstack([contrasts, currents])
+    doubt = np.full((free.shape[1], 6), np.inf)
+    linear = slice(contrasts.shape[1], None)
+    doubt[linear] = np.where(moved_by_currents(phase_axis), np.inf, 0)
+    known = np.sort(np.concatenate([plain, weighted]))
     for _ in range(ROUNDS):
         motion[plain] = align_group(series, plain, even, motion[plain], rim)
         if contrasts.shape[1] > POWERS:
             motion[weighted] = align_group(series, weighted, contrasts, motion[weighted], rim)
-        known = np.sort(np.concatenate([plain, weighted]))
-        motion[known] = calm(motion[known], free[known])
+        motion[known] = calm_in_image(motion[known], free[known], doubt, series.affine)
+    if contrasts.shape[1] > POWERS and phase_axis >= 0:  # else edges would take eddy currents for motion
+        basis = _orthonormal(free[weighted])
+        hidden = np.concatenate([find_directed(contrasts, chosen), np.arange(contrasts.shape[1], basis.shape[1])])
+        motion[weighted], found = find_hidden(series, weighted, basis, hidden, motion[weighted], rim, phase_axis)
+        bent = hidden >= contrasts.shape[1]
+        doubt[hidden[~bent]] = found[~bent]
+        doubt[linear] = found[bent].max(axis=0, initial=0)
+        doubt[:, phase_axis] = np.inf
+        motion[known] = calm_in_image(motion[known], free[known], doubt, series.affine)
     for index in np.flatnonzero(~seen):
         motion[index] = motion[max(index - 1, 0)]  # an empty volume tells nothing: no step
     return motion
@@ -208,14 +249,174 @@ def align_shells(series: Series, members: NDArray[np.int_], shells: NDArray[np.i
     return motion
 
 
-def add_currents(contrasts: NDArray[np.float64], gradients: Gradients) -> NDArray[np.float64]:
-    """Return contrasts and, in three more columns, what eddy currents do: in proportion to the gradient.
+def find_currents(gradients: Gradients, contrasts: int) -> NDArray[np.float64]:
+    """Return what eddy currents do, in proportion to the gradients, shape (n, up to 3); columns have length 1.
 
-    Zeros instead, where there are fewer than two volumes for each column.
+    No column, where there are fewer than two volumes for each of them and of the contrasts.
     """
-    strength = np.sqrt(gradients.b_values / gradients.b_values.max(initial=1.0))[:, None]
-    enough = 2 * (contrasts.shape[1] + 3) <= len(strength)
-    return np.hstack([contrasts, strength * gradients.b_vectors * enough])
+    currents = np.sqrt(gradients.b_values)[:, None] * gradients.b_vectors
+    lengths = np.linalg.norm(currents, axis=0)
+    enough = 2 * (contrasts + 3) <= len(currents)
+    return np.asarray(currents[:, enough & (lengths > 0)] / lengths[enough & (lengths > 0)])
+
+
+def moved_by_currents(phase_axis: int) -> NDArray[np.bool_]:
+    """Return which of six parameters eddy currents change, which shift, shear and stretch along the phase encoding.
+
+    All but the shifts along the other two axes, and the turn about the axis itself.
+
+    Parameters
+    ----------
+    phase_axis : int
+        Of the image, as the parameters; -1 where that is not known, and all of them may change.
+
+    Examples
+    --------
+    >>> moved_by_currents(1).tolist()
+    [False, True, False, True, False, True]
+    """
+    along = np.arange(3) == phase_axis
+    return np.concatenate([along, ~along]) if along.any() else np.ones(6, dtype=bool)
+
+
+def to_image(motion: NDArray[np.float64], affine: Affine) -> NDArray[np.float64]:
+    """Return motion (n, 6) along and about the axes of an image instead of those of the world; turns are small."""
+    axes = affine[:3, :3] / np.sqrt(np.square(affine[:3, :3]).sum(axis=0))
+    return np.hstack([motion[:, :3] @ axes, np.linalg.det(axes) * motion[:, 3:] @ axes])
+
+
+def to_world(motion: NDArray[np.float64], affine: Affine) -> NDArray[np.float64]:
+    """Return motion (n, 6) along and about the axes of the world; the inverse of `to_image`."""
+    axes = affine[:3, :3] / np.sqrt(np.square(affine[:3, :3]).sum(axis=0))
+    return np.hstack([motion[:, :3] @ axes.T, np.linalg.det(axes) * motion[:, 3:] @ axes.T])
+
+
+def calm_in_image(
+    motion: NDArray[np.float64], free: NDArray[np.float64], doubt: NDArray[np.float64], affine: Affine
+) -> NDArray[np.float64]:
+    """Return what `calm` does, with deviations of the parameters along and about the axes of the image."""
+    return to_world(calm(to_image(motion, affine), free, doubt), affine)
+
+
+def find_directed(contrasts: NDArray[np.float64], gradients: Gradients) -> NDArray[np.int_]:
+    """Return which contrasts need a direction: those that volumes of one b-value differ in."""
+    shells = round_shells(gradients.b_values)
+    varied = [max(np.ptp(column[shells == shell]) for shell in np.unique(shells)) for column in contrasts.T]
+    return np.flatnonzero(np.array(varied) > NEW)
+
+
+def find_hidden(
+    series: Series,
+    members: NDArray[np.int_],
+    basis: NDArray[np.float64],
+    hidden: NDArray[np.int_],
+    motion: NDArray[np.float64],
+    rim: Mask,
+    shear: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the motion with what edges show of it in some columns, and deviations along the axes of the image.
+
+    Parameters
+    ----------
+    series : Series
+        The volumes.
+    members : ndarray of int, shape (n,)
+        Which of them.
+    basis : ndarray, shape (n, m)
+        Orthonormal.
+    hidden : ndarray of int, shape (k,)
+        Which columns.
+    motion : ndarray, shape (n, 6)
+        As known so far.
+    rim : ndarray of bool
+        Where to look.
+    shear : int
+        Axis of the image along which the columns may shear and stretch volumes, too; none, if -1.
+    """
+    inner = np.zeros(rim.shape, dtype=bool)
+    inner[2:-2, 2:-2, 2:-2] = True  # what is moved in from outside of the image was never seen
+    chosen = np.nonzero(rim & inner)
+    zooms = np.sqrt(np.square(series.affine[:3, :3]).sum(axis=0))
+    points = (np.array(chosen).T - (np.array(rim.shape) - 1) / 2) * zooms
+    forms = basis[:, hidden]
+    doubt = np.zeros((forms.shape[1], 6))
+    for _ in range(HIDDEN_ROUNDS):
+        maps = np.zeros((basis.shape[1], len(points)))
+        means = np.zeros((forms.shape[1], *rim.shape), dtype=np.float32)
+        squares = np.zeros(len(points))
+        for index, row, form, known in zip(members, basis, forms, motion, strict=True):
+            still = move_back(series[int(index)], known, series.affine, outside="nearest")
+            means += np.square(form).astype(np.float32)[:, None, None, None] * still
+            maps += row[:, None] * still[chosen]
+            squares += np.square(still[chosen], dtype=np.float64)
+        left = np.maximum(squares - np.square(maps).sum(axis=0), 0) / (len(members) - len(maps))
+        slopes = [find_slopes(mean, chosen, points, zooms, shear) for mean in means]
+        step, doubt = fit_edges(slopes, maps[hidden], float(np.median(left)))
+        motion = motion - forms @ to_world(step, series.affine)
+    return motion, doubt
+
+
+def find_slopes(
+    image: Image,
+    chosen: tuple[NDArray[np.int_], ...],
+    points: NDArray[np.float64],
+    zooms: NDArray[np.float64],
+    shear: int = -1,
+) -> NDArray[np.float64]:
+    """Return by how much voxels change with six parameters and gain, and with shears, shape (voxels, 7 or 10).
+
+    Parameters
+    ----------
+    image : ndarray, shape (i, j, k)
+        What is moved.
+    chosen : tuple of three ndarrays of int, shape (voxels,)
+        Which voxels.
+    points : ndarray, shape (voxels, 3)
+        Where they are, along the axes of the image, in millimetres from its centre.
+    zooms : ndarray, shape (3,)
+        Voxel size, millimetres.
+    shear : int
+        Axis along which voxels may shift by what is linear in the three coordinates; none, if -1.
+    """
+    gradient = np.array([slope[chosen] for slope in np.gradient(image)], dtype=np.float64).T / zooms
+    columns = [gradient, np.cross(points, gradient), image[chosen][:, None]]
+    return np.hstack([*columns, *([points * gradient[:, [shear]]] if shear >= 0 else [])])
+
+
+def fit_edges(
+    slopes: list[NDArray[np.float64]], maps: NDArray[np.float64], noise: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return by which motion edges explain maps of contrast, and how sure that is; both of shape (k, 6).
+
+    Least squares in which a voxel counts the less, the more is left in it, over all maps: tissue with fibres has
+    contrast of its own (Student's t with as many degrees of freedom as there are maps, by reweighting; Lange et al.
+    1989, doi:10.1080/01621459.1989.10478852).
+
+    Parameters
+    ----------
+    slopes : list of ndarray, shape (voxels, 7 or 10)
+        For each map, how a voxel changes with motion, and with what else moves it (`find_slopes`).
+    maps : ndarray, shape (k, voxels)
+        Parts of the signal that follow the directions.
+    noise : float
+        Their variance in voxels without contrast.
+    """
+    weight = 1 / (np.square(maps).mean(axis=0) + noise)
+    left = maps
+    for _ in range(WEIGHINGS):
+        normals = [(slope * weight[:, None]).T @ slope for slope in slopes]
+        found = [
+            np.linalg.lstsq(normal, (slope * weight[:, None]).T @ one, rcond=None)[0]
+            for normal, slope, one in zip(normals, slopes, maps, strict=True)
+        ]
+        left = maps - [slope @ one for slope, one in zip(slopes, found, strict=True)]
+        weight = 1 / (np.square(left).mean(axis=0) + noise)
+    doubt = []
+    for slope, one in zip(slopes, left, strict=True):
+        inverse = np.linalg.pinv((slope * weight[:, None]).T @ slope)
+        spread = slope * (weight * one)[:, None]
+        doubt.append(SHARED * np.sqrt(np.diag(inverse @ (spread.T @ spread) @ inverse)[:6]))  # White 1980
+    return np.array([one[:6] for one in found]), np.array(doubt)
 
 
 def align_group(
@@ -335,7 +536,9 @@ def _to_sitk(volume: Volume) -> Any:
     return image
 
 
-def realign_dwi(series: Path, bval: Path, bvec: Path, brain: Path, repetition_time: float = 1.0) -> DwiMotion:
+def realign_dwi(
+    series: Path, bval: Path, bvec: Path, brain: Path, repetition_time: float = 1.0, phase_encoding: str = ""
+) -> DwiMotion:
     """Write the motion of a diffusion series, the series without it, and the b-vectors turned with the head.
 
     Parameters
@@ -346,10 +549,12 @@ def realign_dwi(series: Path, bval: Path, bvec: Path, brain: Path, repetition_ti
         Mask of the brain.
     repetition_time : float
         Seconds, for the header.
+    phase_encoding : str
+        Axis of the image, as in BIDS (``"j-"``); empty where it is not known.
     """
     gradients = load_gradients(bval, bvec)
     with open_series(series) as opened:
-        motion = find_dwi_motion(opened, gradients, load_mask(brain))
+        motion = find_dwi_motion(opened, gradients, load_mask(brain), "ijk".find(phase_encoding[:1] or "?"))
         path, realigned = create_series("realigned.nii", opened.shape, opened.affine, repetition_time)
         for index in range(len(opened)):
             realigned[..., index] = move_back(opened[index], motion[index], opened.affine)

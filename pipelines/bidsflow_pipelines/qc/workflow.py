@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from bidsflow.app.inputs import Image, Participant
 from bidsflow.app.workflow import Flow
@@ -109,6 +111,7 @@ def add_dwi(flow: Flow, image: Image, stem: str) -> None:
     still = flow.add(
         realign_dwi, f"motion_{stem}", memory_gb=0.5 + size,
         series=image.path, bval=bval, bvec=bvec, brain=early["brain"],
+        phase_encoding=name_phase_axis(image.metadata),
     )  # fmt: skip
     tensor = flow.add(
         fit_tensor, f"tensor_{stem}", memory_gb=1 + 4 * size,
@@ -131,6 +134,17 @@ def add_dwi(flow: Flow, image: Image, stem: str) -> None:
     flow.keep(measures_file(image.name), found["values"], sources=sources)
     flow.keep(figures_file(image.name), drawn["figures"])
     flow.keep(derived(image.name, "mask", desc="brain"), early["brain"], sources=sources, Type=ROI)
+
+
+def name_phase_axis(metadata: Mapping[str, Any]) -> str:
+    """Return the axis along which phase is encoded, as in BIDS; of Philips dcm2niix knows the axis, not the sense.
+
+    Examples
+    --------
+    >>> name_phase_axis({"PhaseEncodingAxis": "j"}), name_phase_axis({})
+    ('j', '')
+    """
+    return str(metadata.get("PhaseEncodingDirection") or metadata.get("PhaseEncodingAxis") or "")
 
 
 def memory_of(path: Path) -> float:

@@ -11,10 +11,12 @@ from bidsflow_pipelines.engines.dwi_motion import (
     find_dwi_motion,
     make_contrasts,
     rotate_vectors,
+    to_image,
+    to_world,
     weigh_fit,
 )
 from bidsflow_pipelines.engines.images import Mask, Volume
-from bidsflow_pipelines.engines.motion import to_matrix
+from bidsflow_pipelines.engines.motion import RADIUS, to_matrix
 from bidsflow_pipelines.qc.measures.motion import fd
 from numpy.typing import NDArray
 
@@ -40,10 +42,15 @@ def spread(count: int) -> NDArray[np.float64]:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def scan(motion: NDArray[np.float64]) -> Scan:
-    """Return a head that lies as a motion says; volumes 0 and 13 have no weighting."""
-    vectors = spread(COUNT)
-    values = np.where(np.arange(COUNT) % 13 == 0, 0.0, 1000.0)
+def table(shells: int = 1) -> Gradients:
+    """Return the weighting of the series; volumes 0 and 13 have none."""
+    values = np.where(np.arange(COUNT) % 13 == 0, 0.0, 1000.0 * (1 + np.arange(COUNT) % shells))
+    return Gradients(values, spread(COUNT))
+
+
+def scan(motion: NDArray[np.float64], shells: int = 1, currents: float = 0.0) -> Scan:
+    """Return a head that lies as a motion says, bent along y by eddy currents (mm at the surface, per gradient)."""
+    values, vectors = table(shells)
     painted = []
     for index, (b, vector, row) in enumerate(zip(values, vectors, motion, strict=True)):
         pose = to_matrix(row, np.zeros(3))
@@ -51,7 +58,9 @@ def scan(motion: NDArray[np.float64]) -> Scan:
             tissue.name: EPI.get(tissue.name, EPI["white"]) * attenuate(tissue, b, pose[:3, :3].T @ vector)
             for tissue in TISSUES
         }
-        painted.append(paint(light, SIZE, pose if row.any() else None, NOISE, seed=index))
+        bent = np.eye(4)
+        bent[1] += currents * np.sqrt(b / 1000) * np.array([*vector / RADIUS, vector.sum()])
+        painted.append(paint(light, SIZE, bent @ pose if row.any() or currents else None, NOISE, seed=index))
     brain = part_of(("csf", "gray", "white"), SIZE) > 0.5
     return Scan(Held([one.data for one in painted], painted[0].affine), Gradients(values, vectors), brain)
 
@@ -72,6 +81,50 @@ def test_motion_of_a_diffusion_series_is_found() -> None:
     found = find_dwi_motion(*scan(drift + jerk))
     assert fd(found).mean() == pytest.approx(fd(drift + jerk).mean(), rel=0.15)
     assert int(fd(found).argmax()) == 16
+
+
+def test_motion_that_follows_the_gradients_is_found_in_the_edges() -> None:
+    """All of it is in the predictions, too; only along the phase encoding it may as well be eddy currents."""
+    weighted = table().b_values > 0
+    contrasts = make_contrasts(Gradients(table().b_values[weighted], table().b_vectors[weighted]))
+    truth = np.zeros((COUNT, 6))
+    truth[weighted] = contrasts[:, 1:] @ np.random.default_rng(0).normal(size=(5, 6)) * [1, 0, 1, 0.02, 0.02, 0.02]
+    found = find_dwi_motion(*scan(truth), phase_axis=1)
+    assert fd(found).mean() == pytest.approx(fd(truth).mean(), rel=0.2)
+    assert fd(found - truth).mean() < 0.35 * fd(truth).mean()
+
+
+def test_turn_that_is_linear_in_the_gradients_is_told_from_eddy_currents() -> None:
+    """A nod moves along z, too; eddy currents do along the phase encoding only."""
+    truth = np.where(table().b_values > 0, 0.02 * table().b_vectors[:, 0], 0.0)[:, None] * [0, 0, 0, 1, 0, 0]
+    found = find_dwi_motion(*scan(truth), phase_axis=1)
+    assert 0.6 * fd(truth).mean() < fd(found).mean() < 1.1 * fd(truth).mean()
+
+
+def test_eddy_currents_are_no_motion() -> None:
+    found = find_dwi_motion(*scan(np.zeros((COUNT, 6)), currents=1.0), phase_axis=1)
+    assert fd(found).mean() < 0.03 * SIZE
+
+
+@pytest.mark.parametrize("phase_axis", [-1, 1])
+def test_head_that_lies_still_does_not_move_between_shells(phase_axis: int) -> None:
+    found = find_dwi_motion(*scan(np.zeros((COUNT, 6)), shells=2), phase_axis=phase_axis)
+    assert fd(found).mean() < 0.02 * SIZE
+
+
+def test_motion_in_the_axes_of_an_image_is_that_of_the_world_after_it() -> None:
+    """A turn keeps its sense where the axes of the image are left-handed."""
+    affine = np.array([[-2.0, 0, 0, 5], [0, 0, 3, 6], [0, 3, 0, 7], [0, 0, 0, 1]]) @ np.diag([1, -1, 1, 1])
+    motion = np.array([[1.0, 2, 3, 0.1, 0.2, 0.3]])
+    assert to_image(motion, affine) == pytest.approx(np.array([[-1.0, -3, 2, 0.1, 0.3, -0.2]]))
+    assert to_world(to_image(motion, affine), affine) == pytest.approx(motion)
+
+
+def test_column_that_is_known_is_taken_as_far_as_it_is_not_sure() -> None:
+    gradient = np.random.default_rng(0).normal(size=(40, 1))
+    moved = gradient * np.ones(6)
+    assert calm(moved, gradient, np.full((1, 6), 1e-3)) == pytest.approx(moved, abs=0.01)
+    assert np.abs(calm(moved, gradient, np.full((1, 6), 1e3))).max() < 0.01
 
 
 def test_empty_volume_does_not_move_the_others(still: Scan) -> None:
