@@ -253,6 +253,7 @@ def _carry_out(request: _Request, stack: ExitStack, *, force: bool, as_json: boo
     """Convert, and print what came of it."""
     from bidsflow.cli.outcome import report_counts, report_json, report_problems
     from bidsflow.cli.steps import consoles, print_notes, print_set_aside, progress_bar
+    from bidsflow.convert.pending import Quarantined, note_files
     from bidsflow.convert.plan import Decision
     from bidsflow.convert.run import Result, convert
     from bidsflow.sources import show_aside
@@ -268,8 +269,12 @@ def _carry_out(request: _Request, stack: ExitStack, *, force: bool, as_json: boo
         plan = planned.plan
         with progress_bar(err, "converting") as update:
             result = convert(plan, inventory, dataset, planned.key, jobs=request.jobs, force=force, progress=update)
+    aside = show_aside(inventory, request.exports)
+    if idle is None:
+        files = [Quarantined(one.path, one.reason) for one in aside if not one.harmless]
+        note_files(dataset, request.exports, files)
     if as_json:
-        report_json(result, plan.notes, left, show_aside(inventory, request.exports))
+        report_json(result, plan.notes, left, aside)
     else:
         report_problems(result, left, err)
         print_notes(plan, inventory, err)

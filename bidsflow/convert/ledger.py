@@ -134,7 +134,7 @@ def read_ledger(dataset: Dataset, folder: str) -> Ledger:
     DatasetError
         If the ledger is damaged.
     """
-    stored = _read_json(dataset.ledger_file(folder))
+    stored = read_json(dataset.ledger_file(folder))
     try:
         return {
             path: Entry(
@@ -145,7 +145,7 @@ def read_ledger(dataset: Dataset, folder: str) -> Ledger:
             for path, entry in stored.items()
         }  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _damaged(dataset.ledger_file(folder)) from error
+        raise say_damaged(dataset.ledger_file(folder)) from error
 
 
 def format_ledger(ledger: Ledger) -> bytes:
@@ -162,11 +162,11 @@ def read_taken(dataset: Dataset) -> dict[tuple[str, int], str]:
 
 def read_skipped(dataset: Dataset) -> frozenset[tuple[str, int]]:
     """Return the images that a person said to skip, by SeriesInstanceUID and rank."""
-    stored = _read_json(dataset.skipped_file)
+    stored = read_json(dataset.skipped_file)
     try:
         return frozenset((uid, int(image)) for uid, images in stored.items() for image in images)
     except (TypeError, ValueError) as error:
-        raise _damaged(dataset.skipped_file) from error
+        raise say_damaged(dataset.skipped_file) from error
 
 
 def note_skipped(dataset: Dataset, plan: Plan) -> None:
@@ -193,7 +193,7 @@ def read_key(dataset: Dataset) -> Key:
     DatasetError
         If the key is damaged, or lost.
     """
-    stored = _read_json(dataset.key_file)
+    stored = read_json(dataset.key_file)
     if not stored and any((dataset.state / "ledger").glob("*.json")):
         hint = "Restore it from a backup, or convert into a new folder: without it no one knows who is who"
         raise DatasetError(str(dataset.key_file), "the private key of the dataset is gone", hint)
@@ -203,7 +203,7 @@ def read_key(dataset: Dataset) -> Key:
         shifts = {subject: int(days) for subject, days in stored.get("shifts", {}).items()}
         former = {folder: str(study) for folder, study in stored.get("former", {}).items()}
     except (TypeError, ValueError, AttributeError) as error:
-        raise _damaged(dataset.key_file) from error
+        raise say_damaged(dataset.key_file) from error
     folders = dataset.root.glob("sub-*") if dataset.root.is_dir() else ()
     present = {folder.name.removeprefix("sub-") for folder in folders if folder.is_dir()}
     strangers = {f"{_STRANGER}{label}": label for label in sorted(present - set(subjects.values()))}
@@ -244,19 +244,27 @@ def write_key(dataset: Dataset, key: Key) -> None:
         write_durably(dataset.key_file, text, mode=0o600)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Return what a file of bidsflow holds; nothing where it is absent.
+
+    Raises
+    ------
+    DatasetError
+        If it is damaged.
+    """
     try:
         stored = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
     except ValueError as error:
-        raise _damaged(path) from error
+        raise say_damaged(path) from error
     if not isinstance(stored, dict):
-        raise _damaged(path)
+        raise say_damaged(path)
     return stored
 
 
-def _damaged(path: Path) -> DatasetError:
+def say_damaged(path: Path) -> DatasetError:
+    """Return the error for a file of bidsflow that cannot be understood."""
     return DatasetError(
         str(path), "this file of bidsflow is damaged", "Restore it from a backup, or convert into a new folder"
     )

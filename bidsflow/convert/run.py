@@ -25,6 +25,7 @@ from bidsflow.convert.dcm2niix import (
 )
 from bidsflow.convert.fit import check_fit
 from bidsflow.convert.ledger import content_digest, read_ledger, stamp, write_key
+from bidsflow.convert.pending import make_secret, note_images
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.remains import Remain, find_remains
 from bidsflow.convert.sidecar import clean_sidecar, scrub_nifti
@@ -131,6 +132,7 @@ def convert(
     with staging(dataset) as staged, storage_errors(dataset.root):
         with locked(dataset):
             write_key(dataset, key)
+            make_secret(dataset)
         work = survey(dataset, plan, by_uid, force=force)
         check_tables(dataset, [one.session.folder for one in work])
         own = find_own_folders(inventory) if any(one.todo for one in work) else {}
@@ -141,7 +143,9 @@ def convert(
     ordered = tuple(found[(row.series_uid, row.image)] for row in rows)
     remains = find_remains(dataset, _find_moved(ordered, work))
     errors = find_errors(dataset, ordered)
-    return Result(ordered, plan.decided(Decision.REVIEW), plan.decided(Decision.SKIP), remains, errors)
+    reviews, skipped = plan.decided(Decision.REVIEW), plan.decided(Decision.SKIP)
+    note_images(dataset, ordered, reviews, skipped)
+    return Result(ordered, reviews, skipped, remains, errors)
 
 
 def _find_moved(outcomes: Sequence[Outcome], work: Sequence[Work]) -> dict[str, str]:

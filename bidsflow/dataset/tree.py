@@ -23,6 +23,7 @@ inventory.sqlite holds the headers of the export. Keep it on this machine; leave
 
 private/         the key (who is who, shifted dates); without it new scans get new labels
 ledger/          what was converted from what, so that a second run does only what is missing or changed
+pending.json     what failed, is in doubt or was set aside; see bidsflow status
 skipped.json     images that a plan of yours said to skip
 journal/         commits under way; the next command finishes them
 staging/         work in progress; removed when a run ends
@@ -57,6 +58,16 @@ class Dataset:
     def index_file(self) -> Path:
         """Headers that were read before: private."""
         return self.state / "inventory.sqlite"
+
+    @property
+    def pending_file(self) -> Path:
+        """What runs could not do."""
+        return self.state / "pending.json"
+
+    @property
+    def secret_file(self) -> Path:
+        """What UIDs are hashed with. Private."""
+        return self.state / "private" / "secret"
 
     @property
     def skipped_file(self) -> Path:

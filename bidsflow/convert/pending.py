@@ -1,0 +1,174 @@
+"""What runs could not do, remembered until a later run does it: images in doubt or failed, files that were set aside.
+
+One private file of the dataset, written under its lock, so that runs on several machines keep each other's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bidsflow.convert.ledger import read_json, say_damaged
+from bidsflow.convert.plan import PlanRow
+from bidsflow.convert.survey import Outcome, Status
+from bidsflow.dataset.tree import Dataset
+from bidsflow.dataset.write import locked, write_durably
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An image that is planned, or could be, and is not in the dataset.
+
+    Attributes
+    ----------
+    series_uid, image : str, int
+        Which.
+    series_number, title : int, str
+        How people know its series.
+    path : str
+        BIDS path that it has or that was proposed; ``n/a`` where there is none.
+    status : str
+        ``review`` or ``failed``.
+    reason : str
+        Why.
+    """
+
+    series_uid: str
+    image: int
+    series_number: int
+    title: str
+    path: str
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A file of an export that is not used, and that someone may miss.
+
+    Attributes
+    ----------
+    path : str
+        Within its export, persons and days masked.
+    reason : str
+        Why.
+    """
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What waits.
+
+    Attributes
+    ----------
+    images : tuple of Waiting
+        By path and series.
+    files : mapping of str to tuple of Quarantined
+        By a digest of the exports that they lie in.
+    """
+
+    images: tuple[Waiting, ...] = ()
+    files: tuple[tuple[str, tuple[Quarantined, ...]], ...] = ()
+
+
+def read_pending(dataset: Dataset) -> Pending:
+    """Return what waits.
+
+    Raises
+    ------
+    DatasetError
+        If the file is damaged.
+    """
+    stored = read_json(dataset.pending_file)
+    try:
+        images = tuple(Waiting(**one) for one in stored.get("images", ()))
+        files = {
+            export: tuple(Quarantined(**one) for one in members) for export, members in stored.get("files", {}).items()
+        }
+    except (TypeError, AttributeError) as error:
+        raise say_damaged(dataset.pending_file) from error
+    return Pending(images, tuple(sorted(files.items())))
+
+
+def note_images(
+    dataset: Dataset, outcomes: Iterable[Outcome], reviews: Iterable[PlanRow], skipped: Iterable[PlanRow]
+) -> None:
+    """Remember what failed and what is in doubt, and forget what is done or skipped.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full.
+    """
+    fresh = {_image(row): _wait(row, "review", row.evidence) for row in reviews}
+    settled = {_image(row) for row in skipped}
+    for one in outcomes:
+        if one.status is Status.FAILED:
+            fresh[_image(one.row)] = _wait(one.row, "failed", one.reason)
+        else:
+            settled.add(_image(one.row))
+    with locked(dataset):
+        before = read_pending(dataset)
+        kept = {(one.series_uid, one.image): one for one in before.images}
+        merged = {image: one for image, one in {**kept, **fresh}.items() if image in fresh or image not in settled}
+        ordered = sorted(merged.values(), key=lambda one: (one.path, one.series_number, one.series_uid, one.image))
+        _store(dataset, Pending(tuple(ordered), before.files))
+
+
+def note_files(dataset: Dataset, exports: Sequence[Path], files: Sequence[Quarantined]) -> None:
+    """Remember what was set aside of some exports, in the place of what was set aside of them before.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full.
+    """
+    text = "\n".join(sorted(str(export.absolute()) for export in exports))
+    name = hashlib.blake2b(text.encode(errors="surrogateescape"), digest_size=10).hexdigest()
+    with locked(dataset):
+        before = read_pending(dataset)
+        merged = {export: members for export, members in {**dict(before.files), name: tuple(files)}.items() if members}
+        _store(dataset, Pending(before.images, tuple(sorted(merged.items()))))
+
+
+def _store(dataset: Dataset, pending: Pending) -> None:
+    if pending == read_pending(dataset):
+        return
+    content = {
+        "images": [asdict(one) for one in pending.images],
+        "files": {export: [asdict(one) for one in members] for export, members in pending.files},
+    }
+    write_durably(dataset.pending_file, json.dumps(content, indent=1).encode(), mode=0o600)
+
+
+def _image(row: PlanRow) -> tuple[str, int]:
+    return row.series_uid, row.image
+
+
+def _wait(row: PlanRow, status: str, reason: str) -> Waiting:
+    return Waiting(row.series_uid, row.image, row.series_number, row.full_title, row.path, status, reason)
+
+
+def hash_uid(dataset: Dataset, uid: str) -> str:
+    """Return a name for a UID that tells nothing without the dataset's secret, ``""`` where it has none.
+
+    UIDs of some scanners are the time of the scan: a plain digest of them could be found by trying all times.
+    """
+    try:
+        secret = dataset.secret_file.read_bytes()
+    except OSError:
+        return ""
+    return hashlib.blake2b(uid.encode(), key=secret[:64], digest_size=12).hexdigest()
+
+
+def make_secret(dataset: Dataset) -> None:
+    """Make the dataset's secret, if it has none. The caller holds the lock."""
+    if not dataset.secret_file.exists():
+        write_durably(dataset.secret_file, secrets.token_bytes(32), mode=0o600)
