@@ -149,7 +149,7 @@ def test_schemas_that_are_there_need_no_network(monkeypatch: pytest.MonkeyPatch,
     }
     assert "score_2.0.0" in installed
     for number, version in enumerate(sorted(installed)):
-        assert check(tmp_path / str(number), "onset\tHED\n1\tn/a\n", {}, version) == []
+        assert check(tmp_path / str(number), "onset\tHED\n1\tn/a\n", {}, version, compat=False) == []
     assert check(tmp_path / "two", "onset\tHED\n1\tRed\n", {}, ["8.3.0", "score_2.0.0"]) == []
 
 
@@ -160,13 +160,16 @@ def test_error_within_hedtools_is_an_issue(tmp_path: Path, monkeypatch: pytest.M
     assert codes(check(tmp_path, "onset\tHED\n1\tRed\n")) == ["INTERNAL_ERROR"]
 
 
-def test_annotations_are_left_out_where_hedtools_is_not_installed(
+def test_only_versions_are_looked_at_where_hedtools_is_not_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "hed", None)  # what Python takes for a module that cannot be imported
     find_hedtools.cache_clear()
     try:
-        assert check(tmp_path, "onset\tHED\n1\tNonsense\n") == []
+        assert check(tmp_path / "a", "onset\tHED\n1\tNonsense\n") == []
+        missing = check(tmp_path / "b", "onset\tHED\n1\tNonsense\n", version=None)
+        assert [issue.subcode for issue in missing] == ["SCHEMA_LOAD_FAILED"]
+        assert codes(check(tmp_path / "c", "onset\tHED\n1\tNonsense\n", version="99.0.0"), "") == ["SCHEMA_LOAD_FAILED"]
     finally:
         find_hedtools.cache_clear()
 

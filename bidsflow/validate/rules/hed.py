@@ -22,7 +22,7 @@ from bidsflow.validate.installed import find_hedtools
 from bidsflow.validate.issues import Issue, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from bidsflow.validate.context.context import Context
 
@@ -37,6 +37,11 @@ _MISSING: Final = frozenset({"", "n/a"})
 #: Names that no key and no level of a sidecar may have, whatever the case.
 _RESERVED: Final = frozenset({"hed", "n/a"})
 
+#: The schemas that the reference brings along; it downloads others, where there is a network.
+_OF_REFERENCE: Final = frozenset({
+    "8.0.0", "8.1.0", "8.2.0", "8.3.0", "8.4.0",
+    "lang_1.0.0", "lang_1.1.0", "score_1.2.0", "score_2.0.0", "score_2.1.0",
+})  # fmt: skip
 #: What hedtools finds beyond the reference, and what the schema of BIDS has a check for already.
 _LEFT_OUT: Final = frozenset({"STYLE_WARNING", "ONSETS_UNORDERED"})
 #: How the reference names what hedtools names otherwise: the code, words of the message, the code of the reference.
@@ -98,8 +103,6 @@ def check_annotations(context: Context) -> tuple[list[Issue], dict[tuple[str, st
     Whatever hedtools raises is an issue, too: ``INTERNAL_ERROR``. To judge as the reference does is to report a warning
     as often as it comes across it: whenever it reads a string, and again in each row.
     """
-    if not find_hedtools():
-        return [], {UNCHECKED: []}
     location = context.path[1:]
     claimed = context.dataset["dataset_description"].get("HEDVersion")
     if not claimed and claimed != []:
@@ -110,6 +113,10 @@ def check_annotations(context: Context) -> tuple[list[Issue], dict[tuple[str, st
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
+            if compat:
+                _check_names(versions, _OF_REFERENCE, "the reference validator")
+            if not find_hedtools():
+                return [], {UNCHECKED: []}
             _load_schema(versions)
         except Exception as error:  # noqa: BLE001 -- of another package, in any of its parts
             note = _Note("SCHEMA_LOAD_FAILED", True, " ".join(str(error).split()))
@@ -138,10 +145,14 @@ def _load_schema(versions: tuple[str, ...]) -> Any:
     installed = {
         path.stem.removeprefix("HED").removeprefix("_") for path in Path(INSTALLED_CACHE_LOCATION).glob("*.xml")
     }
-    for version in versions:
-        if version.rpartition(":")[2] not in installed:
-            raise ValueError(f"HED {version} is not one of the schemas of hedtools {find_hedtools()}")
+    _check_names(versions, installed, f"hedtools {find_hedtools()}")
     return load_schema_version(list(versions), INSTALLED_CACHE_LOCATION)
+
+
+def _check_names(versions: tuple[str, ...], known: Collection[str], owner: str) -> None:
+    for version in versions:
+        if version.rpartition(":")[2] not in known:
+            raise ValueError(f"HED {version} is not one of the schemas of {owner}")
 
 
 def _import_inflect() -> None:
