@@ -119,6 +119,7 @@ def parse(name: str, arguments: Sequence[str], container: Sequence[str] = ()) ->
     if work and given.get("scratch"):
         raise OptionError(f"--scratch and {work[0]}: both say where intermediate files go", "Leave one of them away")
     request, options = _weigh(options, given)
+    request = replace(request, scratch="") if work else request  # it wins over that of a site profile
     return ForeignCall(
         name, Path(words[start]), Path(words[out]), levels, tuple(options),
         tuple(dict.fromkeys(map(to_participant, given.get("participant_label", ())))), spelled, work, request,

@@ -83,7 +83,7 @@ def find_pipeline(name: str) -> Pipeline:
     if reasons:
         raise PipelineError(name, f"it cannot be loaded ({reasons[0]})")
     known = ", ".join(one.name for one in found.pipelines) or "none"
-    hint = f"Installed: {known}. A folder is given with a slash: ./{name}"
+    hint = f"Installed: {known}. A folder is given with a slash: ./{name}; a BIDS App of others needs --container IMAGE"
     raise OptionError(f"there is no pipeline {name}", hint)
 
 

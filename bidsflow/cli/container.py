@@ -25,7 +25,8 @@ In a container (pip install bidsflow is enough then; what pipelines need is in t
   --container-args 'WORDS'    further words for it: '--gpus all'
   --container-network         let it use the network
   --dry-run                   with --container: print the command, and do nothing
-PIPELINE may then be any BIDS App, such as fmriprep or mriqc; its options are passed on as they are."""
+PIPELINE may then be any BIDS App, such as fmriprep or mriqc; its options are passed on as they are.
+With --executor slurm or sge, each participant is a task of a cluster (docs/hpc.md)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ HELP_END = end_help(
     USAGE, TOOL, TARGET, STORAGE, INTERRUPTED,
 )  # fmt: skip
 #: Tasks of a kind that are named one by one, and last lines of the log of one that failed.
-SHOWN, LINES = 20, 3
+SHOWN, LINES = 20, 5
 #: Seconds between two looks: at first, and at most, where nothing happens.
 QUICK, SLOW = 2.0, 60.0
 

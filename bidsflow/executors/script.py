@@ -14,8 +14,8 @@ from pathlib import Path
 from bidsflow.executors.base import Dialect, Request
 
 SCRIPT, TASKS, STATES, LOGS = "run.sh", "tasks.txt", "states", "logs"
-#: Exit code where the lines of `Request.setup` fail (sysexits.h, EX_UNAVAILABLE).
-SETUP_FAILED = 69
+#: Exit code where the lines of `Request.setup` fail (sysexits.h, EX_CONFIG; not what bidsflow itself ends with).
+SETUP_FAILED = 78
 #: Exit code where there is no place for intermediate files on the node (sysexits.h, EX_TEMPFAIL).
 SCRATCH_FAILED = 75
 #: Word of a command that stands for the folder of intermediate files.

@@ -322,6 +322,8 @@ def _explain_code(batch: Batch, code: int, sight: Sight | None) -> tuple[Cause, 
         return cancelled or (Cause.KILLED, "it was told to end, by a person or the scheduler")
     if code > 128:
         return Cause.KILLED, f"signal {code - 128} ended it"
+    if code == os.EX_UNAVAILABLE:  # what bidsflow ends with where there is no program or no image to run
+        return Cause.ERROR, f"exit code {code}: something that it needs is not on the node, see its log"
     return Cause.ERROR, f"exit code {code}"
 
 

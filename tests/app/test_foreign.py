@@ -183,6 +183,15 @@ def test_scratch_is_the_work_folder_of_the_app(cluster: Cluster, ran: Ran, root:
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
+def test_work_folder_wins_over_the_scratch_of_a_site(cluster: Cluster, ran: Ran, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text(f'executor = "slurm"\nscratch = "{tmp_path}/scratch"\n')
+    submit(ask(f"in out participant -w work --site {tmp_path}/site.toml"))
+    submit(ask(f"in other participant --site {tmp_path}/site.toml"))
+    cluster.run()
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert ["--work-dir" in line for line in sorted(lines)] == [True, True, False, False]
+
+
 def test_variables_of_apps_are_taken_along(cluster: Cluster, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FS_LICENSE", str(root / "a b.txt"))
     sent = submit(ask("in out participant --dry-run"))

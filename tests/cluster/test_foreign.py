@@ -85,7 +85,7 @@ def test_app_of_others_is_retried_to_completion(site: Site, image: Path) -> None
         "--nthreads", 1, "--mem-mb", 900, "--time", "10m",
     )  # fmt: skip
     assert "sub-01, sub-02, sub-03" in site.call(*line)
-    assert "nothing to submit" in site.call(*line[:5], *line[6:])
+    assert "nothing to submit" in site.call(*line[:5], *line[6:], "--participant-label", "01", "03")
     found = site.wait_until(_01="done", _02="failed", _03="running")
     assert (found["sub-02"]["cause"], found["sub-02"]["log_end"][-1]) == ("error", "as ordered")
     assert found["group"]["phase"] == "pending"

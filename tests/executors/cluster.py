@@ -71,6 +71,8 @@ elif name == "scancel":
         for index, state in tasks(job) if job.name in plain else ():
             if state.startswith(("PENDING", "RUNNING")):
                 (job / "tasks" / str(index)).write_text("CANCELLED")
+elif name == "sinfo":
+    print("main*|1000000|256|infinite")
 elif name == "scontrol" and words[:2] == ["show", "config"]:
     print("MaxArraySize            = 1001")
 elif name == "scontrol":
@@ -131,7 +133,7 @@ def make_cluster(root: Path) -> Cluster:
     """Return a cluster in a new folder."""
     (root / "bin").mkdir(parents=True)
     (root / "jobs").mkdir()
-    for name in ("sbatch", "squeue", "sacct", "scancel", "scontrol"):
+    for name in ("sbatch", "squeue", "sacct", "scancel", "scontrol", "sinfo"):
         program = root / "bin" / name
         program.write_text(_PROGRAM.format(python=sys.executable, root=str(root)))
         program.chmod(0o755)
