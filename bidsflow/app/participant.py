@@ -328,6 +328,8 @@ def _quiet_libraries(task: Task) -> None:
     os.environ[RUN_ID] = task.run_id
     from nipype import config
 
-    config.update_config({"execution": {"check_version": "false", **settings(task)}})
+    # Of the whole process ConfigParser keeps them, which takes a % for the beginning of a name; of steps a plain dict.
+    escaped = {key: value.replace("%", "%%") for key, value in settings(task).items()}
+    config.update_config({"execution": {"check_version": "false", **escaped}})
     if task.invocation.monitor:
         config.enable_resource_monitor()

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from bidsflow.app.command import parse
 from bidsflow.app.inputs import find_inputs
 from bidsflow.app.participant import build_flow, settings
 from bidsflow.app.provenance import Input, look_at_all
+from bidsflow.app.run import run
 from bidsflow.app.spec import Pipeline
 from bidsflow.app.task import Task, is_done, read_task, write_task
 from bidsflow.executors.local import EVENTS
@@ -50,6 +52,26 @@ def test_participant_is_done_without_anyone_who_listens(task: Task) -> None:
     assert done.returncode == 0, done.stderr
     assert is_done(task)
     assert not is_done(replace(task, inputs={**task.inputs, "bids:raw:new": Input((), "1")}))
+
+
+@pytest.mark.parametrize("processors", [1, 2])
+def test_participant_is_done_in_folders_with_a_percent_sign(
+    toy: Pipeline, dataset: Path, tmp_path: Path, processors: int
+) -> None:
+    """nipype's configuration takes it for the beginning of a name."""
+    odd = tmp_path / "100% of %(home)s"
+    odd.mkdir()
+    line = (dataset, odd / "out", "participant", "--skip-bids-validation", "-w", odd / "work", "--n-cpus", processors)
+    outcome = run(toy, parse(toy, tuple(map(str, line)), "bidsflow run toy"))
+    assert outcome.exit_code == 0
+
+
+def test_crash_is_kept_in_a_folder_with_a_percent_sign(task: Task, tmp_path: Path) -> None:
+    params = {**task.invocation.params, "trouble": "raise:here"}
+    work = tmp_path / "100%"
+    done = start(replace(task, invocation=replace(task.invocation, params=params, work_dir=work)))
+    assert "the toy is broken: here" in done.stderr
+    assert list(work.rglob("crash-*"))
 
 
 def test_failure_is_printed_and_is_the_exit_code(task: Task) -> None:
