@@ -162,10 +162,10 @@ def hand_in(room: Path, standings: Sequence[Standing], batches: Sequence[Batch])
     ToolError
         If the scheduler refuses.
     """
-    running = sorted({job for one in standings if one.is_live and one.batch.level == Level.PARTICIPANT
-                      for job, _ in one.batch.jobs})  # fmt: skip
     sent = list[Batch]()
     for batch in batches:
+        running = sorted({job for one in standings if one.is_live and one.batch.app == batch.app
+                          and one.batch.level == Level.PARTICIPANT for job, _ in one.batch.jobs})  # fmt: skip
         after = (*running, *(job for one in sent for job, _ in one.jobs)) if batch.level == Level.GROUP else ()
         sent.append(_send(room, replace(batch, after=tuple(after))))
     if any(one.level == Level.GROUP for one in sent):
@@ -339,32 +339,32 @@ def retry(room: Path, standings: Sequence[Standing], changes: dict[str, object])
     ToolError
         If the scheduler refuses.
     """
-    failed = [one for one in standings if one.phase == "failed"]
     by_batch: dict[str, list[Standing]] = {}
-    for one in failed:
-        by_batch.setdefault(one.batch.id, []).append(one)
+    for one in standings:
+        if one.phase is Phase.FAILED and one.batch.level != Level.GROUP:
+            by_batch.setdefault(one.batch.id, []).append(one)
     made, sent = new_id(), list[Batch]()
-    groups = [one for one in standings if one.batch.level == Level.GROUP]
-    for number, tasks in enumerate(own for own in by_batch.values() if own[0].batch.level != Level.GROUP):
-        old = tasks[0].batch
-        name = f"{made}-{number}"
+    for number, tasks in enumerate(by_batch.values()):
+        old, name = tasks[0].batch, f"{made}-{number}"
         batch = Batch(
             name, old.label, old.level, _move_config(room, old, name), tuple(one.name for one in tasks),
             tuple(old.words[one.number - 1] for one in tasks), _change(old.request, changes), written=time.time(),
         )  # fmt: skip
         sent.append(_send_again(room, old, batch))
-    if groups and (sent or groups[-1].phase == "failed"):
-        old = groups[-1].batch
-        after = tuple(job for one in sent for job, _ in one.jobs)
-        live = tuple(job for one in standings if one.is_live and one.batch.level != Level.GROUP
-                     for job, _ in one.batch.jobs)  # fmt: skip
-        name = f"{made}-group"
+    for number, group in enumerate(one for one in standings if one.batch.level == Level.GROUP):
+        app = group.batch.app  # of several, each has its own
+        again = [job for one in sent if one.app == app for job, _ in one.jobs]
+        if not again and group.phase is not Phase.FAILED:
+            continue
+        live = [job for one in standings if one.is_live and one.batch.app == app and one.batch.level != Level.GROUP
+                for job, _ in one.batch.jobs]  # fmt: skip
+        old, name = group.batch, f"{made}-{number}-group" if number else f"{made}-group"
         batch = Batch(
             name, old.label, old.level, _move_config(room, old, name), old.names, old.words,
-            _change(old.request, changes), tuple(dict.fromkeys((*live, *after))), written=time.time(),
+            _change(old.request, changes), tuple(dict.fromkeys((*live, *again))), written=time.time(),
         )  # fmt: skip
         sent.append(_send_again(room, old, batch))
-        _withdraw_group(room, groups)
+        _withdraw_group(room, [group])
     _withdraw_blocked(room, standings)
     return tuple(sent)
 

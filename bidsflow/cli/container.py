@@ -180,7 +180,7 @@ def check_for_nodes(asked: Asked, *, on_nodes: bool) -> str:
         If it is a file that is not there, or that nobody may read, or an address.
     """
     from bidsflow.errors import ToolError
-    from bidsflow.executors.container import STORES, Runtime, has_image, is_file_image, say_how_to_get
+    from bidsflow.executors.container import STORES, Runtime, find_runtime, has_image, is_file_image, say_how_to_get
 
     image = asked.image
     if is_file_image(image):
@@ -195,11 +195,15 @@ def check_for_nodes(asked: Asked, *, on_nodes: bool) -> str:
         if not os.access(image, os.R_OK):
             raise ToolError(image, "you cannot read this image", "Ask its owner")
         return ""
-    stores = [Runtime(name) for name in STORES if name == (asked.runtime or name) and shutil.which(name)]
-    if any(has_image(one, image) for one in stores):
+    try:
+        runtime = find_runtime(image, asked.runtime)
+    except ToolError:
+        runtime = Runtime(asked.runtime or STORES[0])
+    if has_image(runtime, image):
         return ""
-    where = f"{stores[0].program} here has no image {image}" if stores else f"whether nodes have {image} is not known"
-    get = say_how_to_get(stores[0] if stores else Runtime(asked.runtime or "docker"), image)
+    here = shutil.which(runtime.program) is not None
+    where = f"{runtime.program} here has no image {image}" if here else f"whether nodes have {image} is not known"
+    get = say_how_to_get(runtime, image)
     return f"{where}; a task on a node without it fails with exit code 69, as nothing is fetched. There: {get}"
 
 

@@ -167,11 +167,12 @@ def _print(standings: Sequence[Standing], output_dir: Path, out: Console, *, eve
     from bidsflow.executors.standing import read_end
 
     out.print(_count(standings), markup=False)
+    several = len({one.batch.app for one in standings}) > 1
     for phase in (Phase.FAILED, Phase.RUNNING, Phase.PENDING, Phase.DONE):
         own = [one for one in standings if one.phase is phase]
         named = own if everything else own[: SHOWN if phase is not Phase.DONE else 0]
         for one in named:
-            out.print(_line(one), markup=False, soft_wrap=True)
+            out.print(_line(one, several=several), markup=False, soft_wrap=True)
             if phase is Phase.FAILED:
                 for line in read_end(one.log, LINES):
                     out.print(f"    | {line}", markup=False, soft_wrap=True)
@@ -184,12 +185,13 @@ def _print(standings: Sequence[Standing], output_dir: Path, out: Console, *, eve
         out.print(f"Again: bidsflow jobs {where} --retry [--mem 16G] [--time 8h]", markup=False, soft_wrap=True)
 
 
-def _line(one: Standing) -> str:
+def _line(one: Standing, *, several: bool) -> str:
+    name = f"{one.batch.app} {one.name}" if several else one.name
     said = f"{one.cause}: {one.said}" if one.cause else one.said
     took = f"{one.seconds / 60:.1f} min" if one.seconds else ""
     peak = f"{one.peak_gb:.1f} GB" if one.peak_gb >= 0.05 else ""
     again = f"attempt {one.attempts}" if one.attempts > 1 else ""
-    return f"  {one.phase:<8}{one.name}  " + ", ".join(filter(None, (said, one.node, took, peak, again)))
+    return f"  {one.phase:<8}{name}  " + ", ".join(filter(None, (said, one.node, took, peak, again)))
 
 
 def _print_json(standings: Sequence[Standing], desk: Desk) -> None:
@@ -199,7 +201,8 @@ def _print_json(standings: Sequence[Standing], desk: Desk) -> None:
 
     tasks = [
         {
-            "name": one.name, "level": one.batch.level, "phase": one.phase, "cause": one.cause, "reason": one.said,
+            "name": one.name, "app": one.batch.app, "level": one.batch.level,
+            "phase": one.phase, "cause": one.cause, "reason": one.said,
             "batch": one.batch.id, "number": one.number, "job": [job for job, _ in one.batch.jobs], "node": one.node,
             "seconds": round(one.seconds, 1), "peak_gb": round(one.peak_gb, 3), "attempts": one.attempts,
             "log": str(one.log) if one.log else None,

@@ -109,6 +109,11 @@ class Batch:
         return tuple((start, min(longest, len(self.names) - start)) for start in range(0, len(self.names), longest))
 
     @property
+    def app(self) -> str:
+        """What runs, for people: ``qc``, also of its group level."""
+        return self.label.removeprefix("bidsflow-").removesuffix("-group")
+
+    @property
     def title(self) -> str:
         """What the scheduler calls it; no other batch is called so."""
         return f"{self.label}-{self.id}"

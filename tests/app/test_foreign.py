@@ -132,6 +132,24 @@ def test_two_apps_share_an_output_folder(cluster: Cluster, root: Path) -> None:
     assert len(look(jobs_room(root / "out"))) == 4
 
 
+def test_apps_that_share_an_output_folder_are_retried_apart(cluster: Cluster, root: Path) -> None:
+    (root / "fail-02").touch()
+    submit(ask("in out participant group"))
+    cluster.run()
+    (root / "fail-02").unlink()
+    submit(parse("another", ["in", "out", "participant", "group", "--executor", "slurm"], CONTAINER))
+    again = retry(jobs_room(root / "out"), look(jobs_room(root / "out")), {})
+    assert [(one.app, one.level, one.names) for one in again] == [
+        ("theirs", "participant", ("sub-02",)), ("theirs", "group", ("group",)),
+    ]  # fmt: skip
+    assert again[1].after == tuple(job for job, _ in again[0].jobs)
+    done = subprocess.run(
+        [sys.executable, "-m", "bidsflow", "jobs", "out"], capture_output=True, text=True, check=False
+    )
+    assert "  pending another sub-02  " in done.stdout
+    assert "  pending theirs sub-02  " in done.stdout
+
+
 class Line(NamedTuple):
     given: str
     command: str
