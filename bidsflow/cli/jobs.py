@@ -191,7 +191,7 @@ def _line(one: Standing, *, several: bool) -> str:
     took = f"{one.seconds / 60:.1f} min" if one.seconds else ""
     peak = f"{one.peak_gb:.1f} GB" if one.peak_gb >= 0.05 else ""
     again = f"attempt {one.attempts}" if one.attempts > 1 else ""
-    return f"  {one.phase:<8}{name}  " + ", ".join(filter(None, (said, one.node, took, peak, again)))
+    return f"  {one.phase:<8}{name}  {', '.join(filter(None, (said, one.node, took, peak, again)))}".rstrip()
 
 
 def _print_json(standings: Sequence[Standing], desk: Desk) -> None:
