@@ -58,6 +58,12 @@ def test_interrupt_during_imports_is_one_line(name: str, module: str, how: str) 
     assert done.stderr.count("\n") == 1
 
 
+def test_interrupt_while_an_old_answer_is_looked_for_is_one_line() -> None:
+    code = _EARLY.format("main", "bidsflow.cli.again", "raise KeyboardInterrupt")
+    done = subprocess.run([sys.executable, "-c", code, "validate", "x"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (130, "", 1)
+
+
 def stumble(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", _SCRIPT, "stumble", code], capture_output=True, text=True, check=False, timeout=60
