@@ -30,10 +30,12 @@ from bidsflow.executors.site import make_request
 USAGE = 2
 #: How much more memory a task on a cluster is given than the pipeline says it needs: schedulers kill without mercy.
 _SPARE = 1.25
+#: How BIDS Apps spell the option that names participants; the last is MRIQC's.
+LABEL_FLAGS = (*both("participant-label"), "--participant", *both("participant-labels"))
 #: Options of bidsflow's apps that mean the same for a BIDS App of others on a cluster, and how they are spelled there:
 #: other spellings are the app's own.
 _SHARED: Mapping[str, tuple[str, ...]] = {
-    "participant_label": (), "force": (), "dry_run": (), "mem": (), "n_cpus": (*both("n-cpus"), "--cpus"),
+    "participant_label": LABEL_FLAGS, "force": (), "dry_run": (), "mem": (), "n_cpus": (*both("n-cpus"), "--cpus"),
 }  # fmt: skip
 _EXIT_CODES = """\
 Every option may be spelled with underscores, too: --participant_label.

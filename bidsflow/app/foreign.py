@@ -16,7 +16,7 @@ from typing import Any
 
 from bidsflow.app.choice import choose_participants
 from bidsflow.app.cluster import Submission, hand_in, jobs_room, list_live, look
-from bidsflow.app.command import split_cluster
+from bidsflow.app.command import LABEL_FLAGS, split_cluster
 from bidsflow.app.invocation import Selection, to_participant
 from bidsflow.app.spec import Level
 from bidsflow.app.wrap import FOREIGN_VARIABLES, find_mentions, find_places, replace_paths
@@ -30,7 +30,6 @@ from bidsflow.executors.site import make_request
 
 #: How the BIDS Apps standard spells the option; old apps know no other spelling.
 _LABEL = "--participant_label"
-_LABELS = ("--participant-label", _LABEL, "--participant")
 _WORKS = ("-w", "--work-dir", "--work_dir")
 #: Options of apps that say how many processors and how much memory (in megabytes) they use, and what stands for that.
 _CPUS = ("--nthreads", "--nprocs", "--n-procs", "--n_procs")
@@ -105,7 +104,7 @@ def parse(name: str, arguments: Sequence[str], container: Sequence[str] = ()) ->
     given, rest = split_cluster(arguments, f"bidsflow run {name}")
     if "per" in given:
         raise OptionError("--per: not for BIDS Apps of others", "Each participant is a task")
-    spelled = next((one for word in arguments if (one := word.partition("=")[0]) in _LABELS), _LABEL)
+    spelled = next((one for word in arguments if (one := word.partition("=")[0]) in LABEL_FLAGS), _LABEL)
     start, out = find_places(rest)
     n_levels = next((n for n, word in enumerate(rest[out + 1 :]) if word not in (*Level,)), len(rest) - out - 1)
     levels = tuple(level for level in Level if level.value in rest[out + 1 : out + 1 + n_levels])

@@ -158,6 +158,7 @@ class Line(NamedTuple):
 LINES = [
     Line("in out participant --participant-label 02 sub-01 -vv", "participant -vv --participant-label 01"),
     Line("in out participant --participant_label=01", "participant --participant_label 01"),
+    Line("in out participant --participant_labels 02 01 --y", "participant --y --participant_labels 01"),
     Line("--x 1 in out participant --y", "participant --x 1 --y --participant_label 01"),
     Line("in out participant -w work --y", "participant --y --participant_label 01 -w {root}/work/sub-01"),
     Line("in out participant --bids-filter-file filter.json",
