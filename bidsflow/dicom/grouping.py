@@ -10,16 +10,19 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from bidsflow.dicom.geometry import find_fault
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.images import split_images
 from bidsflow.dicom.joining import join_parts
 from bidsflow.dicom.person import hide_people, person_pattern
-from bidsflow.dicom.series import Collision, Conflict, Instance, Patient, Series, SetAside
+from bidsflow.dicom.series import Collision, Conflict, Image, Instance, Patient, Series, SetAside
 from bidsflow.dicom.tags import find_maker
 
 _UID = re.compile(r"[0-9.]{1,64}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _DICOMDIR = "1.2.840.10008.1.3.10"
+#: Secondary capture (PS3.4 annex B.5).
+_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 #: CT, MR and PET image storage, classic and enhanced (PS3.4 annex B.5).
 _IMAGES = frozenset(f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("2", "2.1", "4", "4.1", "4.3", "4.4", "128", "130"))
 
@@ -156,7 +159,7 @@ def _make_series(
     first = ordered[0].header
     header = Header({**first.values, **added}, first.pixels, first.problems)
     images, problems = split_images(ordered, header)
-    missing = _missing_numbers(ordered)
+    missing = (*_find_faults(images), *_missing_numbers(ordered))
     odd = sorted({problem for one in ordered for problem in one.header.problems})
     if parts > 1:
         odd.append(f"the scanner gave its parts {parts} SeriesInstanceUIDs")
@@ -180,6 +183,16 @@ def _make_series(
         incomplete=(*problems, *missing),
         parts=parts,
     )
+
+
+def _find_faults(images: Sequence[Image]) -> tuple[str, ...]:
+    """Return what is wrong with the geometry of MR images; pictures of a screen have none."""
+    faults = (
+        find_fault(one.header, one.orientation)
+        for one in images
+        if one.header.text("Modality") in ("MR", "") and not one.header.text("SOPClassUID").startswith(_CAPTURE)
+    )
+    return tuple(dict.fromkeys(fault for fault in faults if fault))
 
 
 def clean(text: str) -> str:

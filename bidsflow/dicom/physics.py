@@ -542,7 +542,8 @@ def _normal(orientation: tuple[float, ...]) -> tuple[float, float, float] | None
     if len(orientation) != 6:
         return None
     a, b, c, d, e, f = orientation
-    return (b * f - c * e, c * d - a * f, a * e - b * d)
+    normal = (b * f - c * e, c * d - a * f, a * e - b * d)
+    return normal if any(normal) else None
 
 
 def _dot(one: tuple[float, float, float], other: tuple[float, float, float]) -> float:

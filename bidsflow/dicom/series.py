@@ -149,8 +149,8 @@ class Series:
     problems : tuple of str
         What a person should know, `incomplete` included.
     incomplete : tuple of str
-        What shows that images of the series are missing: gaps between slices or instance numbers, a volume that is
-        not full.
+        What shows that images of the series are missing, or lie nowhere: gaps between slices or instance numbers, a
+        volume that is not full, a geometry that is missing or impossible.
     parts : int
         SeriesInstanceUIDs under which it came; more than one where the scanner gave volumes or slices their own.
     """

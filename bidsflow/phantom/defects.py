@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import struct
+import warnings
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pydicom import config
 from pydicom.dataset import FileDataset
 from pydicom.filereader import dcmread
 from pydicom.filewriter import dcmwrite
@@ -94,6 +98,86 @@ def drop_preamble(path: Path) -> Path:
     return path
 
 
+def add_zeros(path: Path) -> Path:
+    """Write a file of zeros beside a file."""
+    out = path.with_name("zeros.dcm")
+    out.write_bytes(bytes(4096))
+    return out
+
+
+def _add_raw(path: Path, name: str, body: bytes, syntax: str = "1.2.840.10008.1.2.1") -> Path:
+    """Write a DICOM file of which only the meta information is honest beside a file (PS3.10 section 7.1)."""
+    uid = f"{syntax}\0".encode() if len(syntax) % 2 else syntax.encode()
+    meta = b"\x02\0\x10\0UI" + struct.pack("<H", len(uid)) + uid
+    out = path.with_name(name)
+    out.write_bytes(bytes(128) + b"DICM" + b"\x02\0\0\0UL\x04\0" + struct.pack("<I", len(meta)) + meta + body)
+    return out
+
+
+def add_deep_sequences(path: Path) -> Path:
+    """Write a file of 20 000 sequences, one within the other, beside a file (RequestAttributesSequence)."""
+    opened = b"\x40\0\x75\x02SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
+    closed = b"\xfe\xff\x0d\xe0\0\0\0\0" + b"\xfe\xff\xdd\xe0\0\0\0\0"
+    return _add_raw(path, "deep.dcm", 20_000 * opened + 20_000 * closed)
+
+
+def add_endless_element(path: Path) -> Path:
+    """Write a file with an element that claims four gigabytes beside a file."""
+    return _add_raw(path, "endless.dcm", b"\x09\0\x10\x10UN\0\0\xfe\xff\xff\xff" + bytes(100))
+
+
+def add_bomb(path: Path) -> Path:
+    """Write a file of 300 kB that inflates to 300 MB beside a file (PS3.5 annex A.5, deflated)."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    block = bytes(1 << 20)
+    body = b"".join([*(packer.compress(block) for _ in range(300)), packer.flush()])
+    return _add_raw(path, "bomb.dcm", body, "1.2.840.10008.1.2.1.99")
+
+
+def _set(path: Path, **values: object) -> Path:
+    """Give elements of a file values that no scanner writes."""
+    with config.disable_value_validation(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ds = dcmread(path)
+        for keyword, value in values.items():
+            setattr(ds, keyword, value)
+        return _rewrite(path, ds)
+
+
+def claim_matrix(path: Path) -> Path:
+    """Let a file claim 65535 rows and columns."""
+    return _set(path, Rows=65535, Columns=65535)
+
+
+def claim_frames(path: Path) -> Path:
+    """Let a file claim two thousand million frames."""
+    return _set(path, NumberOfFrames=2**31 - 1)
+
+
+def drop_rows(path: Path) -> Path:
+    """Let a file say that it has no rows."""
+    return _set(path, Rows=0)
+
+
+def drop_instance_uid(path: Path) -> Path:
+    """Take the SOP Instance UID out of a file, its meta information included."""
+    ds = dcmread(path)
+    del ds.SOPInstanceUID
+    del ds.file_meta.MediaStorageSOPInstanceUID
+    dcmwrite(path, ds, enforce_file_format=False)
+    return path
+
+
+def set_path_as_uid(path: Path) -> Path:
+    """Let the SOP Instance UID of a file be a path that leads elsewhere."""
+    return _set(path, SOPInstanceUID="../../../evil")
+
+
+def lengthen_uid(path: Path) -> Path:
+    """Give a file a Series Instance UID of 80 characters; DICOM allows 64 (PS3.5 section 9.1)."""
+    return _set(path, SeriesInstanceUID="1." + "23456789" * 9 + "012345")
+
+
 def drop_file(path: Path) -> Path:
     """Lose a file, as when a transfer stops."""
     path.unlink()
@@ -165,6 +249,16 @@ FILE_DEFECTS: dict[str, Callable[[Path], Path]] = {
     "no-pixels": drop_pixels,
     "no-series-uid": drop_series_uid,
     "no-preamble": drop_preamble,
+    "zeros": add_zeros,
+    "deep": add_deep_sequences,
+    "endless": add_endless_element,
+    "bomb": add_bomb,
+    "matrix": claim_matrix,
+    "frames": claim_frames,
+    "no-rows": drop_rows,
+    "no-instance-uid": drop_instance_uid,
+    "path-uid": set_path_as_uid,
+    "long-uid": lengthen_uid,
     "lost": drop_file,
     "copy": copy_instance,
     "clash": clash_instance,

@@ -19,6 +19,8 @@ from pydicom.dataelem import RawDataElement
 from pydicom.encaps import encapsulate
 from pydicom.tag import Tag
 
+from bidsflow.phantom import write
+
 from .conftest import Ran, finish, needs_root, read_tree, spawn
 
 Cli = Callable[..., Ran]
@@ -447,3 +449,25 @@ def test_two_runs_of_the_same_command_at_once(small_export: Path, tmp_path: Path
         check(ran, 0)
     assert read_tree(target) == reference
     check(finish(spawn("convert", small_export, target)), 0, "8 unchanged")
+
+
+@pytest.mark.parametrize(
+    "values", [{"PixelSpacing": [0, 0]}, {"ImageOrientationPatient": [0] * 6}], ids=lambda values: next(iter(values))
+)
+def test_image_without_a_place_is_never_converted(values: dict[str, list[int]], tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path / "scan", dialect="ge", series=["t1w"])
+    export, target = tmp_path / "scan" / "dicom", tmp_path / "bids"
+    for file in export.rglob("*.dcm"):
+        header = dcmread(file)
+        for keyword, value in values.items():
+            setattr(header, keyword, value)
+        header.save_as(file)
+    ran = cli("convert", export, target)
+    assert "1 for review" in ran.said
+    plan = tmp_path / "plan.tsv"
+    assert cli("plan", export, "-o", plan).code == 0
+    plan.write_text(plan.read_text().replace("\treview\t", "\tconvert\t"))
+    ran = cli("convert", export, target, "--plan", plan)
+    assert ran.code == 65
+    assert "where it lies would be made up" in ran.said
+    assert not list(target.rglob("*.nii.gz"))

@@ -190,6 +190,9 @@ class Kit:
             "Rows": "64",
             "Columns": "64",
             "InstanceNumber": "1",
+            "ImageOrientationPatient": "1\\0\\0\\0\\1\\0",
+            "PixelSpacing": "3\\3",
+            "ImagePositionPatient": "0\\0\\0",
         }
         return Instance(File(path, 1, 1), Header({**base, **{k: str(v) for k, v in values.items()}}, pixels))
 

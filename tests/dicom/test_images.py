@@ -43,7 +43,9 @@ def test_an_incomplete_last_volume_is_told(kit: Any) -> None:
 
 
 def test_images_without_places_are_one_slice_each(kit: Any) -> None:
-    (image,), _ = images_of([kit.instance(f"/{i}") for i in range(4)])
+    (image,), _ = images_of(
+        [kit.instance(f"/{i}", ImageOrientationPatient="", ImagePositionPatient="") for i in range(4)]
+    )
     assert (image.matrix, image.volumes, image.orientation) == ((64, 64, 1), 4, ())
 
 

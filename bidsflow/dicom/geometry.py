@@ -1,0 +1,59 @@
+"""Whether headers say where the voxels of an image lie. Pure.
+
+dcm2niix takes what is missing or impossible for 1 mm, or for axial, and says nothing: such an image looks right and is
+not. Source: PS3.3 C.7.6.2.1.1 (Image Plane: the direction cosines are of unit length and orthogonal) and 10.7.1.3
+(Pixel Spacing: greater than zero).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from bidsflow.dicom.header import Header
+
+#: How far products of direction cosines may be off; they are rounded by some scanners.
+_TOLERANCE: Final = 0.05
+#: No voxel is larger (mm).
+_LARGEST: Final = 1000.0
+
+
+def find_fault(header: Header, orientation: tuple[float, ...]) -> str:
+    r"""Return a clause that says what is wrong with the geometry of an image, ``""`` where nothing is.
+
+    Parameters
+    ----------
+    header : Header
+        Of its first instance or frame.
+    orientation : tuple of float
+        Direction cosines of rows and columns.
+
+    Examples
+    --------
+    >>> values = {"PixelSpacing": "0\\0", "ImagePositionPatient": "1\\2\\3"}
+    >>> find_fault(Header(values), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0))
+    'its voxels have no possible size (PixelSpacing 0\\0)'
+    """
+    if len(orientation) != 6:
+        return "its slices have no direction (ImageOrientationPatient is missing)"
+    rows, columns = orientation[:3], orientation[3:]
+    products = (_dot(rows, rows) - 1, _dot(columns, columns) - 1, _dot(rows, columns))
+    if not all(abs(value) < _TOLERANCE for value in products):  # NaN is no less than anything
+        return f"its slices have no possible direction (ImageOrientationPatient {_show(orientation)})"
+    spacing = header.numbers("PixelSpacing")
+    if len(spacing) != 2:
+        return "its voxels have no size (PixelSpacing is missing)"
+    if not all(0 < value < _LARGEST for value in spacing):
+        return f"its voxels have no possible size (PixelSpacing {_show(spacing)})"
+    place = header.numbers("ImagePositionPatient")
+    if len(place) != 3 or not all(map(math.isfinite, place)):
+        return "its slices have no place (ImagePositionPatient is missing)"
+    return ""
+
+
+def _dot(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))
+
+
+def _show(values: tuple[float, ...]) -> str:
+    return "\\".join(f"{value:g}" for value in values)

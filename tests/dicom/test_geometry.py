@@ -1,0 +1,57 @@
+"""An image whose place is not known, or cannot be, is never taken for one that has a place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bidsflow.dicom.geometry import find_fault
+from bidsflow.dicom.grouping import group_series
+from bidsflow.dicom.header import Header
+
+GOOD = {
+    "ImageOrientationPatient": "1\\0\\0\\0\\0.978148\\0.207912",
+    "PixelSpacing": "3.5\\3.5",
+    "ImagePositionPatient": "-112\\-80.5\\0",
+}
+
+
+def fault(**values: str) -> str:
+    header = Header({**GOOD, **values})
+    return find_fault(header, header.numbers("ImageOrientationPatient"))
+
+
+def test_a_possible_geometry_has_no_fault() -> None:
+    assert fault() == ""
+    assert fault(ImageOrientationPatient="0.02\\0.99\\-0.01\\0\\0.01\\-1.01", PixelSpacing="0.05\\30") == ""
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "says"),
+    [
+        ("ImageOrientationPatient", "", "no direction"),
+        ("ImageOrientationPatient", "1\\0\\0", "no direction"),
+        ("ImageOrientationPatient", "0\\0\\0\\0\\0\\0", "no possible direction"),
+        ("ImageOrientationPatient", "1\\0\\0\\1\\0\\0", "no possible direction"),
+        ("ImageOrientationPatient", "2\\0\\0\\0\\2\\0", "no possible direction"),
+        ("PixelSpacing", "", "no size"),
+        ("PixelSpacing", "3", "no size"),
+        ("PixelSpacing", "0\\0", "no possible size"),
+        ("PixelSpacing", "3\\-3", "no possible size"),
+        ("PixelSpacing", "nan\\3", "no size"),
+        ("PixelSpacing", "1e30\\1e30", "no possible size"),
+        ("ImagePositionPatient", "", "no place"),
+        ("ImagePositionPatient", "1\\2", "no place"),
+        ("ImagePositionPatient", "a\\b\\c", "no place"),
+    ],
+)
+def test_what_is_missing_or_cannot_be_is_told(keyword: str, value: str, says: str) -> None:
+    assert says in fault(**{keyword: value})
+
+
+def test_a_series_without_a_geometry_says_so(kit: Any) -> None:
+    (series,), _ = group_series([kit.instance(PixelSpacing="0\\0")], {})
+    assert series.incomplete == ("its voxels have no possible size (PixelSpacing 0\\0)",)
+    (series,), _ = group_series([kit.instance()], {})
+    assert series.incomplete == ()
