@@ -63,11 +63,11 @@ def test_displacement_is_that_of_the_phantom(finished: Finished, label: str) -> 
 
 
 @pytest.mark.parametrize("label", ["01", "02"])
-def test_displacement_of_twelve_directions_is_found_in_part(finished: Finished, label: str) -> None:
-    """With so few, half of the motion could as well be contrast: the least is taken, and noise added (docs/qc.md)."""
+def test_displacement_of_twelve_directions_is_about_that_of_the_phantom(finished: Finished, label: str) -> None:
+    """With so few, half of the motion could as well be contrast; edges tell most of it (docs/qc.md)."""
     stem = f"sub-{label}/dwi/sub-{label}_dir-AP_dwi"
     expected = expected_displacement(finished.truths[label], finished.bids / f"{stem}.nii.gz", "dwi")
-    assert 0.6 * expected < json.loads((finished.qc / f"{stem}.json").read_text())["fd_mean"] < 1.3 * expected
+    assert 0.8 * expected < json.loads((finished.qc / f"{stem}.json").read_text())["fd_mean"] < 1.2 * expected
 
 
 def measure_displacement(scan: Scan) -> float:
@@ -75,7 +75,7 @@ def measure_displacement(scan: Scan) -> float:
     image = scan.image("dwi")
     bval, bvec = (image.with_name(image.name.replace(".nii.gz", ext)) for ext in (".bval", ".bvec"))
     brain = extract_b0(image, bval, bvec).brain
-    return float(fd(load_motion(realign_dwi(image, bval, bvec, brain).parameters)).mean())
+    return float(fd(load_motion(realign_dwi(image, bval, bvec, brain, phase_encoding="j-").parameters)).mean())
 
 
 def test_displacement_of_diffusion_images_is_small_where_the_head_lies_still(
@@ -93,7 +93,7 @@ def test_displacement_of_thirty_directions_is_that_of_the_phantom(
     monkeypatch.chdir(tmp_path)
     moved = scan(tmp_path, "dwi", "medium")
     expected = expected_displacement(moved.truth, moved.image("dwi"), "dwi")
-    assert 0.8 * expected < measure_displacement(moved) < 1.05 * expected  # a part could as well be contrast
+    assert measure_displacement(moved) == pytest.approx(expected, rel=0.1)  # seeds: -5 to +6 %
 
 
 @pytest.mark.parametrize("label", ["01", "02"])
