@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from bidsflow.convert.naming.guess import Guess
     from bidsflow.convert.plan import Plan
     from bidsflow.convert.planner import Planned
-    from bidsflow.convert.run import Result
     from bidsflow.dataset.tree import Dataset
     from bidsflow.dicom.series import Inventory
     from bidsflow.executors import Request
@@ -58,7 +57,10 @@ HELP_END = end_help(
         "bidsflow convert EXPORT BIDS_DIR --plan plan.tsv": "carry out a plan that you edited",
         "bidsflow convert EXPORT BIDS_DIR --executor slurm": "a task for each session on a cluster",
     },
-    {0: "every planned image is on disk", 1: "a series failed; the others are there"},
+    {
+        0: "every planned image is on disk",
+        1: "a series failed, or a part of the export cannot be read; the others are there",
+    },
     USAGE, SOURCE, TOOL, TARGET, STORAGE, INTERRUPTED,
 )  # fmt: skip
 
@@ -136,7 +138,7 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
             _show(request, force=force, as_json=as_json)
         elif cluster is not None:
             _submit(request, cluster, stack, force=force)
-        elif not _carry_out(request, stack, force=force, as_json=as_json).complete:
+        elif not _carry_out(request, stack, force=force, as_json=as_json):
             raise typer.Exit(1)
 
 
@@ -249,8 +251,8 @@ def _show(request: _Request, *, force: bool, as_json: bool) -> None:
         print_set_aside(inventory, exports, err)
 
 
-def _carry_out(request: _Request, stack: ExitStack, *, force: bool, as_json: bool) -> Result:
-    """Convert, and print what came of it."""
+def _carry_out(request: _Request, stack: ExitStack, *, force: bool, as_json: bool) -> bool:
+    """Convert, print what came of it, and return whether that is all that was planned, of all that the export holds."""
     from bidsflow.cli.outcome import report_counts, report_json, report_problems
     from bidsflow.cli.steps import consoles, print_notes, print_set_aside, progress_bar
     from bidsflow.convert.pending import Quarantined, note_files
@@ -273,14 +275,18 @@ def _carry_out(request: _Request, stack: ExitStack, *, force: bool, as_json: boo
     if idle is None:
         files = [Quarantined(one.path, one.reason) for one in aside if not one.harmless]
         note_files(dataset, request.exports, files)
+    lost = [one for one in inventory.set_aside if one.lost]
+    whole = result.complete and not lost
     if as_json:
-        report_json(result, plan.notes, left, aside)
+        report_json(result, plan.notes, left, aside, complete=whole)
     else:
         report_problems(result, left, err)
         print_notes(plan, inventory, err)
         print_set_aside(inventory, request.exports, err)
         report_counts(result, dataset, out, err)
-    return result
+        if lost:
+            err.print(f"[red]not whole[/] {len(lost)} parts of the export cannot be read, see above", soft_wrap=True)
+    return whole
 
 
 def _open_both(request: _Request, err: Console, stack: ExitStack) -> tuple[Inventory, Plan | None]:

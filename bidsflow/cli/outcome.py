@@ -90,8 +90,10 @@ def report_counts(result: Result, dataset: Dataset, out: Console, err: Console) 
         err.print("To see why nothing is converted: bidsflow plan EXPORT", soft_wrap=True)
 
 
-def report_json(result: Result, notes: Sequence[str], left: Sequence[str], aside: Sequence[Aside]) -> None:
-    """Print the same as JSON, with the notes of the plan and what was set aside.
+def report_json(
+    result: Result, notes: Sequence[str], left: Sequence[str], aside: Sequence[Aside], *, complete: bool
+) -> None:
+    """Print the same as JSON, with the notes of the plan, what was set aside and whether all of the export is there.
 
     A log may keep it: no UIDs, which hold the time of the scan and the scanner's number on some scanners.
     """
@@ -106,7 +108,7 @@ def report_json(result: Result, notes: Sequence[str], left: Sequence[str], aside
         {"path": row.path, "series_number": row.series_number, "evidence": row.evidence} for row in result.reviews
     ]
     content = {
-        "complete": result.complete, "images": images, "left": list(left), "review": reviews,
+        "complete": complete, "images": images, "left": list(left), "review": reviews,
         "errors": [
             {"code": one.code, "subcode": one.subcode, "location": one.location, "message": one.message}
             for one in result.errors

@@ -76,12 +76,15 @@ class SetAside:
         True for what no one will miss (a text file, a DICOMDIR, a report object); False for what may be lost data.
     patient : Patient or None
         Whose it is, where its header could be read. Private.
+    lost : bool
+        True where no one can tell what images it holds: a folder that may not be read, an archive that breaks off.
     """
 
     path: str
     reason: str
     harmless: bool = False
     patient: Patient | None = None
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,8 @@ def unpack(
             elif one.path.lower().endswith(_SUFFIXES) and _kind(one.path) is not None:
                 inner = shown + one.path.removeprefix(str(into))
                 if depth == MAX_NESTED:
-                    aside.append(SetAside(inner, f"archives in archives, deeper than {MAX_NESTED}: unpack it first"))
+                    reason = f"archives in archives, deeper than {MAX_NESTED}: unpack it first"
+                    aside.append(SetAside(inner, reason, lost=True))
                 else:
                     pending.append((one.path, inner, depth + 1))
             else:
@@ -164,17 +165,18 @@ def _unpack_one(path: str, shown: str, into: Path, tell: Callable[[int], None]) 
             if reason == _LOCKED:
                 encrypted += 1
             elif reason:
-                yield SetAside(f"{shown}/{'/'.join(parts) or '?'}", reason)
+                yield SetAside(f"{shown}/{'/'.join(parts) or '?'}", reason, lost=True)
             else:
                 try:
                     yield _write(into, parts, member.pieces)
                     n_files += 1
                 except _MemberError as error:
-                    yield SetAside(f"{shown}/{'/'.join(parts)}", str(error))
+                    yield SetAside(f"{shown}/{'/'.join(parts)}", str(error), lost=True)
     except _BrokenError as error:
-        yield SetAside(shown, f"{error}; {n_files} files were read before that")
+        yield SetAside(shown, f"{error}; {n_files} files were read before that", lost=True)
     if encrypted:
-        yield SetAside(shown, f"{encrypted} of its files are encrypted: unpack it with its password first")
+        reason = f"{encrypted} of its files are encrypted: unpack it with its password first"
+        yield SetAside(shown, reason, lost=True)
 
 
 def _place(name: str) -> tuple[list[str], str]:

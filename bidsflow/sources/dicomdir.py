@@ -27,7 +27,7 @@ def miss_files(found: Found) -> Found:
         return found
     there = {file.path.upper() for file in found.files}
     missing = [
-        SetAside(path, "listed in the DICOMDIR of its disc, but not there")
+        SetAside(path, "listed in the DICOMDIR of its disc, but not there", lost=True)
         for index in indexes
         for path in _list_files(Path(index))
         if path.upper() not in there

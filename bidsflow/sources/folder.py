@@ -84,13 +84,13 @@ def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[File | SetAside]:
             with os.scandir(here) as found:
                 entries = list(found)
         except OSError as error:
-            yield SetAside(here, f"the folder cannot be read ({error.strerror})")
+            yield SetAside(here, f"the folder cannot be read ({error.strerror})", lost=True)
             continue
         for entry in entries:
             try:
                 status = entry.stat()
             except OSError as error:
-                yield SetAside(entry.path, f"cannot be looked at ({error.strerror})")
+                yield SetAside(entry.path, f"cannot be looked at ({error.strerror})", lost=True)
                 continue
             if stat.S_ISDIR(status.st_mode):
                 pending.append(entry.path)
