@@ -34,7 +34,9 @@ class Answer(NamedTuple):
     Attributes
     ----------
     root : str
-        The dataset.
+        The dataset, as it was written: links in it may lead elsewhere by now.
+    real : str
+        Where they led.
     fingerprint : str
         Of the dataset, as the report has it.
     code : int
@@ -44,6 +46,7 @@ class Answer(NamedTuple):
     """
 
     root: str
+    real: str
     fingerprint: str
     code: int
     checksum: int
@@ -87,7 +90,11 @@ def answer_again(words: Sequence[str]) -> int | None:
 def _holds(answer: Answer, printed: BinaryIO) -> bool:
     """Return whether what was printed is whole, and the dataset as it was."""
     try:
-        return _sum(printed) == answer.checksum and survey(answer.root)[0].hex() == answer.fingerprint
+        return (
+            os.path.realpath(answer.root) == answer.real
+            and _sum(printed) == answer.checksum
+            and survey(answer.root)[0].hex() == answer.fingerprint
+        )
     except OSError:
         return False
 
@@ -101,7 +108,9 @@ def keep_answer(words: Sequence[str], printed: Iterable[bytes], root: str | Path
         The command line without the program.
     printed : iterable of bytes
         What was printed.
-    root, fingerprint, code
+    root
+        The dataset, as it is written in `words`.
+    fingerprint, code
         As in `Answer`.
     """
     place = _find_place(words)
@@ -111,7 +120,7 @@ def keep_answer(words: Sequence[str], printed: Iterable[bytes], root: str | Path
     with contextlib.suppress(OSError):
         if write_whole(out, printed):
             with out.open("rb") as written:
-                write_data(place, tuple(Answer(os.path.realpath(root), fingerprint, code, _sum(written))))
+                write_data(place, tuple(Answer(str(root), os.path.realpath(root), fingerprint, code, _sum(written))))
         _make_room(place.parent)
 
 

@@ -53,7 +53,7 @@ def ask(*words: str | Path, cwd: Path | None = None) -> Said:
     command = [sys.executable, "-c", _CODE, "validate", *map(str, words)]
     done = subprocess.run(command, capture_output=True, check=False, cwd=cwd)
     said, _, anew = done.stderr.decode().rpartition("typer: ")
-    assert said == ""
+    assert said == "" or done.returncode == 2
     return Said(done.returncode, done.stdout, anew == "True")
 
 
@@ -111,6 +111,19 @@ def test_other_questions_have_other_answers(dataset: Path, tmp_path: Path, monke
 def test_answer_that_depends_on_more_or_is_written_elsewhere_is_not_kept(words: str, dataset: Path) -> None:
     for _ in range(2):
         assert ask("ds", words, cwd=dataset.parent).anew
+
+
+def test_link_that_leads_elsewhere_by_now_is_another_dataset(dataset: Path, tmp_path: Path) -> None:
+    other, link = tmp_path / "other", tmp_path / "current"
+    write_tree(BASES["eeg"](), other)
+    link.symlink_to(dataset)
+    time.sleep(REST)
+    first = ask("current", cwd=tmp_path)
+    assert not ask("current", cwd=tmp_path).anew
+    link.unlink()
+    assert ask("current", cwd=tmp_path).code == 2
+    link.symlink_to(other)
+    assert ask("current", cwd=tmp_path) not in (first, first._replace(anew=False))
 
 
 def test_answers_together_are_not_longer_than_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
