@@ -41,8 +41,8 @@ class Note(NamedTuple):
         As `Verdict.shared`: location, key, and as for `kinds` what is said.
     used, touched, traits
         As in `Verdict`.
-    lasting : bool
-        As in `Verdict`; only those that are get into the memory.
+    lasting, failed : bool
+        As in `Verdict`; only those that last and have not failed get into the memory.
     """
 
     kinds: tuple[Any, ...]
@@ -51,6 +51,7 @@ class Note(NamedTuple):
     touched: dict[str, bool]
     traits: tuple[Any, ...]
     lasting: bool = True
+    failed: bool = False
 
 
 @dataclass(slots=True)
@@ -64,7 +65,7 @@ class Memory:
     digests : dict of str to bytes
         Of every folder: the names in it and above.
     notes : dict of str to tuple
-        By path, what was noted, but for `Note.lasting`.
+        By path, what was noted, but for `Note.lasting` and `Note.failed`.
     heads : list of tuple
         What the issues say, but for where.
     """
@@ -99,7 +100,7 @@ def make_note(verdict: Verdict, location: str, table: TableWriter) -> Note:
     shared = [(where, key, _number(found, where, table)) for (where, key), found in verdict.shared.items()]
     kinds = _number(verdict.issues, location, table)
     traits = table.share(tuple(verdict.traits))
-    return Note(kinds, shared, verdict.used, dict(verdict.touched) or _NOTHING, traits, verdict.lasting)
+    return Note(kinds, shared, verdict.used, dict(verdict.touched) or _NOTHING, traits, verdict.lasting, verdict.failed)
 
 
 def renumber(note: Note, numbers: list[int], table: TableWriter) -> Note:
@@ -147,7 +148,8 @@ def save_memory(
         When the tree was read, in nanoseconds since 1970.
     """
     stamps = {file.path: (file.size, file.mtime, file.ctime) for file in tree.walk() if is_settled(file.ctime, started)}
-    kept = {file.path: tuple(note[:-1]) for file, note in notes if file.path in stamps and note.lasting}
+    good = ((file.path, note) for file, note in notes if note.lasting and not note.failed)
+    kept = {path: tuple(note[:-2]) for path, note in good if path in stamps}
     digests = {folder.path: folder.digest for folder in _walk_folders(tree)}
     write_data(place, (stamps, digests, kept, write_heads(table.heads)))
     keep_newest(place.parent, _KEPT)

@@ -12,6 +12,7 @@ from bidsflow.validate.compile.rules import holds
 from bidsflow.validate.context.load import Loader
 from bidsflow.validate.context.walk import File, Folder
 from bidsflow.validate.issues import Issue, Severity
+from bidsflow.validate.readers.raw import watch_failures
 from bidsflow.validate.rules import hed
 from bidsflow.validate.rules.checks import make_check
 from bidsflow.validate.rules.columns import ColumnRules
@@ -53,6 +54,8 @@ class Verdict(NamedTuple):
         Whether the verdict stays as it is when subjects come and go.
     traits : Traits
         What the summary counts.
+    failed : bool
+        Whether something could not be read or run for a reason outside of the dataset, which may pass.
     """
 
     issues: list[Issue]
@@ -61,6 +64,7 @@ class Verdict(NamedTuple):
     touched: Mapping[str, bool] = MappingProxyType({})
     lasting: bool = True
     traits: Traits = Traits()
+    failed: bool = False
 
 
 class _Candidate(NamedTuple):
@@ -103,12 +107,13 @@ class Checker:
         """Return what is wrong with a file."""
         facts = self.dataset.facts
         facts.asked = False
-        context, issues = self.loader.load(file)
         shared: dict[tuple[str, str], list[Issue]] = {}
-        if not (self.dataset.kind == "raw" and "derivatives" in file.path):
-            self._judge(context, issues, shared)
+        with watch_failures() as failed:
+            context, issues = self.loader.load(file)
+            if not (self.dataset.kind == "raw" and "derivatives" in file.path):
+                self._judge(context, issues, shared)
         used = tuple(other.path for other in self.loader.used)
-        return Verdict(issues, shared, used, context.touched, not facts.asked, _find_traits(context))
+        return Verdict(issues, shared, used, context.touched, not facts.asked, _find_traits(context), bool(failed))
 
     def _judge(self, context: Context, issues: list[Issue], shared: dict[tuple[str, str], list[Issue]]) -> None:
         """Add what the rules have to say of a file."""

@@ -24,7 +24,7 @@ from bidsflow.validate.issues import Issue, Severity, TableWriter
 from bidsflow.validate.meanings import find_meanings
 from bidsflow.validate.readers.ignore import OPAQUE, IgnoreRules
 from bidsflow.validate.readers.json import load_json
-from bidsflow.validate.readers.raw import decode_text, read_start
+from bidsflow.validate.readers.raw import decode_text, read_start, watch_failures
 from bidsflow.validate.readers.tsv import load_tsv
 from bidsflow.validate.report import Outcome
 from bidsflow.validate.rules import hed
@@ -71,6 +71,8 @@ class Study:
         When the tree was read, in nanoseconds since 1970.
     only : tuple of str, optional
         Files and folders that are to be checked; all if None.
+    failed : bool
+        As in `Verdict`.
     """
 
     root: str
@@ -82,6 +84,7 @@ class Study:
     ignored: tuple[str, ...]
     started: int
     only: tuple[str, ...] | None = None
+    failed: bool = False
 
     @property
     def key(self) -> str:
@@ -93,8 +96,8 @@ class Study:
 
     @property
     def remembers(self) -> bool:
-        """Whether verdicts are kept: not those that depend on other datasets."""
-        return self.options.cache and not self.options.before
+        """Whether verdicts are kept: not those that depend on other datasets, or on what could not be read."""
+        return self.options.cache and not self.options.before and not self.failed
 
     def wants(self, path: str) -> bool:
         """Return whether a file is to be checked; with subjects, those at the root are, too."""
@@ -117,10 +120,11 @@ def open_study(root: str, options: Options, only: tuple[str, ...] | None = None)
     schema = load_schema(name_schema(options))
     tree = read_tree(root, LEFT_OUT, only, loops=options.compat)
     _take_from_others(tree, options.before)
-    description, issues = _read_description(tree, options)
-    ignored = tuple(_read_ignored(tree, options))
-    dataset = _describe(tree, schema, description, IgnoreRules([*OPAQUE, *ignored]), options)
-    return Study(root, options, schema, tree, dataset, issues, ignored, started, only)
+    with watch_failures() as failed:
+        description, issues = _read_description(tree, options)
+        ignored = tuple(_read_ignored(tree, options))
+        dataset = _describe(tree, schema, description, IgnoreRules([*OPAQUE, *ignored]), options)
+    return Study(root, options, schema, tree, dataset, issues, ignored, started, only, bool(failed))
 
 
 def _take_from_others(tree: Folder, roots: tuple[str, ...]) -> None:
@@ -160,19 +164,25 @@ def check_study(study: Study, progress: Progress | None = None) -> Outcome:
     if study.remembers and missing and study.only is None:
         cache.save_memory(place, tree, found, table, study.started)
     _mark_viewed(tree, (note for _, note in found))
-    table.extend([*study.issues, *find_links(dataset, tree)])
+    links = list(find_links(dataset, tree))
+    table.extend([*study.issues, *links])
     shared = _enter(found, table, _find_teller(found) if study.options.compat else None)
     table.extend(issue for issue in find_unused_sidecars(dataset) if study.knows_users(issue.location))
+    failed = False
     if study.only is None:
         table.extend(find_unused_stimuli(dataset))
-        table.extend(check_citation_file(dataset, dates_are_text=not study.options.compat))
+        with watch_failures() as unread:
+            table.extend(check_citation_file(dataset, dates_are_text=not study.options.compat))
+        failed = bool(unread)
         table.extend(check_scope(dataset, study.options))
     description = dataset.facts["dataset_description"]
     traits = ((file, note.traits) for file, note in found)
     summary = sum_up(tree, traits, description, study.schema.version)
     unchecked = (_HED_UNCHECKED,) if hed.UNCHECKED in shared else ()
     meanings = find_meanings({head.code for head in table.heads}, study.schema.data)
-    return Outcome(table.finish(), summary, str(description.get("BIDSVersion") or ""), meanings, unchecked)
+    failed |= study.failed or any(link.code == "FILE_READ" for link in links) or any(note.failed for _, note in found)
+    bids_version = str(description.get("BIDSVersion") or "")
+    return Outcome(table.finish(), summary, bids_version, meanings, unchecked, failed=failed)
 
 
 def _find_teller(found: list[tuple[File, cache.Note]]) -> File | None:

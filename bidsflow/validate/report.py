@@ -92,6 +92,8 @@ class Outcome:
         What could not be checked, and what to do about it.
     fingerprint : str
         As in `Report`.
+    failed : bool
+        Whether something could not be read or run for a reason outside of the dataset, which may pass.
     """
 
     issues: IssueTable
@@ -100,6 +102,7 @@ class Outcome:
     meanings: Mapping[str, str]
     notes: tuple[str, ...] = ()
     fingerprint: str = ""
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

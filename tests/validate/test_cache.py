@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
+import sys
 import time
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -167,6 +170,43 @@ def test_root_may_be_written_otherwise(tmp_path: Path, reads: list[str], monkeyp
     monkeypatch.chdir(tmp_path)
     run("ds")
     assert reads == []
+
+
+@pytest.mark.parametrize("name", ["*_events.tsv", "*_bold.json", "participants.tsv", "*.nii.gz", ".bidsignore"])
+def test_file_that_could_not_be_read_is_looked_at_again(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make("mri", tmp_path / "ds")
+    (root / ".bidsignore").write_text("notes.docx\n")
+    (root / "notes.docx").write_text("x")
+    time.sleep(REST)
+    whole = findings(run(root, cache=False))
+    open_file = os.open
+
+    def fail(path: str, *more: int, **named: int) -> int:
+        if fnmatch(os.path.basename(path), name):  # noqa: PTH119 -- text, or a path
+            raise OSError(errno.EIO, "Input/output error")
+        return open_file(path, *more, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", fail)
+        broken = run(root)
+    assert findings(broken) != whole
+    assert not broken.fingerprint
+    assert findings(run(root)) == whole
+
+
+def test_annotations_are_checked_again_when_their_checker_could_not_be_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("hed")
+    root = make("hed", tmp_path / "ds")
+    whole = findings(run(root, cache=False))
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "hed.schema", None)
+        broken = findings(run(root))
+    assert broken != whole
+    assert findings(run(root)) == whole
 
 
 @pytest.mark.skipif(not os.geteuid(), reason="root may read everything")

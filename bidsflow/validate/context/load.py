@@ -284,12 +284,14 @@ class Loader:
 
 
 def _recall(memory: dict[str, Any], file: File, read: Callable[[str], Any]) -> Any:
-    """Return what a file holds, read once; raise the same fault again."""
+    """Return what a file holds, read once; raise the same fault again, unless it may pass."""
     value = memory.get(file.path)
     if value is None:
         try:
             value = read(file.disk)
         except FileFault as fault:
+            if fault.code == "FILE_READ":  # whoever watches for failures is to hear of each
+                raise
             value = fault
         memory[file.path] = value
     if isinstance(value, FileFault):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Final
 
 from bidsflow.errors import FileFault
@@ -23,6 +26,28 @@ _NAMES: Final = {
     errno.EISDIR: "IsADirectory",
     errno.ENOTDIR: "NotADirectory",
 }
+
+_failures: ContextVar[list[str]] = ContextVar("failures")
+
+
+@contextmanager
+def watch_failures() -> Iterator[list[str]]:
+    """Give a list that fills with what fails for reasons that lie outside of the dataset, and may pass.
+
+    A verdict made meanwhile is good for now, and not to be remembered: nothing about the file shows that it can be
+    read again.
+    """
+    failed: list[str] = []
+    token = _failures.set(failed)
+    try:
+        yield failed
+    finally:
+        _failures.reset(token)
+
+
+def enter_failure(reason: str) -> None:
+    """Tell whoever watches that something outside of the dataset has failed."""
+    _failures.get([]).append(reason)
 
 
 def open_file(path: str) -> int:
@@ -84,6 +109,7 @@ def unreadable(error: OSError) -> FileFault:
     """Return the fault for an error of the operating system, without the path."""
     number = error.errno or 0
     reason = error.strerror or "it cannot be read"
+    enter_failure(reason)
     if number in {errno.ENOENT, errno.ELOOP}:
         reason = f"{reason}; possibly a dangling symbolic link"
     return FileFault("FILE_READ", reason, subcode=_NAMES.get(number, "Error"))

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bidsflow.validate.installed import find_hedtools
 from bidsflow.validate.issues import Issue, Severity
+from bidsflow.validate.readers.raw import enter_failure
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -117,13 +118,17 @@ def check_annotations(context: Context) -> tuple[list[Issue], dict[tuple[str, st
                 _check_names(versions, _OF_REFERENCE, "the reference validator")
             if not find_hedtools():
                 return [], {UNCHECKED: []}
+            _import_hedtools()
             _load_schema(versions)
         except Exception as error:  # noqa: BLE001 -- of another package, in any of its parts
+            if isinstance(error, OSError | MemoryError):
+                enter_failure(repr(error))
             note = _Note("SCHEMA_LOAD_FAILED", True, " ".join(str(error).split()))
             return [], {VERSION: [_make_issue(note, "")]}
         try:
             notes = _check_file(context, versions, compat=compat)
         except Exception as error:  # noqa: BLE001 -- as above
+            enter_failure(repr(error))
             notes = [_Note("INTERNAL_ERROR", True, f"hedtools {find_hedtools()}: {error!r}")]
     return [_make_issue(note, location) for note in (notes if compat else dict.fromkeys(notes))], {}
 
@@ -136,7 +141,6 @@ def _make_issue(note: _Note, location: str) -> Issue:
 @cache
 def _load_schema(versions: tuple[str, ...]) -> Any:
     """Return a schema that hedtools brings along."""
-    _import_inflect()
     from hed.schema import load_schema_version
     from hed.schema.hed_cache import INSTALLED_CACHE_LOCATION
 
@@ -153,6 +157,16 @@ def _check_names(versions: tuple[str, ...], known: Collection[str], owner: str) 
     for version in versions:
         if version.rpartition(":")[2] not in known:
             raise ValueError(f"HED {version} is not one of the schemas of {owner}")
+
+
+def _import_hedtools() -> None:
+    """Import hedtools; that this fails (another package of a wrong version) is no fault of the dataset."""
+    try:
+        _import_inflect()
+        import_module("hed.schema")
+    except Exception as error:
+        enter_failure(repr(error))
+        raise
 
 
 def _import_inflect() -> None:
