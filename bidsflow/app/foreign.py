@@ -38,6 +38,9 @@ _MEMORY: Mapping[str, tuple[str, float]] = {
     "--mem-gb": (MEMORY_GB, 1000), "--mem_gb": (MEMORY_GB, 1000),
 }  # fmt: skip
 _GROUP = "group"
+#: What an app answers at once, for one who asks and not for tasks.
+_ANSWERED = ("--help", "-h", "--version")
+_SPARED = "--force-of-the-app"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,13 @@ def parse(name: str, arguments: Sequence[str], container: Sequence[str] = ()) ->
     InputError
         If a file that is named is not there.
     """
-    given, rest = split_cluster(arguments, f"bidsflow run {name}")
+    asked = next((word for word in arguments if word in _ANSWERED), "")
+    if asked:
+        raise OptionError(
+            f"{asked}: there is nothing to submit", "Leave --executor and --site away: it is answered here"
+        )
+    given, rest = split_cluster(_spare_force(arguments), f"bidsflow run {name}")
+    rest = ["--force" if word == _SPARED else word for word in rest]
     if "per" in given:
         raise OptionError("--per: not for BIDS Apps of others", "Each participant is a task")
     spelled = next((one for word in arguments if (one := word.partition("=")[0]) in LABEL_FLAGS), _LABEL)
@@ -126,6 +135,16 @@ def parse(name: str, arguments: Sequence[str], container: Sequence[str] = ()) ->
     )  # fmt: skip
 
 
+def _spare_force(arguments: Sequence[str]) -> list[str]:
+    """Return the words, a ``--force`` with a value marked as the app's own (``--force bbr`` of fMRIPrep)."""
+    start = next((place for place, word in enumerate(arguments) if word in (*Level,)), len(arguments))
+    following = [*arguments[1:], "-"]
+    return [
+        _SPARED if word == "--force" and place > start and not after.startswith("-") else word
+        for place, (word, after) in enumerate(zip(arguments, following, strict=True))
+    ]
+
+
 def _check_there(paths: Iterable[str]) -> None:
     for path in paths:
         if not Path(path).exists():
@@ -140,6 +159,8 @@ def _take_value(words: Sequence[str], flags: Sequence[str]) -> tuple[tuple[str, 
         flag, sign, value = word.partition("=")
         if flag in flags:
             found = (flag, value if sign else next(waiting, ""))
+            if not found[1]:
+                raise OptionError(f"{flag}: expected a folder")
         else:
             rest.append(word)
     return found, rest

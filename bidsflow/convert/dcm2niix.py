@@ -23,6 +23,7 @@ from types import MappingProxyType
 from bidsflow.convert.nifti import read_announced_size, read_shape
 from bidsflow.dataset.write import storage_errors
 from bidsflow.dicom.series import Image, Instance, Inventory, Series
+from bidsflow.dicom.text import quiet_pydicom
 from bidsflow.errors import ConversionError, StorageError, ToolError
 
 _NAME = "image"
@@ -196,11 +197,19 @@ def _is_gzip(path: str) -> bool:
         os.close(descriptor)
 
 
+#: What keeps pydicom quiet concerns all threads.
+_ONE_AT_A_TIME = threading.Lock()
+
+
 def _write_again(path: str, target: Path, changes: Mapping[str, object] = MappingProxyType({})) -> None:
     """Write a copy of a file as PS3.10 wants it, with some values changed."""
     import pydicom
 
-    with gzip.open(path) if _is_gzip(path) else Path(path).open("rb") as stream:
+    with (
+        _ONE_AT_A_TIME,
+        quiet_pydicom("ignore"),
+        gzip.open(path) if _is_gzip(path) else Path(path).open("rb") as stream,
+    ):
         dataset = pydicom.dcmread(stream, force=True)
         dataset.preamble = bytes(128)
         dataset.update(changes)

@@ -17,6 +17,7 @@ from bidsflow.convert.naming.physics import FEW_VOLUMES, only_b_zero
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.wiring import Standing, check_labels
 from bidsflow.dicom.geometry import find_fault
+from bidsflow.dicom.grouping import UNLIKE
 from bidsflow.dicom.physics import Kind, classify, field_in_hz, phase_encoding
 from bidsflow.dicom.series import Image, Inventory, Series
 from bidsflow.errors import PlanError
@@ -173,8 +174,10 @@ def _find_stray(row: PlanRow, known: Mapping[str, Series]) -> str:
 def _find_misfit(name: BidsName, series: Series, image: Image) -> str:
     """Return why an image cannot have a name, ``""`` where it can."""
     suffix, part, volumes = name.suffix, _declared(image), image.volumes
-    if (fault := find_fault(image.header, image.orientation)) in series.incomplete:
-        return f"{fault}: where it lies would be made up"
+    fault = find_fault(image.header, image.orientation)
+    made_up = next((one for one in series.incomplete if one == fault or one.startswith(UNLIKE)), "")
+    if made_up:
+        return f"{made_up}: where it lies would be made up"
     if (needs := _NOT_IN_HEADERS.get((name.datatype, suffix))) or name.datatype == "mrs":
         needs = needs or "spectroscopy, which bidsflow does not convert"
         return f"as {suffix} BIDS requires {needs}; skip it and add it by hand"

@@ -14,7 +14,8 @@ from bidsflow.dicom.header import Header
 
 #: How far products of direction cosines may be off; they are rounded by some scanners.
 _TOLERANCE: Final = 0.05
-#: No voxel is larger (mm).
+#: No voxel is smaller or larger (mm).
+_SMALLEST: Final = 0.001
 _LARGEST: Final = 1000.0
 
 
@@ -43,7 +44,7 @@ def find_fault(header: Header, orientation: tuple[float, ...]) -> str:
     spacing = header.numbers("PixelSpacing")
     if len(spacing) != 2:
         return "its voxels have no size (PixelSpacing is missing)"
-    if not all(0 < value < _LARGEST for value in spacing):
+    if not all(_SMALLEST <= value < _LARGEST for value in spacing):
         return f"its voxels have no possible size (PixelSpacing {_show(spacing)})"
     place = header.numbers("ImagePositionPatient")
     if len(place) != 3 or not all(map(math.isfinite, place)):

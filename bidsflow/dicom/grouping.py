@@ -20,6 +20,8 @@ from bidsflow.dicom.tags import find_maker
 
 _UID = re.compile(r"[0-9.]{1,64}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+#: Begins what is said of a series whose slices do not fit together.
+UNLIKE = "its slices have "
 _DICOMDIR = "1.2.840.10008.1.3.10"
 #: Secondary capture (PS3.4 annex B.5).
 _CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
@@ -159,7 +161,7 @@ def _make_series(
     first = ordered[0].header
     header = Header({**first.values, **added}, first.pixels, first.problems)
     images, problems = split_images(ordered, header)
-    missing = (*_find_faults(images), *_missing_numbers(ordered))
+    missing = (*_find_faults(images), *_find_unlike(ordered), *_missing_numbers(ordered))
     odd = sorted({problem for one in ordered for problem in one.header.problems})
     if parts > 1:
         odd.append(f"the scanner gave its parts {parts} SeriesInstanceUIDs")
@@ -193,6 +195,26 @@ def _find_faults(images: Sequence[Image]) -> tuple[str, ...]:
         if one.header.text("Modality") in ("MR", "") and not one.header.text("SOPClassUID").startswith(_CAPTURE)
     )
     return tuple(dict.fromkeys(fault for fault in faults if fault))
+
+
+def _find_unlike(ordered: Sequence[Instance]) -> tuple[str, ...]:
+    """Return what is wrong with single slices: dcm2niix takes what the first of them says for all."""
+    sizes: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    lost = 0
+    for one in ordered:
+        header = one.header
+        if "Frames.Images" not in header:
+            like = header.text("ImageOrientationPatient"), header.text("Columns"), header.text("Rows")
+            sizes[like].add(header.text("PixelSpacing"))
+            lost += not header.text("ImagePositionPatient")
+    found = []
+    for spellings in sizes.values():
+        values = [Header({"PixelSpacing": text}).numbers("PixelSpacing") for text in spellings]
+        if len({tuple(round(value, 3) for value in one) for one in values}) > 1:
+            found.append(f"{UNLIKE}voxels of different sizes (PixelSpacing)")
+    if 0 < lost < len(ordered):
+        found.append(f"{UNLIKE}no place, {lost} of {len(ordered)} (ImagePositionPatient is missing)")
+    return tuple(dict.fromkeys(found))
 
 
 def clean(text: str) -> str:

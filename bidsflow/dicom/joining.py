@@ -29,7 +29,7 @@ _OWN: Final = (
 
 
 def join_parts(by_uid: Mapping[str, Sequence[Instance]]) -> tuple[tuple[str, tuple[Instance, ...], int], ...]:
-    """Return the series, the parts of one under the UID that sorts first.
+    """Return the series, the parts of one under the UID of the first that was measured: it stays when a series grows.
 
     Parts are joined where they agree in all that a scanner keeps for a series, and no instance of one can be told to be
     a copy of an instance of another (a series that was sent twice under new UIDs).
@@ -58,7 +58,8 @@ def join_parts(by_uid: Mapping[str, Sequence[Instance]]) -> tuple[tuple[str, tup
         if len(uids) == 1 or len({_own(one) for one in members}) < len(members):
             joined += [(uid, tuple(by_uid[uid]), 1) for uid in uids]
         else:
-            joined.append((min(uids), _number([by_uid[uid] for uid in uids]), len(uids)))
+            ordered = _number([by_uid[uid] for uid in uids])
+            joined.append((ordered[0].header.text("SeriesInstanceUID"), ordered, len(uids)))
     return tuple(joined)
 
 

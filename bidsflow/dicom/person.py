@@ -5,6 +5,7 @@ People type names into descriptions, and scanners and archives make folder names
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 
@@ -19,6 +20,8 @@ _PAIRS = (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("å", "aa"), ("ø", "oe"), 
 
 #: A day of this or the last century, as folders are called after it (``20240304``, ``2024-03-04_09-15``).
 _DAY = r"(?<!\d)(?:19|20)\d\d(?P<sep>[-._]?)(?:0[1-9]|1[0-2])(?P=sep)(?:0[1-9]|[12]\d|3[01])(?!\d)"
+#: The same as people write it (``04.03.2024``).
+_DAY_FIRST = r"(?<!\d)(?:0[1-9]|[12]\d|3[01])(?P<mark>[-._])(?:0[1-9]|1[0-2])(?P=mark)(?:19|20)\d\d(?!\d)"
 #: A UID; those of some scanners hold the number of the scanner and the moment of the scan.
 _UID = r"(?<!\d)[0-2](?:\.\d+){5,}"
 
@@ -93,4 +96,17 @@ def hide_people(path: str, people: re.Pattern[str] | None) -> str:
     >>> hide_people("DOE_JOHN_20240304/t1/00001.dcm", person_pattern(Patient("7", "DOE JOHN", "", "")))
     '***_***_***/t1/00001.dcm'
     """
-    return re.sub(f"{_UID}|{_DAY}", MASK, path if people is None else people.sub(MASK, path))
+    text = unicodedata.normalize("NFC", _as_text(path))  # macOS writes accents apart from their letters
+    return re.sub(f"{_UID}|{_DAY}|{_DAY_FIRST}", MASK, text if people is None else people.sub(MASK, text))
+
+
+def _as_text(path: str) -> str:
+    """Return a path with the bytes in it that are no UTF-8 as the letters that Latin-1 has for them."""
+    try:
+        data = os.fsencode(path)
+    except UnicodeEncodeError:  # no path of any disk
+        return path
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")

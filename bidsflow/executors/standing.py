@@ -21,6 +21,8 @@ from bidsflow.executors.script import LOGS, SCRATCH_FAILED, SETUP_FAILED, STATES
 END_BYTES = 1 << 13
 #: Exit codes of a command that was told to end: by SIGINT, which is also what bidsflow makes of SIGTERM, by SIGTERM, or
 #: by SIGUSR2, which Grid Engine sends.
+#: Shells add the number of a signal to 128; 255 is what a program gives that says no better.
+_LAST_SIGNAL = 64
 _TOLD = (130, 143, 140)
 #: Lines at the end of a log in which it is looked for why a task failed, and what programs say whose memory ran out.
 LAST_LINES = 20
@@ -320,7 +322,7 @@ def _explain_code(batch: Batch, code: int, sight: Sight | None) -> tuple[Cause, 
     if code in _TOLD:
         cancelled = (Cause.CANCELLED, "it was cancelled") if batch.cancelled else None
         return cancelled or (Cause.KILLED, "it was told to end, by a person or the scheduler")
-    if code > 128:
+    if 128 < code <= 128 + _LAST_SIGNAL:
         return Cause.KILLED, f"signal {code - 128} ended it"
     if code == os.EX_UNAVAILABLE:  # what bidsflow ends with where there is no program or no image to run
         return Cause.ERROR, f"exit code {code}: something that it needs is not on the node, see its log"

@@ -44,6 +44,8 @@ _SUFFIXES: Final = (
 _ZIP: Final = b"PK\x03\x04"
 #: How a member is encrypted (APPNOTE.TXT 4.4.4, bit 0).
 _ENCRYPTED: Final = 1
+#: How a name is written (APPNOTE.TXT 4.4.4, bit 11).
+_UTF8: Final = 0x800
 _LOCKED: Final = "encrypted"
 _NO_FILE: Final = "a link or a device in an archive"
 
@@ -259,14 +261,24 @@ def _read_zip(path: str, into: Path, tell: Callable[[int], None]) -> Iterator[_M
         _check_growth(need, size)
         _check_room(into, need)
         for info in members:
-            kind = stat.S_IFMT(info.external_attr >> 16)
+            kind, name = stat.S_IFMT(info.external_attr >> 16), _name(info)
             if info.flag_bits & _ENCRYPTED:
-                yield _Member(info.filename, iter(()), _LOCKED)
+                yield _Member(name, iter(()), _LOCKED)
             elif kind not in (0, stat.S_IFREG):
-                yield _Member(info.filename, iter(()), _NO_FILE)
+                yield _Member(name, iter(()), _NO_FILE)
             else:
-                yield _Member(info.filename, _zip_pieces(archive, info))
+                yield _Member(name, _zip_pieces(archive, info))
             tell(min(size, info.header_offset + info.compress_size))
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """Return the name of a member: many programs write UTF-8 and do not say so."""
+    if info.flag_bits & _UTF8:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode()
+    except UnicodeError:
+        return info.filename
 
 
 def _zip_pieces(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:

@@ -82,7 +82,7 @@ def test_app_of_others_is_retried_to_completion(site: Site, image: Path) -> None
     line = (
         "run", "theirs", site.root / "bids", site.out, "participant", "group", "--container", image,
         "--executor", site.executor, "--orders", f"{site.root}/orders", "-w", site.root / "work",
-        "--nthreads", 1, "--mem-mb", 900, "--time", "10m",
+        "--nthreads", 1, "--mem-mb", 1800, "--time", "10m",
     )  # fmt: skip
     assert "sub-01, sub-02, sub-03" in site.call(*line)
     assert "nothing to submit" in site.call(*line[:5], *line[6:], "--participant-label", "01", "03")
@@ -99,12 +99,12 @@ def test_app_of_others_is_retried_to_completion(site: Site, image: Path) -> None
 
     for label in ("02", "03"):
         site.order(label, "")
-    site.call("jobs", site.out, "--retry", "--mem", "2G")
+    site.call("jobs", site.out, "--retry", "--mem", "3G")
     found = site.wait_for_end()
     assert {one["phase"] for one in found.values()} == {"done"}
     assert (site.out / "group.txt").read_text() == "sub-01 sub-02 sub-03"
     said = {label: (site.out / f"sub-{label}" / "said.txt").read_text() for label in ("01", "02")}
-    assert said == {"01": f"1 900 {site.root}/work/sub-01", "02": f"1 1800 {site.root}/work/sub-02"}
+    assert said == {"01": f"1 1800 {site.root}/work/sub-01", "02": f"1 2700 {site.root}/work/sub-02"}
     assert sorted((site.out / "shared.txt").read_text().split()) == ["01", "02", "03"]
     assert "nothing to submit" in site.call(*line[:5], *line[6:])
 

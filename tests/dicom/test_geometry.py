@@ -41,6 +41,7 @@ def test_a_possible_geometry_has_no_fault() -> None:
         ("PixelSpacing", "3\\-3", "no possible size"),
         ("PixelSpacing", "nan\\3", "no size"),
         ("PixelSpacing", "1e30\\1e30", "no possible size"),
+        ("PixelSpacing", "1e-30\\1e-30", "no possible size"),
         ("ImagePositionPatient", "", "no place"),
         ("ImagePositionPatient", "1\\2", "no place"),
         ("ImagePositionPatient", "a\\b\\c", "no place"),
@@ -55,3 +56,30 @@ def test_a_series_without_a_geometry_says_so(kit: Any) -> None:
     assert series.incomplete == ("its voxels have no possible size (PixelSpacing 0\\0)",)
     (series,), _ = group_series([kit.instance()], {})
     assert series.incomplete == ()
+
+
+def slices(kit: Any, **odd: str) -> Any:
+    """Return a series of eight slices, of which the fifth is odd."""
+    files = [
+        kit.instance(f"/{i}", SOPInstanceUID=f"1.{i}", InstanceNumber=i + 1,
+                     **{"ImagePositionPatient": f"0\\0\\{i}", **(odd if i == 4 else {})})
+        for i in range(8)
+    ]  # fmt: skip
+    (series,), _ = group_series(files, {})
+    return series
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "says"),
+    [
+        ("PixelSpacing", "2\\2", "its slices have voxels of different sizes"),
+        ("PixelSpacing", "", "its slices have voxels of different sizes"),
+        ("ImagePositionPatient", "", "its slices have no place, 1 of 8"),
+    ],
+)
+def test_a_slice_that_does_not_fit_the_others_is_told(keyword: str, value: str, says: str, kit: Any) -> None:
+    assert any(one.startswith(says) for one in slices(kit, **{keyword: value}).incomplete)
+
+
+def test_sizes_that_are_written_otherwise_are_the_same(kit: Any) -> None:
+    assert slices(kit, PixelSpacing="3.000\\3.0000001").incomplete == ()

@@ -37,6 +37,7 @@ def test_volumes_with_uids_of_their_own_are_one_series(kit: Any) -> None:
     random.Random(1).shuffle(files)
     (series,) = group(files)
     assert (series.uid, series.parts, series.images[0].volumes, series.images[0].matrix[2]) == ("1.0", 12, 12, 4)
+    assert {group(volumes(kit, count))[0].uid for count in (2, 11, 20)} == {"1.0"}  # it grows, and stays what it is
     times = [one.header.text("AcquisitionTime") for one in series.instances]
     assert times == sorted(times)
     assert "the scanner gave its parts 12 SeriesInstanceUIDs" in series.problems
@@ -92,3 +93,13 @@ def test_a_series_that_was_sent_again_under_another_uid_stays_apart(kit: Any) ->
         for rank, one in enumerate(volumes(kit, 1))
     ]
     assert [one.parts for one in group([*volumes(kit, 1), *again])] == [1, 1]
+
+
+def test_the_first_part_gives_the_uid_however_uids_sort(kit: Any) -> None:
+    files = [one for number, uid in enumerate(("1.9", "1.10", "1.2")) for one in volumes(kit, 1, first=number)]
+    renamed = [
+        kit.instance(one.file.path, **{**one.header.values, "SeriesInstanceUID": ("1.9", "1.10", "1.2")[rank // 4]})
+        for rank, one in enumerate(files)
+    ]
+    (series,) = group(renamed)
+    assert (series.uid, series.parts) == ("1.9", 3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from bidsflow.dicom.person import hide_people, person_pattern
@@ -63,6 +65,9 @@ def test_no_one_is_found_where_headers_name_no_one(patients: tuple[Patient, ...]
         ("20240304_091500/2024-03-04/x.2024.03.04", "***_091500/***/x.***"),
         ("MR.1.3.12.2.1107.5.2.43.2024030409.dcm/0001.2.3.dcm", "MR.***.dcm/0001.2.3.dcm"),
         ("20241345/2024-0304", "20241345/2024-0304"),
+        ("born_04.03.1970/04-03-2024", "born_***/***"),
+        ("Mu\u0308ller", "Müller"),
+        (os.fsdecode("Ø_Roe".encode("latin-1")), "Ø_***"),
     ],
 )
 def test_path_names_no_one(path: str, hidden: str) -> None:

@@ -100,6 +100,7 @@ CASES = [
     Case("image is not there", BATCH, ended(69), None, Phase.FAILED, Cause.ERROR, "not on the node"),
     Case("killed", BATCH, ended(137), None, Phase.FAILED, Cause.MEMORY, "memory"),
     Case("crashed", BATCH, ended(139), None, Phase.FAILED, Cause.KILLED, "signal 11"),
+    Case("no code", BATCH, ended(255), None, Phase.FAILED, Cause.ERROR, "exit code 255"),
     Case("told to end", BATCH, ended(130), None, Phase.FAILED, Cause.KILLED, "told to end"),
     Case("told to end by Grid Engine", BATCH, ended(140), None, Phase.FAILED, Cause.KILLED, "told to end"),
     Case("told to end as time ran out", BATCH, ended(143), failed(Cause.TIME), Phase.FAILED, Cause.TIME,

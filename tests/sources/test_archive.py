@@ -146,6 +146,15 @@ def test_one_name_twice_gives_two_files(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_utf8_that_is_not_declared_is_read_as_such(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", {"Jörg/IM1": b"1"})
+    data = bytearray(path.read_bytes())
+    for mark, place in ((b"PK\x03\x04", 7), (b"PK\x01\x02", 9)):
+        data[data.rindex(mark) + place] &= 0xF7
+    path.write_bytes(data)
+    assert list(contents(open_up(path, tmp_path / "into"))) == ["a.zip/Jörg/IM1"]
+
+
 def test_encrypted_files_are_counted(tmp_path: Path) -> None:
     path = make_zip(tmp_path / "a.zip", {"IM1": b"1"})
     data = bytearray(path.read_bytes())
