@@ -24,9 +24,10 @@ def survey(root: str) -> tuple[bytes, int]:
     Returns
     -------
     digest : bytes
-        Of all names, sizes, times and links, however `root` is written.
+        Of all names, sizes, times and links, however `root` is written, and of when folders have changed: they do when a
+        link in them says something else, too.
     newest : int
-        The last change of any file, in nanoseconds since 1970.
+        The last change of any file or folder, in nanoseconds since 1970.
 
     Raises
     ------
@@ -38,7 +39,8 @@ def survey(root: str) -> tuple[bytes, int]:
     waiting = [root]
     while waiting:
         disk = waiting.pop()
-        entries, reason = _list(disk, root)
+        entries, stamp = _list(disk, root)
+        newest = max(newest, stamp[1])
         files: list[tuple[Any, ...]] = []
         below: list[str] = []
         for entry in entries:
@@ -48,11 +50,14 @@ def survey(root: str) -> tuple[bytes, int]:
             real = os.path.realpath(entry.path) if entry.is_symlink() else ""
             try:
                 found = entry.stat()
-                if real and real not in entered and entry.is_dir():
-                    entered.add(real)
-                    below.append(entry.name)
             except OSError as error:
                 files.append((entry.name, real, error.errno))
+                continue
+            if real and entry.is_dir():
+                files.append((entry.name, real))
+                if real not in entered:
+                    entered.add(real)
+                    below.append(entry.name)
                 continue
             changed = found.st_ctime_ns
             if changed > newest:  # noqa: PLR1730 -- `max` takes as long as all that follows
@@ -62,22 +67,28 @@ def survey(root: str) -> tuple[bytes, int]:
         below.sort()
         waiting += [f"{disk}/{name}" for name in below]
         # of the forms of marshal, the second gives the same bytes for equal values, whoever else holds them
-        seen.update(marshal.dumps((reason, files, below), 2))
+        seen.update(marshal.dumps((stamp, files, below), 2))
     return seen.digest(), newest
 
 
-def _list(disk: str, root: str) -> tuple[list[os.DirEntry[str]], int]:
-    """Return what is in a folder and counts; nothing if it cannot be listed, and the number of the error."""
+def _list(disk: str, root: str) -> tuple[list[os.DirEntry[str]], tuple[int, int, int]]:
+    """Return what is in a folder and counts, and the folder's number, its last change, and the number of the error.
+
+    The change tells that a folder was away for a while, which no file in it shows.
+    """
+    number = changed = 0
     try:
+        found = os.stat(disk)  # noqa: PTH116 -- as for `disk`, text is faster
+        number, changed = found.st_ino, found.st_ctime_ns
         with os.scandir(disk) as listing:
             if disk == root:
                 return [
                     entry
                     for entry in listing
                     if entry.name not in LEFT_OUT and (entry.name[0] != "." or entry.name == IGNORE_FILE)
-                ], 0
-            return [entry for entry in listing if entry.name[0] != "."], 0
+                ], (number, changed, 0)
+            return [entry for entry in listing if entry.name[0] != "."], (number, changed, 0)
     except OSError as error:
         if disk == root:
             raise
-        return [], error.errno or -1
+        return [], (number, changed, error.errno or -1)

@@ -57,7 +57,7 @@ def validate(root: str, options: Options, only: tuple[str, ...] | None, progress
         issues, (summary, *rest) = known
         return replace(Outcome(issues, Summary(*summary), *rest), fingerprint=digest.hex())
     outcome = _look(root, options, None, progress)
-    if outcome.failed or not is_settled(newest, started):
+    if outcome.failed or not is_settled(newest, started) or survey(root)[0] != digest:
         return outcome
     rest = [astuple(outcome.summary), outcome.bids_version, dict(outcome.meanings), outcome.notes]
     save_outcome(place, digest, outcome.issues, rest)

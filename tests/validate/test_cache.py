@@ -17,6 +17,7 @@ import pytest
 from bidsflow.validate import Report, run
 from bidsflow.validate.context.load import Loader
 from bidsflow.validate.store import find_folder
+from bidsflow.validate.survey import survey
 from tests.validate.defects.datasets import BASES
 from tests.validate.defects.tree import write_tree
 
@@ -170,6 +171,48 @@ def test_root_may_be_written_otherwise(tmp_path: Path, reads: list[str], monkeyp
     monkeypatch.chdir(tmp_path)
     run("ds")
     assert reads == []
+
+
+@pytest.mark.parametrize("folder", ["sub-02", "sub-02/func"])
+def test_folder_that_was_away_during_a_check_is_looked_at_again(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make("mri", tmp_path / "ds")
+    whole = findings(run(root, cache=False))
+
+    def steal(when: int, total: int) -> None:
+        if (root / folder).exists():
+            (root / folder).rename(tmp_path / "away")
+
+    broken = run(root, progress=steal)
+    (tmp_path / "away").rename(root / folder)
+    assert findings(broken) != whole
+    assert not broken.fingerprint
+    time.sleep(REST)
+    assert findings(run(root)) == whole
+
+
+def test_survey_sees_that_a_folder_was_replaced_by_one_like_it(tmp_path: Path) -> None:
+    root = make("mri", tmp_path / "ds")
+    before = survey(str(root))
+    time.sleep(REST)
+    (root / "sub-01").rename(tmp_path / "away")
+    (tmp_path / "away").rename(root / "sub-01")
+    after = survey(str(root))
+    assert after[0] != before[0]
+    assert after[1] > before[1]
+
+
+@pytest.mark.parametrize(("old", "new"), [("gone", "./gone"), ("odd", "./odd"), (".", "../ds")])
+def test_link_that_says_otherwise_where_it_leads_nowhere_is_seen(old: str, new: str, tmp_path: Path) -> None:
+    root = make("mri", tmp_path / "ds")
+    (root / "odd").symlink_to(old)
+    time.sleep(REST)
+    run(root, compat=True)
+    (root / "odd").unlink()
+    (root / "odd").symlink_to(new)
+    time.sleep(REST)
+    assert findings(run(root, compat=True)) == findings(run(root, compat=True, cache=False))
 
 
 @pytest.mark.parametrize("name", ["*_events.tsv", "*_bold.json", "participants.tsv", "*.nii.gz", ".bidsignore"])
