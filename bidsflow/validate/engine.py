@@ -19,7 +19,7 @@ from bidsflow.validate.context.context import Dataset, Facts
 from bidsflow.validate.context.load import Loader
 from bidsflow.validate.context.walk import File, Folder, read_tree, sort_as_listed
 from bidsflow.validate.digests import name_value
-from bidsflow.validate.installed import find_hedtools
+from bidsflow.validate.installed import find_hedtools, name_code
 from bidsflow.validate.issues import Issue, Severity, TableWriter
 from bidsflow.validate.meanings import find_meanings
 from bidsflow.validate.readers.ignore import OPAQUE, IgnoreRules
@@ -92,7 +92,7 @@ class Study:
         options, facts = self.options, self.dataset.facts
         shared = (facts["dataset_description"], facts["datatypes"], self.ignored)
         asked = (options.compat, options.max_rows, options.ignore_nifti_headers)
-        return name_value((__version__, find_hedtools(), self.schema.digest, asked, shared))
+        return name_value((__version__, name_code(), find_hedtools(), self.schema.digest, asked, shared))
 
     @property
     def remembers(self) -> bool:

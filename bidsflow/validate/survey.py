@@ -24,8 +24,8 @@ def survey(root: str) -> tuple[bytes, int]:
     Returns
     -------
     digest : bytes
-        Of all names, sizes, times and links, however `root` is written, and of when folders have changed: they do when a
-        link in them says something else, too.
+        Of all names, sizes, times and links, however `root` is written, and of when folders have changed: they do
+        when a link in them says something else, too.
     newest : int
         The last change of any file or folder, in nanoseconds since 1970.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -48,10 +50,11 @@ def dataset(tmp_path: Path) -> Path:
     return root
 
 
-def ask(*words: str | Path, cwd: Path | None = None) -> Said:
+def ask(*words: str | Path, cwd: Path | None = None, code: Path | None = None) -> Said:
     """Return what `bidsflow validate` says into a pipe, and whether the question was understood anew."""
     command = [sys.executable, "-c", _CODE, "validate", *map(str, words)]
-    done = subprocess.run(command, capture_output=True, check=False, cwd=cwd)
+    env = {**os.environ, "PYTHONPATH": str(code)} if code else None
+    done = subprocess.run(command, capture_output=True, check=False, cwd=cwd, env=env)
     said, _, anew = done.stderr.decode().rpartition("typer: ")
     assert said == "" or done.returncode == 2
     return Said(done.returncode, done.stdout, anew == "True")
@@ -124,6 +127,15 @@ def test_link_that_leads_elsewhere_by_now_is_another_dataset(dataset: Path, tmp_
     assert ask("current", cwd=tmp_path).code == 2
     link.symlink_to(other)
     assert ask("current", cwd=tmp_path) not in (first, first._replace(anew=False))
+
+
+def test_other_code_of_the_same_version_gives_its_own_answer(dataset: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "code" / "bidsflow"
+    shutil.copytree(Path(again.__file__).parents[1], copy, ignore=shutil.ignore_patterns("__pycache__", "pipelines"))
+    assert ask(dataset, cwd=tmp_path, code=copy.parent).anew
+    assert not ask(dataset, cwd=tmp_path, code=copy.parent).anew
+    os.utime(copy / "validate" / "rules" / "checks.py")
+    assert ask(dataset, cwd=tmp_path, code=copy.parent).anew
 
 
 def test_answers_together_are_not_longer_than_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
