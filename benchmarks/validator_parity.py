@@ -4,7 +4,8 @@
 
 Compared are the sorted issues of both: which dataset (the outer one or a derivative), code, subcode, severity and
 location, each as often as it was found; with --strict the rule, the line and what is affected as well. What differs is
-printed, dataset by dataset and then by code; the last table counts. Ends with 1 if anything differs.
+printed, dataset by dataset and then by code; the last table counts. Ends with 1 if anything differs, or if the
+reference has ended without a report: of such a dataset nothing is known.
 """
 
 from __future__ import annotations
@@ -63,14 +64,14 @@ class Pair:
 
     @property
     def same(self) -> bool:
-        """Whether both found the same; where the reference ends without a report, that we do report is enough."""
-        return self.ours is not None and (self.theirs is None or self.ours == self.theirs)
+        """Whether both found the same; without a report of both, nothing is known."""
+        return self.ours is not None and self.ours == self.theirs
 
     def same_codes(self, severity: str) -> bool:
         """Whether both found the same codes of this severity."""
-        return self.ours is not None and (
-            self.theirs is None or _codes(self.theirs, severity) == _codes(self.ours, severity)
-        )
+        if self.ours is None or self.theirs is None:
+            return False
+        return _codes(self.theirs, severity) == _codes(self.ours, severity)
 
 
 def _codes(verdict: Sequence[Finding], severity: str) -> set[tuple[str, str]]:
@@ -151,14 +152,17 @@ def _ask_here(root: Path, mode: str) -> Mapping[str, Any] | None:
 
 
 def ask_cached(command: list[str], root: Path, cache: Path) -> Mapping[str, Any] | None:
-    """Return what the reference says; it is asked once for the same files, sizes and times."""
+    """Return what the reference says; it is asked once for the same files, sizes and times, until it answers."""
     program = Path(command[0])
     what = [*command[2:], str(program.resolve()), program.stat().st_mtime_ns, *sorted(_walk(root))]
     kept = cache / f"{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:32]}.json"
     if kept.exists():
         document: Mapping[str, Any] | None = json.loads(kept.read_bytes())
-        return document
+        if document is not None:
+            return document
     document = run_validator(command)
+    if document is None:
+        return None
     part = kept.with_suffix(f".{os.getpid()}")
     part.write_text(json.dumps(document))
     part.replace(kept)
@@ -186,6 +190,9 @@ def print_pair(pair: Pair) -> None:
     print(f"\n{pair.dataset} ({pair.mode})")
     if pair.ours is None:
         print("  we end without a report")
+    if pair.theirs is None:
+        print("  the reference ends without a report")
+        return
     for title, found in (("missing", pair.missing), ("extra", pair.extra)):
         for kind, places in _by_kind(found).items():
             shown = ", ".join(places[:_EXAMPLES]) + (", ..." if len(places) > _EXAMPLES else "")
@@ -231,7 +238,7 @@ def print_table(pairs: Sequence[Pair], modes: Sequence[str]) -> None:
             sum(pair.theirs is None for pair in ones),
         )
         print(f"{mode:12}{len(ones):>10}" + "".join(f"{n:>{w}}" for n, w in zip(counts, (12, 14, 16, 12), strict=True)))
-    print("(no report: of the reference; such a dataset counts as identical when we report)")
+    print("(no report: of the reference; such a dataset is not compared, and counts as none of the others)")
 
 
 if __name__ == "__main__":
