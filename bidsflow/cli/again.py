@@ -19,7 +19,7 @@ from typing import BinaryIO, Final, NamedTuple
 from bidsflow.errors import SchemaError
 from bidsflow.validate.digests import name_value
 from bidsflow.validate.installed import list_versions
-from bidsflow.validate.store import find_folder, read_data, write_data, write_whole
+from bidsflow.validate.store import find_folder, open_file, read_data, remove_halves, write_data, write_whole
 from bidsflow.validate.survey import survey
 
 #: All that is kept, over all datasets; an answer is about 4 kB for each file of a dataset as JSON, and short as text.
@@ -76,7 +76,7 @@ def answer_again(words: Sequence[str]) -> int | None:
         return None
     answer = Answer(*known)
     try:
-        printed = place.with_suffix(_PRINTED).open("rb")
+        printed = open_file(place.with_suffix(_PRINTED))
     except OSError:
         return None
     with printed:
@@ -117,15 +117,23 @@ def keep_answer(words: Sequence[str], printed: Iterable[bytes], root: str | Path
     if place is None:
         return
     out = place.with_suffix(_PRINTED)
+    checksum = 0
+
+    def give() -> Iterator[bytes]:
+        nonlocal checksum
+        for part in printed:
+            checksum = zlib.crc32(part, checksum)
+            yield part
+
     with contextlib.suppress(OSError):
-        if write_whole(out, printed):
-            with out.open("rb") as written:
-                write_data(place, tuple(Answer(str(root), os.path.realpath(root), fingerprint, code, _sum(written))))
+        if write_whole(out, give()):
+            write_data(place, tuple(Answer(str(root), os.path.realpath(root), fingerprint, code, checksum)))
         _make_room(place.parent)
 
 
 def _make_room(folder: Path) -> None:
     """Remove the oldest answers, so that all together are not too long."""
+    remove_halves(folder)
     size = 0
     for out in sorted(folder.glob(f"*{_PRINTED}"), key=lambda file: file.stat().st_mtime, reverse=True):
         size += out.stat().st_size
@@ -135,25 +143,68 @@ def _make_room(folder: Path) -> None:
 
 
 def is_for_programs() -> bool:
-    """Return whether standard output is a file or a pipe: on a terminal, answers depend on it."""
-    return sys.stdout is not None and not sys.stdout.isatty()
+    """Return whether standard output is a file or a pipe, or closed: on a terminal, answers depend on it."""
+    return sys.stdout is None or not sys.stdout.isatty()
 
 
 def write_out(parts: Iterable[bytes]) -> int:
     """Write to standard output, and return how much.
 
-    Ends quietly where the reader of a pipe (``| head``) has gone; the verdict is that of the dataset all the same.
+    Ends quietly where the reader of a pipe (``| head``) has gone, or nobody has asked for output (``>&-``); the verdict
+    is that of the dataset all the same.
     """
     size = 0
+    if sys.stdout is None:
+        return size
     try:
         for part in parts:
-            size += sys.stdout.buffer.write(part)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())  # what is left in the buffer, and Python's last flush, go there
-        os.close(nowhere)
+            _write_part(sys.stdout.buffer, part)
+            size += len(part)
+        _flush()
+    except OSError as error:
+        _drop_rest()
+        if not isinstance(error, BrokenPipeError):
+            raise
     return size
+
+
+def _write_part(out: BinaryIO, part: bytes) -> None:
+    """Write all of some bytes, of which one call may take a few only: without a buffer, or into a pipe that is full."""
+    left = memoryview(part)
+    while left:
+        try:
+            taken = out.write(left)
+        except BlockingIOError as error:
+            taken = error.characters_written
+            _wait(out)
+        if taken is None:  # as files without a buffer say that nothing can be written now
+            _wait(out)
+        left = left[taken or 0 :]
+
+
+def _flush() -> None:
+    while True:
+        try:
+            sys.stdout.flush()
+        except BlockingIOError:
+            _wait(sys.stdout.buffer)
+        else:
+            return
+
+
+def _wait(out: BinaryIO) -> None:
+    """Wait until something can be written."""
+    import select
+
+    select.select((), (out,), ())
+
+
+def _drop_rest() -> None:
+    """Let what is left in the buffer, and what Python flushes at the end, go nowhere."""
+    with contextlib.suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _find_place(words: Sequence[str]) -> Path | None:

@@ -42,7 +42,10 @@ def is_interrupt(error: BaseException) -> bool:
 
 
 def _answer_again() -> None:
-    """End with an answer that was given before, if there is one and it still holds."""
+    """End with an answer that was given before, if there is one and it still holds.
+
+    Whatever else goes wrong, the question is answered anew.
+    """
     from bidsflow.cli.again import answer_again
 
     try:
@@ -50,6 +53,10 @@ def _answer_again() -> None:
     except OSError as error:
         sys.stderr.write(f"error: {error.strerror}\n")
         sys.exit(EXIT_IO)
+    except Exception as error:
+        if is_interrupt(error):
+            raise
+        return
     if code is not None:
         sys.exit(code)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bidsflow.validate.issues import Issue, TableWriter
 from bidsflow.validate.outcome import read_heads, write_heads
-from bidsflow.validate.store import is_settled, keep_newest, read_data, write_data
+from bidsflow.validate.store import is_settled, keep_newest, keep_newest_folders, read_data, write_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -153,6 +153,7 @@ def save_memory(
     digests = {folder.path: folder.digest for folder in _walk_folders(tree)}
     write_data(place, (stamps, digests, kept, write_heads(table.heads)))
     keep_newest(place.parent, _KEPT)
+    keep_newest_folders()
 
 
 def _walk_folders(folder: Folder) -> Iterable[Folder]:

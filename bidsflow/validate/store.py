@@ -5,16 +5,25 @@ from __future__ import annotations
 import contextlib
 import marshal
 import os
+import re
+import stat
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from bidsflow.validate.digests import make_hash, name_bytes
 
 #: Raise with every change of what is written anywhere in this room.
-_FORM: Final = "3"
+_FORM: Final = "4"
 _SUM_BYTES: Final = 16
+#: How the names of files begin that are being written, and how long that may take, in seconds.
+_HALF: Final = "tmp"
+_LONGEST: Final = 3600
+#: How many datasets something is remembered of, and how the folders for that are called.
+_MOST_DATASETS: Final = 100
+_OF_DATASET: Final = re.compile("[0-9a-f]{16}")
 #: A file that changed less than this before it was read may change again without a sign of it (the clock of a file
 #: system ticks every few milliseconds, that of some every two seconds).
 _TICK_NS: Final = 100_000_000
@@ -23,8 +32,16 @@ _SECOND_NS: Final = 1_000_000_000
 
 
 def find_folder() -> Path:
-    """Return the folder for what validation remembers: the user's cache (XDG Base Directory Specification)."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    """Return the folder for what validation remembers: the user's cache (XDG Base Directory Specification).
+
+    Where the user has no home, as in some containers, it is one that can be neither read nor written.
+    """
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not base.is_absolute():  # "the path is to be considered invalid and ignored", says XDG
+        try:
+            base = Path("~/.cache").expanduser()
+        except RuntimeError:
+            base = Path(os.devnull)
     return base / "bidsflow" / "validate"
 
 
@@ -37,17 +54,27 @@ def find_place(root: str, key: str) -> Path:
 def read_data(place: Path) -> Any:
     """Return what a file of ours holds; None where there is none, or it is damaged, or another Python wrote it."""
     try:
-        content = memoryview(place.read_bytes())
+        with open_file(place) as file:
+            content = memoryview(file.read())
     except OSError:
         return None
     checksum, body = content[:_SUM_BYTES], content[_SUM_BYTES:]
-    return marshal.loads(body) if checksum == _sum(body) else None  # only what we wrote as a whole passes
+    return marshal.loads(body) if checksum == _sum(place, body) else None  # only what we wrote there as a whole passes
+
+
+def open_file(place: Path) -> BinaryIO:
+    """Return an open file of ours; a pipe of its name, which would keep a reader waiting, is an OSError."""
+    number = os.open(place, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise OSError("no file")
+    return os.fdopen(number, "rb")
 
 
 def write_data(place: Path, data: Any) -> None:
     """Write what `marshal` takes, readable by its owner only; do without where the folder cannot be written."""
     body = marshal.dumps(data)
-    write_whole(place, (_sum(body), body))
+    write_whole(place, (_sum(place, body), body))
 
 
 def write_whole(place: Path, parts: Iterable[bytes]) -> bool:
@@ -56,24 +83,45 @@ def write_whole(place: Path, parts: Iterable[bytes]) -> bool:
 
     try:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=place.parent)
+        handle, name = tempfile.mkstemp(dir=place.parent, prefix=_HALF)
     except OSError:
         return False
     try:
         with os.fdopen(handle, "wb") as file:
             file.writelines(parts)
         Path(name).replace(place)
-    except OSError:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
-        return False
+        if isinstance(error, OSError):
+            return False
+        raise
     return True
 
 
 def keep_newest(folder: Path, count: int) -> None:
     """Remove all but the newest files of a folder of ours."""
+    remove_halves(folder)
     with contextlib.suppress(OSError):
         for old in sorted(folder.glob("*.bin"), key=lambda place: place.stat().st_mtime, reverse=True)[count:]:
             old.unlink(missing_ok=True)
+
+
+def remove_halves(folder: Path) -> None:
+    """Remove what processes that were killed have left half-written."""
+    with contextlib.suppress(OSError):
+        for half in folder.glob(f"{_HALF}*"):
+            if half.stat().st_mtime < time.time() - _LONGEST:
+                half.unlink(missing_ok=True)
+
+
+def keep_newest_folders() -> None:
+    """Remove what is remembered of the datasets that were validated longest ago: many of them are gone."""
+    with contextlib.suppress(OSError):
+        folders = [one for one in find_folder().iterdir() if _OF_DATASET.fullmatch(one.name)]
+        for old in sorted(folders, key=lambda one: one.stat().st_mtime, reverse=True)[_MOST_DATASETS:]:
+            for file in old.iterdir():
+                file.unlink(missing_ok=True)
+            old.rmdir()
 
 
 def is_settled(changed: int, started: int) -> bool:
@@ -81,9 +129,10 @@ def is_settled(changed: int, started: int) -> bool:
     return changed < started - (_TICK_NS if changed % _SECOND_NS else _COARSE_TICK_NS)
 
 
-def _sum(body: bytes | memoryview) -> bytes:
-    """Return a checksum that tells our form and Python's version, too."""
+def _sum(place: Path, body: bytes | memoryview) -> bytes:
+    """Return a checksum that tells our form and Python's version, and where the file belongs, too."""
     key = f"{_FORM} {sys.implementation.cache_tag}".encode()
     checksum = make_hash(_SUM_BYTES, key=key)
+    checksum.update(f"{place.parent.name}/{place.name}\0".encode())
     checksum.update(body)
     return checksum.digest()

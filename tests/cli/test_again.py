@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -90,7 +90,21 @@ def damage_record(_root: Path) -> None:
     record.write_bytes(record.read_bytes()[:-1])
 
 
-@pytest.mark.parametrize("change", [change_file, add_file, mend, damage_answer, damage_record])
+def pipe_answer(_root: Path) -> None:
+    (out,) = (find_folder() / "answers").glob("*.out")
+    out.unlink()
+    os.mkfifo(out)
+
+
+def mistake_record(_root: Path) -> None:
+    (record,) = (find_folder() / "answers").glob("*.bin")
+    shutil.copy(next(find_folder().glob("*/whole-*.bin")), record)
+
+
+CHANGES = [change_file, add_file, mend, damage_answer, damage_record, pipe_answer, mistake_record]
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_question_is_answered_anew_when_something_has_changed(change: Callable[[Path], None], dataset: Path) -> None:
     ask(dataset)
     change(dataset)
@@ -167,3 +181,48 @@ def test_answer_that_cannot_be_written_is_an_error_of_storage(dataset: Path) -> 
             done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
         assert (done.returncode, done.stderr) == (74, "error: No space left on device\n")
         ask(dataset)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_answer_into_a_slow_pipe_that_does_not_wait_is_whole(unbuffered: str, dataset: Path) -> None:
+    whole = ask(dataset, "--json")
+    assert len(whole.text) > 1 << 16  # more than a pipe holds
+    for more in ([], ["--no-cache"]):
+        source, target = os.pipe()
+        os.set_blocking(target, False)
+        words = [sys.executable, "-m", "bidsflow", "validate", str(dataset), "--json", *more]
+        with subprocess.Popen(words, stdout=target, env={**os.environ, "PYTHONUNBUFFERED": unbuffered}) as process:
+            os.close(target)
+            time.sleep(REST)
+            with open(source, "rb") as file:  # noqa: PTH123 -- a number
+                assert file.read() == whole.text
+        assert process.returncode == whole.code
+
+
+@pytest.mark.parametrize("words", ["", "--json"])
+def test_closed_output_leaves_the_verdict(words: str, dataset: Path) -> None:
+    for _ in range(2):
+        command = f"{sys.executable} -m bidsflow validate {dataset} {words} >&-"
+        done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, check=False)
+        assert (done.returncode, done.stderr) == (16, "")
+
+
+def test_interrupt_while_an_answer_is_kept_leaves_no_half(tmp_path: Path) -> None:
+    def stop() -> Iterator[bytes]:
+        yield b"x"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        again.keep_answer(["x"], stop(), tmp_path, "", 0)
+    assert list((find_folder() / "answers").iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_removed_in_time(tmp_path: Path) -> None:
+    folder = find_folder() / "answers"
+    folder.mkdir(parents=True)
+    old, new = folder / "tmpold", folder / "tmpnew"
+    for half in (old, new):
+        half.touch()
+    os.utime(old, (0, 0))
+    again.keep_answer(["x"], [b"x"], tmp_path, "", 0)
+    assert (old.exists(), new.exists()) == (False, True)

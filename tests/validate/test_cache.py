@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bidsflow.validate import Report, run
+from bidsflow.validate import Report, run, store
 from bidsflow.validate.context.load import Loader
 from bidsflow.validate.store import find_folder
 from bidsflow.validate.survey import survey
@@ -163,6 +163,34 @@ def test_nothing_is_written_into_the_dataset(tmp_path: Path) -> None:
 def test_without_cache_nothing_is_kept(tmp_path: Path) -> None:
     run(make("mri", tmp_path / "ds"), cache=False)
     assert not [path for path in find_folder().rglob("*.bin") if not path.name.startswith("rules-")]
+
+
+def test_user_without_a_home_does_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = make("mri", tmp_path / "ds")
+    whole = findings(run(root))
+
+    def know_nobody(number: int) -> None:
+        raise KeyError(number)
+
+    for name in ("XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("pwd.getpwuid", know_nobody)
+    assert findings(run(root)) == whole == findings(run(root, cache=False))
+
+
+def test_datasets_validated_longest_ago_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_MOST_DATASETS", 2)
+    for name in ("a", "b", "c"):
+        run(make("mri", tmp_path / name))
+        time.sleep(0.02)
+    kept = {place.parent for place in find_folder().glob("*/*.bin")}
+    assert kept == {store.find_place(str(tmp_path / name), "").parent for name in ("b", "c")}
+
+
+def test_relative_folder_of_caches_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", "here")
+    assert find_folder() == tmp_path / ".cache" / "bidsflow" / "validate"
 
 
 def test_root_may_be_written_otherwise(tmp_path: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
