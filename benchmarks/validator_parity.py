@@ -60,7 +60,7 @@ class Pair:
     @property
     def extra(self) -> Counter[Finding]:
         """What only we found."""
-        return Counter(self.ours or ()) - Counter(self.theirs or ())
+        return Counter() if self.theirs is None else Counter(self.ours or ()) - Counter(self.theirs)
 
     @property
     def same(self) -> bool:
