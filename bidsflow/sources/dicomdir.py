@@ -17,22 +17,22 @@ NAME = "DICOMDIR"
 
 
 def miss_files(found: Found) -> Found:
-    """Return what was found, with every file set aside that a DICOMDIR lists and that is not there.
+    """Return what was found, with a line for each DICOMDIR that lists files which are not there.
 
     Discs are copied under names in capitals or not: these are taken for the same. A DICOMDIR that cannot be read says
-    nothing.
+    nothing. One often stays beside a part of its disc that was copied on purpose: what is gone is told, as no fault.
     """
     indexes = [file.path for file in found.files if os.path.basename(file.path).upper() == NAME]  # noqa: PTH119
     if not indexes:
         return found
     there = {file.path.upper() for file in found.files}
-    missing = [
-        SetAside(path, "listed in the DICOMDIR of its disc, but not there", lost=True)
-        for index in indexes
-        for path in _list_files(Path(index))
-        if path.upper() not in there
-    ]
-    return Found(found.files, tuple(sorted((*found.set_aside, *missing), key=lambda one: one.path)))
+    aside = list(found.set_aside)
+    for index in indexes:
+        listed = list(_list_files(Path(index)))
+        gone = sum(path.upper() not in there for path in listed)
+        if gone:
+            aside.append(SetAside(index, f"{gone} of the {len(listed)} files that it lists are not there"))
+    return Found(found.files, tuple(sorted(aside, key=lambda one: one.path)))
 
 
 def _list_files(index: Path) -> Iterator[str]:
