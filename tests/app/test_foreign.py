@@ -160,7 +160,7 @@ LINES = [
     Line("in out participant --participant_label=01", "participant --participant_label 01"),
     Line("in out participant --participant_labels 02 01 --y", "participant --y --participant_labels 01"),
     Line("--x 1 in out participant --y", "participant --x 1 --y --participant_label 01"),
-    Line("in out participant -w work --y", "participant --y --participant_label 01 -w {root}/work/sub-01"),
+    Line("in out participant -w steps --y", "participant --y --participant_label 01 -w {root}/steps/sub-01"),
     Line("in out participant --bids-filter-file filter.json",
          "participant --bids-filter-file {root}/filter.json --participant_label 01"),
     Line("in out participant --nthreads 4 --mem_gb=9", "participant --nthreads 4 --mem_gb=9 --participant_label 01"),
@@ -170,7 +170,7 @@ LINES = [
     Line("in out participant --force bbr no-x --y", "participant --force bbr no-x --y --participant_label 01"),
     Line("in out participant --y --force", "participant --y --participant_label 01"),
     Line("in out group --participant_label 01", "group --participant_label 01"),
-    Line("in out group -w work", "group -w {root}/work/group"),
+    Line("in out group -w steps", "group -w {root}/steps/group"),
 ]  # fmt: skip
 
 

@@ -81,7 +81,7 @@ def test_app_of_others_is_retried_to_completion(site: Site, image: Path) -> None
     site.order("03", "wait")
     line = (
         "run", "theirs", site.root / "bids", site.out, "participant", "group", "--container", image,
-        "--executor", site.executor, "--orders", f"{site.root}/orders", "-w", site.root / "work",
+        "--executor", site.executor, "--orders", f"{site.root}/orders", "-w", site.root / "steps",
         "--nthreads", 1, "--mem-mb", 1800, "--time", "10m",
     )  # fmt: skip
     assert "sub-01, sub-02, sub-03" in site.call(*line)
@@ -104,7 +104,7 @@ def test_app_of_others_is_retried_to_completion(site: Site, image: Path) -> None
     assert {one["phase"] for one in found.values()} == {"done"}
     assert (site.out / "group.txt").read_text() == "sub-01 sub-02 sub-03"
     said = {label: (site.out / f"sub-{label}" / "said.txt").read_text() for label in ("01", "02")}
-    assert said == {"01": f"1 1800 {site.root}/work/sub-01", "02": f"1 2700 {site.root}/work/sub-02"}
+    assert said == {"01": f"1 1800 {site.root}/steps/sub-01", "02": f"1 2700 {site.root}/steps/sub-02"}
     assert sorted((site.out / "shared.txt").read_text().split()) == ["01", "02", "03"]
     assert "nothing to submit" in site.call(*line[:5], *line[6:])
 
