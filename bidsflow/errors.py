@@ -223,6 +223,28 @@ class ConfigError(BidsflowError, ValueError):
         )
 
 
+class StudyError(BidsflowError, ValueError):
+    """A study specification cannot be used.
+
+    Attributes
+    ----------
+    where : str
+        The file.
+    problems : tuple of str
+        What is wrong, each with its place.
+    """
+
+    exit_code = 65
+
+    def __init__(self, where: str, problems: tuple[str, ...]) -> None:
+        super().__init__(where, problems)
+        self.where = where
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return f"{self.where}: the study cannot be used\n" + "\n".join(f"  - {problem}" for problem in self.problems)
+
+
 class PipelineError(BidsflowError, RuntimeError):
     """A pipeline cannot be found, or its declaration is wrong."""
 

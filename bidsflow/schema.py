@@ -5,7 +5,9 @@ Comes in: names. Goes out: what the standard says of them. Imports nothing heavy
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -44,13 +46,16 @@ class _Rule:
     required: frozenset[str]
     numbers: frozenset[str]
 
+    def takes(self, key: str, value: str) -> bool:
+        """Return whether an entity may have a value."""
+        return value in self.entities[key] if self.entities[key] else key not in self.numbers or value.isdigit()
+
     def fits(self, ext: str, pairs: dict[str, str]) -> bool:
         """Return whether the rule knows a file with an extension and entities."""
         return (
             ext in self.extensions
             and self.required <= pairs.keys() <= self.entities.keys()
-            and all(not self.entities[key] or value in self.entities[key] for key, value in pairs.items())
-            and all(pairs[key].isdigit() for key in self.numbers & pairs.keys())
+            and all(self.takes(key, value) for key, value in pairs.items())
         )
 
 
@@ -95,3 +100,59 @@ def allows(name: BidsName) -> bool:
     """
     pairs = {"sub": name.sub, **({"ses": name.ses} if name.ses else {}), **dict(name.entities)}
     return any(rule.fits(name.ext, pairs) for rule in _raw_rules().get((name.datatype, name.suffix), ()))
+
+
+def explain_refusal(datatype: str, suffix: str, entities: Mapping[str, str]) -> str:
+    """Return why the standard knows no image with these parts in its name; ``""`` where it knows one.
+
+    Parameters
+    ----------
+    datatype, suffix : str
+        ``""`` where they are open.
+    entities : mapping of str to str
+        Labels by short name, ``""`` where a label is open. Others may join them.
+
+    Examples
+    --------
+    >>> explain_refusal("func", "bold", {"task": "rest"})
+    ''
+    >>> explain_refusal("anat", "bold", {})
+    'BIDS has no anat/bold; a bold is func'
+    """
+    rules = {pair: [one for one in some if ".nii.gz" in one.extensions] for pair, some in _raw_rules().items()}
+    known = {pair: some for pair, some in rules.items() if some}
+    fit = {pair: some for pair, some in known.items() if datatype in ("", pair[0]) and suffix in ("", pair[1])}
+    if not fit:
+        return _explain_pair(datatype, suffix, sorted(known))
+    what = f"{datatype or 'image'}/{suffix}" if suffix else datatype or "image"
+    for key in entities:
+        if not any(key in one.entities for some in fit.values() for one in some):
+            near = sorted({name for some in fit.values() for one in some for name in one.entities} - {"sub", "ses"})
+            return f"BIDS has no {key}- in the name of {what}; it has {', '.join(near)}"
+    for some in fit.values():
+        for one in some:
+            if entities.keys() <= one.entities.keys() and all(
+                one.takes(key, value) for key, value in entities.items() if value
+            ):
+                return ""
+    shown = "_".join(f"{key}-{value}" for key, value in entities.items())
+    return f"BIDS does not allow {shown} in the name of {what}"
+
+
+def _explain_pair(datatype: str, suffix: str, known: Sequence[tuple[str, str]]) -> str:
+    datatypes, suffixes = sorted({one for one, _ in known}), sorted({one for _, one in known})
+    homes = [one for one, other in known if other == suffix]
+    if datatype and datatype not in datatypes:
+        return f"BIDS has no datatype {datatype!r} for images; it has {', '.join(datatypes)}"
+    if suffix and not homes:
+        near = get_close_matches(suffix, suffixes, n=1)
+        return f"BIDS has no image with the suffix {suffix!r}" + (f"; did you mean {near[0]}?" if near else "")
+    return f"BIDS has no {datatype}/{suffix}; a {suffix} is {' or '.join(homes)}"
+
+
+@cache
+def description_fields() -> tuple[str, ...]:
+    """Return the fields that ``dataset_description.json`` may have."""
+    rules = load().rules
+    group = rules.json.dataset if "json" in rules else rules.dataset_metadata  # its name until bidsschematools 1.2
+    return tuple(dict.fromkeys(field for rule in group.values() for field in rule["fields"]))
