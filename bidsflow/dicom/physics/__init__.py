@@ -1,0 +1,33 @@
+"""What kind of measurement an image is: series in, `Finding` out. Looks at headers only, never at what people typed."""
+
+from bidsflow.dicom.physics.kinds import CERTAIN, FAIR, STRONG, WEAK, Finding, Kind
+from bidsflow.dicom.physics.rules import (
+    B_ZERO,
+    classify,
+    field_in_hz,
+    is_declared_derived,
+    is_parallel,
+    phase_encoding,
+    sequence_maker,
+    slice_plane,
+)
+from bidsflow.dicom.physics.sequence import is_echo_planar, sequence_named
+
+__all__ = [
+    "B_ZERO",
+    "CERTAIN",
+    "FAIR",
+    "STRONG",
+    "WEAK",
+    "Finding",
+    "Kind",
+    "classify",
+    "field_in_hz",
+    "is_declared_derived",
+    "is_echo_planar",
+    "is_parallel",
+    "phase_encoding",
+    "sequence_maker",
+    "sequence_named",
+    "slice_plane",
+]
