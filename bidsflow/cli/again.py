@@ -8,48 +8,26 @@ Which answers may be kept is decided by the command, which has understood the wo
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
 
-from bidsflow.errors import SchemaError
 from bidsflow.validate.digests import name_value
-from bidsflow.validate.installed import list_versions
-from bidsflow.validate.store import find_folder, open_file, read_data, remove_halves, write_data, write_whole
+from bidsflow.validate.installed import stamp_installed
+from bidsflow.validate.kept import name_folder, open_file, read_data
 from bidsflow.validate.survey import survey
+
+TYPE_CHECKING = False  # `typing` and `pathlib` take longer to import than all else that an old answer needs
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+    from typing import BinaryIO, Final
 
 #: All that is kept, over all datasets; an answer is about 4 kB for each file of a dataset as JSON, and short as text.
 MOST_BYTES: Final = 256_000_000
 _AT_ONCE: Final = 1 << 20
 _PRINTED: Final = ".out"
-
-
-class Answer(NamedTuple):
-    """What a command answered.
-
-    Attributes
-    ----------
-    root : str
-        The dataset, as it was written: links in it may lead elsewhere by now.
-    real : str
-        Where they led.
-    fingerprint : str
-        Of the dataset, as the report has it.
-    code : int
-        With which the command ended.
-    checksum : int
-        Of what was printed (CRC-32), which is in a file of its own.
-    """
-
-    root: str
-    real: str
-    fingerprint: str
-    code: int
-    checksum: int
+_RECORD: Final = ".bin"
 
 
 def answer_again(words: Sequence[str]) -> int | None:
@@ -70,37 +48,36 @@ def answer_again(words: Sequence[str]) -> int | None:
     OSError
         If standard output cannot be written.
     """
-    place = _find_place(words) if is_for_programs() else None
-    known = read_data(place) if place else None
-    if place is None or known is None:
+    place = _name_place(words) if is_for_programs() else ""
+    known = read_data(place + _RECORD) if place else None
+    if known is None:
         return None
-    answer = Answer(*known)
+    root, real, fingerprint, code, checksum = known
     try:
-        printed = open_file(place.with_suffix(_PRINTED))
+        printed = open_file(place + _PRINTED)
     except OSError:
         return None
     with printed:
-        if not _holds(answer, printed):
+        if not (_is_same(root, real, fingerprint) and _sum(printed) == checksum):
             return None
         printed.seek(0)
         write_out(_iter_parts(printed))
-    return answer.code
+    return int(code)
 
 
-def _holds(answer: Answer, printed: BinaryIO) -> bool:
-    """Return whether what was printed is whole, and the dataset as it was."""
+def _is_same(root: str, real: str, fingerprint: str) -> bool:
+    """Return whether a dataset is as it was."""
     try:
-        return (
-            os.path.realpath(answer.root) == answer.real
-            and _sum(printed) == answer.checksum
-            and survey(answer.root)[0].hex() == answer.fingerprint
-        )
+        return os.path.realpath(root) == real and survey(root)[0].hex() == fingerprint
     except OSError:
         return False
 
 
 def keep_answer(words: Sequence[str], printed: Iterable[bytes], root: str | Path, fingerprint: str, code: int) -> None:
     """Keep an answer for the next time; do without where the folder cannot be written.
+
+    What is kept beside the answer: the dataset as it was written, where that led (links in it may lead elsewhere by
+    now), its fingerprint, the code, and a checksum (CRC-32) of what was printed, which is in a file of its own.
 
     Parameters
     ----------
@@ -110,13 +87,18 @@ def keep_answer(words: Sequence[str], printed: Iterable[bytes], root: str | Path
         What was printed.
     root
         The dataset, as it is written in `words`.
-    fingerprint, code
-        As in `Answer`.
+    fingerprint : str
+        Of the dataset, as the report has it.
+    code : int
+        With which the command ended.
     """
-    place = _find_place(words)
-    if place is None:
+    from pathlib import Path
+
+    from bidsflow.validate.store import write_data, write_whole
+
+    place = _name_place(words)
+    if not place:
         return
-    out = place.with_suffix(_PRINTED)
     checksum = 0
 
     def give() -> Iterator[bytes]:
@@ -125,21 +107,25 @@ def keep_answer(words: Sequence[str], printed: Iterable[bytes], root: str | Path
             checksum = zlib.crc32(part, checksum)
             yield part
 
-    with contextlib.suppress(OSError):
-        if write_whole(out, give()):
-            write_data(place, tuple(Answer(str(root), os.path.realpath(root), fingerprint, code, checksum)))
-        _make_room(place.parent)
+    try:
+        if write_whole(Path(place + _PRINTED), give()):
+            write_data(Path(place + _RECORD), (str(root), os.path.realpath(root), fingerprint, code, checksum))
+        _make_room(Path(place).parent)
+    except OSError:
+        return
 
 
 def _make_room(folder: Path) -> None:
     """Remove the oldest answers, so that all together are not too long."""
+    from bidsflow.validate.store import remove_halves
+
     remove_halves(folder)
     size = 0
     for out in sorted(folder.glob(f"*{_PRINTED}"), key=lambda file: file.stat().st_mtime, reverse=True):
         size += out.stat().st_size
         if size > MOST_BYTES:
             out.unlink(missing_ok=True)
-            out.with_suffix(".bin").unlink(missing_ok=True)
+            out.with_suffix(_RECORD).unlink(missing_ok=True)
 
 
 def is_for_programs() -> bool:
@@ -201,19 +187,21 @@ def _wait(out: BinaryIO) -> None:
 
 def _drop_rest() -> None:
     """Let what is left in the buffer, and what Python flushes at the end, go nowhere."""
-    with contextlib.suppress(OSError):
+    try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
+    except OSError:
+        return
 
 
-def _find_place(words: Sequence[str]) -> Path | None:
-    """Return where the answer to a command line is kept; None where the folder or the schema is gone."""
+def _name_place(words: Sequence[str]) -> str:
+    """Return where the answer to a command line is kept, without extension; ``""`` where the folder is gone."""
     try:
-        asked = (list_versions(), tuple(words), os.getcwd(), os.environ.get("COLUMNS"))  # noqa: PTH109
-    except (OSError, SchemaError):
-        return None
-    return find_folder() / "answers" / f"{name_value(asked)}.bin"
+        asked = (stamp_installed(), tuple(words), os.getcwd(), os.environ.get("COLUMNS"))  # noqa: PTH109
+    except OSError:
+        return ""
+    return f"{name_folder()}/answers/{name_value(asked)}"
 
 
 def _sum(file: BinaryIO) -> int:

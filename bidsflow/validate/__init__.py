@@ -6,9 +6,7 @@ Never changes the dataset, never raises for what is wrong in it, never needs the
 What is named here is imported when it is used: to see that nothing has changed takes less time than that.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # `typing` takes longer to import than to say that a small dataset is as it was
 if TYPE_CHECKING:
     from bidsflow.validate.issues import Issue, Severity
     from bidsflow.validate.options import Options
@@ -21,6 +19,8 @@ else:
     }  # fmt: skip
 
     def __getattr__(name: str) -> object:
+        from importlib import import_module
+
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

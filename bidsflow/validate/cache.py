@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bidsflow.validate.issues import Issue, TableWriter
+from bidsflow.validate.kept import read_data
 from bidsflow.validate.outcome import read_heads, write_heads
-from bidsflow.validate.store import is_settled, keep_newest, keep_newest_folders, read_data, write_data
+from bidsflow.validate.store import is_settled, keep_newest, keep_newest_folders, write_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

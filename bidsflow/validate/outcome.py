@@ -6,7 +6,8 @@ from array import array
 from typing import TYPE_CHECKING, Any
 
 from bidsflow.validate.issues import Head, IssueTable, Overview, Severity
-from bidsflow.validate.store import read_data, write_data
+from bidsflow.validate.kept import read_data
+from bidsflow.validate.store import write_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

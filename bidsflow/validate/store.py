@@ -1,4 +1,4 @@
-"""Small files in the user's cache folder: written as a whole, read only if they are whole."""
+"""Small files in the user's cache folder: written as a whole, and how long they are kept. See `kept` for reading."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ import contextlib
 import marshal
 import os
 import re
-import stat
-import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
-from bidsflow.validate.digests import make_hash, name_bytes
+from bidsflow.validate.digests import name_bytes
+from bidsflow.validate.kept import name_folder, sum_up
 
-#: Raise with every change of what is written anywhere in this room.
-_FORM: Final = "4"
-_SUM_BYTES: Final = 16
 #: How the names of files begin that are being written, and how long that may take, in seconds.
 _HALF: Final = "tmp"
 _LONGEST: Final = 3600
@@ -32,17 +28,8 @@ _SECOND_NS: Final = 1_000_000_000
 
 
 def find_folder() -> Path:
-    """Return the folder for what validation remembers: the user's cache (XDG Base Directory Specification).
-
-    Where the user has no home, as in some containers, it is one that can be neither read nor written.
-    """
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if not base.is_absolute():  # "the path is to be considered invalid and ignored", says XDG
-        try:
-            base = Path("~/.cache").expanduser()
-        except RuntimeError:
-            base = Path(os.devnull)
-    return base / "bidsflow" / "validate"
+    """Return the folder for what validation remembers, see `kept.name_folder`."""
+    return Path(name_folder())
 
 
 def find_place(root: str, key: str) -> Path:
@@ -51,30 +38,10 @@ def find_place(root: str, key: str) -> Path:
     return find_folder() / where / f"{key}.bin"
 
 
-def read_data(place: Path) -> Any:
-    """Return what a file of ours holds; None where there is none, or it is damaged, or another Python wrote it."""
-    try:
-        with open_file(place) as file:
-            content = memoryview(file.read())
-    except OSError:
-        return None
-    checksum, body = content[:_SUM_BYTES], content[_SUM_BYTES:]
-    return marshal.loads(body) if checksum == _sum(place, body) else None  # only what we wrote there as a whole passes
-
-
-def open_file(place: Path) -> BinaryIO:
-    """Return an open file of ours; a pipe of its name, which would keep a reader waiting, is an OSError."""
-    number = os.open(place, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    if not stat.S_ISREG(os.fstat(number).st_mode):
-        os.close(number)
-        raise OSError("no file")
-    return os.fdopen(number, "rb")
-
-
 def write_data(place: Path, data: Any) -> None:
     """Write what `marshal` takes, readable by its owner only; do without where the folder cannot be written."""
     body = marshal.dumps(data)
-    write_whole(place, (_sum(place, body), body))
+    write_whole(place, (sum_up(place, body), body))
 
 
 def write_whole(place: Path, parts: Iterable[bytes]) -> bool:
@@ -127,12 +94,3 @@ def keep_newest_folders() -> None:
 def is_settled(changed: int, started: int) -> bool:
     """Return whether a change after a moment would show in the time (``ctime``) that a file has of its last one."""
     return changed < started - (_TICK_NS if changed % _SECOND_NS else _COARSE_TICK_NS)
-
-
-def _sum(place: Path, body: bytes | memoryview) -> bytes:
-    """Return a checksum that tells our form and Python's version, and where the file belongs, too."""
-    key = f"{_FORM} {sys.implementation.cache_tag}".encode()
-    checksum = make_hash(_SUM_BYTES, key=key)
-    checksum.update(f"{place.parent.name}/{place.name}\0".encode())
-    checksum.update(body)
-    return checksum.digest()

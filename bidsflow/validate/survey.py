@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import marshal
 import os
-from typing import Any, Final
 
 from bidsflow.validate.digests import make_hash
+
+TYPE_CHECKING = False  # `typing` takes longer to import than a small dataset to list
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 #: Folders of the root that are never looked into; the datasets in the last are validated on request.
 LEFT_OUT: Final = frozenset({"sourcedata", "code", "derivatives"})

@@ -113,6 +113,18 @@ def test_question_is_answered_anew_when_something_has_changed(change: Callable[[
     assert said == ask(dataset, "--no-cache")
 
 
+def test_old_answer_loads_next_to_nothing(dataset: Path) -> None:
+    """Start-up is most of what it costs: `typing`, `pathlib` and `re` take longer than a small dataset."""
+    ask(dataset)
+    show = "finally:\n    sys.stderr.write(f\"typer: {' '.join(sys.modules)}\")"
+    told = _CODE.replace(_CODE[_CODE.index("finally:") :], show)
+    done = subprocess.run([sys.executable, "-c", told, "validate", dataset], capture_output=True, check=False)
+    bare = subprocess.run([sys.executable, "-c", "import sys; print(*sys.modules)"], capture_output=True, check=True)
+    loaded = set(done.stderr.decode().split()) - set(bare.stdout.decode().split())
+    assert "bidsflow.cli.again" in loaded
+    assert loaded & {"bidsflow.cli.main", "contextlib", "functools", "pathlib", "re", "typing"} == set()
+
+
 def test_other_questions_have_other_answers(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = tmp_path / "other" / "ds"
     write_tree(BASES["eeg"](), other)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bidsflow.validate import run
+from bidsflow.validate import installed, run
 from bidsflow.validate.installed import find_hedtools
 from bidsflow.validate.issues import Issue
 from tests.validate.defects.datasets import BASES
@@ -164,14 +164,11 @@ def test_only_versions_are_looked_at_where_hedtools_is_not_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "hed", None)  # what Python takes for a module that cannot be imported
-    find_hedtools.cache_clear()
-    try:
-        assert check(tmp_path / "a", "onset\tHED\n1\tNonsense\n") == []
-        missing = check(tmp_path / "b", "onset\tHED\n1\tNonsense\n", version=None)
-        assert [issue.subcode for issue in missing] == ["SCHEMA_LOAD_FAILED"]
-        assert codes(check(tmp_path / "c", "onset\tHED\n1\tNonsense\n", version="99.0.0"), "") == ["SCHEMA_LOAD_FAILED"]
-    finally:
-        find_hedtools.cache_clear()
+    monkeypatch.setattr(installed, "_found", {})
+    assert check(tmp_path / "a", "onset\tHED\n1\tNonsense\n") == []
+    missing = check(tmp_path / "b", "onset\tHED\n1\tNonsense\n", version=None)
+    assert [issue.subcode for issue in missing] == ["SCHEMA_LOAD_FAILED"]
+    assert codes(check(tmp_path / "c", "onset\tHED\n1\tNonsense\n", version="99.0.0"), "") == ["SCHEMA_LOAD_FAILED"]
 
 
 def test_version_is_that_of_the_package() -> None:

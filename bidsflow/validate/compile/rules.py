@@ -14,7 +14,8 @@ from bidsflow.validate.compile import javascript
 from bidsflow.validate.compile.python import write_test, write_value
 from bidsflow.validate.compile.schema import Schema
 from bidsflow.validate.compile.syntax import find_names, parse
-from bidsflow.validate.store import find_folder, read_data, write_data
+from bidsflow.validate.kept import read_data
+from bidsflow.validate.store import find_folder, write_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
