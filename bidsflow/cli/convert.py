@@ -253,6 +253,7 @@ def _show(request: _Request, *, force: bool, as_json: bool) -> None:
 
 def _carry_out(request: _Request, stack: ExitStack, *, force: bool, as_json: bool) -> bool:
     """Convert, print what came of it, and return whether that is all that was planned, of all that the export holds."""
+    from bidsflow.cli.companions import Beside, report_beside
     from bidsflow.cli.outcome import report_counts, report_json, report_problems
     from bidsflow.cli.steps import consoles, print_notes, print_set_aside, progress_bar
     from bidsflow.convert.pending import Quarantined, note_files
@@ -262,7 +263,7 @@ def _carry_out(request: _Request, stack: ExitStack, *, force: bool, as_json: boo
 
     out, err = consoles()
     inventory, idle = _open_both(request, err, stack)
-    dataset, left = request.dataset, tuple[str, ...]()
+    dataset, left, beside = request.dataset, tuple[str, ...](), Beside()
     if idle is not None:
         plan = idle
         result = Result((), plan.decided(Decision.REVIEW), plan.decided(Decision.SKIP))
@@ -271,6 +272,8 @@ def _carry_out(request: _Request, stack: ExitStack, *, force: bool, as_json: boo
         plan = planned.plan
         with progress_bar(err, "converting") as update:
             result = convert(plan, inventory, dataset, planned.key, jobs=request.jobs, force=force, progress=update)
+        beside = Beside.put(dataset, inventory, request.exports, force=force)
+        result = replace(result, remains=beside.without_moved(dataset, result.remains))
     aside = show_aside(inventory, request.exports)
     if idle is None:
         files = [Quarantined(one.path, one.reason) for one in aside if not one.harmless]
@@ -278,9 +281,10 @@ def _carry_out(request: _Request, stack: ExitStack, *, force: bool, as_json: boo
     lost = [one for one in inventory.set_aside if one.lost]
     whole = result.complete and not lost
     if as_json:
-        report_json(result, plan.notes, left, aside, complete=whole)
+        report_json(result, plan.notes, left, aside, beside, complete=whole)
     else:
         report_problems(result, left, err)
+        report_beside(beside, err)
         print_notes(plan, inventory, err)
         print_set_aside(inventory, request.exports, err)
         report_counts(result, dataset, out, err)

@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bidsflow.cli.companions import Beside
     from bidsflow.convert.changes import Prospect
     from bidsflow.convert.run import Result
     from bidsflow.dataset.tree import Dataset
@@ -91,7 +92,7 @@ def report_counts(result: Result, dataset: Dataset, out: Console, err: Console) 
 
 
 def report_json(
-    result: Result, notes: Sequence[str], left: Sequence[str], aside: Sequence[Aside], *, complete: bool
+    result: Result, notes: Sequence[str], left: Sequence[str], aside: Sequence[Aside], beside: Beside, *, complete: bool
 ) -> None:
     """Print the same as JSON, with the notes of the plan, what was set aside and whether all of the export is there.
 
@@ -113,6 +114,7 @@ def report_json(
             {"code": one.code, "subcode": one.subcode, "location": one.location, "message": one.message}
             for one in result.errors
         ],
+        "recordings": [*map(asdict, beside.placed), *map(asdict, beside.unused)],
         "left_behind": [asdict(one) for one in result.remains],
         "notes": list(notes), "set_aside": [asdict(one) for one in aside if not one.harmless],
     }  # fmt: skip

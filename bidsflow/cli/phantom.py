@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -35,6 +35,10 @@ def phantom(
     ] = "",
     size: Annotated[str, typer.Option(help="Of the images: small, medium or large.")] = "small",
     seed: Annotated[int, typer.Option(help="Another seed, another study.")] = 0,
+    logs: Annotated[
+        Literal["none", "cmrr", "xml", "text"],
+        typer.Option(help="Pulse and breathing of the runs: as CMRR's or Siemens' own DICOM object, or as text files."),
+    ] = "none",
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer key as JSON.")] = False,
 ) -> None:
     """Write a scanner export with a known content, and the answer key beside it.
@@ -43,6 +47,7 @@ def phantom(
     The same options give the same bytes.
     """
     from bidsflow.phantom import make_sessions, write
+    from bidsflow.phantom.physio import write_logs
     from bidsflow.phantom.truth import format_truth
 
     visits = make_sessions(subjects, sessions, seed=seed)
@@ -58,6 +63,8 @@ def phantom(
                 series=words,
                 progress=bar.update,
             )
+        if logs != "none":
+            write_logs(folder, truth, form=logs)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     typer.echo(format_truth(truth) if as_json else summarize_truth(truth, folder))

@@ -23,6 +23,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 #: Begins what is said of a series whose slices do not fit together.
 UNLIKE = "its slices have "
 _DICOMDIR = "1.2.840.10008.1.3.10"
+#: What objects are called that hold a log of the body's own signals (CMRR-C2P/MB, ``readCMRRPhysio.m``).
+PHYSIO = "a recording of pulse or breathing"
 #: Secondary capture (PS3.4 annex B.5).
 _CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 #: CT, MR and PET image storage, classic and enhanced (PS3.4 annex B.5).
@@ -53,6 +55,8 @@ def _find_fault(header: Header) -> tuple[str, bool] | None:
         return "an index of a medium (DICOMDIR)", True
     if header.pixels == "absent":
         name = _not_an_image(header.text("SOPClassUID"))
+        if "PHYSIO" in header.words("ImageType") or header.text("SeriesDescription").lower().endswith("_physiolog"):
+            name = PHYSIO  # its class is raw data, spectroscopy or Siemens' own, by the software
         if "Rows" in header and not name:
             return "its pixel data is missing", False
         if header.text("SOPClassUID") in _IMAGES:

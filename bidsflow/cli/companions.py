@@ -1,0 +1,74 @@
+"""Recordings beside the images of a conversion: put there, and told of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bidsflow.convert.companions.place import Placed
+    from bidsflow.convert.companions.recordings import Unused
+    from bidsflow.convert.remains import Remain
+    from bidsflow.dataset.tree import Dataset
+    from bidsflow.dicom.series import Inventory
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What became of the recordings of an export.
+
+    Attributes
+    ----------
+    placed : tuple of Placed
+        Files of BIDS.
+    unused : tuple of Unused
+        Recordings that go nowhere, by paths that may be shown.
+    """
+
+    placed: tuple[Placed, ...] = ()
+    unused: tuple[Unused, ...] = ()
+
+    @classmethod
+    def put(cls, dataset: Dataset, inventory: Inventory, exports: Sequence[Path], *, force: bool) -> Beside:
+        """Put the recordings of exports beside the runs that a dataset holds.
+
+        Raises
+        ------
+        DatasetError, StorageError
+            If the dataset cannot be written to.
+        """
+        from bidsflow.convert.companions.recordings import Unused, add_recordings
+        from bidsflow.convert.ledger import read_taken
+        from bidsflow.sources import show_aside
+
+        placed, unused = add_recordings(dataset, inventory, read_taken(dataset), force=force)
+        if not unused:
+            return cls(placed)
+        shown = {
+            one.path: aside.path for one, aside in zip(inventory.set_aside, show_aside(inventory, exports), strict=True)
+        }
+        return cls(placed, tuple(Unused(shown[one.path], one.reason) for one in unused))
+
+    def without_moved(self, dataset: Dataset, remains: Sequence[Remain]) -> tuple[Remain, ...]:
+        """Return what is left behind of moved images but for recordings, which have moved with them."""
+        return tuple(one for one in remains if not self.placed or (dataset.root / one.path).exists())
+
+
+def report_beside(beside: Beside, err: Console) -> None:
+    """Say what was put beside runs, and which recordings go nowhere and why."""
+    from bidsflow.cli.steps import SHOWN, printable
+    from bidsflow.convert.companions.place import Fate
+
+    written = [one for one in beside.placed if one.fate is Fate.WRITTEN and one.path.endswith(".tsv.gz")]
+    if written:
+        err.print(f"{len(written)} recordings of pulse or breathing put beside their runs", soft_wrap=True)
+    lines = [f"{one.path}: {one.reason}" for one in beside.placed if one.reason]
+    lines += [f"{one.path}: {one.reason}" for one in beside.unused]
+    for line in lines[:SHOWN]:
+        err.print(f"[yellow]recording[/] {printable(line)}", soft_wrap=True)
+    if len(lines) > SHOWN:
+        err.print(f"[yellow]recording[/] {len(lines) - SHOWN} more; --json lists all")

@@ -1,0 +1,156 @@
+"""Put companions beside their images: whole or not at all, and nothing over what others wrote."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from bidsflow.convert.ledger import Stamp, is_same, read_json, say_damaged, stamp
+from bidsflow.dataset.draft import Draft
+from bidsflow.dataset.tree import Dataset
+from bidsflow.dataset.write import commit, locked, staging, storage_errors
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """A file that is to stand beside an image.
+
+    Attributes
+    ----------
+    path : str
+        Relative to the dataset, with its extension.
+    data : bytes
+        What it holds.
+    """
+
+    path: str
+    data: bytes
+
+
+class Fate(StrEnum):
+    """What became of a companion."""
+
+    WRITTEN = "written"
+    UNCHANGED = "unchanged"
+    KEPT = "left alone"
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A companion and what became of it.
+
+    Attributes
+    ----------
+    path : str
+        Relative to the dataset.
+    fate : Fate
+        What became of it.
+    reason : str
+        Why it was left alone.
+    """
+
+    path: str
+    fate: Fate
+    reason: str = ""
+
+
+def place(
+    dataset: Dataset, companions: Sequence[Companion], *, force: bool = False, dry: bool = False
+) -> tuple[Placed, ...]:
+    """Bring companions into a dataset, all in one commit, and return what became of each.
+
+    What stands there and was not written by bidsflow, or was edited since, is left alone. Where the image has another
+    name than before, so has the companion: what it was written to is put by, unless someone has edited it.
+
+    Parameters
+    ----------
+    force : bool
+        Replace what others wrote, too; it is put by in ``.bidsflow/replaced/``.
+    dry : bool
+        Only say what would become of each.
+
+    Raises
+    ------
+    DatasetError
+        If the memory of what was written is damaged, or the dataset cannot be written to.
+    StorageError
+        If the disk is full.
+    """
+    foreseen = _decide(dataset, companions, force=force)
+    if dry or all(one.fate is not Fate.WRITTEN for one in foreseen):
+        return foreseen
+    with staging(dataset) as staged, storage_errors(dataset.root), locked(dataset):
+        placed = _decide(dataset, companions, force=force)  # another run may have been here
+        new = {one.path for one in placed if one.fate is Fate.WRITTEN}
+        draft = Draft(dataset, staged.tree())
+        stamps = read_placed(dataset)
+        before = dict(stamps)
+        for one in companions:
+            if one.path in new:
+                target = draft.place(one.path)
+                target.write_bytes(one.data)
+                stamps[one.path] = stamp(target)
+        others = {path: one for path, one in before.items() if path not in {own.path for own in companions}}
+        gone = _find_former(dataset, others, {path: stamps[path] for path in new})
+        draft.write(_memory(dataset), _format({path: one for path, one in stamps.items() if path not in gone}))
+        commit(staged, draft.tree, gone, sorted({*gone, *(path for path in new if (dataset.root / path).exists())}))
+    return placed
+
+
+def _find_former(dataset: Dataset, before: Mapping[str, Stamp], new: Mapping[str, Stamp]) -> list[str]:
+    """Return the files that were written with the same content under other names: their images have moved."""
+
+    def group(stamps: Mapping[str, Stamp]) -> dict[str, set[tuple[str, str]]]:
+        found: dict[str, set[tuple[str, str]]] = defaultdict(set)
+        for path, one in stamps.items():
+            stem, dot, ext = path.partition(".")
+            found[stem].add((dot + ext, one.digest))
+        return found
+
+    fresh = list(group(new).values())
+    stems = {stem for stem, files in group(before).items() if files in fresh}
+    former = [path for path in before if path.partition(".")[0] in stems]
+    return [path for path in former if (dataset.root / path).is_file() and is_same(dataset.root / path, before[path])]
+
+
+def _decide(dataset: Dataset, companions: Sequence[Companion], *, force: bool) -> tuple[Placed, ...]:
+    stamps = read_placed(dataset)
+    return tuple(_look(dataset, one, stamps.get(one.path), force=force) for one in companions)
+
+
+def _look(dataset: Dataset, one: Companion, known: Stamp | None, *, force: bool) -> Placed:
+    present = dataset.root / one.path
+    if not present.exists():
+        return Placed(one.path, Fate.WRITTEN)
+    if present.is_file() and present.stat().st_size == len(one.data) and present.read_bytes() == one.data:
+        return Placed(one.path, Fate.UNCHANGED)
+    if force or (known is not None and is_same(present, known)):
+        return Placed(one.path, Fate.WRITTEN)
+    who = "it was changed by hand" if known is not None else "bidsflow did not write what stands there"
+    return Placed(one.path, Fate.KEPT, f"{who}; --force replaces it")
+
+
+def read_placed(dataset: Dataset) -> dict[str, Stamp]:
+    """Return the companions that bidsflow wrote, by path.
+
+    Raises
+    ------
+    DatasetError
+        If the memory of it is damaged.
+    """
+    file = dataset.state / "companions.json"
+    try:
+        return {str(name): Stamp(**values) for name, values in read_json(file).items()}
+    except (TypeError, AttributeError) as error:
+        raise say_damaged(file) from error
+
+
+def _memory(dataset: Dataset) -> str:
+    return str((dataset.state / "companions.json").relative_to(dataset.root))
+
+
+def _format(stamps: Mapping[str, Stamp]) -> bytes:
+    return json.dumps({name: asdict(stamps[name]) for name in sorted(stamps)}, indent=1).encode()

@@ -1,0 +1,388 @@
+"""From what lies in an export to `_physio.tsv.gz` beside the runs that it was recorded with, matched by time."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bidsflow import schema
+from bidsflow.convert.companions.physio import DAY, Recording, Trace, read_logs, read_payload, read_text
+from bidsflow.convert.companions.place import Companion, Placed, place
+from bidsflow.dataset import describe
+from bidsflow.dataset.tree import Dataset
+from bidsflow.dicom.grouping import PHYSIO
+from bidsflow.dicom.series import Inventory, Series, SetAside
+from bidsflow.names import BidsName, parse_name
+
+#: Text files of the monitoring unit, and those of it that are not read.
+_TEXTS, _UNREAD = frozenset({".puls", ".resp"}), frozenset({".ecg", ".ext", ".ext2"})
+#: Log files of CMRR sequences that were not packed into DICOM.
+_LOG = re.compile(r"(.+)_(Info|PULS|RESP|ECG|EXT)\.log")
+#: Objects that may hold a recording, as the inventory calls them.
+OBJECTS = frozenset(f"not an image ({name})" for name in ("raw data", "spectroscopy", PHYSIO))
+#: Tags of the elements that recordings stand in, as little-endian files have them.
+_ELEMENTS = (b"\xe1\x7f\x10\x10", b"\x00\x56\x20\x00")
+#: No recording is larger (bytes).
+_LARGEST = 256 << 20
+#: Seconds by which the first volume of a log may miss the time of the first image, and that are kept around a run.
+_NEAR, _AROUND = 10.0, 10.0
+_WORDS = {
+    "cardiac": "Pulse, as the finger sensor measured it",
+    "respiratory": "Breathing, as the belt measured it",
+    "external": "External input of the scanner: 1 where it logged a signal",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that something may have been recorded with.
+
+    Attributes
+    ----------
+    name : BidsName
+        Of its images, without what tells echoes and parts apart.
+    study : str
+        StudyInstanceUID.
+    day : str
+        ``YYYYMMDD``.
+    start, length : float
+        Seconds since midnight of the first volume, and seconds until the last ends.
+    volumes : int
+        How many.
+    folders : tuple of str
+        Where its files lie.
+    """
+
+    name: BidsName
+    study: str
+    day: str
+    start: float
+    length: float
+    volumes: int
+    folders: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Something that holds a recording, or should.
+
+    Attributes
+    ----------
+    files : tuple of str
+        One, or the logs of one measurement.
+    study : str
+        StudyInstanceUID; ``""`` where it is not known.
+    read : callable
+        Returns the recording, or raises `ValueError` with the reason.
+    """
+
+    files: tuple[str, ...]
+    study: str
+    read: Callable[[], Recording]
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """A recording that goes nowhere.
+
+    Attributes
+    ----------
+    path : str
+        Of its first file. Private.
+    reason : str
+        Why, in a clause.
+    """
+
+    path: str
+    reason: str
+
+
+def find_runs(inventory: Inventory, stands: Mapping[tuple[str, int], str]) -> tuple[Run, ...]:
+    """Return the runs that recordings may belong to: what has volumes, and a name to which BIDS knows a recording.
+
+    Parameters
+    ----------
+    inventory : Inventory
+        What the export holds.
+    stands : mapping of (str, int) to str
+        Where images stand, by SeriesInstanceUID and rank.
+    """
+    found: dict[BidsName, Run] = {}
+    for series in inventory.series:
+        for rank, image in enumerate(series.images, start=1):
+            path = stands.get((series.uid, rank))
+            if path is None or image.volumes < 2 or len(series.started) < 14:
+                continue
+            name = parse_name(path)
+            name = BidsName(name.sub, name.datatype, "physio", "", name.ses,
+                            tuple(one for one in name.entities if one[0] not in ("echo", "part")))  # fmt: skip
+            if schema.allows(name.with_ext(".tsv.gz")):
+                found.setdefault(name, _make_run(name, series, image.volumes))
+    return tuple(found.values())
+
+
+def _make_run(name: BidsName, series: Series, volumes: int) -> Run:
+    text = series.started
+    start = int(text[8:10]) * 3600 + int(text[10:12]) * 60 + float(text[12:])
+    length = volumes * max(series.header.numbers("RepetitionTime") or (0.0,)) / 1000
+    folders = {os.path.dirname(one.file.path) for one in series.instances}  # noqa: PTH120 - once per file
+    return Run(name, series.study_uid, text[:8], start, length, volumes, tuple(sorted(folders)))
+
+
+def find_sources(inventory: Inventory) -> Iterator[Source | Unused]:
+    """Yield what may hold recordings, in the order of its paths; what turns out to hold none is passed over."""
+    logs: dict[str, list[str]] = defaultdict(list)
+    for aside in inventory.set_aside:
+        suffix = Path(aside.path).suffix.lower()
+        if aside.reason in OBJECTS:
+            found = _open_object(aside)
+            if found is not None:
+                yield found
+        elif aside.reason != "not DICOM":
+            continue
+        elif suffix in _TEXTS:
+            yield Source((aside.path,), "", lambda path=aside.path, kind=suffix: read_text(_read(path), kind))  # type: ignore[misc]
+        elif suffix in _UNREAD:
+            yield Unused(aside.path, f"a {suffix} log of the monitoring unit, of which versions differ, is not read")
+        elif match := _LOG.fullmatch(aside.path):
+            logs[match[1]].append(aside.path)
+    for paths in logs.values():
+        yield Source(tuple(paths), "", lambda paths=paths: read_logs(map(_read, paths)))  # type: ignore[misc]
+
+
+def _read(path: str) -> str:
+    file = Path(path)
+    try:
+        if file.stat().st_size > _LARGEST:
+            raise ValueError("it is larger than any recording")
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise ValueError(f"it cannot be read ({error.strerror})") from error
+
+
+def _open_object(aside: SetAside) -> Source | Unused | None:
+    """Return the recording in a DICOM object, None where it holds none.
+
+    Source: where the element stands, see `physio`; XA30 put it into SpectroscopyData (``readCMRRPhysio.m``).
+    """
+    if not _mentions(aside.path, _ELEMENTS):
+        return Unused(aside.path, "it is called a recording and holds none") if PHYSIO in aside.reason else None
+    import pydicom
+
+    from bidsflow.dicom.text import quiet_pydicom
+
+    try:
+        with quiet_pydicom("ignore"):
+            wanted = [0x7FE10010, 0x7FE11010, 0x56000020, "ImageType", "StudyInstanceUID", "SeriesDescription"]
+            found = pydicom.dcmread(aside.path, specific_tags=wanted)
+            element = found.get(0x7FE11010) or found.get(0x56000020)
+            payload = element.value if element is not None else None
+            study = str(found.get("StudyInstanceUID", ""))
+            kinds = "\\".join(map(str, found.get("ImageType") or ()))
+            title = str(found.get("SeriesDescription", ""))
+    except Exception:  # noqa: BLE001 - pydicom raises what it likes on odd bytes
+        return None
+    named = "PHYSIO" in kinds.upper() or "physiolog" in title.lower()
+    if not isinstance(payload, bytes) or not payload:
+        return Unused(aside.path, "it is called a recording and holds none") if named else None
+    try:
+        recording = read_payload(payload)
+    except ValueError as error:
+        return Unused(aside.path, str(error)) if named else None
+    return Source((aside.path,), study, lambda: recording)
+
+
+def _mentions(path: str, elements: Sequence[bytes]) -> bool:
+    """Return whether a file may hold one of some elements: told without parsing, since most raw data hold none."""
+    try:
+        with Path(path).open("rb") as stream:
+            if not 0 < os.fstat(stream.fileno()).st_size <= _LARGEST:
+                return False
+            with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                return any(data.find(one) >= 0 for one in elements)
+    except OSError:
+        return False
+
+
+def match(runs: Sequence[Run], inventory: Inventory) -> tuple[list[Companion], list[Unused]]:
+    """Return the files to stand beside runs, and the recordings that go nowhere.
+
+    Of several recordings of one signal of one run, that of a DICOM object counts, then the first by path.
+    """
+    files: dict[str, Companion] = {}
+    unused: list[Unused] = []
+    sources = list(find_sources(inventory))
+    unused += [one for one in sources if isinstance(one, Unused)]
+    for source in sorted(
+        (one for one in sources if isinstance(one, Source)), key=lambda one: (not one.study, one.files)
+    ):
+        try:
+            recording = source.read()
+            pairs = _pair(recording, source, runs)
+        except ValueError as error:
+            unused.append(Unused(source.files[0], str(error)))
+            continue
+        live = [trace for trace in recording.traces if not trace.is_flat]
+        if not live:
+            unused.append(Unused(source.files[0], "its signals are constant: no sensor was attached"))
+        for run, zero in pairs:
+            for trace in live:
+                made = _make_files(run, zero, recording, trace)
+                if made[0].path not in files:
+                    files |= {one.path: one for one in made}
+                elif files[made[0].path].data != made[0].data:
+                    unused.append(Unused(source.files[0], f"{made[0].path} was made of another recording"))
+    return list(files.values()), unused
+
+
+def _pair(recording: Recording, source: Source, runs: Sequence[Run]) -> list[tuple[Run, float]]:
+    """Return the runs of a recording, each with the time that its StartTime counts from.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or more than one that it may belong to.
+    """
+    if source.study:
+        runs = [run for run in runs if run.study == source.study]
+    if not recording.volumes:
+        return _pair_by_span(recording, source, runs)
+    if len(recording.volumes) == 1:
+        raise ValueError("it was recorded with a single volume (a reference)")
+    first = recording.volumes[0]
+    near = [run for run in runs if abs(_apart(run.start, first)) < _NEAR]
+    near = _of_one_visit(near, source)
+    if not near:
+        raise ValueError("no run with several volumes began when it was recorded")
+    run = min(near, key=lambda one: abs(_apart(one.start, first)))
+    if len(recording.volumes) < run.volumes:
+        raise ValueError(f"it covers {len(recording.volumes)} of the {run.volumes} volumes of its run")
+    zero = min(recording.volumes, key=lambda one: abs(_apart(one, run.start)))
+    return [(run, first if len(recording.volumes) == run.volumes else zero)]
+
+
+def _pair_by_span(recording: Recording, source: Source, runs: Sequence[Run]) -> list[tuple[Run, float]]:
+    trace = recording.traces[0]
+    inside = [
+        run for run in runs if _apart(run.start, trace.start) >= 0 and _apart(trace.stop, run.start + run.length) >= 0
+    ]
+    inside = _of_one_visit(inside, source)
+    if not inside:
+        raise ValueError("no run lies within the time that it covers")
+    return [(run, run.start) for run in inside]
+
+
+def _apart(one: float, two: float) -> float:
+    """Return by how many seconds one time of day is later than another, across midnight."""
+    return (one - two + DAY / 2) % DAY - DAY / 2
+
+
+def _of_one_visit(runs: Sequence[Run], source: Source) -> list[Run]:
+    """Return the runs of one visit; logs know the time of day only, so that a day in the name, or the folder, decides.
+
+    Raises
+    ------
+    ValueError
+        If they belong to several visits.
+    """
+    days = set(re.findall(r"(?<!\d)(?:19|20)\d{6}(?!\d)", os.path.basename(source.files[0])))  # noqa: PTH119
+    if days:
+        runs = [run for run in runs if run.day in days]
+    if len({run.study for run in runs}) > 1:
+        folder = os.path.dirname(source.files[0])  # noqa: PTH120
+        while len(folder) > 1:
+            near = [run for run in runs if any(f"{one}/".startswith(f"{folder}/") for one in run.folders)]
+            if near:
+                runs = near
+                break
+            folder = os.path.dirname(folder)  # noqa: PTH120
+    if len({run.study for run in runs}) > 1:
+        raise ValueError("it fits runs of several visits: put it into the folder of its own")
+    return list(runs)
+
+
+def _make_files(run: Run, zero: float, recording: Recording, trace: Trace) -> list[Companion]:
+    """Return the table and the sidecar of one signal of one run."""
+    if not recording.volumes:
+        shift = round(_apart(run.start, trace.start) + trace.start - run.start)  # 0, or a day
+        begin = run.start + shift - _AROUND
+        trace = trace.cut(begin, begin + run.length + 2 * _AROUND)
+    columns = {
+        name: tuple("n/a" if one is None else str(one) for one in values) for name, values in trace.columns.items()
+    }
+    described: dict[str, object] = {
+        name: {"Description": _WORDS.get(name, "Electrocardiogram, one channel"), "Units": "arbitrary"}
+        for name in trace.columns
+    }
+    if recording.volumes:
+        columns["trigger"] = _mark(trace, recording.volumes)
+        described["trigger"] = {"Description": "1 at the sample nearest to the beginning of a volume, else 0"}
+    if trace.beats:
+        name = f"{trace.label}_trigger"
+        columns[name] = _mark(trace, trace.beats)
+        described[name] = {"Description": "1 where the scanner found a beat or a breath, else 0"}
+    rows = "".join("\t".join(cells) + "\n" for cells in zip(*columns.values(), strict=True))
+    sidecar = {
+        "SamplingFrequency": _plain(1 / trace.step),
+        "StartTime": _plain(_apart(trace.start, zero)),
+        "Columns": list(columns),
+        "Manufacturer": "Siemens",
+        **described,
+    }
+    stem = str(run.name.with_entity("recording", trace.label))
+    return [
+        Companion(f"{stem}.tsv.gz", _compress(rows.encode())),
+        Companion(f"{stem}.json", describe.to_json(sidecar).encode()),
+    ]
+
+
+def _mark(trace: Trace, times: Sequence[float]) -> tuple[str, ...]:
+    points = {round(_apart(time, trace.start) / trace.step) for time in times}
+    return tuple("1" if point in points else "0" for point in range(trace.length))
+
+
+def _plain(value: float) -> float | int:
+    rounded = round(value, 6)
+    return int(rounded) if rounded == int(rounded) else rounded
+
+
+def _compress(data: bytes) -> bytes:
+    """Return data as gzip, the same bytes for the same data."""
+    import gzip
+
+    return gzip.compress(data, 6, mtime=0)
+
+
+def add_recordings(
+    dataset: Dataset,
+    inventory: Inventory,
+    stands: Mapping[tuple[str, int], str],
+    *,
+    force: bool = False,
+    dry: bool = False,
+) -> tuple[tuple[Placed, ...], tuple[Unused, ...]]:
+    """Put the recordings of an export beside their runs, and return what became of each, and those that go nowhere.
+
+    Parameters
+    ----------
+    stands : mapping of (str, int) to str
+        Where images stand, by SeriesInstanceUID and rank.
+    force : bool
+        Replace what others wrote.
+    dry : bool
+        Only say what would become of each.
+
+    Raises
+    ------
+    DatasetError
+        If the dataset cannot be written to, or a file of bidsflow is damaged.
+    StorageError
+        If the disk is full.
+    """
+    companions, unused = match(find_runs(inventory, stands), inventory)
+    return place(dataset, companions, force=force, dry=dry), tuple(unused)

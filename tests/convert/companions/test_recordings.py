@@ -1,0 +1,104 @@
+"""Pulse and breathing stand beside their runs, at the right times."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bidsflow.phantom import make_sessions, write
+from bidsflow.phantom.physio import wave, write_logs
+
+from ..conftest import read_times
+
+BOLD = "func/sub-01_task-rest"
+KINDS = {"cardiac": "PULS", "respiratory": "RESP"}
+
+
+@pytest.fixture(scope="session", params=["cmrr", "xml", "text"])
+def logged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One visit with two runs of which the scanner logged pulse and breathing. Read only."""
+    root = tmp_path_factory.mktemp("logged")
+    truth = write(root / "scan", sessions=make_sessions(1, 1), series=("rest", "task"))
+    write_logs(root / "scan", truth, form=request.param)
+    return root / "scan" / "dicom"
+
+
+def read_physio(root: Path, stem: str) -> tuple[dict[str, Any], list[list[str]]]:
+    sidecar = json.loads((root / f"{stem}_physio.json").read_text())
+    rows = gzip.decompress((root / f"{stem}_physio.tsv.gz").read_bytes()).decode().splitlines()
+    return sidecar, [row.split("\t") for row in rows]
+
+
+def test_recordings_stand_beside_their_runs_at_the_right_times(logged: Path, tmp_path: Path, cli: Any) -> None:
+    ran = cli("convert", logged, tmp_path / "bids")
+    assert ran.code == 0, ran.said
+    found = sorted((tmp_path / "bids").rglob("*_physio.tsv.gz"))
+    assert len(found) == 4
+    for path in found:
+        stem = str(path).removesuffix("_physio.tsv.gz")
+        sidecar, rows = read_physio(Path("/"), stem)
+        label = stem.rpartition("-")[2]
+        assert sidecar["Columns"][0] == label
+        step = 1 / sidecar["SamplingFrequency"]
+        expected = [wave(KINDS[label], sidecar["StartTime"] + n * step) for n in range(len(rows))]
+        assert max(abs(int(row[0]) - want) for row, want in zip(rows, expected, strict=True)) <= 16
+        assert all(len(row) == len(sidecar["Columns"]) for row in rows)
+        if "trigger" in sidecar["Columns"]:
+            column = sidecar["Columns"].index("trigger")
+            marks = [n for n, row in enumerate(rows) if row[column] == "1"]
+            assert marks[0] == round(-sidecar["StartTime"] / step)
+    assert cli("validate", tmp_path / "bids").code == 0
+
+
+def test_a_second_run_writes_nothing(logged: Path, tmp_path: Path, cli: Any) -> None:
+    assert cli("convert", logged, tmp_path / "bids").code == 0
+    before = read_times(tmp_path / "bids")
+    assert cli("convert", logged, tmp_path / "bids").code == 0
+    assert read_times(tmp_path / "bids") == before
+
+
+def test_recording_that_fits_no_run_is_told_and_names_no_one(my_export: Path, tmp_path: Path, cli: Any) -> None:
+    folder = my_export / "PHANTOM00001"
+    folder.mkdir()
+    (folder / "late.puls").write_text(
+        f"1 2 40 280 {'7 8 ' * 25} 5003\nLogStartMDHTime:  1000\nLogStopMDHTime:   2000\n6003\n"
+    )
+    ran = cli("convert", my_export, tmp_path / "bids")
+    assert ran.code == 0
+    assert "recording ***/late.puls: no run lies within the time that it covers" in ran.err
+    assert not list((tmp_path / "bids").rglob("*_physio*"))
+
+
+def test_what_others_wrote_is_left_alone(logged: Path, tmp_path: Path, cli: Any) -> None:
+    target = tmp_path / "bids"
+    assert cli("convert", logged, target).code == 0
+    sidecar = next(target.rglob("*_physio.json"))
+    sidecar.write_text("{}")
+    ran = cli("convert", logged, target)
+    assert "changed by hand" in ran.err
+    assert sidecar.read_text() == "{}"
+    assert cli("convert", logged, target, "--force").code == 0
+    assert "SamplingFrequency" in sidecar.read_text()
+    assert [one.read_text() for one in target.rglob(".bidsflow/replaced/*/sub-01/func/*_physio.json")] == ["{}"]
+
+
+def test_recording_goes_with_its_run(logged: Path, tmp_path: Path, cli: Any) -> None:
+    target, plan = tmp_path / "bids", tmp_path / "plan.tsv"
+    assert cli("convert", logged, target).code == 0
+    before = {file.name for file in target.glob("sub-*/**/*_physio.tsv.gz")}
+    assert cli("plan", logged, "--bids-dir", target, "-o", plan).code == 0
+    plan.write_text(plan.read_text().replace("_task-rest", "_task-eyes"))
+    ran = cli("convert", logged, target, "--plan", plan)
+    assert ran.code == 0, ran.said
+    assert "left behind" not in ran.err
+    after = {file.name for file in target.glob("sub-*/**/*_physio.tsv.gz")}
+    assert after == {name.replace("_task-rest", "_task-eyes") for name in before} != before
+
+
+def test_plan_tells_of_a_recording(tmp_path: Path, cli: Any) -> None:
+    assert cli("phantom", tmp_path / "scan", "--series", "rest", "--logs", "cmrr").code == 0
+    assert "1 x not an image (a recording of pulse or breathing)" in cli("plan", tmp_path / "scan" / "dicom").err
