@@ -25,7 +25,7 @@ HELP_END = end_help(
 )  # fmt: skip
 
 
-def phantom(
+def phantom(  # noqa: PLR0917 - typer declares options as parameters
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write; absent or empty.", show_default=False)],
     subjects: Annotated[int, typer.Option(min=1, help="How many people are scanned.")] = 1,
     sessions: Annotated[int, typer.Option(min=1, help="How often each of them comes.")] = 1,
