@@ -19,7 +19,7 @@ PANELS: Final = {
     for panel, names in (
         ("From the scanner to BIDS", ("scan", "plan", "convert", "validate")),
         ("Run BIDS Apps", ("pipelines", "jobs", "new-pipeline", "package", "run")),
-        ("Look closer", ("dump", "status", "trace")),
+        ("Look closer", ("check", "dump", "status", "trace")),
         ("Try it out", ("phantom", "demo")),
     )
     for name in names

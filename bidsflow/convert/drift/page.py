@@ -1,0 +1,133 @@
+"""A comparison as a page: what differs, the study at a glance, what is usual. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from bidsflow.convert.drift.findings import Drift, Finding, Kind, name_visit
+from bidsflow.convert.drift.observation import PARAMETERS, label_of, show_values
+from bidsflow.report.values import (
+    Badge,
+    Cell,
+    Column,
+    Fact,
+    Note,
+    Page,
+    Section,
+    Strip,
+    Strips,
+    Table,
+    Tone,
+)
+from bidsflow.report.values import Kind as Set
+
+TONES = {
+    Kind.MISSING: Tone.ERROR,
+    Kind.SHORT: Tone.ERROR,
+    Kind.CHANGED: Tone.WARNING,
+    Kind.REPEATED: Tone.WARNING,
+    Kind.EXTRA: Tone.INFO,
+    Kind.DIVIDED: Tone.INFO,
+}
+_ORDER = (Tone.OK, Tone.INFO, Tone.WARNING, Tone.ERROR)
+
+
+def make_page(drift: Drift, title: str, study: str = "") -> Page:
+    """Return the page of a comparison.
+
+    Parameters
+    ----------
+    drift : Drift
+        What was found.
+    title : str
+        What was looked at.
+    study : str
+        The file of the study; ``""`` where there was none.
+    """
+    counts = Counter(one.kind for one in drift.findings)
+    told = f"Against {study} and what is usual" if study else "Against what is usual in most subjects"
+    return Page(
+        title=f"Protocol of {title}",
+        subtitle=f"{told}; nothing is changed by looking.",
+        facts=(
+            Fact(len({subject for subject, _ in drift.visits}), "subjects"),
+            Fact(len(drift.visits), "visits"),
+            Fact(len(drift.usual), "protocols"),
+            *(Fact(counts[kind], kind.value, TONES[kind]) for kind in Kind if counts[kind]),
+        ),
+        sections=(_show_findings(drift), _show_glance(drift), _show_usual(drift)),
+    )
+
+
+def _show_findings(drift: Drift) -> Section:
+    columns = (
+        Column("Visit"), Column("Image", Set.PATH), Column("What"), Column("Parameter"), Column("Found"),
+        Column("Expected"), Column("By"), Column("Where", Set.PATH),
+    )  # fmt: skip
+    rows = tuple(
+        (
+            one.visit,
+            one.name,
+            Badge(one.kind.value, TONES[one.kind]),
+            label_of(one.parameter) if one.parameter else None,
+            one.found,
+            one.expected,
+            one.against.value,
+            one.where or None,
+        )
+        for one in drift.findings
+    )
+    notes = tuple(Note(f"{note[0].upper()}{note[1:]}.") for note in drift.notes)
+    worst = Badge(f"{len(rows)}", Tone.WARNING) if rows else Badge("none", Tone.OK)
+    return Section("What differs", (*notes, Table("Differences", columns, rows, empty="Nothing differs.")), badge=worst)
+
+
+def _show_glance(drift: Drift) -> Section:
+    """Return a row for each visit with a mark for each image that there is, or should be."""
+    by_visit: dict[tuple[str, str], dict[str, list[Finding]]] = defaultdict(lambda: defaultdict(list))
+    for one in drift.findings:
+        by_visit[one.subject, one.session][one.name].append(one)
+    names = sorted({one.name for one in drift.usual} | {one.name for one in drift.findings if one.subject})
+    strips = []
+    for visit in sorted({*drift.visits, *(visit for visit in by_visit if visit[0])}):
+        marks = tuple(
+            _mark(name, by_visit[visit][name])
+            for name in names
+            if (*visit, name) in drift.present or by_visit[visit][name]
+        )
+        strips.append(Strip(name_visit(*visit), marks))
+    return Section(
+        "At a glance",
+        (Strips("Each mark is an image; point at it to see its name and what differs", tuple(strips)),),
+        intro="A visit in each row, its images in the order of their names.",
+    )
+
+
+def _mark(name: str, findings: Sequence[Finding]) -> Badge:
+    tone = max((TONES[one.kind] for one in findings), key=_ORDER.index, default=Tone.OK)
+    told = "; ".join(f"{one.kind.value} {label_of(one.parameter) if one.parameter else ''}".strip() for one in findings)
+    return Badge(f"{name}: {told or 'as it should be'}", tone)
+
+
+def _show_usual(drift: Drift) -> Section:
+    shown = [key for key in PARAMETERS if any(key in one.parameters for one in drift.usual)]
+    columns = (
+        Column("Image", Set.PATH), Column("Visits", Set.NUMBER), Column("Images", Set.NUMBER),
+        *(Column(label_of(key)) for key in shown),
+    )  # fmt: skip
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (
+            one.name,
+            one.visits,
+            one.images,
+            *(show_values(key, one.parameters[key]) if key in one.parameters else None for key in shown),
+        )
+        for one in drift.usual
+    )
+    return Section(
+        "What is usual",
+        (Table("The protocol as it was measured", columns, rows, empty="No image was found."),),
+        intro="Values that more than half of the subjects have, of at least three. A dash: too few say it, or they do "
+        "not agree.",
+    )
