@@ -17,6 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bidsflow import __version__
+from bidsflow.convert.companions.aslcontext import TABLE
+from bidsflow.convert.companions.calibration import pair_m0, tell_m0
 from bidsflow.convert.held import read_folder
 from bidsflow.convert.ledger import (
     Entry,
@@ -51,7 +53,7 @@ from bidsflow.dicom.series import Series
 from bidsflow.names import parse_name
 
 #: Files that make an image, in the order in which they are looked for.
-EXTENSIONS = (".nii.gz", ".json", ".bval", ".bvec", ".nii")
+EXTENSIONS = (".nii.gz", ".json", ".bval", ".bvec", TABLE, ".nii")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,9 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
     others = {_uri(one.path) for one in held.staying}
     for row in there:
         kept = [uri for uri in held.before.get(row.path, Links()).targets if uri in others]
-        complete = partial(_complete, row=row, there=there, series=session.series, kept=kept)
+        complete = partial(
+            _complete, row=row, there=there, series=session.series, kept=kept, beside=[one.path for one in held.staying]
+        )
         if row.path in fresh:
             ledger[row.path] = _stage_image(draft, fresh[row.path], session, complete, left.get(row.path))
         else:
@@ -330,10 +334,22 @@ def _uri(path: str) -> str:
 
 
 def _complete(
-    sidecar: Json, *, row: PlanRow, there: Sequence[PlanRow], series: Mapping[str, Series], kept: Sequence[str]
+    sidecar: Json,
+    *,
+    row: PlanRow,
+    there: Sequence[PlanRow],
+    series: Mapping[str, Series],
+    kept: Sequence[str],
+    beside: Sequence[str],
 ) -> Json:
-    """Return a sidecar with what only the session knows; `kept` are images that it is intended for besides."""
+    """Return a sidecar with what only the session knows.
+
+    `kept` are images that it is intended for besides, `beside` those that stand in the session and are not planned.
+    """
     name = parse_name(row.path)
+    pairs = pair_m0(there, series) if name.datatype == "perf" else {}
+    if name.suffix == "asl":
+        sidecar = {**sidecar, "M0Type": tell_m0(sidecar, row.path, pairs, beside)}
     times = {
         parse_name(other.path).suffix: series[other.series_uid].images[other.image - 1].echo_time
         for other in there
@@ -342,6 +358,8 @@ def _complete(
     # A run may be one half of a field map; it then measures the field, but is intended for nothing but itself.
     carries = row.b0_identifier and name.datatype == "fmap" and not name.suffix.startswith("magnitude")
     targets = [*kept, *(_uri(other.path) for other in there if row.b0_identifier in sources(other))] if carries else []
+    if name.suffix == "m0scan":
+        targets = [*kept, *(_uri(run) for run, scan in pairs.items() if scan == row.path)]
     return complete_sidecar(
         supply_echo_times(sidecar, name, times),
         suffix=name.suffix,

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from bidsflow.convert.companions.labelling import describe_labelling, describe_m0
 from bidsflow.convert.naming.physics import FEW_VOLUMES, only_b_zero
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.wiring import Standing, check_labels
@@ -23,16 +24,9 @@ from bidsflow.dicom.series import Image, Inventory, Series
 from bidsflow.errors import PlanError
 from bidsflow.names import BidsName, parse_name
 
-_ASL_NEEDS = (
-    "an aslcontext.tsv, and ArterialSpinLabelingType, PostLabelingDelay, BackgroundSuppression, M0Type and "
-    "RepetitionTimePreparation in the sidecar"
-)
-_M0_NEEDS = "RepetitionTimePreparation and IntendedFor in the sidecar"
 #: What BIDS requires beside an image and no header holds for certain, by datatype and suffix.
 _NOT_IN_HEADERS = {
-    ("perf", "asl"): _ASL_NEEDS,
-    ("perf", "m0scan"): _M0_NEEDS,
-    ("fmap", "m0scan"): _M0_NEEDS,
+    ("fmap", "m0scan"): "the datatype perf",
     ("perf", "noRF"): "the asl that it belongs to",
     ("pet", "pet"): "the tracer, its injection and the reconstruction in the sidecar",
 }
@@ -101,6 +95,7 @@ def check_fit(plan: Plan, inventory: Inventory, where: str, staying: Sequence[St
             reason = _find_misfit(parse_name(row.path), series, series.images[row.image - 1])
         if reason:
             problems.append(f"{row.title}: {reason}")
+    problems += _find_lone_m0(plan, staying)
     problems += check_labels(plan, known, staying)
     if problems:
         raise PlanError(where, tuple(problems))
@@ -181,6 +176,10 @@ def _find_misfit(name: BidsName, series: Series, image: Image) -> str:
     if (needs := _NOT_IN_HEADERS.get((name.datatype, suffix))) or name.datatype == "mrs":
         needs = needs or "spectroscopy, which bidsflow does not convert"
         return f"as {suffix} BIDS requires {needs}; skip it and add it by hand"
+    if name.datatype == "perf" and (missing := _list_unknown(name, series, image)):
+        return (
+            f"as {suffix} BIDS requires {', '.join(missing)}, which nothing tells; give them in a study specification"
+        )
     if suffix in _SERIES_SUFFIXES and volumes < 2:
         return f"a {suffix} has several volumes, and this image has one; an sbref has one"
     if suffix in _ONE_VOLUME and volumes > 1:
@@ -190,6 +189,25 @@ def _find_misfit(name: BidsName, series: Series, image: Image) -> str:
     if suffix == "dwi" and volumes == 1 and not image.b_values and classify(series, image).kind is not Kind.DIFFUSION:
         return "a dwi needs b-values, and neither its headers nor its sequence say anything of diffusion"
     return _find_wrong_part(name, series, image, part)
+
+
+def _list_unknown(name: BidsName, series: Series, image: Image) -> tuple[str, ...]:
+    """Return what BIDS requires of an image of labelled blood and no header tells."""
+    if name.suffix == "m0scan":
+        return () if describe_m0(series, image) else ("RepetitionTimePreparation",)
+    return describe_labelling(series, image).missing if name.suffix == "asl" else ()
+
+
+def _find_lone_m0(plan: Plan, staying: Sequence[Standing]) -> list[str]:
+    """Return a sentence for each M0 scan whose session has no run of labelled blood that it could be intended for."""
+    rows = [(row, parse_name(row.path)) for row in plan.decided(Decision.CONVERT)]
+    names = [name for _, name in rows] + [parse_name(one.path) for one in staying]
+    runs = {name.folder for name in names if name.suffix == "asl"}
+    return [
+        f"{row.title}: as m0scan BIDS requires IntendedFor, and no asl of its session is converted"
+        for row, name in rows
+        if name.suffix == "m0scan" and name.folder not in runs
+    ]
 
 
 def _find_wrong_part(name: BidsName, series: Series, image: Image, part: str) -> str:

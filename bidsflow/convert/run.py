@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bidsflow.convert.assemble import Converted, assemble, find_replaced
+from bidsflow.convert.companions.aslcontext import TABLE, format_context
+from bidsflow.convert.companions.labelling import OWN_FIELDS, describe_labelling, describe_m0
 from bidsflow.convert.dcm2niix import (
     Dcm2niix,
     Output,
@@ -264,9 +266,16 @@ class _Crew:
             check_gradients(series, output)
         cleaned = clean_sidecar(output.sidecar, person_pattern(series.patient))
         sidecar = supply_fields(cleaned, name, image.header)
+        labelling = describe_labelling(series, image) if name.suffix == "asl" else None
+        if name.datatype == "perf":
+            own = labelling.fields if labelling is not None else describe_m0(series, image)
+            sidecar = {key: value for key, value in sidecar.items() if key not in OWN_FIELDS} | dict(own)
         packed = output.nifti.with_suffix(".nii.gz")
         compress(output.nifti, packed, lambda data: agree_on_repetition(scrub_nifti(data), sidecar))
         tables = output.tables if name.suffix == "dwi" else {}
+        if labelling is not None:
+            tables = {TABLE: output.nifti.with_suffix(".tsv")}
+            tables[TABLE].write_text(format_context(labelling.types), encoding="utf-8")
         files = {".nii.gz": packed, **tables}
         return Converted(row, sidecar, files, {ext: stamp(path) for ext, path in files.items()}, content)
 

@@ -33,7 +33,8 @@ def find_errors(dataset: Dataset, outcomes: Sequence[Outcome]) -> tuple[Issue, .
     folders = {parse_name(path).folder for path in written}
     report = validate_paths(dataset.root, [*sorted(folders), *_ROOT_FILES], cache=False, ignore_warnings=True)
     tables = {f"{folder}/{folder.replace('/', '_')}_scans" for folder in folders}
-    ours = written | tables | {name.partition(".")[0] for name in _ROOT_FILES}
+    contexts = {f"{path}context" for path in written if path.endswith("_asl")}
+    ours = written | contexts | tables | {name.partition(".")[0] for name in _ROOT_FILES}
     return tuple(issue for issue in report.errors if _cut_extension(issue.location) in ours)
 
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 #: Joins the entries of ``Frames.Images``, and the fields of one entry.
 ENTRY, FIELD = ";", "|"
 
+#: What differs from one volume of arterial spin labelling to the next.
+_OF_VOLUMES = ("ASLContext", "SiemensLabelDelay")
 _COMPONENTS = frozenset({"MAGNITUDE", "PHASE", "REAL", "IMAGINARY", "MIXED"})
 
 
@@ -26,8 +28,9 @@ def merge_groups(
 def summarise_frames(shared: Sequence[dict[str, str]], frames: Sequence[dict[str, str]]) -> dict[str, str]:
     r"""Return the values of the shared groups and of the first frame, and a summary of all frames.
 
-    The summary is ``Frames.DiffusionBValue`` (the distinct b-values) and ``Frames.Images``: one entry for each
-    combination of echo time, component and orientation, with its frames and its distinct slice positions.
+    The summary is ``Frames.DiffusionBValue`` (the distinct b-values), ``Frames.Images``: one entry for each
+    combination of echo time, component and orientation, with its frames and its distinct slice positions, and what
+    labelled volumes are: ``Frames.ASLContext`` and ``Frames.SiemensLabelDelay``, one value for each volume.
 
     Examples
     --------
@@ -60,10 +63,22 @@ def summarise_frames(shared: Sequence[dict[str, str]], frames: Sequence[dict[str
     numbers = {number for text in b_values if (number := _one_number(text))}
     merged["Frames.Images"] = ENTRY.join(entries)
     merged["Frames.DiffusionBValue"] = "\\".join(sorted(numbers, key=float))
+    for keyword in _OF_VOLUMES:
+        if keyword in common or any(keyword in frame for frame in frames):
+            merged[f"Frames.{keyword}"] = _tell_volumes([{**common, **frame} for frame in frames], keyword)
     for ours, theirs in (("EchoTime", "EffectiveEchoTime"), ("InversionTime", "InversionTimes")):
         if theirs in merged:
             merged[ours] = merged[theirs]
     return merged
+
+
+def _tell_volumes(frames: Sequence[Mapping[str, str]], keyword: str) -> str:
+    """Return a value for each volume, in the order of TemporalPositionIndex; MIXED where its slices contradict."""
+    volumes: dict[int, set[str]] = {}
+    for frame in frames:
+        index = frame.get("TemporalPositionIndex", "")
+        volumes.setdefault(int(index) if index.isdecimal() else 0, set()).add(frame.get(keyword, ""))
+    return "\\".join(said.pop() if len(said) == 1 else "MIXED" for _, said in sorted(volumes.items()))
 
 
 def _numbers(text: str) -> str:

@@ -85,6 +85,7 @@ TOP: dict[int, Element] = _table("""
 00189034 CS RectilinearPhaseEncodeReordering
 00189087 FD DiffusionBValue
 00189250 CS ArterialSpinLabelingContrast
+00189258 UL ASLPulseTrainDuration
 0020000D UI StudyInstanceUID
 0020000E UI SeriesInstanceUID
 00200011 IS SeriesNumber
@@ -125,6 +126,14 @@ FUNCTIONAL: dict[int, Element] = _table("""
 00200032 DS ImagePositionPatient
 00200037 DS ImageOrientationPatient
 00189241 US GradientEchoTrainLength
+00189254 FD ASLSlabThickness
+00189257 CS ASLContext
+00189258 UL ASLPulseTrainDuration
+00189259 CS ASLCrusherFlag
+0018925A FD ASLCrusherFlowLimit
+0018925C CS ASLBolusCutoffFlag
+0018925E LO ASLBolusCutoffTechnique
+0018925F UL ASLBolusCutoffDelayTime
 00209128 UL TemporalPositionIndex
 00280030 DS PixelSpacing
 00281054 LO RescaleType
@@ -132,7 +141,8 @@ FUNCTIONAL: dict[int, Element] = _table("""
 
 #: Sequences of functional groups that hold elements of `FUNCTIONAL` (PS3.3 C.7.6.16.2, C.8.13.5), and Siemens' own two.
 DESCEND: frozenset[int] = frozenset({
-    0x00189112, 0x00189114, 0x00189115, 0x00189117, 0x00189125, 0x00189226, 0x00189341,
+    0x00189112, 0x00189114, 0x00189115, 0x00189117, 0x00189125, 0x00189226, 0x00189251, 0x0018925D, 0x00189260,
+    0x00189341,
     0x00209111, 0x00209113, 0x00209116, 0x00289110, 0x00289145, 0x002110FE, 0x002111FE,
 })  # fmt: skip
 
@@ -158,12 +168,15 @@ PRIVATE: dict[int, Element] = {
 0019109E LO GeInternalSequence
 """),
     **_private("GEMS_RELA_01", "0021104F SS GeLocations"),
+    **_private("GEMS_IMAG_01", "00271062 FL GeExcitations"),
     **_private("GEMS_PARM_01", """
 00431002 SS GeShimX
 00431003 SS GeShimY
 00431004 SS GeShimZ
 0043102F SS GeImageType
 00431039 IS GeBValue
+004310A3 CS GeAslContrast
+004310A5 IS GeLabelDuration
 """),
     **_private("Image Private Header", """
 00651009 FD UihBValue
@@ -184,6 +197,7 @@ FUNCTIONAL_PRIVATE: dict[int, Element] = _private(
     """
 0021111C IS PhaseEncodingPositive
 00211175 CS SiemensImageType
+00211189 FD SiemensLabelDelay
 """,
 )
 

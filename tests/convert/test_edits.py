@@ -60,7 +60,7 @@ def test_half_that_fails_takes_the_labels_along_until_it_is_there(my_export: Pat
         ("b0_source", "task-rest_bold", "pepolar1ses1", "is it 'pepolar1ses01'?"),
         ("b0_identifier", "dir-PA_epi", "pepolar1ses0l", "'pepolar1ses0l', where the images that it goes with have"),
         ("path", "task-rest_bold", "sub-01/ses-01/anat/sub-01_ses-01_T1w", "a T1w has one volume"),
-        ("path", "task-rest_bold", "sub-01/ses-01/perf/sub-01_ses-01_asl", "BIDS requires an aslcontext.tsv"),
+        ("path", "task-rest_bold", "sub-01/ses-01/perf/sub-01_ses-01_asl", "BIDS requires aslcontext.tsv"),
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_is_written(

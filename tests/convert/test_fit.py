@@ -58,8 +58,7 @@ IMPOSSIBLE = {
     "magnitude that is a phase": Case("fmap/magnitude1", FIELD, 1, "it is a phase image", "phase"),
     "field without Hz": Case("fmap/fieldmap", FIELD, 1, "its Units are unknown", "phase"),
     "part that is another": Case("func/task-a_part-phase_bold", EPI, 99, "part-phase, but by its headers it is a mag"),
-    "labelling": Case("perf/asl", ASL, 60, "requires an aslcontext.tsv, and ArterialSpinLabelingType"),
-    "M0": Case("perf/m0scan", ASL, 1, "RepetitionTimePreparation and IntendedFor"),
+    "labelling": Case("perf/asl", ASL, 60, "requires aslcontext.tsv, ArterialSpinLabelingType"),
     "PET": Case("pet/pet", {"Modality": "PT"}, 60, "the tracer"),
 }  # fmt: skip
 
@@ -72,6 +71,15 @@ def test_a_name_that_its_image_cannot_have_is_refused(name: str) -> None:
     (problem,) = caught.value.problems
     assert problem.startswith("series 1 (scan): ")
     assert IMPOSSIBLE[name].says in problem
+
+
+def test_an_m0_scan_without_its_run_is_refused() -> None:
+    row, series = make(Case("perf/m0scan", {**ASL, "RepetitionTime": "2000"}))
+    with pytest.raises(PlanError) as caught:
+        check_fit(Plan((row,)), Inventory((series,), ()), "mine.tsv")
+    assert caught.value.problems == (
+        "series 1 (scan): as m0scan BIDS requires IntendedFor, and no asl of its session is converted",
+    )
 
 
 UNUSUAL = {

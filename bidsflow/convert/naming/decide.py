@@ -8,6 +8,7 @@ from dataclasses import replace
 from bidsflow.convert.naming import words
 from bidsflow.convert.naming.draft import AGREEMENT, CONTRADICTION, ENOUGH, GIVEN, GIVEN_ONLY, Draft
 from bidsflow.convert.naming.guess import Guess
+from bidsflow.convert.naming.labelling import heed_labelling_words
 from bidsflow.convert.naming.physics import FEW_VOLUMES, name_by_physics
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.physics import FAIR, Kind, classify, phase_encoding
@@ -65,7 +66,7 @@ def draft_image(series: Series, image: Image, rank: int, guesses: Mapping[str, G
     given = words.given_name(series)
     if given is not None:
         return _heed_given(draft, given)
-    draft = _heed_look_alikes(_heed_hints(draft))
+    draft = heed_labelling_words(_heed_look_alikes(_heed_hints(draft)))
     if draft.to_convert and draft.confidence < ENOUGH and series.uid in guesses:
         draft = _heed_guess(draft, guesses[series.uid])
     return draft

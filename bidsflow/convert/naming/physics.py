@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bidsflow.convert.naming.draft import DERIVED, Draft
+from bidsflow.convert.naming.labelling import name_labelled
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.physics import B_ZERO, FAIR, STRONG, WEAK, Kind, field_in_hz, is_declared_derived
 from bidsflow.dicom.series import Image
@@ -22,7 +23,6 @@ _ANATOMY = {
     Kind.ANGIO: "angio",
 }
 _LATER = {
-    Kind.ASL: "arterial spin labelling needs an aslcontext.tsv, which the images alone do not tell",
     Kind.MP2RAGE: "the images of an MP2RAGE belong together under inv- entities, which is for a person to confirm",
     Kind.MULTI_ECHO: "echoes that make a map (MEGRE), or a field map: which of them is for a person to say",
     Kind.MULTI_SPIN_ECHO: "echoes that measure T2 (MESE), not one contrast: for a person to confirm",
@@ -46,6 +46,8 @@ def name_by_physics(draft: Draft) -> Draft:
     if finding.kind in _SKIPPED:
         named = draft.named("", "", finding.confidence, finding.because)
         return named.decided(Decision.SKIP, _SKIPPED[finding.kind])
+    if finding.kind is Kind.ASL:
+        return name_labelled(draft)
     if finding.kind in _LATER:
         named = draft.named("", "", finding.confidence, finding.because)
         return named.decided(Decision.REVIEW, _LATER[finding.kind])

@@ -224,6 +224,29 @@ def agent(series: Series) -> tuple[str, str]:
     return given[0].strip() if given else "", without[0].strip() if without else ""
 
 
+def names_labelling(series: Series) -> str:
+    """Return the word of a series for arterial spin labelling, ``""`` where none stands.
+
+    Examples
+    --------
+    >>> from bidsflow.dicom.series import Header, Patient, Series
+    >>> named = Series("1", "2", Patient("", "", "", ""), 3, "WIP SOURCE - pCASL", "", "", (), (), Header())
+    >>> names_labelling(named), names_m0(named)
+    ('pcasl', '')
+    """
+    return _match(r"(?<![a-z])(?:ve)?p?c?asl(?![a-z])|(?:arterial )?spin[- ]?label+ing", series)
+
+
+def names_m0(series: Series) -> str:
+    """Return the word of a series for a calibration scan of arterial spin labelling, ``""`` where none stands."""
+    return _match(r"(?<![a-z0-9])m0(?![0-9])|m[- ]?zero", series)
+
+
+def _match(pattern: str, series: Series) -> str:
+    found = re.search(pattern, _words(series).lower().replace("_", " "))
+    return found[0].strip() if found else ""
+
+
 def body_part(series: Series) -> str:
     """Return the word of a series for a part of the body that is not the head, ``""`` where none or the head stands."""
     text = f"{series.description} {series.protocol_name}".lower().replace("_", " ")

@@ -14,6 +14,7 @@ _LINE = re.compile(rb'^([A-Za-z][\w.\[\]]*)\s*=\s*"*([^"\r\n#]*)', re.MULTILINE)
 _SHIM_OFFSETS = tuple(f"sGRADSPEC.asGPAData[0].lOffset{axis}" for axis in "XYZ")
 _SHIM_CURRENTS = tuple(f"sGRADSPEC.alShimCurrent[{rank}]" for rank in range(5))
 _MAX_ITEMS = 4096
+_MAX_DELAYS = 64
 
 
 def read_protocol(blobs: Mapping[str, bytes]) -> dict[str, str]:
@@ -35,7 +36,23 @@ def read_protocol(blobs: Mapping[str, bytes]) -> dict[str, str]:
         texts["SequenceFile"] = re.split(r"[\\/]+", protocol["tSequenceFileName"])[-1]
     if protocol.get("lRepetitions", "").isdigit():
         texts["PlannedVolumes"] = str(int(protocol["lRepetitions"]) + 1)
-    return texts
+    return texts | _read_labelling(protocol)
+
+
+def _read_labelling(protocol: Mapping[str, str]) -> dict[str, str]:
+    """Return how blood is labelled, times in microseconds as the protocol has them; empty where it is not.
+
+    Every protocol of XA has ``sAsl.ulMode``; it is 1 where nothing is labelled (XA30, 21 series of one session).
+    """
+    texts = {}
+    if protocol.get("sAsl.ulMode", "1") != "1":
+        delays = [protocol.get(f"sAsl.sPostLabelingDelay[{rank}]", "") for rank in range(_MAX_DELAYS)]
+        count = protocol.get("sAsl.ulDelayArraySize", "")
+        texts["LabelDelays"] = "\\".join(delays[: int(count)] if count.isdigit() else [])
+        texts["LabelDuration"] = protocol.get("sAsl.ulLabelingDuration", "")
+        texts["LabelSuppression"] = protocol.get("sAsl.ulSuppressionMode", "")
+        texts["LabelInversions"] = "\\".join(protocol.get(f"alTI[{rank}]", "0") for rank in range(3))
+    return {keyword: text for keyword, text in texts.items() if text.strip("\\")}
 
 
 def read_csa(data: bytes) -> dict[str, str]:

@@ -1,0 +1,60 @@
+"""Arterial spin labelling among the images of a session: runs, their M0 scans, and what headers leave open. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bidsflow.convert.companions.labelling import describe_labelling, describe_m0
+from bidsflow.convert.naming import words
+from bidsflow.convert.naming.draft import Draft
+from bidsflow.convert.plan import Decision
+from bidsflow.dicom.physics import Kind
+
+Drafts = list[Draft]
+
+#: Up to this many volumes a labelled series that is called M0 is one; with more it is a run that names its M0.
+_MOST_M0 = 4
+#: Kinds that readouts of labelled blood look like, where no header speaks of labelling (Philips classic).
+_ALIKE = frozenset({Kind.PERFUSION, Kind.GRADIENT_EPI, Kind.SPIN_EPI, Kind.EPI, Kind.PDW, Kind.UNKNOWN})
+_HOW = "a study specification can give them (aslcontext, sidecar)"
+
+
+def name_labelled(draft: Draft) -> Draft:
+    """Return a draft of labelled blood with its name; for review where BIDS requires what nothing tells."""
+    finding, image, series = draft.finding, draft.image, draft.series
+    told = describe_labelling(series, image)
+    called = words.names_m0(series) if not told.types and image.volumes <= _MOST_M0 else ""
+    if called or set(told.types) == {"m0scan"}:
+        why = f"the {words.source(series)} calls it M0 ({called})" if called else told.because
+        named = draft.named("perf", "m0scan", finding.confidence, finding.because, why)
+        if "RepetitionTimePreparation" in describe_m0(series, image):
+            return named
+        return named.decided(Decision.REVIEW, f"an M0 scan needs RepetitionTimePreparation: {_HOW}")
+    named = draft.named("perf", "asl", finding.confidence, finding.because, told.because)
+    if not told.missing:
+        return named
+    said = f"arterial spin labelling, of which nothing tells {', '.join(told.missing)}: {_HOW}"
+    return named.decided(Decision.REVIEW, said)
+
+
+def heed_labelling_words(draft: Draft) -> Draft:
+    """Return what only words call arterial spin labelling as that, for review: nothing tells what its volumes are."""
+    called = words.names_labelling(draft.series)
+    if not called or draft.exact or draft.finding.kind not in _ALIKE or draft.decision is Decision.SKIP:
+        return draft
+    said = (
+        f"the {words.source(draft.series)} says {called} (perfusion), and no header speaks of arterial spin labelling"
+    )
+    suffix = "m0scan" if words.names_m0(draft.series) and draft.image.volumes <= _MOST_M0 else "asl"
+    named = draft.named("perf", suffix, draft.confidence)
+    return named.decided(Decision.REVIEW, f"{said}: aslcontext.tsv and its fields are missing, {_HOW}")
+
+
+def settle_m0(drafts: Sequence[Draft]) -> Drafts:
+    """Set M0 scans before a person that no run of labelled blood is there for: BIDS wants to know which they scale."""
+    runs = any(one.to_convert and one.suffix == "asl" for one in drafts)
+    lone = "an M0 scan without a run of arterial spin labelling that is converted"
+    return [
+        draft.decided(Decision.REVIEW, lone) if draft.to_convert and draft.suffix == "m0scan" and not runs else draft
+        for draft in drafts
+    ]

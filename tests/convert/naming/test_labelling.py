@@ -1,0 +1,63 @@
+"""Labelled blood among the images of a session: what is named, and what waits for a person with the reason."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+
+from bidsflow.convert.naming.decide import draft_image
+from bidsflow.convert.naming.labelling import settle_m0
+from bidsflow.dicom.series import Series
+from tests.convert.naming import scans as s
+
+PASL = {**s.BOLD, "SequenceFile": "ep2d_pasl", "ImageType": "ORIGINAL\\PRIMARY\\ASL\\NONE\\ND\\MOSAIC"}
+LABELS = "arterial spin labelling, of which nothing tells aslcontext.tsv"
+WORDS = "and no header speaks of arterial spin labelling"
+
+
+class Case(NamedTuple):
+    series: Series
+    decision: str
+    name: str
+    says: str
+
+
+CASES = {
+    "PASL of VE": Case(s.make(3, "pasl", PASL, volumes=91), "review", "perf/asl", LABELS),
+    "M0 by its words": Case(s.make(3, "pasl_2d_m0", PASL, volumes=1), "convert", "perf/m0scan", "calls it M0 (m0)"),
+    "M0 without a repetition time": Case(
+        s.make(3, "M0", {**PASL, "RepetitionTime": ""}), "review", "perf/m0scan", "needs RepetitionTimePreparation"
+    ),
+    "run that names its M0": Case(s.make(3, "pasl_with_M0", PASL, volumes=91), "review", "perf/asl", LABELS),
+    "3D of GE": Case(
+        s.make(3, "3D ASL", s.ge("RM", "NONE", "3D", "3dasl", **s.timed(10, 4800)), volumes=2), "review", "perf/asl",
+        LABELS,
+    ),
+    "source of Philips": Case(
+        s.make(202, "SOURCE - pCASL", s.PH_FEEPI, volumes=60), "review", "perf/asl", f"says pcasl (perfusion), {WORDS}"
+    ),
+    "M0 of Philips": Case(s.make(203, "pCASL M0", s.PH_FEEPI), "review", "perf/m0scan", WORDS),
+    "difference of Philips": Case(
+        s.make(201, "pCASL", s.PH_FEEPI, ImageType="ORIGINAL\\PRIMARY\\PERFUSION\\FFE\\PERFUSION\\FFE"),
+        "review", "perf/asl", WORDS,
+    ),
+    "flow map": Case(
+        s.make(28, "relCBF", PASL, ImageType="DERIVED\\PRIMARY\\ASL\\RCBF"), "skip", "/", "derived from other images"
+    ),
+    "basal ganglia": Case(s.make(3, "bold_basal", s.BOLD, volumes=200), "convert", "func/bold", "gradient echo"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_labelled_blood_is_named_and_says_what_it_lacks(case: Case) -> None:
+    draft = draft_image(case.series, case.series.images[0], 1, {})
+    assert (draft.decision.value, f"{draft.datatype}/{draft.suffix}") == (case.decision, case.name)
+    assert case.says in "; ".join(draft.evidence)
+
+
+def test_an_m0_that_no_run_is_there_for_waits() -> None:
+    m0 = s.make(3, "pasl_m0", PASL, volumes=1)
+    (draft,) = settle_m0([draft_image(m0, m0.images[0], 1, {})])
+    assert draft.decision.value == "review"
+    assert draft.evidence[0] == "an M0 scan without a run of arterial spin labelling that is converted"
