@@ -47,29 +47,29 @@ class Index:
         """Return the readings of the files that have not changed since they were read, by path."""
         if self._database is None:
             return {}
-        try:
-            rows = self._database.execute(f"SELECT {_COLUMNS} FROM files").fetchall()
-        except sqlite3.Error:
-            return {}
-        stored = {path: rest for path, *rest in rows}
+        wanted = {os.fsencode(file.path): file for file in files}
+        shared: dict[str, str] = {}
         found: dict[str, Reading] = {}
-        for file in files:
-            row = stored.get(os.fsencode(file.path))
-            if row is not None and row[:-1] == _mark(file):
-                reading = _load(row[-1])
-                if reading is not None:
-                    found[file.path] = reading
+        try:
+            for path, *mark, text in self._database.execute(f"SELECT {_COLUMNS} FROM files"):
+                file = wanted.get(path)
+                if file is not None and mark == _mark(file):
+                    reading = _load(text, shared)
+                    if reading is not None:
+                        found[file.path] = reading
+        except sqlite3.Error:
+            return found
         return found
 
     def remember(self, readings: Mapping[str, tuple[File, Reading]]) -> None:
         """Store readings; a disk that is full or an index that is locked costs the memory, not the scan."""
         if self._database is None or not readings:
             return
-        rows = [
+        rows = (  # one at a time: the texts of a million files need more memory than their headers
             (os.fsencode(path), *_mark(file), _dump(reading))
             for path, (file, reading) in readings.items()
             if not file.passing
-        ]
+        )
         try:
             with self._database:
                 self._database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)", rows)
@@ -148,7 +148,8 @@ def _dump(reading: Reading) -> str:
     return json.dumps([dict(reading.values), reading.pixels, reading.problems], ensure_ascii=True)
 
 
-def _load(text: str) -> Reading | None:
+def _load(text: str, shared: dict[str, str]) -> Reading | None:
+    """Return a reading, None where its text is none; equal texts of several readings are one object in memory."""
     try:
         stored = json.loads(text)
         if isinstance(stored, str):
@@ -156,7 +157,9 @@ def _load(text: str) -> Reading | None:
         values, pixels, problems = stored
         texts = (*values.values(), pixels, *problems)
         if isinstance(problems, list) and all(isinstance(text, str) for text in texts):
-            return Header(values, pixels, tuple(problems))
+            keep = shared.setdefault
+            plain = {keep(key, key): keep(value, value) for key, value in values.items()}
+            return Header(plain, keep(pixels, pixels), tuple(problems))
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
     return None

@@ -162,3 +162,13 @@ def test_no_path_keeps_nothing() -> None:
     index.remember({FILE.path: (FILE, HEADER)})
     assert index.known([FILE]) == {}
     index.close()
+
+
+def test_equal_texts_of_several_files_are_kept_once(path: Path) -> None:
+    files = [File(f"/export/{number}.dcm", 100, 5) for number in range(2)]
+    index = Index(path)
+    index.remember({file.path: (file, Header({"StudyDescription": "the same for all"})) for file in files})
+    index.close()
+    one, two = (header.values for header in known(path, *files).values() if isinstance(header, Header))
+    assert next(iter(one)) is next(iter(two))
+    assert one["StudyDescription"] is two["StudyDescription"]
