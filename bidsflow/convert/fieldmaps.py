@@ -6,37 +6,55 @@ Source of the fields: BIDS, "Fieldmap data" (``B0FieldIdentifier``, ``B0FieldSou
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from bidsflow.convert.conditions import (
+    Condition,
+    distance,
+    find_change,
+    is_another_shim,
+    rank_match,
+    read_conditions,
+    read_shim,
+    say_match,
+)
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.physics import only_b_zero
 from bidsflow.convert.plan import Decision, PlanRow
-from bidsflow.convert.visits import seconds_of
 from bidsflow.convert.wiring import sources
-from bidsflow.dicom.header import Header
-from bidsflow.dicom.physics import FAIR, Kind
+from bidsflow.dicom.physics import FAIR, Kind, is_echo_planar
 from bidsflow.dicom.series import Series
 from bidsflow.names import parse_name
 
+#: Suffixes of what EPI reads out and field maps correct.
+_RUNS = frozenset({"bold", "dwi", "sbref", "cbv"})
+#: The same of perfusion, which other readouts measure as well.
+_PERFUSION = frozenset({"asl", "m0scan"})
+
 
 @dataclass(frozen=True, slots=True)
-class _Setting:
-    """What decides whether a field is that of a run.
+class Wiring:
+    """The drafts of a session, wired.
 
     Attributes
     ----------
-    shim : str
-        ``""`` where unknown.
-    geometry : tuple
-        Matrix and orientation.
-    seconds : float or None
-        Since an arbitrary moment; None where no time of day is known.
+    drafts : tuple of Draft
+        In the order in which they were given.
+    notes : tuple of str
+        What a person should know: runs that no field map fits.
     """
 
-    shim: str
-    geometry: tuple[object, ...]
-    seconds: float | None
+    drafts: tuple[Draft, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Shot:
+    """An image, and how it was measured."""
+
+    draft: Draft
+    condition: Condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,36 +65,38 @@ class _Field:
     ----------
     label : str
         Unique in the session.
-    members : tuple of Draft
+    members : tuple of _Shot
         The images of the field map, in order of acquisition.
-    setting : _Setting
-        How it was measured; its time is that of the last image.
-    partner : Draft or None
+    partner : _Shot or None
         The run that is the other half of a field map with one direction.
     own : bool
-        Whether the members are diffusion runs, which the field then corrects, and nothing of another geometry.
+        Whether the members are runs or their references, which the field corrects, and nothing of another geometry.
     """
 
     label: str
-    members: tuple[Draft, ...]
-    setting: _Setting
-    partner: Draft | None = None
+    members: tuple[_Shot, ...]
+    partner: _Shot | None = None
     own: bool = False
 
+    @property
+    def condition(self) -> Condition:
+        """How it was measured; its time is that of the last image."""
+        return max((one.condition for one in self.members), key=lambda one: (one.seconds or 0.0, one.number))
 
-def wire_fields(drafts: Sequence[Draft], known: int = 0) -> list[Draft]:
+
+def wire_fields(drafts: Sequence[Draft], known: int = 0) -> Wiring:
     """Return the drafts of one session with the fields that they measure and the field that corrects them.
 
-    A run is corrected by one field: the one with the same shim, else the same geometry, else the nearest before it in
-    time, else the nearest after it. A field that was measured with another shim corrects a run only if there is no
-    other, since the shim changes the field (the reason then says so). Where nothing tells which of several fields it
-    is, none corrects the run.
+    A run is corrected by one field, of those since which nothing was changed (see `conditions`): the one with the same
+    shim, else the same geometry, else the nearest before it in time, else the nearest after it. Where nothing tells
+    which of several fields it is, none corrects the run. The evidence of every run says why, and why none.
 
     Images of one phase-encoding direction measure a field only together with a run in the opposite direction: that run
     then belongs to the field as well.
 
     Diffusion runs in opposite directions, of one geometry and one shim, measure and are corrected by a field of their
-    own, unless images of their geometry were measured to correct them.
+    own, unless images of their geometry were measured to correct them. Single-band references of functional runs do so
+    where no other field map is true of them.
 
     Parameters
     ----------
@@ -85,162 +105,226 @@ def wire_fields(drafts: Sequence[Draft], known: int = 0) -> list[Draft]:
     known : int
         Fields that the session has from elsewhere, whose labels are not given again.
     """
-    fields = _find_fields(drafts, known)
-    labels = {id(one): field.label for field in fields for one in field.members}
-    return [_wire(draft, fields, labels) for draft in drafts]
+    conditions = read_conditions(drafts)
+    shots = [_Shot(draft, conditions[draft.series.uid, draft.rank]) for draft in drafts]
+    fields = _find_fields(shots, known)
+    labels = {id(one.draft): field for field in fields for one in field.members}
+    return Wiring(tuple(_wire(one, fields, labels) for one in shots), _note_unserved(shots, fields))
 
 
-def _wire(draft: Draft, fields: Sequence[_Field], labels: dict[int, str]) -> Draft:
+def _wire(shot: _Shot, fields: Sequence[_Field], labels: Mapping[int, _Field]) -> Draft:
+    draft = shot.draft
     if id(draft) in labels:
-        label = labels[id(draft)]
-        if draft.datatype == "fmap":
-            return replace(draft, field=label)
-        said = f"one of the diffusion runs in opposite directions that are field map {label} and are corrected by it"
-        return replace(draft, field=label, corrected_by=label).noted(said)
+        return _mark_member(draft, labels[id(draft)])
     if draft.to_convert and (draft.datatype, draft.suffix) == ("fmap", "epi"):
         said = "no image of the opposite direction with its geometry and shim is left for it, so it corrects nothing"
         # Nothing but its few volumes made it half of a field map.
         return draft.decided(Decision.REVIEW, said) if draft.confidence <= FAIR else draft.noted(said)
-    fields = [field for field in fields if not field.own or _is_kin(draft, field)]
-    if not draft.is_epi_run or not fields:
+    if not _is_run(draft):
         return draft
-    own = next((field for field in fields if field.partner is draft), None)
+    if not _is_distorted(draft):
+        return draft.noted("it is not echo-planar, so no field map corrects it") if fields else draft
+    own = next((field for field in fields if field.partner is shot), None)
     if own is not None:
-        draft = replace(draft, field=own.label).noted(f"it is one half of field map {own.label}")
-    now = _setting(draft)
-    ranked = sorted(((_score(field.setting, now), field) for field in fields), key=lambda pair: pair[0], reverse=True)
-    if len(ranked) > 1 and ranked[0][0] == ranked[1][0]:
-        return draft.noted(f"nothing tells which of {len(fields)} field maps corrects it")
-    best = ranked[0][1]
-    why = _reason(best.setting, now, len(fields))
+        said = f"it is one half of field map {own.label}, and corrected by it{_say_contrast(own)}"
+        return replace(draft, field=own.label, corrected_by=own.label).noted(said)
+    fitting = [field for field in fields if _may_correct(field, shot)]
+    if not fitting:
+        return draft.noted(_say_none(shot, fields))
+    ranked = sorted(fitting, key=lambda field: rank_match(field.condition, shot.condition), reverse=True)
+    best, *others = ranked
+    matches = [rank_match(field.condition, shot.condition) for field in ranked]
+    if len(ranked) > 1 and matches[0] == matches[1]:
+        return draft.noted(f"nothing tells which of {len(ranked)} field maps corrects it")
+    why = say_match(best.condition, shot.condition, [field.condition for field in others])
     return replace(draft, corrected_by=best.label).noted(f"corrected by field map {best.label} ({why})")
 
 
-def _find_fields(drafts: Sequence[Draft], known: int) -> list[_Field]:
-    sets: dict[str, list[Draft]] = {}
-    for draft in drafts:
-        if draft.to_convert and draft.datatype == "fmap" and draft.finding.kind in (Kind.FIELD_GRE, Kind.FIELD_HZ):
-            sets.setdefault(draft.measurement, []).append(draft)
+def _mark_member(draft: Draft, field: _Field) -> Draft:
+    if not field.own:
+        return replace(draft, field=field.label)
+    what = "diffusion runs" if draft.suffix == "dwi" else "single-band references"
+    said = f"one of the {what} in opposite directions that are field map {field.label} and are corrected by it"
+    return replace(draft, field=field.label, corrected_by=field.label).noted(said)
+
+
+def _is_run(draft: Draft) -> bool:
+    return draft.to_convert and (draft.suffix in _RUNS or (draft.datatype == "perf" and draft.suffix in _PERFUSION))
+
+
+def _is_distorted(draft: Draft) -> bool:
+    """Return whether a run was read out by EPI, as far as its header tells; of perfusion it has to tell."""
+    header = draft.series.header
+    return bool(is_echo_planar(header)) or (draft.datatype != "perf" and not header.words("ScanningSequence"))
+
+
+def _may_correct(field: _Field, shot: _Shot) -> bool:
+    return not _find_change(field, shot) and (not field.own or _is_kin(field, shot))
+
+
+def _find_change(field: _Field, shot: _Shot) -> str:
+    """Return a clause on what was changed between the images of a field and a run, ``""`` where nothing was."""
+    changes = (find_change(one.condition, shot.condition) for one in reversed(field.members))
+    return next(filter(None, changes), "")
+
+
+def _is_kin(field: _Field, shot: _Shot) -> bool:
+    """Return whether a run was measured with the runs of a field that is their own: their references, their phases."""
+    first = field.members[0]
+    return shot.draft.datatype == first.draft.datatype and shot.condition.grid == first.condition.grid
+
+
+def _say_contrast(field: _Field) -> str:
+    """Return what to know of a pair whose halves have two contrasts, ``""`` where they have one."""
+    kinds = {field.members[0].draft.finding.kind, field.partner.draft.finding.kind if field.partner else None}
+    two = kinds == {Kind.GRADIENT_EPI, Kind.SPIN_EPI}
+    return ", whose halves are a gradient and a spin echo: less certain where their contrasts differ" if two else ""
+
+
+def _say_none(shot: _Shot, fields: Sequence[_Field]) -> str:
+    """Return a clause on why no field corrects a run."""
+    if not fields:
+        return "no field map was measured"
+    reasons = [
+        _find_change(field, shot) or f"{field.label} is that of runs of another kind or geometry" for field in fields
+    ]
+    return f"no field map fits: {' and '.join(dict.fromkeys(reasons))}"
+
+
+def _note_unserved(shots: Sequence[_Shot], fields: Sequence[_Field]) -> tuple[str, ...]:
+    """Return a note for the runs of which every field map has become untrue, by what was changed."""
+    measured = [field for field in fields if not field.own]
+    unserved: dict[str, dict[int, None]] = defaultdict(dict)
+    for shot in shots:
+        served = not measured or any(_may_correct(field, shot) for field in fields)
+        if not served and _is_run(shot.draft) and _is_distorted(shot.draft):
+            unserved[_say_none(shot, measured)][shot.condition.number] = None
+    labels = " or ".join(field.label for field in measured)
+    return tuple(
+        f"series {', '.join(map(str, numbers))}: {why}; write {labels} into the b0_source of the plan to have them "
+        "corrected all the same"
+        for why, numbers in unserved.items()
+    )
+
+
+def _find_fields(shots: Sequence[_Shot], known: int) -> list[_Field]:
     fields: list[_Field] = []
-    for members in sets.values():
-        if any(one.suffix.startswith(("phase", "fieldmap")) for one in members):
-            kind = "gre" if members[0].finding.kind is Kind.FIELD_GRE else "map"
-            fields.append(_Field(_label(kind, fields, known), tuple(members), _setting(*members)))
-    for group in _group_blips(drafts):
-        complete = len({one.direction for one in group}) > 1
-        partner = None if complete else _find_partner(group[0], drafts)
-        if complete or partner is not None:
-            fields.append(_Field(_label("pepolar", fields, known), tuple(group), _setting(*group), partner))
-    for group in _group_diffusion(drafts):
-        if not any(_serves(field, one) for field in fields for one in group):
-            label = _label("pepolar", fields, known)
-            fields.append(_Field(label, tuple(group), _setting(*group), own=True))
+
+    def add(kind: str, members: Sequence[_Shot], partner: _Shot | None = None, *, own: bool = False) -> None:
+        number = 1 + known + sum(field.label.startswith(kind) for field in fields)
+        fields.append(_Field(f"{kind}{number}", tuple(members), partner, own))
+
+    for members in _group_echoes(shots):
+        add("gre" if members[0].draft.finding.kind is Kind.FIELD_GRE else "map", members)
+    groups = _group_blips(shots)
+    partners = _find_partners([group[0] for group in groups if len(group) == 1], shots)
+    for group in groups:
+        partner = partners.get(group[0].draft.series.uid)
+        if len(group) > 1 or partner is not None:
+            add("pepolar", group, partner)
+    for group in _group_opposites(shots, _is_diffusion):
+        if not any(_is_made_for(field, one) for field in fields for one in group):
+            add("pepolar", group, own=True)
+    for group in _group_opposites(shots, _is_functional_reference):
+        if not any(_may_correct(field, one) for field in fields for one in group):
+            add("pepolar", group, own=True)
     return fields
 
 
-def _group_diffusion(drafts: Sequence[Draft]) -> list[list[Draft]]:
-    """Return the diffusion runs that differ in the polarity of phase encoding, by axis, geometry and shim.
+def _group_echoes(shots: Sequence[_Shot]) -> list[list[_Shot]]:
+    """Return the magnitudes and phases of each gradient echo, and the maps in Hz with their magnitudes."""
+    sets: dict[str, list[_Shot]] = defaultdict(list)
+    for shot in shots:
+        draft = shot.draft
+        if draft.to_convert and draft.datatype == "fmap" and draft.finding.kind in (Kind.FIELD_GRE, Kind.FIELD_HZ):
+            sets[draft.measurement].append(shot)
+    return [some for some in sets.values() if any(one.draft.suffix.startswith(("phase", "fieldmap")) for one in some)]
+
+
+def _is_diffusion(draft: Draft) -> bool:
+    weighted = draft.to_convert and draft.suffix == "dwi" and not only_b_zero(draft.image)
+    return weighted and draft.image.component == "magnitude" and bool(draft.direction) and _is_distorted(draft)
+
+
+def _is_functional_reference(draft: Draft) -> bool:
+    """Return whether an image is a single-band reference of a functional run; of several echoes, of the first."""
+    named = draft.to_convert and (draft.datatype, draft.suffix) == ("func", "sbref")
+    first = draft.image.component == "magnitude" and draft.image.echo < 2
+    return named and first and bool(draft.direction) and _is_distorted(draft)
+
+
+def _group_opposites(shots: Sequence[_Shot], belongs: Callable[[Draft], bool]) -> list[list[_Shot]]:
+    """Return the images of one sort that differ in the polarity of phase encoding, by axis, geometry and shim.
 
     All runs of one shim saw one field, however many there are (as in the protocols of the Human Connectome Project).
     """
-    groups: dict[Hashable, list[Draft]] = defaultdict(list)
-    for draft in drafts:
-        weighted = draft.to_convert and draft.suffix == "dwi" and not only_b_zero(draft.image)
-        if weighted and draft.image.component == "magnitude" and draft.direction:
-            groups[frozenset(draft.direction), draft.geometry, _shim(draft)].append(draft)
-    return [group for group in groups.values() if len({one.direction for one in group}) > 1]
-
-
-def _serves(field: _Field, run: Draft) -> bool:
-    """Return whether EPIs of a run's geometry and shim were measured as a field map, or a run is half of one."""
-    if field.partner is run:
-        return True
-    first = field.members[0]
-    return first.suffix == "epi" and first.geometry == run.geometry and _agree(_shim(first), _shim(run)) is not False
-
-
-def _is_kin(draft: Draft, field: _Field) -> bool:
-    """Return whether a draft was measured with the diffusion runs of a field: their references, their phases."""
-    first = field.members[0]
-    same = draft.datatype == "dwi" and draft.geometry == first.geometry
-    return same and _agree(_shim(first), _shim(draft)) is not False
-
-
-def _label(kind: str, fields: Sequence[_Field], known: int) -> str:
-    return f"{kind}{1 + known + sum(field.label.startswith(kind) for field in fields)}"
-
-
-def _group_blips(drafts: Sequence[Draft]) -> list[list[Draft]]:
-    """Return the images of opposite phase encoding that belong together: each joins the last group that lacks it."""
-    groups: list[list[Draft]] = []
-    for draft in drafts:
-        if draft.to_convert and (draft.datatype, draft.suffix) == ("fmap", "epi"):
-            home = next((group for group in reversed(groups) if _completes(group, draft)), None)
+    groups: list[list[_Shot]] = []
+    for shot in shots:
+        if belongs(shot.draft):
+            home = next((group for group in groups if _share_field(group, shot)), None)
             if home is None:
-                groups.append([draft])
+                groups.append([shot])
             else:
-                home.append(draft)
+                home.append(shot)
+    return [group for group in groups if len({one.draft.direction for one in group}) > 1]
+
+
+def _is_made_for(field: _Field, run: _Shot) -> bool:
+    """Return whether EPIs of a run's geometry and shim were measured as a field map, or the run is half of one."""
+    first = field.members[0]
+    same = first.draft.suffix == "epi" and first.condition.grid == run.condition.grid
+    return field.partner is run or (same and not _find_change(field, run))
+
+
+def _group_blips(shots: Sequence[_Shot]) -> list[list[_Shot]]:
+    """Return the images of opposite phase encoding that belong together: each joins the last group that lacks it."""
+    groups: list[list[_Shot]] = []
+    for shot in shots:
+        draft = shot.draft
+        half = draft.to_convert and (draft.datatype, draft.suffix) == ("fmap", "epi")
+        if half and draft.image.component == "magnitude":
+            home = next((group for group in reversed(groups) if _completes(group, shot)), None)
+            if home is None:
+                groups.append([shot])
+            else:
+                home.append(shot)
     return groups
 
 
-def _completes(group: Sequence[Draft], draft: Draft) -> bool:
+def _completes(group: Sequence[_Shot], shot: _Shot) -> bool:
     """Return whether an image belongs to a group that has no image of its direction yet."""
-    return draft.direction not in {one.direction for one in group} and _opposes(group[0], draft)
+    return shot.draft.direction not in {one.draft.direction for one in group} and _share_field(group, shot)
 
 
-def _opposes(one: Draft, other: Draft) -> bool:
-    """Return whether two images differ in the polarity of phase encoding only, and saw the same field."""
-    same_axis = frozenset(one.direction) == frozenset(other.direction)
-    return same_axis and one.geometry == other.geometry and _agree(_shim(one), _shim(other)) is not False
+def _share_field(group: Sequence[_Shot], other: _Shot) -> bool:
+    """Return whether an image differs from others in the polarity of phase encoding at most, and saw one field."""
+    return all(
+        frozenset(one.draft.direction) == frozenset(other.draft.direction)
+        and one.condition.grid == other.condition.grid
+        and not find_change(one.condition, other.condition)
+        for one in group
+    )
 
 
-def _find_partner(blip: Draft, drafts: Sequence[Draft]) -> Draft | None:
-    """Return the run nearest in time that runs against an image without a twin."""
-    runs = [
-        draft
-        for draft in drafts
-        if draft.is_epi_run and draft.suffix != "sbref" and draft.image.component == "magnitude"
-        and draft.direction != blip.direction and _opposes(blip, draft)
-    ]  # fmt: skip
-    return min(runs, key=lambda run: abs(_distance(_setting(blip), _setting(run))), default=None)
+def _find_partners(blips: Sequence[_Shot], shots: Sequence[_Shot]) -> dict[str, _Shot]:
+    """Return the run nearest in time that runs against each image without a twin, by the SeriesInstanceUID of that.
+
+    A run is half of one field: of images that were repeated, the last has it.
+    """
+    partners: dict[str, _Shot] = {}
+    for blip in reversed(blips):
+        used = {id(one) for one in partners.values()}
+        runs = [shot for shot in shots if id(shot) not in used and _runs_against(shot, blip)]
+        if runs:
+            apart = [abs(distance(blip.condition, run.condition)) for run in runs]
+            partners[blip.draft.series.uid] = runs[apart.index(min(apart))]
+    return partners
 
 
-def _setting(*drafts: Draft) -> _Setting:
-    """Return how images that belong together were measured."""
-    times = [time for one in drafts if (time := seconds_of(one.series.started)) is not None]
-    return _Setting(_shim(drafts[0]), drafts[0].geometry, max(times, default=None))
-
-
-def _shim(draft: Draft) -> str:
-    return _read_shim(draft.series.header)
-
-
-def _read_shim(header: Header) -> str:
-    return header.text("ShimSetting") or "\\".join(header.text(f"GeShim{axis}") for axis in "XYZ").strip("\\")
-
-
-def _agree(one: str, other: str) -> bool | None:
-    """Return whether two shims are the same; None where one is not known."""
-    return one == other if one and other else None
-
-
-def _distance(field: _Setting, run: _Setting) -> float:
-    """Return how long after a field a run was measured, in seconds; 0 where that is not known."""
-    return 0.0 if field.seconds is None or run.seconds is None else run.seconds - field.seconds
-
-
-def _score(field: _Setting, run: _Setting) -> tuple[bool, bool, bool, float]:
-    distance = _distance(field, run)
-    return _agree(field.shim, run.shim) is True, field.geometry == run.geometry, distance >= 0, -abs(distance)
-
-
-def _reason(field: _Setting, run: _Setting, count: int) -> str:
-    same = _agree(field.shim, run.shim)
-    why = ["the same shim"] * (same is True) + ["the same geometry"] * (field.geometry == run.geometry)
-    if not why:
-        near = "before" if _distance(field, run) >= 0 else "after"
-        why = ["the only one" if count == 1 else f"the nearest in time {near} it"]
-    return " and ".join(why) + (", although its shim differs" if same is False else "")
+def _runs_against(shot: _Shot, blip: _Shot) -> bool:
+    draft = shot.draft
+    run = draft.is_epi_run and draft.suffix != "sbref" and draft.image.component == "magnitude" and _is_distorted(draft)
+    return run and draft.direction not in ("", blip.draft.direction) and _share_field([blip], shot)
 
 
 def note_foreign_shims(rows: Sequence[PlanRow], by_uid: Mapping[str, Series]) -> tuple[str, ...]:
@@ -251,16 +335,16 @@ def note_foreign_shims(rows: Sequence[PlanRow], by_uid: Mapping[str, Series]) ->
     """
     shims: dict[tuple[str, str], str] = {}
     for row in rows:
-        if row.decision is Decision.CONVERT and row.b0_identifier:
+        if row.decision is Decision.CONVERT and row.b0_identifier and row.series_uid in by_uid:
             key = parse_name(row.path).folder, row.b0_identifier
-            shims.setdefault(key, _read_shim(by_uid[row.series_uid].header))
+            shims.setdefault(key, read_shim(by_uid[row.series_uid].header))
     foreign: dict[tuple[str, str], list[str]] = defaultdict(list)
     for row in rows:
-        if row.decision is Decision.CONVERT:
-            own = _read_shim(by_uid[row.series_uid].header)
+        if row.decision is Decision.CONVERT and row.series_uid in by_uid:
+            own = read_shim(by_uid[row.series_uid].header)
             keys = [(parse_name(row.path).folder, label) for label in sources(row)]
             for key in keys:
-                if _agree(shims.get(key, ""), own) is False:
+                if is_another_shim(shims.get(key, ""), own):
                     foreign[key].append(row.title)
     return tuple(
         f"{folder}: the field map {label} was measured with another shim than {', '.join(dict.fromkeys(titles))}; "

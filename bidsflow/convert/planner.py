@@ -17,7 +17,7 @@ from bidsflow.convert.naming.guess import Guess
 from bidsflow.convert.naming.session import name_session
 from bidsflow.convert.naming.words import given_sessions
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan, PlanRow
-from bidsflow.convert.subjects import Key, Sessions, assign, group_people, person_of
+from bidsflow.convert.subjects import Key, Sessions, assign, folder_of, group_people, person_of
 from bidsflow.convert.visits import Visit, find_neighbours, join_studies
 from bidsflow.convert.wiring import LookUp, hold_nothing, settle_fields
 from bidsflow.dicom.series import Conflict, Inventory, Series
@@ -86,23 +86,26 @@ def make_plan(
     if sessions is Sessions.AUTO:
         doubtful = {**_find_crowded(inventory, place, taken or {}, join_studies(neighbours)), **doubtful}
     rows: list[PlanRow] = []
+    unserved: list[str] = []
     shared: dict[_RowKey, str] = {}
     elsewhere = _count_fields(inventory, taken or {})
     for (subject, session, _), members in _group_visits(inventory, place, doubtful).items():
         drafts = [_settle(draft, taken or {}) for draft in _name_visit(members, guesses or {}, doubtful)]
-        drafts = wire_fields(drafts, elsewhere[subject, session])
+        wired = wire_fields(drafts, elsewhere[subject, session])
+        drafts = list(wired.drafts)
+        unserved += [f"{folder_of((subject, session))}: {note}" for note in wired.notes]
         shared |= {(draft.series.uid, draft.rank): draft.measurement for draft in drafts}
         rows += [_row(draft, subject, session) for draft in drafts]
     rows = [_heed_skip(row, skipped) for row in _keep_taken(rows, taken or {})]
     rows = _refuse_conflicts(_find_runs(rows, taken or {}, shared), taken or {})
     by_uid = {series.uid: series for series in inventory.series}
-    wired = settle_fields(rows, by_uid, look_up(rows))
-    rows = list(wired.rows)
+    settled = settle_fields(rows, by_uid, look_up(rows))
+    rows = list(settled.rows)
     foreign = note_foreign_shims(rows, by_uid)
     where = {series.uid: place.sessions[series.study_uid] for series in inventory.series}
     rows.sort(key=lambda row: (where[row.series_uid], row.series_number, row.series_uid, row.image))
     visits = _note_visits(neighbours, place, (key or Key()).sessions)
-    told = Plan(tuple(rows), _tell(inventory, (*visits, *foreign, *wired.notes)))
+    told = Plan(tuple(rows), _tell(inventory, (*visits, *unserved, *foreign, *settled.notes)))
     return Planned(told, _keep_places(place, key or Key(), inventory, rows))
 
 
@@ -369,5 +372,6 @@ def follow_plan(
             places[series.study_uid] = (name.sub, name.ses)
     kept = tuple(series for series in inventory.series if series.study_uid in places)
     wired = settle_fields(plan.rows, by_uid, look_up(plan.rows))
-    notes = (*people, *note_oddities(plan, inventory), *wired.notes, *note_unplanned(plan, inventory))
+    foreign = note_foreign_shims(wired.rows, by_uid)
+    notes = (*people, *note_oddities(plan, inventory), *foreign, *wired.notes, *note_unplanned(plan, inventory))
     return Planned(Plan(wired.rows, _tell(inventory, notes)), assign(kept, Key(subjects, places, shifts)))

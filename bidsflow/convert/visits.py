@@ -11,7 +11,7 @@ from itertools import pairwise
 from bidsflow.dicom.series import Series
 
 #: Studies that lie further apart than this (seconds) are two visits, whatever else they share.
-_LONGEST_BREAK = 2 * 3600.0
+LONGEST_BREAK = 2 * 3600.0
 #: Begins the frames of reference of atlases (DICOM PS3.6, table A-2), which many people share.
 _WELL_KNOWN = "1.2.840.10008."
 
@@ -63,7 +63,7 @@ def find_neighbours(
             gap = other.first - one.last
             same_day = one.first // 86400 == other.first // 86400
             two_names = one.given and other.given and one.given != other.given
-            if same_day and 0 < gap <= _LONGEST_BREAK and one.device == other.device and not two_names:
+            if same_day and 0 < gap <= LONGEST_BREAK and one.device == other.device and not two_names:
                 found.append(Visit((one.uid, other.uid), round(gap / 60), bool(one.frames & other.frames)))
     return tuple(found)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bidsflow.convert.fieldmaps import note_foreign_shims, wire_fields
 from bidsflow.convert.naming.draft import Draft
@@ -30,20 +33,27 @@ class Shot(NamedTuple):
     run: str = ""
     vendor: str = ""
     named: bool = True
+    frame: str = ""
+    study: str = "1"
+    sequence: str = "EP"
+    part: str = "magnitude"
+    echo: int = 0
 
 
 def draft_of(shot: Shot, number: int) -> Draft:
-    started = "" if shot.minute is None else f"2022071109{shot.minute:02d}00.000000"
+    minute = shot.minute or 0
+    started = "" if shot.minute is None else f"20220711{9 + minute // 60:02d}{minute % 60:02d}00.000000"
     values = {"ShimSetting": shot.shim}
     if shot.vendor == "GE":
         values = {f"GeShim{axis}": text for axis, text in zip("XYZ", shot.shim.split(), strict=False)}
+    values |= {"FrameOfReferenceUID": shot.frame, "ScanningSequence": shot.sequence}
     if shot.direction:
         polarity = {"AP": "1", "PA": "0"}[shot.direction]
         values |= {"InPlanePhaseEncodingDirection": "COL", "PhaseEncodingPositive": polarity}
     header = Header({**values, "ImageOrientationPatient": "1\\0\\0\\0\\1\\0"})
     b_values = (0.0, 1000.0) if shot.suffix == "dwi" else ()
-    image = Image(header, shot.matrix, 10, orientation=AXIAL, b_values=b_values)
-    series = Series(f"1.{number}", "1", Patient("P1", "", "", ""), number, "", "", started, (image,), (), header)
+    image = Image(header, shot.matrix, 10, shot.echo, 0.0, shot.part, AXIAL, b_values)
+    series = Series(f"1.{number}", shot.study, Patient("P1", "", "", ""), number, "", "", started, (image,), (), header)
     kind, datatype = Kind.GRADIENT_EPI, "func"
     if shot.suffix.startswith(("magnitude", "phase")):
         kind, datatype = Kind.FIELD_GRE, "fmap"
@@ -55,6 +65,10 @@ def draft_of(shot: Shot, number: int) -> Draft:
         kind, datatype = Kind.T1W, "anat"
     elif shot.suffix == "dwi" or shot.run == "dwi":
         kind, datatype = Kind.DIFFUSION, "dwi"
+    elif shot.suffix in ("asl", "m0scan"):
+        kind, datatype = Kind.ASL, "perf"
+    elif shot.suffix.startswith("TB1"):
+        kind, datatype = Kind.UNKNOWN, "fmap"
     pairs = (("dir", shot.direction), ("run", shot.run)) if shot.named else ()
     entities = tuple(pair for pair in pairs if pair[1])
     return Draft(
@@ -97,8 +111,85 @@ CASES = {
         ),
         "the same shim",
     ),
-    "another shim is said": Case(
-        (*gre(1, "gre1", shim="1\\2"), Shot(5, "bold", "gre1", shim="3\\4", matrix=LARGE)), "its shim differs"
+    "the only field has another shim": Case(
+        (*gre(1, "gre1", shim="1\\2"), Shot(5, "bold", shim="3\\4", matrix=LARGE)),
+        "no field map fits: the shim was changed after series 3",
+    ),
+    "a shim that was adjusted again for the protocol": Case(
+        (
+            *gre(1, "gre1", shim="2033\\-5880\\-1724\\574\\-223\\79\\-40\\64"),
+            Shot(2, "bold", "gre1", shim="2034\\-5882\\-1717\\601\\-214\\85\\-30\\61"),
+        ),
+        "nearly the same shim, 5 % apart, and the same geometry",
+    ),
+    "the very same shim wins over nearly the same": Case(
+        (*gre(1, "gre1", "1", shim="50\\50"), *gre(3, "gre2", "2", shim="50\\51"),
+         Shot(5, "bold", "gre1", shim="50\\50")),
+    ),
+    "no header has a shim": Case((*gre(1, "gre1"), Shot(2, "bold", "gre1")), "the same geometry; less certain"),
+    "a shim in one header only": Case((*gre(1, "gre1", shim="1"), Shot(2, "bold", "gre1")), "less certain"),
+    "taken out and put back between fields": Case(
+        (
+            *gre(1, "gre1", "1", frame="8"), Shot(3, "bold", "gre1", frame="8"),
+            *gre(9, "gre2", "2", frame="9"), Shot(11, "bold", "gre2", frame="9"),
+        )
+    ),
+    "taken out and put back, and no field map after it": Case(
+        (*gre(1, "gre1", frame="8"), Shot(9, "bold", frame="9"), Shot(11, "bold", frame="9")),
+        "no field map fits: the person was moved after series 3",
+    ),
+    "frames by how a protocol sets the table": Case(
+        (*gre(1, "gre1", frame="8"), Shot(9, "bold", "gre1", frame="9"), Shot(11, "T1w", frame="8"),
+         Shot(12, "bold", "gre1", frame="9"))
+    ),
+    "taken out and put back, and a new shim for the field before only": Case(
+        (
+            *gre(1, "gre1", "1", shim="100\\50"), Shot(3, "bold", "gre1", shim="100\\50"),
+            Shot(9, "bold", "gre2", shim="10\\90"), *gre(11, "gre2", "2", shim="10\\90"),
+        )
+    ),
+    "frames that an anonymiser made up": Case(
+        (*(one._replace(frame=f"{rank}") for rank, one in enumerate(gre(1, "gre1"))),
+         Shot(3, "bold", "gre1", frame="9"))
+    ),
+    "a study that was split keeps its field": Case((*gre(1, "gre1", frame="8"), Shot(9, "bold", "gre1", study="2"))),
+    "another visit, put under one session": Case(
+        (Shot(0, "T1w"), *gre(1, "gre1", study="2"), Shot(190, "bold", study="3")), "was measured on another visit"
+    ),
+    "halves before and after a break are no pair": Case(
+        (Shot(1, "epi", "", "AP", frame="8"), Shot(2, "T1w", frame="8"), Shot(7, "epi", "", "PA", frame="9"),
+         Shot(8, "T1w", frame="9"))
+    ),
+    "references in opposite directions are a field of their own": Case(
+        (
+            Shot(1, "sbref", "pepolar1", "AP"), Shot(2, "bold", "pepolar1", "AP"),
+            Shot(3, "sbref", "pepolar1", "PA"), Shot(4, "bold", "pepolar1", "PA"),
+        ),
+        "one of the single-band references in opposite directions",
+    ),
+    "references of several echoes: the first measures": Case(
+        (
+            Shot(1, "sbref", "pepolar1", "AP", echo=1), Shot(1, "sbref", "pepolar1", "AP", echo=2),
+            Shot(3, "sbref", "pepolar1", "PA", echo=1), Shot(3, "sbref", "pepolar1", "PA", echo=2),
+        )
+    ),
+    "references leave the work to a field map": Case(
+        (*gre(1, "gre1"), Shot(2, "sbref", "gre1", "AP"), Shot(3, "sbref", "gre1", "PA"))
+    ),
+    "all echoes, and phases too": Case(
+        (*gre(1, "gre1"), *(Shot(2, "bold", "gre1", echo=echo) for echo in (1, 2, 3)),
+         Shot(2, "bold", "gre1", part="phase"))
+    ),
+    "a phase is no half": Case((Shot(1, "epi", "", "AP"), Shot(1, "epi", "", "PA", part="phase"))),
+    "perfusion by EPI": Case((*gre(1, "gre1"), Shot(2, "asl", "gre1"), Shot(2, "m0scan", "gre1"))),
+    "perfusion and diffusion by turbo spin echo": Case(
+        (*gre(1, "gre1"), Shot(2, "asl", sequence="SE"), Shot(3, "dwi", sequence="SE")), "it is not echo-planar"
+    ),
+    "what maps the transmitter measures no field": Case((Shot(1, "TB1TFL"), Shot(1, "TB1TFL"), Shot(2, "bold"))),
+    "anatomy is never corrected": Case((*gre(1, "gre1"), Shot(2, "T1w"), Shot(3, "T1w", sequence="EP"))),
+    "two halves of one contrast and a run of another": Case(
+        (Shot(1, "epi", "pepolar1", "PA"), Shot(3, "bold", "pepolar1", "AP", named=False)),
+        "less certain where their contrasts differ",
     ),
     "the same geometry wins over time": Case(
         (
@@ -178,18 +269,18 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_fields_are_wired(name: str) -> None:
     case = CASES[name]
-    wired = wire_fields([draft_of(shot, number) for number, shot in enumerate(case.shots, start=1)])
+    wired = wire_fields([draft_of(shot, number) for number, shot in enumerate(case.shots, start=1)]).drafts
     assert [draft.field or draft.corrected_by for draft in wired] == [shot.field for shot in case.shots]
     assert case.says in " ".join(text for draft in wired for text in draft.evidence)
     for draft in wired:
-        assert not draft.corrected_by or draft.is_epi_run
+        assert not draft.corrected_by or draft.suffix in ("bold", "dwi", "sbref", "asl", "m0scan")
         assert not draft.field or draft.datatype == "fmap" or draft.corrected_by == draft.field
 
 
 def test_what_waits_for_a_person_measures_and_needs_nothing() -> None:
     shots = (*gre(1, ""), Shot(3, "bold"))
     drafts = [replace(draft_of(shot, 1), decision=Decision.REVIEW) for shot in shots]
-    assert all(not one.field and not one.corrected_by for one in wire_fields(drafts))
+    assert all(not one.field and not one.corrected_by for one in wire_fields(drafts).drafts)
 
 
 def _row(number: int, name: str, label: str = "", source: str = "") -> PlanRow:
@@ -207,3 +298,41 @@ def test_a_field_of_another_shim_is_noted(shims: tuple[str, str], said: bool) ->
     notes = note_foreign_shims(rows, {draft.series.uid: draft.series for draft in drafts})
     expected = "sub-01: the field map gre1 was measured with another shim than series 2 (scan); "
     assert [note.startswith(expected) for note in notes] == [True] * said
+
+
+SHIMS = ("", "100\\50", "100\\52", "10\\90")
+SESSIONS = st.lists(
+    st.tuples(
+        st.none() | st.integers(0, 500), st.sampled_from(("epi", "bold", "sbref", "dwi", "phasediff", "T1w")),
+        st.sampled_from(("AP", "PA")), st.sampled_from(SHIMS), st.sampled_from((SMALL, LARGE)),
+        st.sampled_from(("", "8", "9")), st.sampled_from(("1", "2")), st.sampled_from(("EP", "SE")),
+    ).map(lambda one: Shot(one[0], one[1], "", *one[2:5], frame=one[5], study=one[6], sequence=one[7])),
+    max_size=9,
+)  # fmt: skip
+
+
+def wire_in_time(shots: Sequence[tuple[int, Shot]]) -> dict[int, Draft]:
+    """Return the wired drafts by number, given in order of time as a plan gives them."""
+    drafts = [draft_of(shot, number) for number, shot in shots]
+    drafts.sort(key=lambda one: (one.series.started, one.series.number))
+    return {draft.series.number: draft for draft in wire_fields(drafts).drafts}
+
+
+@given(SESSIONS, st.randoms(use_true_random=False))
+def test_no_run_is_given_a_field_that_is_not_true_of_it(shots: list[Shot], random: object) -> None:
+    numbered = list(enumerate(shots, start=1))
+    wired = wire_in_time(numbered)
+    for draft in wired.values():
+        shot = shots[draft.series.number - 1]
+        members = [one for one in wired.values() if one.field == draft.corrected_by != ""]
+        assert bool(members) == bool(draft.corrected_by)
+        assert not draft.corrected_by or (shot.suffix in ("bold", "sbref", "dwi") and shot.sequence == "EP")
+        for own in (shots[one.series.number - 1] for one in members):
+            assert not (own.shim and shot.shim) or (own.shim[:3] == shot.shim[:3])
+        assert not draft.field or shot.suffix in ("epi", "phasediff") or draft.corrected_by == draft.field
+    labels = {one.field for one in wired.values()} - {""}
+    for label in labels:
+        some = [shots[one.series.number - 1] for one in wired.values() if one.field == label]
+        assert {one.suffix for one in some} == {"phasediff"} or {"AP", "PA"} == {one.direction for one in some}
+    random.shuffle(numbered)  # type: ignore[attr-defined]
+    assert wire_in_time(numbered) == wired

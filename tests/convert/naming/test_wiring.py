@@ -64,12 +64,15 @@ def test_the_same_shim_counts_more_than_time() -> None:
     assert "the same shim" in row_of(series, 5).evidence
 
 
-def test_another_shim_is_taken_only_alone_and_said() -> None:
+def test_another_shim_corrects_nothing_and_this_is_said() -> None:
     series = [
         s.magnitudes(1, ShimSetting="1"), s.phase_difference(2, ShimSetting="1"), bold(5, "bold_a", ShimSetting="2"),
     ]  # fmt: skip
-    assert wiring(series)["func/task-a_bold"] == ">gre1"
-    assert "the only one, although its shim differs" in row_of(series, 5).evidence
+    assert wiring(series)["func/task-a_bold"] == ">"
+    assert "no field map fits: the shim was changed after series 2" in row_of(series, 5).evidence
+    (note,) = s.make_plan(s.inventory_of(series)).plan.notes
+    assert note.startswith("sub-01: series 5: no field map fits: ")
+    assert "write gre1 into the b0_source" in note
 
 
 def test_the_same_geometry_counts_more_than_time() -> None:

@@ -1,0 +1,158 @@
+"""Under which conditions an image was measured, as far as they decide whether a field map is true of it. Pure.
+
+A field map is true of a run while the shim, and the place of the head, stay as they were. Sources: BIDS, "Fieldmap
+data"; DICOM PS3.3 C.7.4.1.1.1 (a frame of reference goes with the person on the table).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from bidsflow.convert.naming.draft import Draft
+from bidsflow.convert.visits import LONGEST_BREAK, seconds_of
+from bidsflow.dicom.header import Header
+
+#: Shims that differ by less than this part of themselves are two adjustments on one head. Scanners adjust the shim for
+#: each protocol unless they are told not to: 5 to 11 % between neighbours in public exports of Siemens and GE.
+_ALIKE = 0.2
+#: Terms of a shim that gradients make. Siemens' hold the offset of the gradient coil, too, which dwarfs the person's.
+_LINEAR = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What decides whether a field is that of a run.
+
+    Attributes
+    ----------
+    shim : str
+        Values joined by a backslash; ``""`` where unknown.
+    frame : str
+        FrameOfReferenceUID; ``""`` where unknown, or where it tells nothing of the person.
+    study : str
+        StudyInstanceUID.
+    grid : tuple
+        Matrix, orientation and size of voxels.
+    seconds : float or None
+        Since an arbitrary moment; None where no time of day is known.
+    number : int
+        Of the series, for people.
+    """
+
+    shim: str
+    frame: str
+    study: str
+    grid: tuple[object, ...]
+    seconds: float | None
+    number: int
+
+
+def read_conditions(drafts: Sequence[Draft]) -> dict[tuple[str, int], Condition]:
+    """Return how each image of a session was measured, by SeriesInstanceUID and rank."""
+    frames = _read_frames(drafts)
+    return {(draft.series.uid, draft.rank): _read_condition(draft, frames) for draft in drafts}
+
+
+def _read_frames(drafts: Sequence[Draft]) -> dict[str, str]:
+    """Return the frame of reference of each series by its UID; ``""`` for all where they do not tell who was moved.
+
+    They do where each new one stays until the next. Siemens XA goes back and forth between two, by how a protocol sets
+    the table; some anonymisers write a new one into each series.
+    """
+    frames = {draft.series.uid: draft.series.header.text("FrameOfReferenceUID") for draft in drafts}
+    blocks = [(frame, len(tuple(some))) for frame, some in groupby(frames.values())]
+    telling = len(blocks) == len(set(frames.values())) and all(count > 1 for _, count in blocks)
+    return frames if telling else dict.fromkeys(frames, "")
+
+
+def _read_condition(draft: Draft, frames: Mapping[str, str]) -> Condition:
+    series, header = draft.series, draft.image.header
+    sizes = (*header.numbers("PixelSpacing"), header.number("SliceThickness"))
+    grid = (*draft.geometry, tuple(round(size, 1) for size in sizes))
+    return Condition(
+        read_shim(series.header), frames[series.uid], series.study_uid, grid, seconds_of(series.started), series.number
+    )
+
+
+def read_shim(header: Header) -> str:
+    """Return the settings of the shim as a header has them, ``""`` where it has none."""
+    return header.text("ShimSetting") or "\\".join(header.text(f"GeShim{axis}") for axis in "XYZ").strip("\\")
+
+
+def compare_shims(one: str, other: str) -> float | None:
+    r"""Return by which part of themselves two shims differ; None where one is not known.
+
+    Examples
+    --------
+    >>> compare_shims("3\\4\\-12", "3\\4\\-12"), round(compare_shims("3\\4\\-12", "3\\5\\-12"), 2)
+    (0.0, 0.08)
+    """
+    if not one or not other:
+        return None
+    ours, theirs = (Header({"Shim": text}).numbers("Shim") for text in (one, other))
+    if one == other or not ours or len(ours) != len(theirs):
+        return 0.0 if one == other else math.inf
+    size = max(math.hypot(*ours[_LINEAR:]), math.hypot(*theirs[_LINEAR:])) or math.hypot(*ours)
+    return math.dist(ours, theirs) / size if size else math.inf
+
+
+def is_another_shim(one: str, other: str) -> bool:
+    """Return whether two shims are known to be those of different states of the scanner or the head."""
+    apart = compare_shims(one, other)
+    return apart is not None and apart > _ALIKE
+
+
+def distance(field: Condition, run: Condition) -> float:
+    """Return how long after a field a run was measured, in seconds; 0 where that is not known."""
+    return 0.0 if field.seconds is None or run.seconds is None else run.seconds - field.seconds
+
+
+def find_change(field: Condition, run: Condition) -> str:
+    """Return a clause on what was changed between a field map and a run, so that the one is not true of the other.
+
+    ``""`` where nothing is known to have changed. The very same shim says that nothing was, whatever else differs; a
+    person who is moved is told from the frame of reference where no shim tells.
+    """
+    apart = compare_shims(field.shim, run.shim)
+    if apart == 0:
+        return ""
+    when = f"{'after' if distance(field, run) >= 0 else 'before'} series {field.number}"
+    if apart is not None and apart > _ALIKE:
+        return f"the shim was changed {when}"
+    if apart is None and field.frame and run.frame and field.frame != run.frame:
+        return f"the person was moved {when} (another FrameOfReferenceUID)"
+    same_frame = field.frame and field.frame == run.frame
+    if field.study != run.study and not same_frame and abs(distance(field, run)) > LONGEST_BREAK:
+        return f"series {field.number} was measured on another visit"
+    return ""
+
+
+def rank_match(field: Condition, run: Condition) -> tuple[int, bool, bool, float]:
+    """Return how well a field fits a run, to be compared: by shim and frame, geometry, before or after it, and time."""
+    apart = compare_shims(field.shim, run.shim)
+    same_place = bool(field.frame) and field.frame == run.frame
+    state = 2 * (apart == 0) + (apart is not None) + same_place
+    after = distance(field, run)
+    return state, field.grid == run.grid, after >= 0, -abs(after)
+
+
+def say_match(field: Condition, run: Condition, rivals: Sequence[Condition]) -> str:
+    """Return a clause on why a field was chosen for a run, among the other fields that nothing speaks against."""
+    apart = compare_shims(field.shim, run.shim)
+    why = []
+    if apart == 0:
+        why.append("the same shim")
+    elif apart is not None:
+        why.append(f"nearly the same shim, {max(1, round(100 * apart))} % apart,")
+    if field.grid == run.grid:
+        why.append("the same geometry")
+    ours = rank_match(field, run)
+    if not rivals:
+        why += ["the only one"] * (not why)
+    elif any(rank_match(rival, run)[:2] == ours[:2] for rival in rivals):
+        why.append(f"the nearest in time {'before' if ours[2] else 'after'} it")
+    said = " and ".join(why).removesuffix(",") or "the nearest to its shim and place"
+    return said if apart is not None else f"{said}; less certain, since the headers hold no shim settings"
