@@ -72,13 +72,19 @@ def _find_fault(header: Header) -> tuple[str, bool] | None:
     return None
 
 
-#: How the classes of objects begin that never hold pixels (PS3.4 table B.5-1, and Philips' own storage).
+#: How the classes of objects begin that never hold pixels (PS3.4 table B.5-1, and makers' own storage).
 _NOT_IMAGES = {
+    "1.2.840.10008.5.1.4.1.1.66.": "a registration, segmentation or tract",
     "1.2.840.10008.5.1.4.1.1.66": "raw data",
+    "1.2.840.10008.5.1.4.1.1.67": "a mapping of values",
+    "1.2.840.10008.5.1.4.1.1.9.": "a waveform",
+    "1.2.840.10008.5.1.4.1.1.104.": "a document",
+    "1.2.840.10008.5.1.4.1.1.481.": "a plan or record of radiotherapy",
     "1.2.840.10008.5.1.4.1.1.88.": "a structured report",
     "1.2.840.10008.5.1.4.1.1.11.": "a presentation state",
     "1.2.840.10008.5.1.4.1.1.4.2": "spectroscopy",
-    "1.3.46.670589.11.0.0.12.": "Philips' protocol and raw data",
+    "1.3.12.2.1107.5.9.1": "Siemens' own data: spectroscopy, a protocol or a recording",
+    "1.3.46.670589.11.0.0.12.": "Philips' protocol, spectroscopy or raw data",
 }
 
 

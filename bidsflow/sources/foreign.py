@@ -44,6 +44,8 @@ _TAR = Content("a tar archive", "give it by itself, or call it FILE.tar, and it 
 _OFFICE = Content("an office document", harmless=True)
 _TWIX = Content("Siemens raw data (twix, k-space)", _EXPORT_IMAGES)
 _PAR = Content("Philips PAR/REC", _EXPORT_DICOM)
+_SPECTRA = "keep it beside the dataset, or convert it with spec2nii: bidsflow converts images only"
+_SPAR = Content("Philips spectroscopy (SPAR/SDAT)", _SPECTRA)
 
 #: Formats by a mark at a fixed place. Sources: the formats' own definitions (APPNOTE.TXT 4.3.7 for zip, RFC 1952 for
 #: gzip, POSIX ustar, ECMA-119 for ISO images, PDF 32000 7.5.2, nifti1.h and nifti2.h); for the makers' formats the
@@ -69,6 +71,7 @@ _MARKS: tuple[tuple[int, bytes, Content], ...] = (
     (96, b"SIEMENS", Content("a Siemens image from before DICOM (Vision .ima)", _EXPORT_DICOM)),
     (34, b"GE_MED_NMR", Content("GE raw data (P-file, k-space)", _EXPORT_IMAGES)),
     (34, b"INVALIDNMR", Content("GE raw data (P-file, k-space)", _EXPORT_IMAGES)),
+    (0, b">>> Begin of header <<<", Content("Siemens spectroscopy (RDA)", _SPECTRA)),
     (0, b"##TITLE=", Content("Bruker ParaVision", _EXPORT_DICOM)),
     (0, b"NRRD000", Content("an NRRD image", _CONVERTED)),
     (0, b"%PDF-", Content("a PDF", harmless=True)),
@@ -104,6 +107,8 @@ def name_content(head: bytes, name: str = "") -> Content | None:
         return _ANALYZE
     if _is_twix(head):
         return _TWIX
+    if b"\nexamination_name :" in head[:4096] or name.lower().endswith(".sdat"):  # values of a SDAT have no mark
+        return _SPAR
     return _PAR if name.lower().endswith(".rec") else None
 
 

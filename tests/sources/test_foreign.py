@@ -68,6 +68,8 @@ CASES = [
     Case("vision", struct.pack(">I", 1999) + bytes(92) + b"SIEMENS\0", "a Siemens image from before DICOM"),
     Case("twix-vb", MEASUREMENT, "Siemens raw data (twix"),
     Case("twix-vd", struct.pack("<4IQ", 0, 2, 7, 9, 10240).ljust(10240, b"\0") + MEASUREMENT, "Siemens raw data (twix"),
+    Case("spectrum of Philips", b"!" + 70 * b"-" + b"!\r\n\nexamination_name : x\n", "Philips spectroscopy"),
+    Case("spectrum of Siemens", b">>> Begin of header <<<\r\nPatientName:", "Siemens spectroscopy (RDA)"),
     Case("p-file", struct.pack("<f", 26.002) + bytes(30) + b"GE_MED_NMR", "GE raw data (P-file"),
     Case("pdf", b"%PDF-1.7\n", "a PDF", True),
     Case("jpeg", b"\xff\xd8\xff\xe0", "a JPEG picture", True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bidsflow.convert.naming.draft import DERIVED, Draft
 from bidsflow.convert.naming.labelling import name_labelled
+from bidsflow.convert.naming.modality import name_modality
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.physics import B_ZERO, FAIR, STRONG, WEAK, Kind, field_in_hz, is_declared_derived
 from bidsflow.dicom.series import Image
@@ -31,7 +32,6 @@ _LATER = {
     Kind.DIXON: "one of the images of water and fat, which BIDS does not tell apart",
     Kind.FLOW: "velocities by phase contrast, which BIDS has no name for",
     Kind.SWI: "a susceptibility-weighted image (magnitude times phase), which BIDS has no name for",
-    Kind.OTHER_MODALITY: "images that are not MR are not converted yet",
     Kind.UNKNOWN: "too little evidence for a name",
 }
 #: Spoiled gradient echoes with no more voxels than this in plane are often surveys (Philips' SmartBrain).
@@ -48,6 +48,8 @@ def name_by_physics(draft: Draft) -> Draft:
         return named.decided(Decision.SKIP, _SKIPPED[finding.kind])
     if finding.kind is Kind.ASL:
         return name_labelled(draft)
+    if finding.kind is Kind.OTHER_MODALITY:
+        return name_modality(draft)
     if finding.kind in _LATER:
         named = draft.named("", "", finding.confidence, finding.because)
         return named.decided(Decision.REVIEW, _LATER[finding.kind])
