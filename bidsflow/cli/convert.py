@@ -306,7 +306,8 @@ def _open_both(request: _Request, err: Console, stack: ExitStack) -> tuple[Inven
     inventory : Inventory
         What the exports hold.
     idle : Plan or None
-        The plan, where it converts nothing and the dataset was new: there is none then.
+        The plan, where it converts nothing and the dataset was new. None is left then, unless images are up for
+        review: what waits is remembered.
 
     Raises
     ------
@@ -318,6 +319,8 @@ def _open_both(request: _Request, err: Console, stack: ExitStack) -> tuple[Inven
         If the dataset cannot be opened or made.
     """
     from bidsflow.cli.steps import opened
+    from bidsflow.convert.pending import note_images
+    from bidsflow.convert.plan import Decision
     from bidsflow.dataset.tree import discard_new, open_dataset
     from bidsflow.errors import PlanError, SourceError, StorageError
 
@@ -340,9 +343,11 @@ def _open_both(request: _Request, err: Console, stack: ExitStack) -> tuple[Inven
         if new:
             discard_new(dataset, made)
         raise
-    if idle is not None:
+    if idle is not None and not idle.decided(Decision.REVIEW):
         stack.close()
         discard_new(dataset, made)
+    elif idle is not None:
+        note_images(dataset, (), idle.decided(Decision.REVIEW), ())
     return inventory, idle
 
 

@@ -54,6 +54,7 @@ def bidsflow(
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
     if not verbose:
         logging.getLogger("bidsflow").setLevel(logging.ERROR)
+        logging.getLogger("bidsflow.dataset.lock").setLevel(logging.WARNING)  # who waits is told for whom
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -15,10 +15,11 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bidsflow.dataset.lock import hold
 from bidsflow.dataset.tree import Dataset
 from bidsflow.errors import DatasetError, StorageError
 
@@ -57,15 +58,16 @@ def locked(dataset: Dataset) -> Iterator[None]:
     StorageError
         If the disk is full or read-only.
     """
-    with storage_errors(dataset.root):
-        handle = (dataset.state / "lock").open("w")
-    with handle:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            with storage_errors(dataset.root):
+                stack.enter_context(hold(dataset.state / "lock"))
+        except StorageError:
+            raise
         except OSError as error:
-            raise DatasetError(
-                str(dataset.root), f"its file system cannot lock files ({error.strerror})", "Convert to a local disk"
-            ) from error
+            hint = "Check its permissions, or convert to a local disk"
+            reason = f"its lock cannot be had ({error.strerror}): its file system may know no locks"
+            raise DatasetError(str(dataset.root), reason, hint) from error
         recover(dataset)
         yield
 

@@ -126,3 +126,16 @@ def test_a_folder_of_others_is_told(tmp_path: Path, cli: Cli) -> None:
     ran = cli("status", tmp_path)
     assert ran.code == 73
     assert "bidsflow has converted nothing here" in ran.said
+
+
+def test_first_run_that_converts_nothing_remembers_what_is_up_for_review(tmp_path: Path, cli: Cli) -> None:
+    plan, target = tmp_path / "plan.tsv", tmp_path / "bids"
+    assert cli("phantom", tmp_path / "scan", "--series", "rest").code == 0
+    assert cli("plan", tmp_path / "scan" / "dicom", "-o", plan).code == 0
+    plan.write_text(plan.read_text().replace("\tconvert\t", "\treview\t"))
+    assert cli("convert", tmp_path / "scan" / "dicom", target, "--plan", plan).code == 0
+    (waiting,) = look(cli, target, 1)["waiting"]
+    assert waiting["status"] == "review"
+    assert [one.name for one in target.iterdir()] == [".bidsflow"]
+    assert cli("convert", tmp_path / "scan" / "dicom", target).code == 0
+    assert look(cli, target)["waiting"] == []
