@@ -95,6 +95,13 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
     force: Annotated[
         bool, typer.Option("--force", help="Convert again what is there, changes by hand included.")
     ] = False,
+    keep_source: Annotated[
+        bool,
+        typer.Option(
+            "--keep-source",
+            help="Archive the DICOM files in sourcedata/, with SHA-256 sums. They name the person: never share them.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON what was done, or the plan.")] = False,
     executor: ExecutorOption = "",
     site: SiteOption = "",
@@ -111,6 +118,7 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
     A second run does only what is missing or changed, and leaves alone what you edited. Images that are up for review
     are listed and not converted; they do not count as planned.
     """
+    from bidsflow.cli.originals import check_keeping
     from bidsflow.cli.steps import default_jobs
     from bidsflow.dataset.tree import Dataset, check_readable, check_target
 
@@ -127,12 +135,15 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
         subject_labels=tuple(subject or ()),
         session_labels=tuple(session or ()),
         jobs=jobs or default_jobs(),
+        keep=keep_source,
     )
     given = {
         "executor": executor, "site": site, "partition": partition, "account": account, "time": time, "mem": mem,
         "array_limit": array_limit, "setup": setup, "submit_extra": submit_extra, "n_cpus": jobs,
     }  # fmt: skip
     cluster = _ask_cluster(given)
+    if keep_source:
+        check_keeping(request.dataset, exports, cluster)
     with ExitStack() as stack:
         if dry_run:
             _show(request, force=force, as_json=as_json)
@@ -222,6 +233,7 @@ class _Request:
     subject_labels: tuple[str, ...]
     session_labels: tuple[str, ...]
     jobs: int
+    keep: bool = False
 
     @property
     def chooses(self) -> bool:
@@ -231,6 +243,7 @@ class _Request:
 
 def _show(request: _Request, *, force: bool, as_json: bool) -> None:
     """Print what would be done; write nothing."""
+    from bidsflow.cli.originals import keep, report_kept
     from bidsflow.cli.outcome import list_changes, print_changes
     from bidsflow.cli.steps import cache_file, consoles, opened, print_notes, print_plan, print_set_aside
     from bidsflow.convert.changes import find_left, foresee
@@ -247,6 +260,8 @@ def _show(request: _Request, *, force: bool, as_json: bool) -> None:
             return
         print_plan(made, out)
         print_changes(prospects, left, out)
+        if request.keep:
+            report_kept(keep(dataset, inventory, made, dry=True), out)
         print_notes(made, inventory, err)
         print_set_aside(inventory, exports, err)
 
@@ -254,6 +269,7 @@ def _show(request: _Request, *, force: bool, as_json: bool) -> None:
 def _carry_out(request: _Request, stack: ExitStack, *, force: bool, as_json: bool) -> bool:
     """Convert, print what came of it, and return whether that is all that was planned, of all that the export holds."""
     from bidsflow.cli.companions import Beside, report_beside
+    from bidsflow.cli.originals import keep, report_kept
     from bidsflow.cli.outcome import report_counts, report_json, report_problems
     from bidsflow.cli.steps import consoles, print_notes, print_set_aside, progress_bar
     from bidsflow.convert.pending import Quarantined, note_files
@@ -274,6 +290,8 @@ def _carry_out(request: _Request, stack: ExitStack, *, force: bool, as_json: boo
             result = convert(plan, inventory, dataset, planned.key, jobs=request.jobs, force=force, progress=update)
         beside = Beside.put(dataset, inventory, request.exports, force=force)
         result = replace(result, remains=beside.without_moved(dataset, result.remains))
+        if request.keep:
+            report_kept(keep(dataset, inventory, plan), err)
     aside = show_aside(inventory, request.exports)
     if idle is None:
         files = [Quarantined(one.path, one.reason) for one in aside if not one.harmless]

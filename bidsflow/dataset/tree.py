@@ -24,6 +24,7 @@ inventory.sqlite holds the headers of the export. Keep it on this machine; leave
 private/         the key (who is who, shifted dates); without it new scans get new labels
 ledger/          what was converted from what, so that a second run does only what is missing or changed
 companions.json  recordings and events that were put beside images
+originals.json   what was archived in sourcedata/
 pending.json     what failed, is in doubt or was set aside; see bidsflow status
 skipped.json     images that a plan of yours said to skip
 journal/         commits under way; the next command finishes them

@@ -1,0 +1,58 @@
+"""`bidsflow convert --keep-source`: what the command asks and says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bidsflow.convert.originals import Kept
+    from bidsflow.convert.plan import Plan
+    from bidsflow.dataset.tree import Dataset
+    from bidsflow.dicom.series import Inventory
+
+
+def check_keeping(dataset: Dataset, exports: Sequence[Path], cluster: object | None) -> None:
+    """Refuse to keep what is kept already, and what tasks of a cluster would have to keep.
+
+    Raises
+    ------
+    typer.BadParameter
+        If so.
+    """
+    if cluster is not None:
+        raise typer.BadParameter("--keep-source works on this machine only: convert on the cluster, then keep here")
+    for export in exports:
+        if dataset.root / "sourcedata" in (export.resolve(), *export.resolve().parents):
+            raise typer.BadParameter(f"--keep-source: {export} lies in sourcedata of the dataset, and so is kept")
+
+
+def keep(dataset: Dataset, inventory: Inventory, plan: Plan, *, dry: bool = False) -> tuple[Kept, ...]:
+    """Keep the originals of what a plan converts; see `originals.keep_originals`."""
+    from bidsflow.convert.originals import keep_originals
+    from bidsflow.convert.plan import Decision
+
+    paths = {row.series_uid: row.path for row in plan.decided(Decision.CONVERT)}
+    return keep_originals(dataset, inventory, paths, dry=dry)
+
+
+def report_kept(kept: Sequence[Kept], console: Console) -> None:
+    """Say what was kept, and that it names people."""
+    from bidsflow.cli.steps import SHOWN
+
+    new = [one for one in kept if one.archive]
+    for one in new[:SHOWN]:
+        console.print(f"{one.files} files in {one.archive}", soft_wrap=True)
+    if len(new) > SHOWN:
+        console.print(f"{len(new) - SHOWN} more archives in sourcedata/")
+    for name in dict.fromkeys(name for one in kept for name in one.former):
+        said = "its study has another label now: move it, or delete it"
+        console.print(f"[yellow]left behind[/] {name}: {said}", soft_wrap=True)
+    if new:
+        said = "sourcedata/ holds the originals, with names, IDs and dates: leave it out of what you share"
+        console.print(f"[yellow]private[/] {said}", soft_wrap=True)

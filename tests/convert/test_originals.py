@@ -1,0 +1,79 @@
+"""The originals are kept where asked for: all of them, once, never changed."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import Ran, read_times
+
+Cli = Callable[..., Ran]
+FIRST = "sourcedata/sub-01/ses-01/sub-01_ses-01_dicom"
+
+
+def read_members(archive: Path) -> dict[str, bytes]:
+    with tarfile.open(archive) as tar:
+        return {one.name: tar.extractfile(one).read() for one in tar}  # type: ignore[union-attr]
+
+
+def test_every_file_of_a_session_is_kept_as_it_was(my_export: Path, tmp_path: Path, cli: Cli) -> None:
+    target = tmp_path / "bids"
+    ran = cli("convert", my_export, target, "--keep-source")
+    assert ran.code == 0, ran.said
+    assert "names, IDs and dates" in ran.err
+    kept = [one for file in target.rglob("*_dicom.tar.gz") for one in read_members(file).values()]
+    assert sorted(kept) == sorted(file.read_bytes() for file in my_export.rglob("*.dcm"))
+    listed = dict(line.split("  ")[::-1] for line in (target / f"{FIRST}.sha256").read_text().splitlines())
+    members = read_members(target / f"{FIRST}.tar.gz")
+    assert listed == {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
+    assert (target / f"{FIRST}.tar.gz").stat().st_mode & 0o077 == 0
+    assert cli("validate", target).code == 0
+
+
+def test_second_run_writes_nothing_and_bytes_are_reproducible(my_export: Path, tmp_path: Path, cli: Cli) -> None:
+    target, other = tmp_path / "bids", tmp_path / "other"
+    assert cli("convert", my_export, target, "--keep-source").code == 0
+    before = read_times(target)
+    assert cli("convert", my_export, target, "--keep-source").code == 0
+    assert read_times(target) == before
+    moved = shutil.copytree(my_export, tmp_path / "elsewhere" / "export")
+    assert cli("convert", moved, other, "--keep-source").code == 0
+    assert (other / f"{FIRST}.tar.gz").read_bytes() == (target / f"{FIRST}.tar.gz").read_bytes()
+    assert cli("convert", moved, target, "--keep-source").code == 0
+    assert not list(target.rglob("*_dicom-2.tar.gz"))
+
+
+def test_late_files_go_into_a_further_part(my_export: Path, tmp_path: Path, cli: Cli) -> None:
+    target, late = tmp_path / "bids", tmp_path / "late"
+    series = sorted(my_export.glob("P001/*/*rest*"))[0]
+    shutil.move(series, late)
+    assert cli("convert", my_export, target, "--keep-source").code == 0
+    first = (target / f"{FIRST}.tar.gz").read_bytes()
+    shutil.move(late, series)
+    assert cli("convert", my_export, target, "--keep-source", "--dry-run").code == 0
+    assert not (target / f"{FIRST}-2.tar.gz").exists()
+    assert cli("convert", my_export, target, "--keep-source").code == 0
+    assert (target / f"{FIRST}.tar.gz").read_bytes() == first
+    assert sorted(read_members(target / f"{FIRST}-2.tar.gz").values()) == sorted(
+        file.read_bytes() for file in series.iterdir()
+    )
+
+
+def test_nothing_is_kept_unless_asked_for(my_export: Path, tmp_path: Path, cli: Cli) -> None:
+    assert cli("convert", my_export, tmp_path / "bids").code == 0
+    assert not (tmp_path / "bids" / "sourcedata").exists()
+
+
+@pytest.mark.parametrize("more", [(), ("--executor", "slurm")])
+def test_what_cannot_be_kept_is_refused(more: tuple[str, ...], my_export: Path, tmp_path: Path, cli: Cli) -> None:
+    target = tmp_path / "bids"
+    export = my_export if more else Path(shutil.copytree(my_export, target / "sourcedata" / "export"))
+    ran = cli("convert", export, target, "--keep-source", *more)
+    assert ran.code == 2
+    assert "--keep-source" in ran.err
+    assert not list(tmp_path.rglob("*.tar.gz"))
