@@ -72,6 +72,8 @@ class Converted:
         What they hold, by extension.
     content : str
         `content_digest` of the series that it was made of.
+    notes : tuple of str
+        What a person should know of it.
     """
 
     row: PlanRow
@@ -79,6 +81,7 @@ class Converted:
     files: Mapping[str, Path]
     stamps: Mapping[str, Stamp]
     content: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -433,23 +433,6 @@ def check_output(series: Series, image: Image, output: Output) -> None:
         raise ConversionError(series.title, f"dcm2niix made {made} voxels where the headers announce {announced}")
 
 
-def check_gradients(series: Series, output: Output) -> None:
-    """Make sure that the tables of a diffusion image have a value, and a direction, for each of its volumes.
-
-    Raises
-    ------
-    ConversionError
-        If they have not.
-    """
-    for ext, rows in ((".bval", 1), (".bvec", 3)):
-        path = output.tables.get(ext)
-        if path is None:
-            raise ConversionError(series.title, "dcm2niix finds no b-values in it, which a dwi must have")
-        found = [len(line.split()) for line in path.read_text(errors="replace").splitlines() if line.strip()]
-        if found != [output.volumes] * rows:
-            raise ConversionError(series.title, f"dcm2niix wrote a {ext} that does not fit {output.volumes} volumes")
-
-
 def compress(source: Path, target: Path, scrub: Callable[[bytes], bytes]) -> None:
     """Compress an image deterministically (no name and no time in the gzip header) and durably; remove its source.
 

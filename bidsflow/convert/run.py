@@ -16,7 +16,6 @@ from bidsflow.convert.companions.labelling import OWN_FIELDS, describe_labelling
 from bidsflow.convert.dcm2niix import (
     Dcm2niix,
     Output,
-    check_gradients,
     check_output,
     compress,
     find_own_folders,
@@ -26,6 +25,7 @@ from bidsflow.convert.dcm2niix import (
     reads_in_place,
 )
 from bidsflow.convert.fit import check_fit
+from bidsflow.convert.gradients import check_gradients
 from bidsflow.convert.ledger import content_digest, read_ledger, stamp, write_key
 from bidsflow.convert.pending import make_secret, note_images
 from bidsflow.convert.plan import Decision, Plan, PlanRow
@@ -262,8 +262,8 @@ class _Crew:
     def _finish(self, series: Series, row: PlanRow, output: Output, content: str) -> Converted:
         image, name = series.images[row.image - 1], parse_name(row.path)
         check_output(series, image, output)
-        if name.suffix == "dwi" and name.entity("part") in ("", "mag"):
-            check_gradients(series, output)
+        weighted = name.suffix == "dwi" and name.entity("part") in ("", "mag")
+        notes = check_gradients(series, image, output) if weighted else ()
         cleaned = clean_sidecar(output.sidecar, person_pattern(series.patient))
         sidecar = supply_fields(cleaned, name, image.header)
         labelling = describe_labelling(series, image) if name.suffix == "asl" else None
@@ -277,7 +277,7 @@ class _Crew:
             tables = {TABLE: output.nifti.with_suffix(".tsv")}
             tables[TABLE].write_text(format_context(labelling.types), encoding="utf-8")
         files = {".nii.gz": packed, **tables}
-        return Converted(row, sidecar, files, {ext: stamp(path) for ext, path in files.items()}, content)
+        return Converted(row, sidecar, files, {ext: stamp(path) for ext, path in files.items()}, content, notes)
 
     def _commit(self, work: Work, converted: Sequence[Converted]) -> list[Outcome]:
         """Commit a session, and return what became of the images that were converted for it."""
@@ -301,10 +301,12 @@ class _Crew:
             return [Outcome(row, Status.FAILED, str(error)) for row in rows]
         _log.info("%s: %d images written", session.folder, len(free))
         outcomes = []
+        noted = {(one.row.series_uid, one.row.image): one.notes for one in converted}
         for row in rows:
             reason = blocked.get((row.series_uid, row.image), "")
             kept = sorted(name.rpartition("/")[2] for name in session.kept if name.partition(".")[0] == row.path)
-            said = f"{', '.join(kept)} changed by hand, and kept as it is" if kept else ""
+            said = "; ".join(noted.get((row.series_uid, row.image), ()))
+            said = f"{', '.join(kept)} changed by hand, and kept as it is" if kept else said
             outcomes.append(Outcome(row, Status.FAILED if reason else Status.WRITTEN, reason or said))
         return outcomes
 

@@ -49,7 +49,7 @@ class Outcome:
     status : Status
         What became of it.
     reason : str
-        Why, where it is neither written nor unchanged.
+        Why, where it is neither written nor unchanged; what a person should know of what was written.
     """
 
     row: PlanRow

@@ -84,6 +84,7 @@ TOP: dict[int, Element] = _table("""
 00189025 CS SpectrallySelectedSuppression
 00189034 CS RectilinearPhaseEncodeReordering
 00189087 FD DiffusionBValue
+00189089 FD DiffusionGradientOrientation
 00189250 CS ArterialSpinLabelingContrast
 00189258 UL ASLPulseTrainDuration
 0020000D UI StudyInstanceUID
@@ -122,6 +123,7 @@ FUNCTIONAL: dict[int, Element] = _table("""
 00189079 FD InversionTimes
 00189082 FD EffectiveEchoTime
 00189087 FD DiffusionBValue
+00189089 FD DiffusionGradientOrientation
 00189342 CS ContrastBolusAgentAdministered
 00200032 DS ImagePositionPatient
 00200037 DS ImageOrientationPatient
@@ -141,8 +143,8 @@ FUNCTIONAL: dict[int, Element] = _table("""
 
 #: Sequences of functional groups that hold elements of `FUNCTIONAL` (PS3.3 C.7.6.16.2, C.8.13.5), and Siemens' own two.
 DESCEND: frozenset[int] = frozenset({
-    0x00189112, 0x00189114, 0x00189115, 0x00189117, 0x00189125, 0x00189226, 0x00189251, 0x0018925D, 0x00189260,
-    0x00189341,
+    0x00189076, 0x00189112, 0x00189114, 0x00189115, 0x00189117, 0x00189125, 0x00189226, 0x00189251, 0x0018925D,
+    0x00189260, 0x00189341,
     0x00209111, 0x00209113, 0x00209116, 0x00289110, 0x00289145, 0x002110FE, 0x002111FE,
 })  # fmt: skip
 
@@ -162,6 +164,7 @@ PRIVATE: dict[int, Element] = {
     **_private("SIEMENS MR HEADER", """
 0019100A US MosaicSlices
 0019100C IS SiemensBValue
+0019100E FD SiemensGradient
 """),
     **_private("GEMS_ACQU_01", """
 0019109C LO GePulseSequence

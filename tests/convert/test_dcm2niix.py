@@ -17,7 +17,6 @@ import pytest
 from bidsflow.convert.dcm2niix import (
     Dcm2niix,
     Output,
-    check_gradients,
     check_output,
     collect,
     compress,
@@ -217,30 +216,6 @@ def test_output_without_a_header(tmp_path: Path) -> None:
     nifti.write_bytes(bytes(20))
     with pytest.raises(ConversionError):
         check_output(SERIES, SERIES.images[0], Output(nifti, {}, {}, read_shape(nifti)))
-
-
-@pytest.mark.parametrize(
-    ("bval", "bvec", "reason"),
-    [
-        (None, None, "finds no b-values"),
-        ("0 1000", "0 0\n0 0\n0 1", r"a \.bval that does not fit 3 volumes"),
-        ("0 1000 1000", "0 0 1\n0 0 1\n0 1", r"a \.bvec that does not fit 3 volumes"),
-        ("0 1000 1000", "0 0 1\n", r"a \.bvec that does not fit"),
-        ("", "", r"a \.bval that does not fit"),
-        ("0 1000 1000\n", "0 0 1\n0 0 1\n0 1 0\n", ""),
-    ],
-)
-def test_tables_of_diffusion_that_are_cut(bval: str | None, bvec: str | None, reason: str, tmp_path: Path) -> None:
-    output = make_output(tmp_path, "image", (4, 4, 2, 3))
-    for ext, text in ((".bval", bval), (".bvec", bvec)):
-        if text is not None:
-            output.tables[ext] = tmp_path / f"image{ext}"
-            output.tables[ext].write_text(text)
-    if not reason:
-        check_gradients(SERIES, output)
-        return
-    with pytest.raises(ConversionError, match=reason):
-        check_gradients(SERIES, output)
 
 
 TIMES = {"image_e2_ph": 0.02, "image_e1": 0.01, "image_e2": 0.02, "image_e1_ph": 0.01}
