@@ -294,7 +294,11 @@ def _carry_out(request: _Request, stack: ExitStack, *, force: bool, as_json: boo
             report_kept(keep(dataset, inventory, plan), err)
     aside = show_aside(inventory, request.exports)
     if idle is None:
-        files = [Quarantined(one.path, one.reason) for one in aside if not one.harmless]
+        files = [
+            (_name_origin(raw.path, inventory), Quarantined(one.path, one.reason))
+            for raw, one in zip(inventory.set_aside, aside, strict=True)
+            if not one.harmless
+        ]
         note_files(dataset, request.exports, files)
     lost = [one for one in inventory.set_aside if one.lost]
     whole = result.complete and not lost
@@ -309,6 +313,11 @@ def _carry_out(request: _Request, stack: ExitStack, *, force: bool, as_json: boo
         if lost:
             err.print(f"[red]not whole[/] {len(lost)} parts of the export cannot be read, see above", soft_wrap=True)
     return whole
+
+
+def _name_origin(path: str, inventory: Inventory) -> str:
+    """Return where a file lies; of one that was unpacked, the archive counts."""
+    return next((shown for folder, shown in inventory.origins if path.startswith(f"{folder}/")), path)
 
 
 def _open_both(request: _Request, err: Console, stack: ExitStack) -> tuple[Inventory, Plan | None]:

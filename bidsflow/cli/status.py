@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 HELP_END = end_help(
     {
         "bidsflow status BIDS_DIR": "what is in, what waits for you, what was set aside and why",
+        "bidsflow status BIDS_DIR --forget": "drop what it says of files of exports that are gone",
         "bidsflow status BIDS_DIR --json": "for a program, every image with digests of what it was made of",
     },
     {0: "nothing waits", 1: "images wait or failed, files are missing, or a commit is not finished"},
@@ -27,14 +28,19 @@ def status(
         Path, typer.Argument(metavar="BIDS_DIR", help="A dataset that bidsflow has made.", show_default=False)
     ],
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    forget: Annotated[
+        bool,
+        typer.Option("--forget", help="First forget the files that were set aside; the next run tells what is left."),
+    ] = False,
 ) -> None:
     """Say how a dataset stands: what is in, what waits and what was set aside in earlier runs.
 
-    Nothing is written, and no export is read. UIDs are shown as hashes with a secret of the dataset.
+    Nothing is written but by --forget, and no export is read. UIDs are shown as hashes with a secret of the dataset.
     """
     import json
     from dataclasses import asdict
 
+    from bidsflow.convert.pending import forget_files
     from bidsflow.convert.status import read_status
     from bidsflow.dataset.tree import Dataset, check_readable
     from bidsflow.errors import DatasetError
@@ -42,6 +48,8 @@ def status(
     dataset = Dataset(check_readable(bids_dir))
     if not dataset.state.is_dir():
         raise DatasetError(str(bids_dir), "bidsflow has converted nothing here", "Name a dataset that it has made")
+    if forget:
+        forget_files(dataset)
     found = read_status(dataset)
     if as_json:
         waiting = [

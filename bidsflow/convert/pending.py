@@ -63,6 +63,19 @@ class Quarantined:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a file lies, told by hashes.
+
+    Attributes
+    ----------
+    hashes : tuple of str
+        Of its path and of every folder around it, by `hash_uid`: whoever looks into one of these, looks at the file.
+    """
+
+    hashes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
     """What waits.
 
@@ -70,12 +83,12 @@ class Pending:
     ----------
     images : tuple of Waiting
         By path and series.
-    files : mapping of str to tuple of Quarantined
-        By a digest of the exports that they lie in.
+    files : tuple of (Quarantined, Place)
+        What was set aside, and where it lies.
     """
 
     images: tuple[Waiting, ...] = ()
-    files: tuple[tuple[str, tuple[Quarantined, ...]], ...] = ()
+    files: tuple[tuple[Quarantined, Place], ...] = ()
 
 
 def read_pending(dataset: Dataset) -> Pending:
@@ -89,12 +102,14 @@ def read_pending(dataset: Dataset) -> Pending:
     stored = read_json(dataset.pending_file)
     try:
         images = tuple(Waiting(**one) for one in stored.get("images", ()))
-        files = {
-            export: tuple(Quarantined(**one) for one in members) for export, members in stored.get("files", {}).items()
-        }
-    except (TypeError, AttributeError) as error:
+        listed = stored.get("files", ())
+        files = tuple(
+            (Quarantined(one["path"], one["reason"]), Place(tuple(one["within"])))
+            for one in (listed if isinstance(listed, list) else ())  # else of an older version: it is told again
+        )
+    except (TypeError, AttributeError, KeyError) as error:
         raise say_damaged(dataset.pending_file) from error
-    return Pending(images, tuple(sorted(files.items())))
+    return Pending(images, files)
 
 
 def note_images(
@@ -122,20 +137,46 @@ def note_images(
         _store(dataset, Pending(tuple(ordered), before.files))
 
 
-def note_files(dataset: Dataset, exports: Sequence[Path], files: Sequence[Quarantined]) -> None:
-    """Remember what was set aside of some exports, in the place of what was set aside of them before.
+def note_files(dataset: Dataset, exports: Sequence[Path], files: Sequence[tuple[str, Quarantined]]) -> None:
+    """Remember what was set aside of some exports, in the place of what earlier runs set aside of the same places.
+
+    Parameters
+    ----------
+    exports : sequence of Path
+        What was looked through. A file that was set aside of another export is settled where it lies in one of these.
+    files : sequence of (str, Quarantined)
+        What was set aside of them, with its absolute path.
 
     Raises
     ------
     StorageError
         If the disk is full.
     """
-    text = "\n".join(sorted(str(export.absolute()) for export in exports))
-    name = hashlib.blake2b(text.encode(errors="surrogateescape"), digest_size=10).hexdigest()
+    looked = {hash_uid(dataset, str(export.absolute())) for export in exports}
+    fresh = [(one, Place(_hash_place(dataset, path))) for path, one in files]
     with locked(dataset):
         before = read_pending(dataset)
-        merged = {export: members for export, members in {**dict(before.files), name: tuple(files)}.items() if members}
-        _store(dataset, Pending(before.images, tuple(sorted(merged.items()))))
+        kept = [(one, place) for one, place in before.files if not looked & set(place.hashes)]
+        merged = sorted([*kept, *fresh], key=lambda pair: (pair[0].path, pair[0].reason, pair[1].hashes))
+        _store(dataset, Pending(before.images, tuple(merged)))
+
+
+def forget_files(dataset: Dataset) -> int:
+    """Forget what was set aside, and return how many files that were; what is still there, the next run tells again.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full.
+    """
+    with locked(dataset):
+        before = read_pending(dataset)
+        _store(dataset, Pending(before.images))
+    return len(before.files)
+
+
+def _hash_place(dataset: Dataset, path: str) -> tuple[str, ...]:
+    return tuple(hash_uid(dataset, str(one)) for one in (Path(path), *Path(path).parents))
 
 
 def _store(dataset: Dataset, pending: Pending) -> None:
@@ -143,7 +184,7 @@ def _store(dataset: Dataset, pending: Pending) -> None:
         return
     content = {
         "images": [asdict(one) for one in pending.images],
-        "files": {export: [asdict(one) for one in members] for export, members in pending.files},
+        "files": [{**asdict(one), "within": place.hashes} for one, place in pending.files],
     }
     write_durably(dataset.pending_file, json.dumps(content, indent=1).encode(), mode=0o600)
 

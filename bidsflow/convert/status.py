@@ -91,7 +91,7 @@ def read_status(dataset: Dataset) -> Standing:
     return Standing(
         tuple(sorted(images, key=lambda one: one.path)),
         pending.images,
-        tuple(one for _, members in pending.files for one in members),
+        tuple(one for one, _ in pending.files),
         len(list((dataset.state / "journal").glob("*.json"))),
         sum(_is_alive(dataset, one.name) for one in (dataset.state / "staging").glob("run-*")),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -139,3 +140,29 @@ def test_first_run_that_converts_nothing_remembers_what_is_up_for_review(tmp_pat
     assert [one.name for one in target.iterdir()] == [".bidsflow"]
     assert cli("convert", tmp_path / "scan" / "dicom", target).code == 0
     assert look(cli, target)["waiting"] == []
+
+
+def test_file_that_was_set_aside_is_settled_by_whoever_looks_at_its_place(
+    my_export: Path, target: Path, tmp_path: Path, cli: Cli
+) -> None:
+    odd = my_export / "P001" / "odd.7z"
+    odd.write_bytes(b"7z\xbc\xaf\x27\x1c rest")
+    assert cli("convert", my_export, target).code == 0
+    stored = (target / ".bidsflow" / "pending.json").read_text()
+    assert str(my_export) not in stored
+    for other, left in ((tmp_path / "other", 1), (my_export / "P001", 1), (my_export / "P001", 0)):
+        if not other.exists():
+            shutil.copytree(my_export / "P001", other, ignore=shutil.ignore_patterns("*.7z"))
+        if not left:
+            odd.unlink()
+        assert cli("convert", other, target).code == 0
+        assert len(look(cli, target)["quarantined"]) == left
+
+
+def test_what_was_set_aside_can_be_forgotten(my_export: Path, target: Path, cli: Cli) -> None:
+    (my_export / "odd.7z").write_bytes(b"7z\xbc\xaf\x27\x1c rest")
+    assert cli("convert", my_export, target).code == 0
+    assert "odd.7z" not in cli("status", target, "--forget").out
+    assert look(cli, target)["quarantined"] == []
+    assert cli("convert", my_export, target).code == 0
+    assert len(look(cli, target)["quarantined"]) == 1
