@@ -27,6 +27,7 @@ from bidsflow.cli.options import (
     SessionsOption,
     SetupOption,
     SiteOption,
+    StudyOption,
     TimeOption,
     end_help,
 )
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from bidsflow.convert.naming.guess import Guess
     from bidsflow.convert.plan import Plan
     from bidsflow.convert.planner import Planned
+    from bidsflow.convert.study.apply import StudyFile
     from bidsflow.dataset.tree import Dataset
     from bidsflow.dicom.series import Inventory
     from bidsflow.executors import Request
@@ -53,6 +55,7 @@ HELP_END = end_help(
         "bidsflow convert EXPORT1 EXPORT2 BIDS_DIR": "of several exports",
         "bidsflow convert EXPORT BIDS_DIR --dry-run": "see what would be done",
         "bidsflow convert EXPORT BIDS_DIR --subject 01": "one person only",
+        "bidsflow convert EXPORT BIDS_DIR --study study.toml": "with the names that your study gives",
         "bidsflow convert EXPORT BIDS_DIR --sessions always": "the first visit of people who will come back",
         "bidsflow convert EXPORT BIDS_DIR --plan plan.tsv": "carry out a plan that you edited",
         "bidsflow convert EXPORT BIDS_DIR --executor slurm": "a task for each session on a cluster",
@@ -91,6 +94,7 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
         typer.Option("--session", help="Only this session (01 or ses-01); may be repeated.", show_default=False),
     ] = None,
     sessions: SessionsOption = "auto",
+    study: StudyOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, write nothing.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Convert again what is there, changes by hand included.")
@@ -119,7 +123,7 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
     are listed and not converted; they do not count as planned.
     """
     from bidsflow.cli.originals import check_keeping
-    from bidsflow.cli.steps import default_jobs
+    from bidsflow.cli.steps import consoles, default_jobs, open_study
     from bidsflow.dataset.tree import Dataset, check_readable, check_target
 
     if len(paths) < 2:
@@ -130,6 +134,7 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
         exports=tuple(exports),
         dataset=Dataset(check_readable(bids_dir, exports) if dry_run else check_target(bids_dir, exports)),
         plan=None if plan_file is None else read_plan(plan_file),
+        study=open_study(study, bids_dir, consoles()[1]),
         where=str(plan_file or "plan"),
         sessions=sessions,
         subject_labels=tuple(subject or ()),
@@ -228,6 +233,7 @@ class _Request:
     exports: tuple[Path, ...]
     dataset: Dataset
     plan: Plan | None
+    study: StudyFile | None
     where: str
     sessions: str
     subject_labels: tuple[str, ...]
@@ -252,7 +258,7 @@ def _show(request: _Request, *, force: bool, as_json: bool) -> None:
     out, err = consoles()
     dataset, exports = request.dataset, request.exports
     with opened(exports, dataset.index_file if dataset.state.is_dir() else cache_file(exports), err) as inventory:
-        opinions = {} if request.plan else ask_opinions(inventory, dataset, request.jobs)
+        opinions = {} if request.plan else ask_opinions(request, inventory)
         made = _make_plan(request, inventory, opinions).plan
         prospects, left = foresee(dataset, made, inventory, force=force), find_left(dataset, made)
         if as_json:
@@ -388,8 +394,9 @@ def _find_idle(request: _Request, inventory: Inventory) -> Plan | None:
     """
     from bidsflow.convert.plan import Decision
     from bidsflow.convert.planner import undecided
+    from bidsflow.convert.study.apply import lay_over
 
-    if request.plan is None and undecided(inventory):
+    if request.plan is None and undecided(inventory, lay_over(request.study, inventory, request.exports)):
         if request.chooses:
             _make_plan(request, inventory, {})
         return None
@@ -418,7 +425,7 @@ def read_plan(path: Path) -> Plan:
     return from_bytes(data, str(path))
 
 
-def ask_opinions(inventory: Inventory, dataset: Dataset, jobs: int, folder: Path | None = None) -> dict[str, Guess]:
+def ask_opinions(request: _Request, inventory: Inventory, folder: Path | None = None) -> dict[str, Guess]:
     """Return dcm2niix's opinion on the series that need one, by SeriesInstanceUID.
 
     What the dataset holds has its name and needs none.
@@ -426,9 +433,10 @@ def ask_opinions(inventory: Inventory, dataset: Dataset, jobs: int, folder: Path
     from bidsflow.convert.ledger import read_taken
     from bidsflow.convert.opinion import ask_dcm2niix
     from bidsflow.convert.planner import undecided
+    from bidsflow.convert.study.apply import lay_over
 
-    held = {uid for uid, _ in read_taken(dataset)}
-    return ask_dcm2niix([series for series in undecided(inventory) if series.uid not in held], jobs, folder)
+    book, held = lay_over(request.study, inventory, request.exports), {uid for uid, _ in read_taken(request.dataset)}
+    return ask_dcm2niix([one for one in undecided(inventory, book) if one.uid not in held], request.jobs, folder)
 
 
 def _make_plan(request: _Request, inventory: Inventory, opinions: dict[str, Guess]) -> Planned:
@@ -445,10 +453,12 @@ def _make_plan(request: _Request, inventory: Inventory, opinions: dict[str, Gues
     from bidsflow.convert.ledger import read_key, read_skipped, read_taken
     from bidsflow.convert.planner import follow_plan, make_plan
     from bidsflow.convert.run import check_fit
+    from bidsflow.convert.study.apply import choose_sessions, lay_over
     from bidsflow.convert.subjects import Sessions
 
     dataset = request.dataset
     key, look_up = read_key(dataset), partial(read_held, dataset)
+    book = lay_over(request.study, inventory, request.exports)
     if request.plan is not None:
         staying = [one for held in look_up(request.plan.rows).values() for one in held.staying]
         check_fit(request.plan, inventory, request.where, staying)
@@ -458,12 +468,15 @@ def _make_plan(request: _Request, inventory: Inventory, opinions: dict[str, Gues
             inventory,
             guesses=opinions,
             key=key,
-            sessions=Sessions(request.sessions),
+            sessions=Sessions(choose_sessions(request.sessions, book.study.sessions)),
             taken=read_taken(dataset),
             skipped=read_skipped(dataset),
             look_up=look_up,
+            book=book,
         )
-    return replace(planned, plan=_choose(planned.plan, request.subject_labels, request.session_labels))
+    chosen = _choose(planned.plan, request.subject_labels, request.session_labels)
+    fields = None if request.study is None else book.list_fields(chosen, inventory)
+    return replace(planned, plan=replace(chosen, fields=fields))
 
 
 def _reserve(request: _Request, inventory: Inventory) -> tuple[Planned, tuple[str, ...]]:
@@ -484,7 +497,7 @@ def _reserve(request: _Request, inventory: Inventory) -> tuple[Planned, tuple[st
     opinions: dict[str, Guess] = {}
     if request.plan is None:
         with staging(dataset) as staged:
-            opinions = ask_opinions(inventory, dataset, request.jobs, staged.folder)
+            opinions = ask_opinions(request, inventory, staged.folder)
     with locked(dataset):
         planned = _make_plan(request, inventory, opinions)
         write_key(dataset, planned.key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -11,6 +12,12 @@ SessionsOption = Annotated[
     Literal["auto", "always", "never"],
     typer.Option("--sessions", help="Whether names have a session: auto gives them where someone was scanned twice."),
 ]
+
+StudyOption = Annotated[
+    Path | None,
+    typer.Option("--study", metavar="FILE", show_default=False, readable=False,
+                 help="What your study says of its data (see bidsflow study); default: BIDS_DIR/code/study.toml."),
+]  # fmt: skip
 
 _CLUSTER = "Options of a cluster"
 ExecutorOption = Annotated[

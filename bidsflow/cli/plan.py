@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bidsflow.cli.options import INTERRUPTED, SOURCE, STORAGE, TARGET, USAGE, SessionsOption, end_help
+from bidsflow.cli.options import INTERRUPTED, SOURCE, STORAGE, TARGET, USAGE, SessionsOption, StudyOption, end_help
 
 if TYPE_CHECKING:
     from bidsflow.convert.plan import Plan
@@ -17,6 +17,7 @@ HELP_END = end_help(
     {
         "bidsflow plan EXPORT": "look at the names",
         "bidsflow plan EXPORT -o plan.tsv": "keep them, to edit them",
+        "bidsflow plan EXPORT --study study.toml": "with the names that your study gives",
         "bidsflow plan EXPORT --bids-dir BIDS_DIR -o plan.tsv": "for a dataset that is there already",
         "bidsflow convert EXPORT BIDS_DIR --plan plan.tsv": "carry out what was edited",
     },
@@ -44,6 +45,7 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON: private, like the plan.")] = False,
     as_tsv: Annotated[bool, typer.Option("--tsv", help="Print the plan as TSV.")] = False,
     sessions: SessionsOption = "auto",
+    study: StudyOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file of --output if it is there.")] = False,
 ) -> None:
     """Say what each image would be called, and why; write nothing but the plan.
@@ -57,6 +59,7 @@ def plan(
         cache_file,
         consoles,
         default_jobs,
+        open_study,
         opened,
         plan_inventory,
         print_notes,
@@ -66,6 +69,7 @@ def plan(
     from bidsflow.convert.held import read_held
     from bidsflow.convert.ledger import read_key, read_skipped, read_taken
     from bidsflow.convert.plan import to_tsv
+    from bidsflow.convert.study.apply import choose_sessions, lay_over
     from bidsflow.convert.subjects import Key, Sessions
     from bidsflow.dataset.tree import Dataset, check_readable
     from bidsflow.dataset.write import write_durably
@@ -79,8 +83,11 @@ def plan(
     key, taken = (read_key(dataset), read_taken(dataset)) if dataset else (Key(), {})
     skipped = read_skipped(dataset) if dataset else frozenset[tuple[str, int]]()
     look_up = partial(read_held, dataset) if dataset else None
+    in_force = open_study(study, bids_dir, err)
     with opened(exports, cache_file(exports), err) as inventory:
-        made = plan_inventory(inventory, key, taken, Sessions(sessions), default_jobs(), skipped, look_up).plan
+        book = lay_over(in_force, inventory, exports)
+        wanted = Sessions(choose_sessions(sessions, book.study.sessions))
+        made = plan_inventory(inventory, key, taken, wanted, default_jobs(), skipped, look_up, book).plan
         if output is not None:
             write_durably(output, to_tsv(made).encode(), mode=0o600)  # UIDs of some scanners hold the time of the scan
         _print(made, output, as_json=as_json, as_tsv=as_tsv)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from bidsflow.convert.plan import Plan, PlanRow
     from bidsflow.convert.planner import Planned
+    from bidsflow.convert.study.apply import Rulebook, StudyFile
     from bidsflow.convert.subjects import Key, Sessions
     from bidsflow.convert.wiring import LookUp
     from bidsflow.dicom.series import Inventory
@@ -168,17 +169,39 @@ def plan_inventory(
     jobs: int,
     skipped: frozenset[tuple[str, int]] = frozenset(),
     look_up: LookUp | None = None,
+    book: Rulebook | None = None,
 ) -> Planned:
     """Plan an inventory, with dcm2niix's opinion where it is needed."""
     from bidsflow.convert.opinion import ask_dcm2niix
     from bidsflow.convert.planner import make_plan, undecided
+    from bidsflow.convert.study.apply import NO_RULES
     from bidsflow.convert.wiring import hold_nothing
 
-    guesses = ask_dcm2niix(undecided(inventory), jobs)
+    book = book or NO_RULES
+    guesses = ask_dcm2niix(undecided(inventory, book), jobs)
     return make_plan(
         inventory, guesses=guesses, key=key, sessions=sessions, taken=taken, skipped=skipped,
-        look_up=look_up or hold_nothing,
+        look_up=look_up or hold_nothing, book=book,
     )  # fmt: skip
+
+
+def open_study(given: Path | None, bids_dir: Path | None, err: Console) -> StudyFile | None:
+    """Return the study that is in force, and say which it is; None where there is none.
+
+    Raises
+    ------
+    StudyError
+        If it cannot be used.
+    """
+    from bidsflow.convert.study.apply import find_study
+
+    file = find_study(given, bids_dir)
+    if file is not None:
+        name = f" ({file.study.name})" if file.study.name else ""
+        count = len(file.study.rules)
+        rules = "1 rule for series" if count == 1 else f"{count} rules for series"
+        err.print(f"[dim]study {printable(f'{file.path}{name}')}: {rules}[/]", soft_wrap=True)
+    return file
 
 
 _COLOURS = {"convert": "green", "skip": "dim", "review": "yellow"}

@@ -74,6 +74,8 @@ class Converted:
         `content_digest` of the series that it was made of.
     notes : tuple of str
         What a person should know of it.
+    fields : str
+        `fields_digest` of what a study has put into the sidecar.
     """
 
     row: PlanRow
@@ -82,6 +84,7 @@ class Converted:
     stamps: Mapping[str, Stamp]
     content: str
     notes: tuple[str, ...] = ()
+    fields: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +307,7 @@ def _stage_image(
     series = session.series[one.row.series_uid]
     return Entry(
         one.row.series_uid, one.row.image, source_digest(series), files | edited, len(series.instances), one.content,
-        mark_digest(series),
+        mark_digest(series), one.fields,
     )  # fmt: skip
 
 

@@ -92,7 +92,7 @@ def check_fit(plan: Plan, inventory: Inventory, where: str, staying: Sequence[St
         reason = _find_stray(row, known)
         if not reason:
             series = known[row.series_uid]
-            reason = _find_misfit(parse_name(row.path), series, series.images[row.image - 1])
+            reason = find_misfit(parse_name(row.path), series, series.images[row.image - 1])
         if reason:
             problems.append(f"{row.title}: {reason}")
     problems += _find_lone_m0(plan, staying)
@@ -166,7 +166,7 @@ def _find_stray(row: PlanRow, known: Mapping[str, Series]) -> str:
     return ""
 
 
-def _find_misfit(name: BidsName, series: Series, image: Image) -> str:
+def find_misfit(name: BidsName, series: Series, image: Image) -> str:
     """Return why an image cannot have a name, ``""`` where it can."""
     suffix, part, volumes = name.suffix, _declared(image), image.volumes
     fault = find_fault(image.header, image.orientation)

@@ -51,6 +51,8 @@ class Entry:
     content, marks : str
         Digests of the bytes of their files, and of the times and numbers by which the files were known; the bytes are
         read again where the marks differ. ``""`` where that was not noted.
+    fields : str
+        Digest of the fields that a study put into its sidecar; ``""`` where there were none.
     """
 
     series_uid: str
@@ -60,6 +62,7 @@ class Entry:
     instances: int = 0
     content: str = ""
     marks: str = ""
+    fields: str = ""
 
 
 #: Begins the name, in a key, of a person of whom nothing is known but the label.
@@ -90,6 +93,11 @@ def mark_digest(series: Series) -> str:
     """Return a digest of what changes with the bytes of a series, and with a copy of it as well: times and inodes."""
     files = ((one.header.text("SOPInstanceUID"), one.file) for one in series.instances)
     return _digest(f"{uid} {file.mtime_ns} {file.inode}" for uid, file in files)
+
+
+def fields_digest(fields: Mapping[str, object]) -> str:
+    """Return a digest of the fields that a study puts into a sidecar, ``""`` for none."""
+    return _digest([json.dumps(fields, sort_keys=True)]) if fields else ""
 
 
 def _digest(lines: Iterable[str]) -> str:
@@ -141,6 +149,7 @@ def read_ledger(dataset: Dataset, folder: str) -> Ledger:
                 entry["series_uid"], int(entry["image"]), entry["source"],
                 {name: Stamp(**values) for name, values in entry["files"].items()}, int(entry.get("instances", 0)),
                 str(entry.get("content", "")), str(entry.get("marks", "")),
+                str(entry.get("fields", "")),
             )
             for path, entry in stored.items()
         }  # fmt: skip

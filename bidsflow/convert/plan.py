@@ -89,10 +89,26 @@ class PlanRow:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Rows in the order of acquisition, and what a person should know before saying yes."""
+    """What a conversion is to do.
+
+    Attributes
+    ----------
+    rows : tuple of PlanRow
+        In the order of acquisition.
+    notes : tuple of str
+        What a person should know before saying yes.
+    fields : mapping of (str, int) to mapping, or None
+        Fields that a study puts into sidecars, by SeriesInstanceUID and rank of the image. None: no study is in force,
+        and what one has put there stays.
+    """
 
     rows: tuple[PlanRow, ...]
     notes: tuple[str, ...] = ()
+    fields: Mapping[tuple[str, int], Mapping[str, object]] | None = None
+
+    def fields_of(self, row: PlanRow) -> Mapping[str, object]:
+        """Return the fields that a study puts into the sidecar of an image."""
+        return (self.fields or {}).get((row.series_uid, row.image), {})
 
     def decided(self, decision: Decision) -> tuple[PlanRow, ...]:
         """Return the rows with one decision."""

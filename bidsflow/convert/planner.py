@@ -9,14 +9,17 @@ from dataclasses import dataclass, replace
 
 from bidsflow import schema
 from bidsflow.convert.fieldmaps import note_foreign_shims, wire_fields
-from bidsflow.convert.fit import note_oddities, note_unplanned
+from bidsflow.convert.fit import find_misfit, note_oddities, note_unplanned
 from bidsflow.convert.identity import check_people
 from bidsflow.convert.naming.decide import draft_image, wants_opinion
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.guess import Guess
+from bidsflow.convert.naming.rules import heed_rule
 from bidsflow.convert.naming.session import name_session
 from bidsflow.convert.naming.words import given_sessions
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan, PlanRow
+from bidsflow.convert.study.apply import NO_RULES, Rulebook
+from bidsflow.convert.study.stand import note_contradictions, stand_as_ruled
 from bidsflow.convert.subjects import Key, Sessions, assign, folder_of, group_people, person_of
 from bidsflow.convert.visits import Visit, find_neighbours, join_studies
 from bidsflow.convert.wiring import LookUp, hold_nothing, settle_fields
@@ -38,10 +41,10 @@ class Planned:
     key: Key
 
 
-def undecided(inventory: Inventory) -> tuple[Series, ...]:
+def undecided(inventory: Inventory, book: Rulebook = NO_RULES) -> tuple[Series, ...]:
     """Return the series that dcm2niix should be asked about: see `decide.wants_opinion`."""
     return tuple(
-        series for series in inventory.series if any(wants_opinion(draft) for draft in _draft_series(series, {}))
+        series for series in inventory.series if any(wants_opinion(draft) for draft in _draft_series(series, {}, book))
     )
 
 
@@ -54,6 +57,7 @@ def make_plan(
     taken: Mapping[tuple[str, int], str] | None = None,
     skipped: Collection[tuple[str, int]] = (),
     look_up: LookUp = hold_nothing,
+    book: Rulebook = NO_RULES,
 ) -> Planned:
     """Return what becomes of every image of an inventory.
 
@@ -73,40 +77,73 @@ def make_plan(
         The images that a person said to skip in an earlier plan, by SeriesInstanceUID and rank.
     look_up : callable
         Tells what the dataset holds beside the images of the plan, which may complete fields.
+    book : Rulebook
+        What the study says. It goes before all other evidence, and changes names that the dataset has.
+
+    Raises
+    ------
+    PlanError
+        If the study gives a label to someone that someone else has, see `identity.check_people`.
     """
-    given = given_sessions(inventory.series)
-    place = assign(inventory.series, key or Key(), sessions, given)
-    neighbours = find_neighbours(group_people(inventory.series), given)
+    given = {**given_sessions(inventory.series), **book.labels.sessions}
+    place = assign(inventory.series, key or Key(), sessions, given, book.labels)
+    neighbours = find_neighbours(group_people(inventory.series, book.labels), given)
     doubtful = {
         uid: str(collision.conflict.value)
         for collision in inventory.collisions
         if collision.conflict in (Conflict.ONE_ID_TWO_PEOPLE, Conflict.ONE_STUDY_TWO_PEOPLE)
         for uid in collision.series
     }
+    known = (key or Key()).subjects
+    doubtful |= _find_unnamed(inventory, known, book)
     if sessions is Sessions.AUTO:
         doubtful = {**_find_crowded(inventory, place, taken or {}, join_studies(neighbours)), **doubtful}
     rows: list[PlanRow] = []
     unserved: list[str] = []
     shared: dict[_RowKey, str] = {}
+    ruled: dict[_RowKey, Draft] = {}
     elsewhere = _count_fields(inventory, taken or {})
     for (subject, session, _), members in _group_visits(inventory, place, doubtful).items():
-        drafts = [_settle(draft, taken or {}) for draft in _name_visit(members, guesses or {}, doubtful)]
+        drafts = [_settle(draft, taken or {}) for draft in _name_visit(members, guesses or {}, doubtful, book)]
         wired = wire_fields(drafts, elsewhere[subject, session])
         drafts = list(wired.drafts)
         unserved += [f"{folder_of((subject, session))}: {note}" for note in wired.notes]
         shared |= {(draft.series.uid, draft.rank): draft.measurement for draft in drafts}
+        ruled |= {(draft.series.uid, draft.rank): draft for draft in drafts if draft.rule is not None}
         rows += [_row(draft, subject, session) for draft in drafts]
-    rows = [_heed_skip(row, skipped) for row in _keep_taken(rows, taken or {})]
-    rows = _refuse_conflicts(_find_runs(rows, taken or {}, shared), taken or {})
     by_uid = {series.uid: series for series in inventory.series}
+    labelled = {series.uid for series in inventory.series if book.gives_labels(series)}
+    rows = [_doubt_misfit(row, by_uid[row.series_uid]) if _key(row) in ruled else row for row in rows]
+    kept = stand_as_ruled(rows, taken or {}, ruled, labelled)
+    rows = [_heed_skip(row, skipped) for row in _keep_taken(rows, kept, taken or {})]
+    rows = _refuse_conflicts(_find_runs(rows, kept, shared), kept)
     settled = settle_fields(rows, by_uid, look_up(rows))
     rows = list(settled.rows)
     foreign = note_foreign_shims(rows, by_uid)
     where = {series.uid: place.sessions[series.study_uid] for series in inventory.series}
     rows.sort(key=lambda row: (where[row.series_uid], row.series_number, row.series_uid, row.image))
     visits = _note_visits(neighbours, place, (key or Key()).sessions)
-    told = Plan(tuple(rows), _tell(inventory, (*visits, *unserved, *foreign, *settled.notes)))
-    return Planned(told, _keep_places(place, key or Key(), inventory, rows))
+    rules = note_contradictions(ruled.values(), book.name)
+    people = check_people(Plan(tuple(rows)), by_uid, key or Key(), book.name) if labelled else []
+    told = Plan(tuple(rows), _tell(inventory, (*visits, *people, *rules, *unserved, *foreign, *settled.notes)))
+    return Planned(told, _keep_places(_forget_unnamed(place, known, inventory, book), key or Key(), inventory, rows))
+
+
+def _find_unnamed(inventory: Inventory, known: Collection[str], book: Rulebook) -> dict[str, str]:
+    """Return why series of people whom the study gives no label, and the dataset does not know, stay, by their UID."""
+    missing = book.labels.missing
+    return {
+        series.uid: missing[series.study_uid]
+        for series in inventory.series
+        if series.study_uid in missing and person_of(series) not in known
+    }
+
+
+def _forget_unnamed(place: Key, known: Collection[str], inventory: Inventory, book: Rulebook) -> Key:
+    """Return a key without the numbers of people whom the study gives no label: they are to get another."""
+    unnamed = {person_of(series) for series in inventory.series if series.study_uid in book.labels.missing}
+    kept = {person: label for person, label in place.subjects.items() if person in known or person not in unnamed}
+    return replace(place, subjects=kept)
 
 
 def _tell(inventory: Inventory, notes: Sequence[str]) -> tuple[str, ...]:
@@ -169,8 +206,11 @@ def _note_visits(neighbours: Sequence[Visit], place: Key, before: Mapping[str, t
     return tuple(notes)
 
 
-def _draft_series(series: Series, guesses: Mapping[str, Guess]) -> list[Draft]:
-    return [draft_image(series, image, rank, guesses) for rank, image in enumerate(series.images, start=1)]
+def _draft_series(series: Series, guesses: Mapping[str, Guess], book: Rulebook) -> list[Draft]:
+    return [
+        heed_rule(draft_image(series, image, rank, guesses), book.find_rule(series, image))
+        for rank, image in enumerate(series.images, start=1)
+    ]
 
 
 def _group_visits(
@@ -184,9 +224,11 @@ def _group_visits(
     return visits
 
 
-def _name_visit(members: Sequence[Series], guesses: Mapping[str, Guess], doubtful: Mapping[str, str]) -> list[Draft]:
+def _name_visit(
+    members: Sequence[Series], guesses: Mapping[str, Guess], doubtful: Mapping[str, str], book: Rulebook
+) -> list[Draft]:
     ordered = sorted(members, key=lambda one: (one.started, one.number, one.uid))
-    drafts = [draft for series in ordered for draft in _draft_series(series, guesses)]
+    drafts = [draft for series in ordered for draft in _draft_series(series, guesses, book)]
     return [_doubt(draft, doubtful) for draft in name_session(drafts, guesses)]
 
 
@@ -245,8 +287,19 @@ def _sentence(clauses: Sequence[str]) -> str:
     return text[:1].upper() + text[1:] + "." if text else "No evidence."
 
 
-def _keep_taken(rows: Sequence[PlanRow], taken: Mapping[tuple[str, int], str]) -> list[PlanRow]:
-    """Return the rows with the names that their images already have in the dataset."""
+def _doubt_misfit(row: PlanRow, series: Series) -> PlanRow:
+    """Return the row of a name that the study gives with a doubt where its image cannot have that name."""
+    if row.decision is not Decision.CONVERT:
+        return row
+    reason = find_misfit(parse_name(row.path), series, series.images[row.image - 1])
+    if not reason:
+        return row
+    evidence = f"{reason[:1].upper()}{reason[1:]}. {row.evidence}"
+    return replace(row, decision=Decision.REVIEW, evidence=evidence, b0_identifier="", b0_source="")
+
+
+def _keep_taken(rows: Sequence[PlanRow], taken: Mapping[_RowKey, str], before: Mapping[_RowKey, str]) -> list[PlanRow]:
+    """Return the rows with the names that their images have in the dataset, or are given by the study instead."""
     kept = []
     for row in rows:
         path = taken.get((row.series_uid, row.image))
@@ -255,7 +308,9 @@ def _keep_taken(rows: Sequence[PlanRow], taken: Mapping[tuple[str, int], str]) -
             and row.decision is not Decision.SKIP
             and (path, Decision.CONVERT) != (row.path, row.decision)
         ):
-            evidence = f"Converted before under this name. {row.evidence}"
+            moves = path != before[_key(row)]
+            said = "Converted before, and moved by the study" if moves else "Converted before under this name"
+            evidence = f"{said}. {row.evidence}"
             row = replace(row, path=path, decision=Decision.CONVERT, evidence=evidence)
         kept.append(row)
     return kept

@@ -26,7 +26,7 @@ from bidsflow.convert.dcm2niix import (
 )
 from bidsflow.convert.fit import check_fit
 from bidsflow.convert.gradients import check_gradients
-from bidsflow.convert.ledger import content_digest, read_ledger, stamp, write_key
+from bidsflow.convert.ledger import content_digest, fields_digest, read_ledger, stamp, write_key
 from bidsflow.convert.pending import make_secret, note_images
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.remains import Remain, find_remains
@@ -139,7 +139,7 @@ def convert(
         check_tables(dataset, [one.session.folder for one in work])
         own = find_own_folders(inventory) if any(one.todo for one in work) else {}
         tool = tool or Dcm2niix(find_program())
-        crew = _Crew(staged, key, own, tool, jobs=jobs, force=force, progress=progress)
+        crew = _Crew(staged, plan, key, own, tool, jobs=jobs, force=force, progress=progress)
         outcomes = crew.carry_out(work)
     found = {(one.row.series_uid, one.row.image): one for one in outcomes}
     ordered = tuple(found[(row.series_uid, row.image)] for row in rows)
@@ -163,6 +163,7 @@ class _Crew:
     def __init__(
         self,
         staged: Staging,
+        plan: Plan,
         key: Key,
         own_folders: Mapping[str, tuple[Path, int]],
         tool: Dcm2niix,
@@ -172,6 +173,7 @@ class _Crew:
         progress: Progress,
     ) -> None:
         self._staged = staged
+        self._plan = plan
         self._key = key
         self._own_folders = own_folders
         self._jobs = jobs
@@ -270,6 +272,8 @@ class _Crew:
         if name.datatype == "perf":
             own = labelling.fields if labelling is not None else describe_m0(series, image)
             sidecar = {key: value for key, value in sidecar.items() if key not in OWN_FIELDS} | dict(own)
+        fields = self._plan.fields_of(row)
+        sidecar |= fields
         packed = output.nifti.with_suffix(".nii.gz")
         compress(output.nifti, packed, lambda data: agree_on_repetition(scrub_nifti(data), sidecar))
         tables = output.tables if name.suffix == "dwi" else {}
@@ -277,7 +281,8 @@ class _Crew:
             tables = {TABLE: output.nifti.with_suffix(".tsv")}
             tables[TABLE].write_text(format_context(labelling.types), encoding="utf-8")
         files = {".nii.gz": packed, **tables}
-        return Converted(row, sidecar, files, {ext: stamp(path) for ext, path in files.items()}, content, notes)
+        stamps = {ext: stamp(path) for ext, path in files.items()}
+        return Converted(row, sidecar, files, stamps, content, notes, fields_digest(fields))
 
     def _commit(self, work: Work, converted: Sequence[Converted]) -> list[Outcome]:
         """Commit a session, and return what became of the images that were converted for it."""

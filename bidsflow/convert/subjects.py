@@ -48,6 +48,29 @@ class Key:
         return any(session for _, session in self.sessions.values())
 
 
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Labels that a study specification gives, by StudyInstanceUID; what stands in none gets a number.
+
+    Attributes
+    ----------
+    subjects, sessions : mapping of str to str
+        Labels.
+    missing : mapping of str to str
+        Why studies that should have one have none.
+    order : tuple of str
+        Labels of numbered sessions, the first visit first.
+    """
+
+    subjects: Mapping[str, str] = field(default_factory=dict)
+    sessions: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
+
+
+NO_LABELS = Labels()
+
+
 def folder_of(place: tuple[str, str]) -> str:
     """Return the folder of a subject and session label, relative to the dataset."""
     sub, ses = place
@@ -87,6 +110,7 @@ def assign(
     key: Key,
     sessions: Sessions = Sessions.AUTO,
     given: Mapping[str, str] | None = None,
+    labels: Labels = NO_LABELS,
 ) -> Key:
     """Return the key with a place for every study.
 
@@ -104,47 +128,75 @@ def assign(
         Whether names have a session.
     given : mapping of str to str, optional
         Session labels that the protocol gives, by StudyInstanceUID. They are taken where they are free.
+    labels : Labels
+        What a study specification gives. That goes before what the key has.
     """
-    given = given or {}
-    joined = join_studies(find_neighbours(group_people(series), given))
+    given = {**(given or {}), **labels.sessions}
+    joined = join_studies(find_neighbours(group_people(series, labels), given))
     people: dict[str, dict[str, str]] = {}
     for one in sorted(series, key=lambda s: (s.header.text("StudyDate"), s.header.text("StudyTime"), s.study_uid)):
         start = one.header.text("StudyDate") or one.started[:8]
-        people.setdefault(person_of(one), {}).setdefault(one.study_uid, start)
-    subjects, places, shifts = dict(key.subjects), dict(key.sessions), dict(key.shifts)
-    wanted = _wants_sessions(people, key, sessions, joined, given)
+        owner = labels.subjects.get(one.study_uid) or person_of(one)
+        people.setdefault(owner, {}).setdefault(one.study_uid, start)
+    wanted = _wants_sessions(people, key, sessions, joined, given) or bool(
+        labels.sessions and sessions is Sessions.AUTO
+    )
+    places = _move(key.sessions, labels, wanted=wanted)
+    subjects, shifts = _rename(series, key, labels), _keep_shifts(series, key, labels)
     width = max(2, len(str(len(people) + len(subjects))))
-    labels, taken = set(subjects.values()), defaultdict(set)
+    used, taken = {*key.subjects.values(), *subjects.values(), *labels.subjects.values()}, defaultdict(set)
     for label, session in places.values():
-        taken[label].add(session or "1")  # a visit without a session counts as the first
+        taken[label].add(session or next(iter(labels.order), "1"))  # a visit without a session counts as the first
     for person, studies in people.items():
-        if person not in subjects:
-            subjects[person] = _next_label(labels, width)
-            labels.add(subjects[person])
-        subject = subjects[person]
+        subject = person if person in labels.subjects.values() else subjects.get(person, "")
+        if not subject:
+            subject = subjects[person] = _next_label(used, width)
+            used.add(subject)
         for study in studies:
             visit = [one for one in studies if joined.get(one, one) == joined.get(study, study)]
             home = next((places[one] for one in visit if one in places), None)
-            if study not in places and home is not None and home[0] == subject:
+            if wanted and study in labels.sessions:
+                places[study] = (subject, labels.sessions[study])
+            elif study not in places and home is not None and home[0] == subject:
                 places[study] = home
             elif study not in places:
                 label = next((given[one] for one in visit if one in given), "")
-                free = label if label and label not in taken[subject] else _next_label(taken[subject], 2)
+                free = label if label and label not in taken[subject] else _next_session(taken[subject], labels.order)
                 session = free if wanted else ""
                 places[study] = (subject, session)
-                taken[subject].add(session)
+            taken[subject].add(places[study][1])
         first = min((day for text in studies.values() if (day := parse_date(text))), default=None)
         shift = {} if first is None else {places[study][0]: _shift(first) for study in studies}
         shifts = {**shift, **shifts}
-        labels |= shift.keys()
-    return Key(subjects, places, {label: days for label, days in shifts.items() if label in labels})
+        used |= shift.keys()
+    return Key(subjects, places, {label: days for label, days in shifts.items() if label in used})
 
 
-def group_people(series: Sequence[Series]) -> dict[str, list[Series]]:
-    """Return the series of each person, by `person_of`."""
+def _move(places: Mapping[str, tuple[str, str]], labels: Labels, *, wanted: bool) -> dict[str, tuple[str, str]]:
+    """Return the places of studies with the labels that are given to them."""
+    return {
+        study: (labels.subjects.get(study, sub), labels.sessions.get(study, ses) if wanted else ses)
+        for study, (sub, ses) in places.items()
+    }
+
+
+def _rename(series: Sequence[Series], key: Key, labels: Labels) -> dict[str, str]:
+    named = {person_of(one): labels.subjects[one.study_uid] for one in series if one.study_uid in labels.subjects}
+    return {**key.subjects, **named}
+
+
+def _keep_shifts(series: Sequence[Series], key: Key, labels: Labels) -> dict[str, int]:
+    """Return the shifts of a key; who gets another label keeps the dates."""
+    former = {labels.subjects.get(one.study_uid, ""): key.subjects.get(person_of(one), "") for one in series}
+    kept = {label: key.shifts[old] for label, old in former.items() if label and old in key.shifts}
+    return {**kept, **key.shifts}
+
+
+def group_people(series: Sequence[Series], labels: Labels = NO_LABELS) -> dict[str, list[Series]]:
+    """Return the series of each person: by the label that a study specification gives, else by `person_of`."""
     people: dict[str, list[Series]] = defaultdict(list)
     for one in series:
-        people[person_of(one)].append(one)
+        people[labels.subjects.get(one.study_uid) or person_of(one)].append(one)
     return people
 
 
@@ -167,6 +219,10 @@ def _next_label(taken: Set[str], width: int) -> str:
     while number in numbers:
         number += 1
     return f"{number:0{width}d}"
+
+
+def _next_session(taken: Set[str], order: Sequence[str]) -> str:
+    return next((label for label in order if label not in taken), "") or _next_label(taken, 2)
 
 
 def parse_date(text: str) -> date | None:

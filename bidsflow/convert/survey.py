@@ -14,6 +14,7 @@ from bidsflow.convert.ledger import (
     Ledger,
     Stamp,
     content_digest,
+    fields_digest,
     mark_digest,
     read_ledger,
     read_taken,
@@ -89,6 +90,7 @@ class _View:
     """What the dataset has and the plan wants, as far as it concerns the rows of the plan."""
 
     dataset: Dataset
+    plan: Plan
     ledgers: Mapping[str, Ledger]
     former: Mapping[tuple[str, int], str]
     force: bool
@@ -124,7 +126,7 @@ def survey(dataset: Dataset, plan: Plan, by_uid: Mapping[str, Series], *, force:
     ledgers |= {
         folder: read_ledger(dataset, folder) for folder in {parse_name(path).folder for path in former.values()}
     }
-    view = _View(dataset, ledgers, former, force)
+    view = _View(dataset, plan, ledgers, former, force)
     subjects: dict[str, dict[str, Series]] = defaultdict(dict)
     for row in rows:
         subjects[parse_name(row.path).sub][row.series_uid] = by_uid[row.series_uid]
@@ -315,6 +317,8 @@ def _look(
         because = _MISSING
     elif not same:
         because = "its series has changed"
+    elif view.plan.fields is not None and entry.fields != fields_digest(view.plan.fields_of(row)):
+        because = "the study says other fields for its sidecar"
     elif edited:
         return Outcome(row, Status.EDITED, changed)
     else:

@@ -95,7 +95,7 @@ def _heed_given(draft: Draft, given: words.Given) -> Draft:
     suffix = _suffix_of(draft, given)
     if not suffix:
         return draft.decided(Decision.REVIEW, f"{said}, which leaves its suffix open")
-    if not _may_be(draft, given.datatype, suffix):
+    if not may_be(draft, given.datatype, suffix):
         kind = draft.finding.kind.value
         return draft.decided(Decision.REVIEW, f"{said}, but by its physics it is {kind}")
     if suffix in ("bold", "cbv") and draft.image.volumes == 1:
@@ -130,7 +130,7 @@ def _suffix_of(draft: Draft, given: words.Given) -> str:
     return draft.suffix if given.datatype == draft.datatype else ""
 
 
-def _may_be(draft: Draft, datatype: str, suffix: str) -> bool:
+def may_be(draft: Draft, datatype: str, suffix: str) -> bool:
     """Return whether the name of a protocol can be true of what was measured."""
     kind = draft.finding.kind
     if kind in _NAMED_BY_PROTOCOL:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bidsflow.convert.plan import Decision
+from bidsflow.convert.study.spec import Rule
 from bidsflow.dicom.physics import Finding, Kind
 from bidsflow.dicom.series import Image, Series
 from bidsflow.names import order_entities
@@ -48,8 +49,8 @@ class Draft:
     evidence : tuple of str
         Clauses, the deciding one first.
     exact : bool
-        True where the protocol gives the name in full (ReproIn): no label of it is changed, and only what tells
-        images of one name apart is added (echo, part, rec, run).
+        True where the protocol (ReproIn) or a study specification gives the name in full: no label of it is changed,
+        and only what tells images of one name apart is added (echo, part, rec, run).
     direction : str
         Where phase encoding runs to (``AP``, ...), whether the name says so or not; ``""`` where unknown.
     measurement : str
@@ -59,6 +60,8 @@ class Draft:
         Label of the B0 field that the image measures.
     corrected_by : str
         Label of the B0 field that corrects the image.
+    rule : Rule or None
+        What the study specification says of the image.
     """
 
     series: Series
@@ -76,6 +79,7 @@ class Draft:
     measurement: str = ""
     field: str = ""
     corrected_by: str = ""
+    rule: Rule | None = None
 
     def entity(self, key: str) -> str:
         """Return the value of an entity, ``""`` where there is none."""

@@ -19,6 +19,7 @@ from bidsflow.convert.naming.labelling import settle_m0
 from bidsflow.convert.naming.maps import pair_phases
 from bidsflow.convert.naming.protocols import tell_protocols_apart
 from bidsflow.convert.naming.references import find_blips, find_references, follow_runs
+from bidsflow.convert.naming.rules import pin_entities, settle_ruled
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.physics import Kind, phase_encoding
 
@@ -42,9 +43,9 @@ def name_session(drafts: Sequence[Draft], guesses: Mapping[str, Guess]) -> Draft
     current = [_set_direction(draft, guesses) for draft in drafts]
     steps = (
         find_references, find_blips, pair_phases, _set_tasks, skip_corrected, mark_aborted, doubt_derived,
-        doubt_variants, doubt_body, mark_agent, doubt_passage, doubt_dynamics, settle_m0, abstain, _share_measurements,
-        _set_echo_and_part, _tell_filters_apart, _drop_needless_directions, tell_protocols_apart, _number_runs,
-        _refuse_same_index, follow_runs,
+        doubt_variants, doubt_body, mark_agent, doubt_passage, doubt_dynamics, settle_m0, abstain, settle_ruled,
+        _share_measurements, _set_echo_and_part, _tell_filters_apart, _drop_needless_directions, tell_protocols_apart,
+        pin_entities, _number_runs, _refuse_same_index, follow_runs,
     )  # fmt: skip
     for step in steps:
         current = step(current)

@@ -165,7 +165,8 @@ def test_every_fault_is_named_at_once_with_the_line_of_its_block() -> None:
     first, second, third = caught.value.problems
     assert first == "nam: unknown key; did you mean name?"
     assert second.endswith("(the series block at line 4)")
-    assert third.startswith("series[1].match.FlipAngel") and third.endswith("(the series block at line 7)")
+    assert third.startswith("series[1].match.FlipAngel")
+    assert third.endswith("(the series block at line 7)")
     assert str(caught.value).startswith("my.toml: the study cannot be used\n")
 
 

@@ -1,0 +1,108 @@
+"""What a study specification says of an image: it goes before what protocols, physics and words say. Pure.
+
+A rule that gives datatype and suffix gives the name in full, as a name after ReproIn does. One that gives less changes
+only what it says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bidsflow.convert.naming import words
+from bidsflow.convert.naming.decide import may_be
+from bidsflow.convert.naming.draft import ENOUGH, GIVEN, Draft
+from bidsflow.convert.plan import Decision
+from bidsflow.convert.study.spec import Rule
+from bidsflow.dicom.physics import Kind
+
+#: Suffix that a datatype stands for where a rule names none and physics do not either.
+_DEFAULT = {"func": "bold", "dwi": "dwi", "fmap": "epi"}
+_RUNS = frozenset({"bold", "cbv", "dwi"})
+
+
+def heed_rule(draft: Draft, rule: Rule | None) -> Draft:
+    """Return a draft as a rule of the study wants it, before the session's other images are looked at."""
+    if rule is None:
+        return draft
+    draft = replace(draft, rule=rule)
+    if rule.decision is Decision.SKIP:
+        return draft.sure(max(ENOUGH, draft.confidence)).decided(Decision.SKIP, f"skipped by {rule.because}")
+    if rule.datatype or rule.suffix:
+        draft = _name(draft, rule)
+    draft = _set_entities(draft, rule)
+    if rule.decision is Decision.REVIEW:
+        return draft.decided(Decision.REVIEW, f"set before a person by {rule.because}")
+    return draft if rule.datatype or rule.suffix or not rule.entities else draft.noted(_tell(rule))
+
+
+def _tell(rule: Rule) -> str:
+    said = ", ".join(f"{key}-{value}" if value else f"no {key}-" for key, value in rule.entities.items())
+    return f"{said} by {rule.because}"
+
+
+def _name(draft: Draft, rule: Rule) -> Draft:
+    """Return a draft with the name that a rule gives; physics that contradict it are noted."""
+    datatype, suffix = _complete(draft, rule)
+    if not suffix:
+        return draft.decided(
+            Decision.REVIEW, f"{rule.because} gives the datatype {datatype}, and leaves its suffix open"
+        )
+    doubt = () if may_be(draft, datatype, suffix) else (f"although by its physics it is {draft.finding.kind.value}",)
+    named = replace(draft, evidence=()).named(datatype, suffix, GIVEN, f"named by {rule.because}", *doubt)
+    whole = bool(rule.datatype and rule.suffix)
+    entities = () if whole else draft.entities
+    exact = whole or draft.exact
+    return replace(named.noted(*draft.evidence), decision=Decision.CONVERT, entities=entities, exact=exact)
+
+
+def _complete(draft: Draft, rule: Rule) -> tuple[str, str]:
+    """Return datatype and suffix with what the rule leaves to the evidence.
+
+    One protocol measures a run and its single-band reference, so the name of a run stands for both.
+    """
+    suffix = rule.suffix
+    if suffix in _RUNS and draft.image.volumes == 1 and words.is_reference(draft.series):
+        suffix = "sbref"
+    if rule.datatype and suffix:
+        return rule.datatype, suffix
+    if suffix:
+        return draft.datatype, suffix
+    own = draft.suffix if draft.datatype == rule.datatype else ""
+    return rule.datatype, own or (_DEFAULT.get(rule.datatype, "") if draft.is_planar else "")
+
+
+def _set_entities(draft: Draft, rule: Rule) -> Draft:
+    for key, value in rule.entities.items():
+        draft = draft.with_entity(key, value)
+    return draft
+
+
+def contradicts(draft: Draft) -> bool:
+    """Return whether a rule gave an image a name that its physics contradict."""
+    rule = draft.rule
+    named = rule is not None and bool(rule.datatype or rule.suffix) and draft.to_convert
+    return named and draft.finding.kind is not Kind.UNKNOWN and not may_be(draft, draft.datatype, draft.suffix)
+
+
+def settle_ruled(drafts: list[Draft]) -> list[Draft]:
+    """Convert what a rule says to convert, whatever the rest of the session says against it.
+
+    An image without a name, or with one that would name the person, stays with a person.
+    """
+    return [
+        draft.decided(Decision.CONVERT, f"converted by {draft.rule.because}")
+        if draft.rule is not None
+        and draft.rule.decision is Decision.CONVERT
+        and not draft.to_convert
+        and draft.datatype
+        and draft.suffix
+        else draft
+        for draft in drafts
+    ]
+
+
+def pin_entities(drafts: list[Draft]) -> list[Draft]:
+    """Give images the labels of their rules again, which the steps before may have changed."""
+    return [
+        draft if draft.rule is None or not draft.to_convert else _set_entities(draft, draft.rule) for draft in drafts
+    ]

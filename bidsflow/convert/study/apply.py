@@ -1,0 +1,167 @@
+"""A study laid over an inventory: which rule an image has, which fields its sidecar gets, who is called what."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
+
+from bidsflow.convert.plan import Decision, Plan
+from bidsflow.convert.study.conditions import find_match
+from bidsflow.convert.study.fields import read_field
+from bidsflow.convert.study.labels import make_labels, read_tables
+from bidsflow.convert.study.read import TEMPLATE, read_study
+from bidsflow.convert.study.spec import Condition, Json, Rule, Sessions, Study
+from bidsflow.convert.subjects import NO_LABELS, Labels
+from bidsflow.dicom.series import Image, Inventory, Series
+from bidsflow.names import to_label
+
+#: Where a dataset has its study: with the code that made it (BIDS, "Storage of code").
+HOME = "code/study.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """A study with what it needs to know of an inventory. Without a study, it says nothing.
+
+    Attributes
+    ----------
+    study : Study
+        What it says.
+    name : str
+        Name of its file, for the evidence.
+    folders : mapping of str to str
+        The folder of each series from the name of the export on, by SeriesInstanceUID.
+    labels : Labels
+        Of subjects and sessions.
+    """
+
+    study: Study = field(default_factory=Study)
+    name: str = "study.toml"
+    folders: Mapping[str, str] = field(default_factory=dict)
+    labels: Labels = NO_LABELS
+
+    def find_rule(self, series: Series, image: Image) -> Rule | None:
+        """Return what the study says of an image, templates filled and its place in the file before its reason."""
+        for rank, conditions in enumerate(self.study.exclude):
+            if self._match(conditions, series, image) is not None:
+                return Rule(conditions, Decision.SKIP, because=f"exclude[{rank}] of {self.name}")
+        for rank, rule in enumerate(self.study.rules):
+            groups = self._match(rule.match, series, image)
+            if groups is not None:
+                place = f"series[{rank}] of {self.name}"
+                because = f"{place} ({rule.because})" if rule.because else place
+                return replace(rule, entities=self._fill(rule.entities, groups, series, image), because=because)
+        return None
+
+    def gives_labels(self, series: Series) -> bool:
+        """Return whether the study says which subject or session a series belongs to."""
+        return series.study_uid in self.labels.subjects or series.study_uid in self.labels.sessions
+
+    def find_fields(self, series: Series, image: Image) -> dict[str, Json]:
+        """Return the fields that the study wants in the sidecar of an image."""
+        rule = self.find_rule(series, image)
+        return {**self.study.sidecar, **(rule.sidecar if rule else {})}
+
+    def list_fields(self, plan: Plan, inventory: Inventory) -> dict[tuple[str, int], dict[str, Json]]:
+        """Return the fields that the study wants in the sidecars of a plan's images, by SeriesInstanceUID and rank."""
+        known = {series.uid: series for series in inventory.series}
+        rows = [row for row in plan.decided(Decision.CONVERT) if row.series_uid in known]
+        images = ((row, known[row.series_uid]) for row in rows)
+        return {
+            (row.series_uid, row.image): self.find_fields(series, series.images[row.image - 1])
+            for row, series in images
+        }
+
+    def _match(self, conditions: Sequence[Condition], series: Series, image: Image) -> dict[str, str] | None:
+        groups: dict[str, str] = {}
+        for one in conditions:
+            found = find_match(one, read_field(one.field, series, image, self.folders.get(series.uid, "")))
+            if found is None:
+                return None
+            groups |= found
+        return groups
+
+    def _fill(
+        self, entities: Mapping[str, str], groups: Mapping[str, str], series: Series, image: Image
+    ) -> dict[str, str]:
+        """Return labels with what their templates stand for; a label that would be empty is left to the evidence."""
+
+        def look_up(found: re.Match[str]) -> str:
+            name = found[1]
+            text = groups[name] if name in groups else read_field(name, series, image, self.folders.get(series.uid, ""))
+            return to_label(text)
+
+        filled = {key: TEMPLATE.sub(look_up, value) for key, value in entities.items()}
+        return {key: value for key, value in filled.items() if value or not entities[key]}
+
+
+#: Of no study.
+NO_RULES = Rulebook()
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFile:
+    """A study and the file that holds it, which tables are relative to."""
+
+    study: Study
+    path: Path
+
+
+def find_study(given: Path | None, bids_dir: Path | None) -> StudyFile | None:
+    """Return the study that is in force: the one that was asked for, else the one of the dataset, else None.
+
+    Raises
+    ------
+    StudyError
+        As `read.read_study`.
+    """
+    home = None if bids_dir is None else bids_dir / HOME
+    path = home if given is None and home is not None and home.is_file() else given
+    return None if path is None else StudyFile(read_study(path), path)
+
+
+def lay_over(file: StudyFile | None, inventory: Inventory, exports: Sequence[Path]) -> Rulebook:
+    """Return a study laid over an inventory; one that says nothing where there is no study.
+
+    Raises
+    ------
+    StudyError
+        If a table cannot be used, or labels contradict each other.
+    """
+    if file is None:
+        return NO_RULES
+    study, where = file.study, str(file.path)
+    folders = find_folders(inventory, exports)
+    tables = read_tables(study, file.path.parent, where)
+    labels = make_labels(study, tables, inventory.series, folders, where)
+    return Rulebook(study, file.path.name, folders, labels)
+
+
+def find_folders(inventory: Inventory, exports: Sequence[Path]) -> dict[str, str]:
+    """Return the folder of each series from the name of its export on, with slashes, by SeriesInstanceUID."""
+    roots = sorted((one.resolve() for one in exports), key=lambda one: -len(one.parts))
+    return {
+        series.uid: _shorten(_known_path(series.instances[0].file.path, inventory.origins), roots)
+        for series in inventory.series
+        if series.instances
+    }
+
+
+def _known_path(path: str, origins: Sequence[tuple[str, str]]) -> PurePath:
+    """Return the path that people know a file by, which may lie in an archive."""
+    for folder, origin in origins:
+        if PurePath(path).is_relative_to(folder):
+            return PurePath(origin) / PurePath(path).relative_to(folder)
+    return PurePath(path)
+
+
+def _shorten(path: PurePath, roots: Sequence[Path]) -> str:
+    root = next((root for root in roots if path.is_relative_to(root)), None)
+    return (path.parent if root is None or root == path else path.parent.relative_to(root.parent)).as_posix()
+
+
+def choose_sessions(asked: str, sessions: Sessions) -> str:
+    """Return whether names have a session: what was asked for on the command line, else what the study says."""
+    return sessions.names if asked == "auto" else asked

@@ -1,0 +1,74 @@
+"""What a study changes of names that a dataset has, and what is to be said of its rules. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from bidsflow.convert.naming.draft import Draft
+from bidsflow.convert.naming.rules import contradicts
+from bidsflow.convert.plan import Decision, PlanRow
+from bidsflow.names import BidsName, parse_name
+
+_RowKey = tuple[str, int]
+
+
+def stand_as_ruled(
+    rows: Sequence[PlanRow],
+    taken: Mapping[_RowKey, str],
+    ruled: Mapping[_RowKey, Draft],
+    labelled: Collection[str],
+) -> dict[_RowKey, str]:
+    """Return where the images of a dataset are to stand: where they do, unless the study gives them another name.
+
+    Parameters
+    ----------
+    rows : sequence of PlanRow
+        As evidence and study name the images.
+    taken : mapping of (str, int) to str
+        The paths of images in the dataset, by SeriesInstanceUID and rank.
+    ruled : mapping of (str, int) to Draft
+        The drafts of images that a rule of the study matches.
+    labelled : collection of str
+        SeriesInstanceUIDs of which the study gives the subject or the session.
+    """
+    moved = {
+        (row.series_uid, row.image): path
+        for row in rows
+        if row.decision is Decision.CONVERT
+        and (row.series_uid, row.image) in taken
+        and (path := _rename(row, taken[row.series_uid, row.image], ruled, labelled))
+    }
+    return {**taken, **moved}
+
+
+def _rename(row: PlanRow, before: str, ruled: Mapping[_RowKey, Draft], labelled: Collection[str]) -> str:
+    """Return the path that the study gives an image of the dataset, ``""`` where it changes nothing."""
+    old, new = parse_name(before), parse_name(row.path)
+    draft = ruled.get((row.series_uid, row.image))
+    named = old if draft is None or _follows(old, new, draft) else new
+    place = new if row.series_uid in labelled else old
+    path = str(BidsName(place.sub, named.datatype, named.suffix, "", place.ses, named.entities))
+    return path if path != before else ""
+
+
+def _follows(old: BidsName, new: BidsName, draft: Draft) -> bool:
+    """Return whether a name has all that a rule says; runs that the rule leaves open stay."""
+    rule = draft.rule
+    if rule is None:
+        return True
+    if rule.datatype and rule.suffix:
+        keys = {key for key, _ in (*old.entities, *new.entities)} - ({"run"} - rule.entities.keys())
+    else:
+        keys = set(rule.entities)
+    same = (not rule.datatype or old.datatype == new.datatype) and (not rule.suffix or old.suffix == new.suffix)
+    return same and all(old.entity(key) == new.entity(key) for key in keys)
+
+
+def note_contradictions(drafts: Iterable[Draft], name: str) -> tuple[str, ...]:
+    """Return a sentence for each image to which a rule gives a name that its physics contradict."""
+    return tuple(
+        f"series {draft.series.title}: {name} makes it {draft.datatype}/{draft.suffix}, although by its physics it is "
+        f"{draft.finding.kind.value}"
+        for draft in drafts
+        if contradicts(draft)
+    )

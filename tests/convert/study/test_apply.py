@@ -1,0 +1,245 @@
+"""A rule goes before all other evidence, changes only what it says, and says that it did."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bidsflow.convert.plan import Decision, PlanRow
+from bidsflow.convert.planner import Planned, make_plan
+from bidsflow.convert.study.apply import Rulebook
+from bidsflow.convert.study.labels import Tables, make_labels
+from bidsflow.convert.study.read import parse_study
+from bidsflow.convert.subjects import Key, Sessions
+from bidsflow.dicom.series import Inventory, Patient, Series
+from bidsflow.errors import PlanError, StudyError
+from tests.convert.test_planner import ANNA, BERND, SCANS, Scan, build
+
+T1, REST, NBACK, BACK, REFERENCE = (SCANS[index] for index in (0, 3, 4, 5, 6))
+DTI, LOCALIZER = SCANS[17], SCANS[20]
+
+
+def lay(text: str, series: tuple[Series, ...], tables: Tables | None = None) -> Rulebook:
+    study = parse_study(f"version = 1\n{text}")
+    folders = {one.uid: f"scan/{one.patient.id}/{one.number}" for one in series}
+    return Rulebook(study, "study.toml", folders, make_labels(study, tables or Tables(), series, folders, "study.toml"))
+
+
+def plan(
+    text: str, *series: Series, taken: dict[tuple[str, int], str] | None = None, key: Key | None = None,
+    tables: Tables | None = None,
+) -> Planned:  # fmt: skip
+    return make_plan(Inventory(series, ()), taken=taken, key=key, book=lay(text, series, tables))
+
+
+def paths(planned: Planned) -> list[str]:
+    return [row.path for row in planned.plan.rows]
+
+
+def by_day(planned: Planned) -> list[str]:
+    """Return the paths in the order of the visits, which labels need not have."""
+    return [row.path for row in sorted(planned.plan.rows, key=lambda row: row.series_uid)]
+
+
+def only(planned: Planned) -> PlanRow:
+    (row,) = planned.plan.rows
+    return row
+
+
+def rule(match: str, more: str) -> str:
+    return f"[[series]]\nmatch = {{ {match} }}\n{more}\n"
+
+
+def test_rule_that_names_the_task_changes_nothing_else() -> None:
+    row = only(plan(rule('SeriesDescription = "bold_rest"', 'task = "sleep"'), build(REST, 1)))
+    assert row.path == "sub-01/func/sub-01_task-sleep_bold"
+    assert "task-sleep by series[0] of study.toml" in row.evidence
+
+
+def test_rule_that_names_in_full_leaves_only_runs_to_the_evidence() -> None:
+    text = rule('SeriesDescription = "bold_*"', 'name = "func/task-all_acq-x_bold"\nbecause = "one protocol"')
+    planned = plan(text, build(REST, 1), build(NBACK, 2), build(BACK, 3))
+    assert paths(planned) == [f"sub-01/func/sub-01_task-all_acq-x_run-{run}_bold" for run in (1, 2, 3)]
+    assert planned.plan.rows[0].evidence.startswith("Named by series[0] of study.toml (one protocol)")
+
+
+def test_rule_for_a_run_names_its_reference_too() -> None:
+    text = rule('ProtocolName = "bold_nback"', 'name = "func/task-memory_bold"')
+    planned = plan(text, build(REFERENCE, 1), build(NBACK, 2))
+    assert paths(planned) == [f"sub-01/func/sub-01_task-memory_{suffix}" for suffix in ("sbref", "bold")]
+
+
+def test_label_is_taken_away_where_a_rule_says_nothing_for_it() -> None:
+    without = plan("", build(NBACK, 1), build(BACK, 2))
+    assert "dir-PA" in paths(without)[1]
+    planned = plan(rule('direction = "PA"', 'dir = ""\nacq = "reverse"'), build(NBACK, 1), build(BACK, 2))
+    assert paths(planned)[1] == "sub-01/func/sub-01_task-nback_acq-reverse_bold"
+
+
+def test_template_is_filled_from_a_group_and_from_the_header() -> None:
+    more = 'task = "{task}"\nacq = "{n_volumes}vol{missing}"'
+    match = "SeriesDescription = { regex = 'bold_(?P<task>[a-z]+)(?P<missing>x)?' }"
+    row = only(plan(rule(match, more), build(REST, 1)))
+    assert row.path == "sub-01/func/sub-01_task-rest_acq-200vol_bold"
+
+
+def test_first_rule_counts_and_exclusions_go_before_all() -> None:
+    text = '[[exclude]]\nSeriesDescription = "*mprage"\n' + rule("n_volumes = 200", 'task = "a"')
+    text += rule('kind = "gradient-echo EPI"', 'task = "b"')
+    planned = plan(text, build(T1, 1), build(REST, 2), build(NBACK, 3))
+    assert [row.decision for row in planned.plan.rows] == [Decision.SKIP, Decision.CONVERT, Decision.CONVERT]
+    assert "exclude[0] of study.toml" in planned.plan.rows[0].evidence
+    assert [path.partition("_task-")[2] for path in paths(planned)] == ["", "a_bold", "b_bold"]
+
+
+def test_name_against_physics_is_done_and_told() -> None:
+    planned = plan(rule('SeriesDescription = "dti"', 'name = "func/task-x_bold"'), build(DTI, 1))
+    row = only(planned)
+    assert (row.decision, row.path) == (Decision.CONVERT, "sub-01/func/sub-01_task-x_bold")
+    assert "although by its physics it is diffusion-weighted" in row.evidence
+    told = "series 1 dti: study.toml makes it func/bold, although by its physics it is diffusion-weighted"
+    assert told in planned.plan.notes
+
+
+def test_name_that_an_image_cannot_have_is_for_review() -> None:
+    row = only(plan(rule('SeriesDescription = "t1*"', 'name = "func/task-x_bold"'), build(T1, 1)))
+    assert row.decision is Decision.REVIEW
+    assert row.evidence.startswith("A bold has several volumes, and this image has one")
+
+
+def test_localizer_is_converted_where_a_rule_names_it() -> None:
+    row = only(plan(rule('SeriesDescription = "local*"', 'name = "anat/acq-scout_T1w"'), build(LOCALIZER, 1)))
+    assert (row.decision, row.path) == (Decision.CONVERT, "sub-01/anat/sub-01_acq-scout_T1w")
+
+
+SHORT = replace(build(REST._replace(volumes=90), 1), uid="1.9")
+
+
+@pytest.mark.parametrize(("decision", "kept"), [("", False), ('decision = "convert"', True)])
+def test_stopped_run_stays_in_doubt_unless_a_rule_converts_it(decision: str, kept: bool) -> None:
+    text = rule('SeriesDescription = "bold_rest"', f'name = "func/task-rest_bold"\n{decision}')
+    first = plan(text, SHORT, build(REST, 2)).plan.rows[0]
+    assert (first.decision is Decision.CONVERT) is kept
+
+
+def test_rule_sets_an_image_before_a_person() -> None:
+    row = only(plan(rule('SeriesDescription = "t1*"', 'decision = "review"'), build(T1, 1)))
+    assert row.decision is Decision.REVIEW
+    assert row.path == "sub-01/anat/sub-01_T1w"
+
+
+def test_name_in_the_dataset_stays_unless_the_study_changes_it() -> None:
+    series = (build(REST, 1), build(REST, 2), build(T1, 3))
+    before = plan("", *series)
+    taken = {(row.series_uid, row.image): row.path for row in before.plan.rows}
+    same = plan(rule('SeriesDescription = "bold_rest"', 'name = "func/task-rest_bold"'), *series, taken=taken)
+    assert paths(same) == paths(before)
+    moved = plan(rule('SeriesDescription = "bold_rest"', 'task = "sleep"'), *series, taken=taken, key=before.key)
+    assert paths(moved) == [*(f"sub-01/func/sub-01_task-sleep_run-{run}_bold" for run in (1, 2)), paths(before)[2]]
+
+
+def test_two_images_of_the_dataset_swap_names_by_the_study() -> None:
+    series = (build(REST, 1), build(NBACK, 2))
+    before = plan("", *series)
+    taken = {(row.series_uid, row.image): row.path for row in before.plan.rows}
+    text = rule('SeriesDescription = "bold_rest"', 'task = "nback"')
+    text += rule('SeriesDescription = "bold_nback"', 'task = "rest"')
+    assert paths(plan(text, *series, taken=taken, key=before.key)) == paths(before)[::-1]
+
+
+BY_ID = '[subjects]\nfrom = "PatientID"\n'
+
+
+def known(series: Series, **tags: str) -> Series:
+    """Return a series whose header names its patient as well."""
+    who = {"PatientID": series.patient.id, "PatientName": series.patient.name}
+    return replace(series, header=replace(series.header, values={**series.header.values, **who, **tags}))
+
+
+def test_subject_is_called_after_the_id_where_the_study_says_so() -> None:
+    series = (known(build(T1, 1, ANNA)), known(build(T1, 1, BERND)))
+    assert paths(plan(BY_ID, *series)) == [f"sub-{sub}/anat/sub-{sub}_T1w" for sub in ("P1", "P2")]
+
+
+def test_people_who_get_no_label_are_for_review_and_take_no_number() -> None:
+    series = (known(build(T1, 1, ANNA)), known(build(T1, 1, BERND)))
+    planned = plan(BY_ID + "pattern = 'P(1)'", *series)
+    first, second = sorted(planned.plan.rows, key=lambda row: row.series_uid)
+    assert first.path == "sub-1/anat/sub-1_T1w"
+    assert second.decision is Decision.REVIEW
+    assert "No subject label by study.toml (from PatientID, pattern 'P(1)')" in second.evidence
+    assert set(planned.key.subjects.values()) == {"1"}
+
+
+def test_label_for_two_people_is_refused_without_naming_them() -> None:
+    series = (known(build(T1, 1, ANNA)), known(build(REST, 4, BERND)))
+    with pytest.raises(StudyError) as caught:
+        plan(BY_ID + "pattern = 'P'", *series)
+    assert "series 1 t1_mprage and series 4 bold_rest are of two people" in str(caught.value)
+    assert not any(name in str(caught.value) for name in ("ANNA", "BERND", "P1", "P2"))
+
+
+def test_table_joins_two_ids_of_one_person_and_gives_sessions_by_day() -> None:
+    text = '[subjects]\nfrom = "table"\ntable = { path = "t" }\n[sessions]\nfrom = "table"\ntable = { path = "s" }\n'
+    text = text.replace('"s" }', '"s", date = "day" }')
+    tables = Tables({("p1", ""): "A", ("p2", ""): "A"}, {("p1", "20220711"): "pre", ("p2", "20220712"): "post"})
+    series = (known(build(T1, 1, ANNA)), known(build(T1, 1, BERND, day=1)))
+    planned = plan(text, *series, tables=tables)
+    assert by_day(planned) == [f"sub-A/ses-{ses}/anat/sub-A_ses-{ses}_T1w" for ses in ("pre", "post")]
+    assert any("sub-A is 2 people by their headers" in note for note in planned.plan.notes)
+
+
+def test_folder_tells_apart_people_who_are_all_called_anonymous() -> None:
+    nobody = Patient("ANON", "ANON", "", "")
+    series = tuple(replace(build(T1, number, ANNA, day), patient=nobody) for number, day in ((1, 0), (2, 1)))
+    book = parse_study("version = 1\n[subjects]\nfrom = 'folder'\npattern = 'sub-([0-9]+)'")
+    folders = {one.uid: f"scan/sub-{7 + rank}/1" for rank, one in enumerate(series)}
+    labels = make_labels(book, Tables(), series, folders, "study.toml")
+    rows = make_plan(Inventory(series, ()), book=Rulebook(book, "study.toml", folders, labels)).plan.rows
+    assert [row.path for row in rows] == ["sub-7/anat/sub-7_T1w", "sub-8/anat/sub-8_T1w"]
+
+
+def test_numbered_visits_have_the_labels_of_the_study_in_order() -> None:
+    series = tuple(build(T1, 1, ANNA, day) for day in (0, 1, 2))
+    planned = plan('[sessions]\nlabels = ["pre", "post"]', *series)
+    assert [path.split("/")[1] for path in by_day(planned)] == ["ses-pre", "ses-post", "ses-01"]
+
+
+def test_session_for_two_days_is_refused() -> None:
+    series = (known(build(T1, 1, ANNA)), known(build(T1, 2, ANNA, day=1)))
+    with pytest.raises(StudyError, match="are of two days, and both would be ses-P"):
+        plan('[sessions]\nfrom = "PatientID"\npattern = "P"', *series)
+
+
+def test_subject_of_the_dataset_moves_where_the_study_renames_it() -> None:
+    series = (known(build(T1, 1, ANNA)), known(build(T1, 1, BERND)))
+    before = plan("", *series)
+    taken = {(row.series_uid, row.image): row.path for row in before.plan.rows}
+    after = plan(BY_ID, *series, taken=taken, key=before.key)
+    assert paths(after) == [f"sub-{sub}/anat/sub-{sub}_T1w" for sub in ("P1", "P2")]
+    assert after.key.shifts["P1"] == before.key.shifts["01"]
+    assert after.key.subjects.keys() == before.key.subjects.keys()
+    assert set(after.key.subjects.values()) == {"P1", "P2"}
+
+
+def test_label_of_someone_else_in_the_dataset_is_refused() -> None:
+    before = plan(BY_ID, known(build(T1, 1, ANNA)))
+    other = known(build(T1, 1, replace(BERND, id="P9")), PatientID="P1")
+    with pytest.raises(PlanError, match="sub-P1"):
+        make_plan(
+            Inventory((other,), ()), key=before.key, book=lay(BY_ID, (other,)), sessions=Sessions.NEVER,
+            taken={("1.2.1.0.1", 1): "sub-P1/anat/sub-P1_T1w"},
+        )  # fmt: skip
+
+
+def test_sidecar_fields_of_a_rule_go_before_those_for_all() -> None:
+    text = '[sidecar]\nInstitutionName = "A"\nNote = "all"\n' + rule("n_volumes = 1", '[series.sidecar]\nNote = "one"')
+    series = build(T1, 1)
+    assert lay(text, (series,)).find_fields(series, series.images[0]) == {"InstitutionName": "A", "Note": "one"}
+
+
+def test_scan_without_words_is_matched_by_what_was_measured() -> None:
+    silent = Scan("", REST.tags, 200)
+    assert "task-quiet" in only(plan(rule("EchoTime = 30.0", 'task = "quiet"'), build(silent, 1))).path
+    assert "task-quiet" not in only(plan(rule('EchoTime = "31..40"', 'task = "quiet"'), build(silent, 1))).path
