@@ -14,6 +14,7 @@ from pathlib import Path
 from bidsflow.dicom.person import hide_people, person_pattern
 from bidsflow.dicom.series import Inventory, SetAside
 from bidsflow.sources.foreign import HEAD_BYTES, Content, name_content
+from bidsflow.sources.parrec import NAME, describe_pair
 
 #: How the reasons begin that the reader of headers gives for bytes that it does not know.
 _UNKNOWN = ("not DICOM", "a compressed file", "an empty file inside gzip", "the file ends inside", "neither reader")
@@ -80,9 +81,10 @@ def find_content(path: str) -> Content | None:
     """Return what a file is that is not DICOM, None where its first bytes do not tell or cannot be read."""
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - paths are text here, there may be many
-            return name_content(file.read(HEAD_BYTES), os.path.basename(path))  # noqa: PTH119
+            content = name_content(file.read(HEAD_BYTES), os.path.basename(path))  # noqa: PTH119
     except OSError:
         return None
+    return describe_pair(path) if content is not None and content.name == NAME else content
 
 
 def _make_shortener(inventory: Inventory, exports: Sequence[Path]) -> Callable[[str], str]:
