@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bidsflow.phantom.grid import Grid, Vector, make_axial, make_coronal, make_sagittal
+from bidsflow.phantom.perfusion import plan_perfusion
 from bidsflow.phantom.protocol import Blocks, ImageName, PulseSequence, Readout, Series, Session, Size
 from bidsflow.phantom.signal import Contrast
 
@@ -356,6 +357,8 @@ def plan_session(
         **_plan_diffusion(geometry, size),
     }
     planned = [series for key in keys if key in table for series in table[key]]
+    if "asl" in keys:
+        planned += plan_perfusion(table["rest"][-1], maker)
     if maker == "ge":
         planned = [_adapt_to_ge(series) for series in planned]
     timed = tuple(_fill_times(planned, session.start))

@@ -21,7 +21,7 @@ from bidsflow.phantom.render import Volume
 
 _SOFTWARE = "syngo MR E11"
 _VERSION = 51130001
-_MOSAIC_FORMS = {"epi", "diffusion"}
+_MOSAIC_FORMS = {"epi", "diffusion", "labelled"}
 
 
 def write_volume(study: Study, series: Series, volume: Volume) -> Iterator[Dataset]:
@@ -72,6 +72,8 @@ def _list_image_type(series: Series, volume: Volume) -> list[str]:
         return ["ORIGINAL", "PRIMARY", "DIFFUSION", "NONE", "ND", "MOSAIC"]
     if series.form == "phase":
         return ["ORIGINAL", "PRIMARY", "P", "ND"]
+    if series.labels:
+        return ["ORIGINAL", "PRIMARY", "ASL", "NONE", "ND", "MOSAIC"]
     echo = [f"TE{volume.echo + 1}"] if series.form == "epi" and len(series.sequence.te_ms) > 1 else []
     mosaic = ["MOSAIC"] if series.form == "epi" else []
     return ["ORIGINAL", "PRIMARY", "M", *echo, "ND", *mosaic]

@@ -13,6 +13,7 @@ from pydicom.tag import BaseTag, Tag
 from bidsflow.phantom import header
 from bidsflow.phantom.grid import Array
 from bidsflow.phantom.header import Study, find_diffusion, format_number, format_numbers
+from bidsflow.phantom.perfusion import DELAY, label_frame
 from bidsflow.phantom.phoenix import format_protocol
 from bidsflow.phantom.protocol import Series
 from bidsflow.phantom.render import Volume
@@ -51,6 +52,8 @@ def write_volume(study: Study, series: Series, volume: Volume) -> Iterator[Datas
 def _list_image_type(series: Series) -> list[str]:
     if series.form == "adc":
         return ["DERIVED", "PRIMARY", "DIFFUSION", "ADC"]
+    if series.labels:
+        return ["ORIGINAL", "PRIMARY", "ASL", "NONE"]
     if series.form == "epi" and series.sequence.contrast.kind == "spoiled":
         return ["ORIGINAL", "PRIMARY", "FMRI", "NONE"]
     return ["ORIGINAL", "PRIMARY", {"diffusion": "DIFFUSION", "phase": "P"}.get(series.form, "M"), "NONE"]
@@ -68,7 +71,8 @@ def _add_frame_type(ds: Dataset, series: Series) -> None:
     ds.VolumetricProperties = "VOLUME" if series.sequence.dimensions == "3D" else "DISTORTED"
     ds.VolumeBasedCalculationTechnique = "NONE"
     ds.ComplexImageComponent = "PHASE" if series.form == "phase" else "MAGNITUDE"
-    ds.AcquisitionContrast = "DIFFUSION" if series.form in {"diffusion", "adc"} else "UNKNOWN"
+    contrast = "DIFFUSION" if series.form in {"diffusion", "adc"} else "UNKNOWN"
+    ds.AcquisitionContrast = "PERFUSION" if series.labels else contrast
 
 
 def _add_acquisition(ds: Dataset, series: Series, volume: Volume, instance: int) -> None:
@@ -86,6 +90,8 @@ def _add_acquisition(ds: Dataset, series: Series, volume: Volume, instance: int)
     ds.MRAcquisitionType = sequence.dimensions
     ds.SpacingBetweenSlices = format_number(volume.grid.spacing[2])
     ds.ContentQualification = "RESEARCH"
+    if series.labels:
+        ds.ArterialSpinLabelingContrast = "PSEUDOCONTINUOUS"
     ds.PulseSequenceName = sequence.name
     ds.EchoPulseSequence = "SPIN" if "SE" in sequence.scanning else "GRADIENT"
     ds.MultipleSpinEcho = "YES" if "SE" in sequence.scanning else "NO"
@@ -220,6 +226,7 @@ def _make_frame(series: Series, volume: Volume, k: int) -> Dataset:
     diffusion = find_diffusion(series, volume.index)
     if diffusion:
         out.MRDiffusionSequence = Sequence([_make_diffusion(*diffusion)])
+    label_frame(out, series.labels, volume.index)
     out.MRAveragesSequence = Sequence([_item(NumberOfAverages="1")])
     kind = _item(FrameType=_list_image_type(series))
     _add_frame_type(kind, series)
@@ -289,4 +296,6 @@ def _add_frame_private(ds: Dataset, series: Series, volume: Volume, position: Ar
     block.add_new(0x5E, "IS", str(k))
     block.add_new(0x75, "CS", _list_image_text(series))
     block.add_new(0x88, "DS", format_number(float(volume.grid.normal @ position)))
+    if series.labels:
+        block.add_new(0x89, "FD", float(DELAY))
     ds.private_block(0x0021, _FRAME, create=True).add_new(0xFE, "SQ", Sequence([item]))

@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 
 from bidsflow.phantom import header
 from bidsflow.phantom.header import Study, find_diffusion, format_number, format_numbers
+from bidsflow.phantom.perfusion import label_pass
 from bidsflow.phantom.protocol import Readout, Series
 from bidsflow.phantom.render import Volume
 
@@ -36,6 +37,7 @@ _PSD = {
     "topup": _Psd("epi2", "EPI2", ["EP", "SE"], ["EPI_GEMS", "FS"]),
     "dwi": _Psd("epi2", "EPI2", ["EP", "SE"], ["EPI_GEMS", "FS"]),
     "adc": _Psd("epi2", "EPI2", ["EP", "SE"], ["EPI_GEMS", "FS"]),
+    "asl": _Psd("3dasl", "ASL", ["RM"], ["EDR_GEMS", "SPIRAL_GEMS", "FS"]),
 }
 _BOLD = _Psd("epiRT", "EPI", ["EP", "GR"], ["EPI_GEMS", "FS"])
 #: Added to b-values in (0043,1039) (dcm2niix, GE notes).
@@ -95,6 +97,8 @@ def _make_base(study: Study, series: Series, volume: Volume) -> Dataset:
     ds.ImageOrientationPatient = format_numbers((*grid.row, *grid.column))
     ds.PixelSpacing = format_numbers((grid.spacing[1], grid.spacing[0]))
     _add_private(ds, study, series, volume, psd)
+    if series.labels:
+        label_pass(ds, series.labels[volume.index])
     return ds
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bidsflow.phantom.grid import Grid
 from bidsflow.phantom.header import Study
+from bidsflow.phantom.perfusion import list_protocol
 from bidsflow.phantom.protocol import Series
 
 _HEAD = '<XProtocol> \n{\n  <Name> "PhoenixMetaProtocol" \n  <ID> 1000002 \n  <Userversion> 2.0 \n}\n'
@@ -52,4 +53,4 @@ def _list_values(study: Study, series: Series, grid: Grid) -> list[tuple[str, fl
         ("sPat.lAccelFactPE", 1),
         ("sPat.lAccelFact3D", 1),
     ]
-    return out
+    return out + list_protocol(series)

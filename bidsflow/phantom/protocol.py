@@ -153,7 +153,7 @@ class Series:
     ----------
     key : str
         What it is, in a word of the command line (``t1w``, ``rest``, ...).
-    form : {"image", "epi", "phase", "phases", "localizer", "diffusion", "adc"}
+    form : {"image", "epi", "phase", "phases", "localizer", "diffusion", "adc", "labelled"}
         How it is computed and written; ``phase`` is the difference of two echoes, ``phases`` is both.
     number : int
         Series Number.
@@ -183,6 +183,8 @@ class Series:
         Whether it was reconstructed from the scan of the series before.
     comment : str
         Image Comments.
+    labels : tuple of str
+        What each volume of labelled blood is (``control``, ``label``, ``m0scan``, ``deltam``); empty for all others.
     """
 
     key: str
@@ -205,6 +207,7 @@ class Series:
     maker: str = "siemens"
     same_scan: bool = False
     comment: str = ""
+    labels: tuple[str, ...] = ()
 
     @property
     def grid(self) -> Grid:
@@ -300,10 +303,11 @@ def select_keys(series: Sequence[str] | None) -> tuple[str, ...]:
     wanted: set[str] = set()
     for word in series:
         group = GROUPS.get(word.lower(), (word.lower(),))
-        if not set(group) <= set(KEYS):
-            raise ValueError(f"{word!r} is no kind of series; known are {', '.join((*KEYS, *GROUPS))}")
+        if not set(group) <= {*KEYS, *MORE_KEYS}:
+            known = ", ".join((*KEYS, *MORE_KEYS, *GROUPS))
+            raise ValueError(f"{word!r} is no kind of series; known are {known}")
         wanted.update(group)
-    return tuple(k for k in KEYS if k in wanted)
+    return tuple(k for k in (*KEYS, *MORE_KEYS) if k in wanted)
 
 
 KEYS = (
@@ -322,6 +326,8 @@ KEYS = (
     "dwi",
     "adc",
 )
+#: Kinds that are scanned only where they are asked for.
+MORE_KEYS = ("asl",)
 GROUPS = {
     "all": KEYS,
     "anat": ("t1w", "t2w", "flair", "pdw"),

@@ -13,6 +13,7 @@ from bidsflow.phantom.anatomy import Head
 from bidsflow.phantom.field import compute_field, compute_shift, undistort_points
 from bidsflow.phantom.grid import Array, Grid
 from bidsflow.phantom.motion import Pose, make_motion, move_points
+from bidsflow.phantom.perfusion import SHARES
 from bidsflow.phantom.protocol import Series
 from bidsflow.phantom.signal import add_noise, attenuate, compute_response, compute_signal
 from bidsflow.phantom.uid import make_rng
@@ -85,6 +86,8 @@ def render_series(scene: Scene, series: Series) -> Iterator[Volume]:
         yield from _render_diffusion(scene, series)
     elif series.form == "epi":
         yield from _render_run(scene, series)
+    elif series.form == "labelled":
+        yield from _render_labelled(scene, series)
     else:
         yield from _render_images(scene, series)
 
@@ -175,6 +178,16 @@ def _render_run(scene: Scene, series: Series) -> Iterator[Volume]:
                 image = image + brightness[gray][0] * active * per_voxel
             rng = make_rng(scene.seed, scene.label, series.number, index, echo)
             yield Volume(index, echo, grid, _store(add_noise(image * density, NOISE, rng), grid))
+
+
+def _render_labelled(scene: Scene, series: Series) -> Iterator[Volume]:
+    """Yield volumes of labelled blood: no distortion, no motion."""
+    grid = series.grid
+    weights, _ = _weigh(scene, grid, grid.points().reshape(3, -1), scene.pose)
+    image = _brightness(scene, series, series.sequence.te_ms[0]) @ weights
+    for index, kind in enumerate(series.labels):
+        rng = make_rng(scene.seed, scene.label, series.number, index)
+        yield Volume(index, 0, grid, _store(add_noise(SHARES[kind] * image, NOISE, rng), grid))
 
 
 def _render_diffusion(scene: Scene, series: Series) -> Iterator[Volume]:

@@ -1,0 +1,88 @@
+"""Labelled blood of made-up scanners, the whole way: table, fields, and the M0 that goes with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from bidsflow.phantom import write
+
+Cli = Callable[..., Any]
+RUN, M0 = "sub-01/perf/sub-01_asl", "sub-01/perf/sub-01_m0scan"
+
+
+@pytest.fixture(scope="module")
+def xa(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("xa")
+    write(root, dialect="enhanced", series=["asl"])
+    return root / "dicom"
+
+
+def read_sidecar(dataset: Path, path: str) -> dict[str, Any]:
+    return json.loads((dataset / f"{path}.json").read_text())
+
+
+def test_labelled_blood_of_xa_becomes_a_valid_run_with_its_m0(xa: Path, tmp_path: Path, cli: Cli) -> None:
+    target = tmp_path / "bids"
+    assert cli("convert", xa, target).code == 0  # the validator finds no error, too
+    table = (target / f"{RUN}context.tsv").read_text().split()
+    assert table == ["volume_type", "label", "control", "label", "control"]
+    run, scan = read_sidecar(target, RUN), read_sidecar(target, M0)
+    assert scan["IntendedFor"] == [f"bids::{RUN}.nii.gz"]
+    told = {
+        "M0Type": "Separate", "PostLabelingDelay": 1.5, "LabelingDuration": 1.8, "BackgroundSuppression": True,
+        "TotalAcquiredPairs": 2, "RepetitionTimePreparation": 4.8, "ArterialSpinLabelingType": "PCASL",
+    }  # fmt: skip
+    assert {key: run[key] for key in told} == told
+
+
+def test_volumes_are_those_that_the_table_names(xa: Path, tmp_path: Path, cli: Cli) -> None:
+    target = tmp_path / "bids"
+    cli("convert", xa, target)
+    means = np.asarray(nib.load(target / f"{RUN}.nii.gz").dataobj).mean(axis=(0, 1, 2))
+    assert means[[0, 2]].max() < means[[1, 3]].min()
+
+
+def test_a_table_that_is_lost_is_made_again(xa: Path, tmp_path: Path, cli: Cli) -> None:
+    target = tmp_path / "bids"
+    cli("convert", xa, target)
+    table = target / f"{RUN}context.tsv"
+    before = table.read_bytes()
+    table.unlink()
+    assert "1 written, 1 unchanged" in cli("convert", xa, target).out
+    assert table.read_bytes() == before
+
+
+def test_a_run_without_its_m0_says_so_until_that_comes(xa: Path, tmp_path: Path, cli: Cli) -> None:
+    target = tmp_path / "bids"
+    m0, run = sorted(folder for folder in xa.rglob("*") if any(folder.glob("*.dcm")))
+    cli("convert", run, target)
+    assert read_sidecar(target, RUN)["M0Type"] == "Absent"
+    assert cli("convert", m0, target).code == 0
+    assert not (target / f"{M0}.nii.gz").exists()  # alone it is intended for nothing that the plan knows
+    assert cli("convert", xa, target).code == 0
+    assert read_sidecar(target, RUN)["M0Type"] == "Separate"
+
+
+def test_two_passes_of_ge_wait_for_what_no_header_tells(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path / "ge", dialect="ge", series=["asl"])
+    export, plan = tmp_path / "ge/dicom", tmp_path / "plan.tsv"
+    ran = cli("plan", export, "-o", plan)
+    assert "of which nothing tells BackgroundSuppression:" in ran.err
+    assert "(0043,10A3) says 1 deltam, 1 m0scan" in ran.err
+    plan.write_text(plan.read_text().replace("\treview\t", "\tconvert\t"))
+    ran = cli("convert", export, tmp_path / "bids", "--plan", plan)
+    assert (ran.code, (tmp_path / "bids").exists()) == (65, False)
+    assert "as asl BIDS requires BackgroundSuppression, which nothing tells" in ran.err
+
+
+def test_mosaics_that_do_not_say_what_they_are_wait(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path / "ve", series=["asl"])
+    ran = cli("convert", tmp_path / "ve/dicom", tmp_path / "bids")
+    assert "the headers do not tell which of its volumes are control, label or M0" in ran.err
