@@ -461,7 +461,8 @@ def _make_plan(request: _Request, inventory: Inventory, opinions: dict[str, Gues
     book = lay_over(request.study, inventory, request.exports)
     if request.plan is not None:
         staying = [one for held in look_up(request.plan.rows).values() for one in held.staying]
-        check_fit(request.plan, inventory, request.where, staying)
+        given = replace(request.plan, fields=book.list_fields(request.plan, inventory))
+        check_fit(given, inventory, request.where, staying)
         planned = follow_plan(request.plan, inventory, key, request.where, look_up)
     else:
         planned = make_plan(

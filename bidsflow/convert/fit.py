@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from bidsflow.convert.companions.labelling import describe_labelling, describe_m0
 from bidsflow.convert.naming.physics import FEW_VOLUMES, only_b_zero
@@ -92,7 +93,7 @@ def check_fit(plan: Plan, inventory: Inventory, where: str, staying: Sequence[St
         reason = _find_stray(row, known)
         if not reason:
             series = known[row.series_uid]
-            reason = find_misfit(parse_name(row.path), series, series.images[row.image - 1])
+            reason = find_misfit(parse_name(row.path), series, series.images[row.image - 1], plan.fields_of(row))
         if reason:
             problems.append(f"{row.title}: {reason}")
     problems += _find_lone_m0(plan, staying)
@@ -166,8 +167,10 @@ def _find_stray(row: PlanRow, known: Mapping[str, Series]) -> str:
     return ""
 
 
-def find_misfit(name: BidsName, series: Series, image: Image) -> str:
-    """Return why an image cannot have a name, ``""`` where it can."""
+def find_misfit(
+    name: BidsName, series: Series, image: Image, given: Mapping[str, object] = MappingProxyType({})
+) -> str:
+    """Return why an image cannot have a name, ``""`` where it can; `given` is what a study says of its sidecar."""
     suffix, part, volumes = name.suffix, _declared(image), image.volumes
     fault = find_fault(image.header, image.orientation)
     made_up = next((one for one in series.incomplete if one == fault or one.startswith(UNLIKE)), "")
@@ -176,7 +179,7 @@ def find_misfit(name: BidsName, series: Series, image: Image) -> str:
     if (needs := _NOT_IN_HEADERS.get((name.datatype, suffix))) or name.datatype == "mrs":
         needs = needs or "spectroscopy, which bidsflow does not convert"
         return f"as {suffix} BIDS requires {needs}; skip it and add it by hand"
-    if name.datatype == "perf" and (missing := _list_unknown(name, series, image)):
+    if name.datatype == "perf" and (missing := _list_unknown(name, series, image, given)):
         return (
             f"as {suffix} BIDS requires {', '.join(missing)}, which nothing tells; give them in a study specification"
         )
@@ -191,11 +194,12 @@ def find_misfit(name: BidsName, series: Series, image: Image) -> str:
     return _find_wrong_part(name, series, image, part)
 
 
-def _list_unknown(name: BidsName, series: Series, image: Image) -> tuple[str, ...]:
-    """Return what BIDS requires of an image of labelled blood and no header tells."""
+def _list_unknown(name: BidsName, series: Series, image: Image, given: Mapping[str, object]) -> tuple[str, ...]:
+    """Return what BIDS requires of an image of labelled blood and nothing tells."""
     if name.suffix == "m0scan":
-        return () if describe_m0(series, image) else ("RepetitionTimePreparation",)
-    return describe_labelling(series, image).missing if name.suffix == "asl" else ()
+        needed = "RepetitionTimePreparation"
+        return () if needed in describe_m0(series, image, given) else (needed,)
+    return describe_labelling(series, image, given).missing if name.suffix == "asl" else ()
 
 
 def _find_lone_m0(plan: Plan, staying: Sequence[Standing]) -> list[str]:

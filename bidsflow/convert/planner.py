@@ -14,6 +14,7 @@ from bidsflow.convert.identity import check_people
 from bidsflow.convert.naming.decide import draft_image, wants_opinion
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.guess import Guess
+from bidsflow.convert.naming.labelling import heed_given_labels
 from bidsflow.convert.naming.rules import heed_rule
 from bidsflow.convert.naming.session import name_session
 from bidsflow.convert.naming.words import given_sessions
@@ -113,7 +114,7 @@ def make_plan(
         rows += [_row(draft, subject, session) for draft in drafts]
     by_uid = {series.uid: series for series in inventory.series}
     labelled = {series.uid for series in inventory.series if book.gives_labels(series)}
-    rows = [_doubt_misfit(row, by_uid[row.series_uid]) if _key(row) in ruled else row for row in rows]
+    rows = [_doubt_misfit(row, by_uid[row.series_uid], book) if _key(row) in ruled else row for row in rows]
     kept = stand_as_ruled(rows, taken or {}, ruled, labelled)
     rows = [_heed_skip(row, skipped) for row in _keep_taken(rows, kept, taken or {})]
     rows = _refuse_conflicts(_find_runs(rows, kept, shared), kept)
@@ -207,10 +208,11 @@ def _note_visits(neighbours: Sequence[Visit], place: Key, before: Mapping[str, t
 
 
 def _draft_series(series: Series, guesses: Mapping[str, Guess], book: Rulebook) -> list[Draft]:
-    return [
+    drafts = [
         heed_rule(draft_image(series, image, rank, guesses), book.find_rule(series, image))
         for rank, image in enumerate(series.images, start=1)
     ]
+    return [heed_given_labels(draft, book.find_fields(series, draft.image)) for draft in drafts]
 
 
 def _group_visits(
@@ -287,11 +289,12 @@ def _sentence(clauses: Sequence[str]) -> str:
     return text[:1].upper() + text[1:] + "." if text else "No evidence."
 
 
-def _doubt_misfit(row: PlanRow, series: Series) -> PlanRow:
+def _doubt_misfit(row: PlanRow, series: Series, book: Rulebook) -> PlanRow:
     """Return the row of a name that the study gives with a doubt where its image cannot have that name."""
     if row.decision is not Decision.CONVERT:
         return row
-    reason = find_misfit(parse_name(row.path), series, series.images[row.image - 1])
+    image = series.images[row.image - 1]
+    reason = find_misfit(parse_name(row.path), series, image, book.find_fields(series, image))
     if not reason:
         return row
     evidence = f"{reason[:1].upper()}{reason[1:]}. {row.evidence}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bidsflow.convert.assemble import Converted, assemble, find_replaced
-from bidsflow.convert.companions.aslcontext import TABLE, format_context
+from bidsflow.convert.companions.aslcontext import GIVEN, TABLE, format_context
 from bidsflow.convert.companions.labelling import OWN_FIELDS, describe_labelling, describe_m0
 from bidsflow.convert.dcm2niix import (
     Dcm2niix,
@@ -268,12 +268,12 @@ class _Crew:
         notes = check_gradients(series, image, output) if weighted else ()
         cleaned = clean_sidecar(output.sidecar, person_pattern(series.patient))
         sidecar = supply_fields(cleaned, name, image.header)
-        labelling = describe_labelling(series, image) if name.suffix == "asl" else None
+        fields = self._plan.fields_of(row)
+        labelling = describe_labelling(series, image, fields) if name.suffix == "asl" else None
         if name.datatype == "perf":
             own = labelling.fields if labelling is not None else describe_m0(series, image)
             sidecar = {key: value for key, value in sidecar.items() if key not in OWN_FIELDS} | dict(own)
-        fields = self._plan.fields_of(row)
-        sidecar |= fields
+        sidecar |= {key: value for key, value in fields.items() if key != GIVEN}
         packed = output.nifti.with_suffix(".nii.gz")
         compress(output.nifti, packed, lambda data: agree_on_repetition(scrub_nifti(data), sidecar))
         tables = output.tables if name.suffix == "dwi" else {}

@@ -86,3 +86,39 @@ def test_mosaics_that_do_not_say_what_they_are_wait(tmp_path: Path, cli: Cli) ->
     write(tmp_path / "ve", series=["asl"])
     ran = cli("convert", tmp_path / "ve/dicom", tmp_path / "bids")
     assert "the headers do not tell which of its volumes are control, label or M0" in ran.err
+
+
+def test_what_a_study_says_of_ge_and_ve_is_converted(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path / "ge", dialect="ge", series=["asl"])
+    write(tmp_path / "ve", series=["asl"])
+    study = tmp_path / "study.toml"
+    study.write_text(
+        """version = 1
+[[series]]
+match = { GePulseSequence = "3dasl" }
+sidecar = { BackgroundSuppression = true }
+[[series]]
+match = { SeriesDescription = "asl_2d_tra" }
+aslcontext = ["label", "control", "label", "control"]
+sidecar = { ArterialSpinLabelingType = "PCASL" }
+"""
+    )
+    for export, types in (("ge", ["deltam", "m0scan"]), ("ve", ["label", "control"] * 2)):
+        target = tmp_path / export / "bids"
+        ran = cli("convert", tmp_path / export / "dicom", target, "--study", study)
+        assert ran.code == 0, ran.said
+        assert (target / f"{RUN}context.tsv").read_text().split() == ["volume_type", *types]
+    ge, ve = (read_sidecar(tmp_path / export / "bids", RUN) for export in ("ge", "ve"))
+    assert {"BackgroundSuppression": True, "M0Type": "Included", "TotalAcquiredPairs": 3}.items() <= ge.items()
+    assert {"PostLabelingDelay": 1.5, "M0Type": "Separate"}.items() <= ve.items()
+    assert "aslcontext" not in ve
+    study.write_text(study.read_text().replace('"control"]', '"n/a"]'))
+    assert "1 written, 1 unchanged" in cli("convert", tmp_path / "ve/dicom", tmp_path / "ve/bids", "--study", study).out
+
+
+def test_types_that_do_not_fit_the_volumes_wait(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path / "ge", dialect="ge", series=["asl"])
+    study = tmp_path / "study.toml"
+    study.write_text('version = 1\n[[series]]\nmatch = { kind = "*labelling" }\naslcontext = ["deltam"]\n')
+    ran = cli("plan", tmp_path / "ge/dicom", "--study", study)
+    assert "aslcontext.tsv (1 volume types are given, and the image has 2 volumes), BackgroundSuppression" in ran.out

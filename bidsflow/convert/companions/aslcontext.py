@@ -21,6 +21,8 @@ from bidsflow.dicom.series import Image, Instance, Series
 VOLUME_TYPES = ("control", "label", "m0scan", "deltam", "cbf", "noRF", "n/a")
 #: Extension of the table behind the path of its image: ``sub-01_asl`` has ``sub-01_aslcontext.tsv``.
 TABLE = "context.tsv"
+#: Under which a study gives the volume types of an image, beside the fields of its sidecar.
+GIVEN = "aslcontext"
 
 _DICOM_TYPES = {"LABEL": "label", "CONTROL": "control", "M_ZERO_SCAN": "m0scan"}
 #: GE subtracts label from control in k-space; its second pass labels nothing.

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from bidsflow.convert.companions.aslcontext import read_context, tell_volumes
+from bidsflow.convert.companions.aslcontext import GIVEN, find_fault, read_context, tell_volumes
 from bidsflow.dicom.physics import sequence_maker
 from bidsflow.dicom.series import Image, Series
 
@@ -59,31 +59,46 @@ class Labelling:
     because: str = ""
 
 
-def describe_labelling(
-    series: Series, image: Image, types: Sequence[str] = (), fields: Mapping[str, object] = MappingProxyType({})
-) -> Labelling:
-    """Return what headers, and a person, tell of the labelling of an image.
+def describe_labelling(series: Series, image: Image, given: Mapping[str, object] = MappingProxyType({})) -> Labelling:
+    """Return what headers, and a study, tell of the labelling of an image.
 
     Parameters
     ----------
     series, image : Series, Image
         The image and the series that it belongs to.
-    types : sequence of str
-        What each volume is, where a person says so.
-    fields : mapping
-        Fields of the sidecar that a person gives; they go before those of the headers.
+    given : mapping
+        Fields of the sidecar as a study gives them, and under `aslcontext.GIVEN` what each volume is. They go before
+        what the headers say.
     """
     context = read_context(series, image)
-    told = tuple(types) or context.types
-    because = "the study tells what its volumes are" if types else context.because
-    known = {**_read_fields(series, image, told), **fields}
-    return Labelling(told, known, (*(() if told else ("aslcontext.tsv",)), *_list_missing(known)), because)
+    types, fault = _take_types(given, image)
+    told = types or context.types
+    kind = str(given.get("ArterialSpinLabelingType", "")) or _find_kind(series)
+    known = {**_read_fields(series, image, told, kind), **_leave_types(given)}
+    table = () if told and not fault else (f"aslcontext.tsv ({fault})" if fault else "aslcontext.tsv",)
+    because = "the study says what its volumes are" if types else context.because
+    if types and context.types not in ((), types):
+        because = f"{because}, although {context.because}"
+    return Labelling(told, known, (*table, *_list_missing(known)), because)
 
 
-def describe_m0(series: Series, image: Image) -> Fields:
-    """Return the fields of a calibration scan that headers tell."""
+def describe_m0(series: Series, image: Image, given: Mapping[str, object] = MappingProxyType({})) -> Fields:
+    """Return the fields of a calibration scan that headers and a study tell."""
     seconds = image.header.number("RepetitionTime") / 1000
-    return {"RepetitionTimePreparation": seconds} if _prepares_once(series) and seconds > 0 else {}
+    found: Fields = {"RepetitionTimePreparation": seconds} if _prepares_once(series) and seconds > 0 else {}
+    return {**found, **_leave_types(given)}
+
+
+def _take_types(given: Mapping[str, object], image: Image) -> tuple[tuple[str, ...], str]:
+    """Return the volume types that a study gives, and what is wrong with them."""
+    value = given.get(GIVEN)
+    types = tuple(map(str, value)) if isinstance(value, (list, tuple)) else ()
+    fault = find_fault(types, image.volumes) if types else ""
+    return ((), fault) if fault else (types, "")
+
+
+def _leave_types(given: Mapping[str, object]) -> Fields:
+    return {key: value for key, value in given.items() if key != GIVEN}
 
 
 def _list_missing(known: Mapping[str, object]) -> tuple[str, ...]:
@@ -97,15 +112,15 @@ def _list_missing(known: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(name for name in needed if name not in known)
 
 
-def _read_fields(series: Series, image: Image, types: Sequence[str]) -> Fields:
+def _read_fields(series: Series, image: Image, types: Sequence[str], kind: str) -> Fields:
     header, own = series.header, image.header
     found: Fields = {**describe_m0(series, image), **_count_pairs(series, types)}
-    if kind := _find_kind(series):
+    if kind:
         found["ArterialSpinLabelingType"] = kind
         found |= _read_bolus(series, image) if kind == "PASL" else _read_train(series, image)
     if "m0scan" in types:
         found["M0Type"] = "Included"
-    delays = _read_delays(series, image, types)
+    delays = _read_delays(series, image, types, kind)
     if delays is not None:
         found["PostLabelingDelay"] = delays
     mode = header.integer("LabelSuppression")
@@ -164,9 +179,9 @@ def _read_bolus(_series: Series, image: Image) -> Fields:
     return found
 
 
-def _read_delays(series: Series, image: Image, types: Sequence[str]) -> float | list[float] | None:
+def _read_delays(series: Series, image: Image, types: Sequence[str], kind: str) -> float | list[float] | None:
     """Return the delay after labelling in seconds: one for all volumes, or one for each, 0 for those of an M0."""
-    values = _list_delays(series, image)
+    values = _list_delays(series, image, kind)
     if len(set(values)) == 1:
         return values[0]
     if not types or len(values) != len(types):
@@ -177,7 +192,7 @@ def _read_delays(series: Series, image: Image, types: Sequence[str]) -> float | 
     return [0.0 if kind == "m0scan" else value for value, kind in zip(values, types, strict=True)]
 
 
-def _list_delays(series: Series, image: Image) -> list[float]:
+def _list_delays(series: Series, image: Image, kind: str) -> list[float]:
     """Return the delays of the volumes of an image in seconds, or the one of all; empty where they are not known."""
     told = tell_volumes(series.instances, lambda header: header.text("Frames.SiemensLabelDelay").split("\\"))
     try:
@@ -191,7 +206,7 @@ def _list_delays(series: Series, image: Image) -> list[float]:
     if len(planned) == 1 and planned[0] > 0:
         return planned
     inversions = header.numbers("LabelInversions")
-    if len(inversions) == 3 and not inversions[1] and inversions[2] > 0 and _find_kind(series) == "PASL":
+    if len(inversions) == 3 and not inversions[1] and inversions[2] > 0 and kind == "PASL":
         return [inversions[2] / 1e6]  # VD and VE: bolus duration, nothing, inversion time
     single = sequence_maker(header) in ("GE", "UIH") and header.number("InversionTime") > 0
     return [image.header.number("InversionTime") / 1000] if single else []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 
 from bidsflow.convert.companions.labelling import describe_labelling, describe_m0
 from bidsflow.convert.naming import words
-from bidsflow.convert.naming.draft import Draft
+from bidsflow.convert.naming.draft import GIVEN_ONLY, Draft
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.physics import Kind
 
@@ -19,15 +21,23 @@ _ALIKE = frozenset({Kind.PERFUSION, Kind.GRADIENT_EPI, Kind.SPIN_EPI, Kind.EPI, 
 _HOW = "a study specification can give them (aslcontext, sidecar)"
 
 
-def name_labelled(draft: Draft) -> Draft:
-    """Return a draft of labelled blood with its name; for review where BIDS requires what nothing tells."""
+def name_labelled(draft: Draft, given: Mapping[str, object] = MappingProxyType({})) -> Draft:
+    """Return a draft of labelled blood with its name; for review where BIDS requires what nothing tells.
+
+    Parameters
+    ----------
+    draft : Draft
+        An image of labelled blood.
+    given : mapping
+        What a study says of it, see `describe_labelling`.
+    """
     finding, image, series = draft.finding, draft.image, draft.series
-    told = describe_labelling(series, image)
+    told = describe_labelling(series, image, given)
     called = words.names_m0(series) if not told.types and image.volumes <= _MOST_M0 else ""
     if called or set(told.types) == {"m0scan"}:
         why = f"the {words.source(series)} calls it M0 ({called})" if called else told.because
         named = draft.named("perf", "m0scan", finding.confidence, finding.because, why)
-        if "RepetitionTimePreparation" in describe_m0(series, image):
+        if "RepetitionTimePreparation" in describe_m0(series, image, given):
             return named
         return named.decided(Decision.REVIEW, f"an M0 scan needs RepetitionTimePreparation: {_HOW}")
     named = draft.named("perf", "asl", finding.confidence, finding.because, told.because)
@@ -48,6 +58,19 @@ def heed_labelling_words(draft: Draft) -> Draft:
     suffix = "m0scan" if words.names_m0(draft.series) and draft.image.volumes <= _MOST_M0 else "asl"
     named = draft.named("perf", suffix, draft.confidence)
     return named.decided(Decision.REVIEW, f"{said}: aslcontext.tsv and its fields are missing, {_HOW}")
+
+
+def heed_given_labels(draft: Draft, given: Mapping[str, object]) -> Draft:
+    """Return a draft of labelled blood with what a study says of its volumes and fields; others as they are."""
+    decided = draft.rule is not None and (draft.rule.decision is not None or draft.rule.datatype or draft.rule.suffix)
+    if not given or decided or draft.datatype != "perf" or draft.suffix not in ("asl", "m0scan"):
+        return draft
+    plain = replace(draft, decision=Decision.CONVERT, evidence=())
+    named = name_labelled(plain, given)
+    if not named.to_convert:
+        return named
+    because = (f"what the headers leave open is said by {draft.rule.because}",) if draft.rule is not None else ()
+    return named.sure(max(named.confidence, GIVEN_ONLY), *because)
 
 
 def settle_m0(drafts: Sequence[Draft]) -> Drafts:

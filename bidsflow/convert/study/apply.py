@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
+from bidsflow.convert.companions.aslcontext import GIVEN
 from bidsflow.convert.plan import Decision, Plan
 from bidsflow.convert.study.conditions import find_match
 from bidsflow.convert.study.fields import read_field
@@ -60,9 +61,13 @@ class Rulebook:
         return series.study_uid in self.labels.subjects or series.study_uid in self.labels.sessions
 
     def find_fields(self, series: Series, image: Image) -> dict[str, Json]:
-        """Return the fields that the study wants in the sidecar of an image."""
+        """Return the fields that the study wants in the sidecar of an image.
+
+        Under `aslcontext.GIVEN` it says what its volumes are, which goes to a table.
+        """
         rule = self.find_rule(series, image)
-        return {**self.study.sidecar, **(rule.sidecar if rule else {})}
+        types: dict[str, Json] = {GIVEN: list(rule.aslcontext)} if rule and rule.aslcontext else {}
+        return {**self.study.sidecar, **(rule.sidecar if rule else {}), **types}
 
     def list_fields(self, plan: Plan, inventory: Inventory) -> dict[tuple[str, int], dict[str, Json]]:
         """Return the fields that the study wants in the sidecars of a plan's images, by SeriesInstanceUID and rank."""

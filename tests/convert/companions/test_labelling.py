@@ -175,8 +175,22 @@ def test_what_a_person_gives_goes_before_the_headers() -> None:
         "ArterialSpinLabelingType": "PCASL", "PostLabelingDelay": 1.5, "BackgroundSuppression": True,
         "TotalAcquiredPairs": 1, "LabelingDuration": 1.8, "RepetitionTimePreparation": 4.1,
     }  # fmt: skip
-    told = describe_labelling(*make({"Manufacturer": "Philips"}, [], 2), ("control", "label"), given)
+    told = describe_labelling(*make({"Manufacturer": "Philips"}, [], 2), {**given, "aslcontext": ["control", "label"]})
     assert (told.types, told.missing, dict(told.fields)) == (("control", "label"), (), given)
+    assert told.because == "the study says what its volumes are"
+
+
+def test_types_that_a_person_gives_against_the_headers_are_told() -> None:
+    series, image = make(XA, frames("CONTROL", "LABEL"), 2)
+    told = describe_labelling(series, image, {"aslcontext": ["label", "control"]})
+    assert told.types == ("label", "control")
+    assert told.because.endswith("although ASL Context (0018,9257) says 1 control, 1 label")
+
+
+def test_types_of_too_few_volumes_are_missing() -> None:
+    series, image = make(GE, [], 2)
+    missing = describe_labelling(series, image, {"aslcontext": ["deltam"]}).missing
+    assert missing[0] == "aslcontext.tsv (1 volume types are given, and the image has 2 volumes)"
 
 
 def test_a_series_of_several_images_tells_nothing_of_volumes() -> None:
