@@ -17,7 +17,7 @@ from bidsflow.cli.options import unwrap
 PANELS: Final = {
     name: panel
     for panel, names in (
-        ("From the scanner to BIDS", ("scan", "plan", "convert", "validate")),
+        ("From the scanner to BIDS", ("scan", "study", "plan", "convert", "validate")),
         ("Run BIDS Apps", ("pipelines", "jobs", "new-pipeline", "package", "run")),
         ("Look closer", ("check", "dump", "status", "trace")),
         ("Try it out", ("phantom", "demo")),
@@ -76,20 +76,33 @@ class LazyGroup(TyperGroup):
 def _make(name: str) -> Any:
     """Return the command of a module.
 
-    Beside the function and `HELP_END`, a module may have `COMMAND`, a class for the command, and `PASS_ON`, the
-    settings of one that hands what is typed, ``--help`` with it, to another command line.
+    Beside the function and `HELP_END`, a module may have `COMMAND`, a class for the command, `PASS_ON`, the settings of
+    one that hands what is typed, ``--help`` with it, to another command line, and `ACTIONS`, the functions of a command
+    that does several things by the word after it.
     """
     word = name.replace("-", "_")
     module = import_module(f"bidsflow.cli.{word}")
     function = getattr(module, word)
+    settings: dict[str, Any] = {
+        "help": unwrap(function.__doc__ or ""),
+        "epilog": module.HELP_END,
+        "rich_help_panel": PANELS[name],
+    }
+    actions: Mapping[str, Any] = getattr(module, "ACTIONS", {})
+    if actions:
+        group = typer.Typer(add_completion=False, no_args_is_help=True, name=name, **settings)
+        group.callback()(function)
+        for action, what in actions.items():
+            group.command(action, help=unwrap(what.__doc__ or ""))(what)
+        made: Any = get_command(group)
+        made.rich_help_panel = PANELS[name]  # typer keeps that of a group for the group above, which is ours
+        return made
     alone = typer.Typer(add_completion=False)
     alone.command(
         name,
         cls=getattr(module, "COMMAND", None),
-        help=unwrap(function.__doc__ or ""),
-        epilog=module.HELP_END,
-        rich_help_panel=PANELS[name],
         context_settings=getattr(module, "PASS_ON", None),
         add_help_option=not hasattr(module, "PASS_ON"),
+        **settings,
     )(function)
     return get_command(alone)

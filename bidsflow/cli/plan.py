@@ -77,7 +77,7 @@ def plan(
     if as_json and as_tsv:
         raise typer.BadParameter("--json and --tsv exclude each other: choose one")
     if output is not None:
-        _check_output(output, exports, force=force)
+        check_output(output, exports, force=force)
     err = consoles()[1]
     dataset = Dataset(check_readable(bids_dir, exports)) if bids_dir is not None else None
     key, taken = (read_key(dataset), read_taken(dataset)) if dataset else (Key(), {})
@@ -97,7 +97,7 @@ def plan(
         err.print(f"plan written to {printable(str(output))}", soft_wrap=True)
 
 
-def _check_output(output: Path, exports: Sequence[Path], *, force: bool) -> None:
+def check_output(output: Path, exports: Sequence[Path], *, force: bool) -> None:
     """Make sure that the plan can be written, and into no export.
 
     Raises

@@ -224,7 +224,8 @@ def format_condition(condition: Condition) -> Json:
     elif relation is plain:
         inner = value
     elif relation in (Relation.LESS, Relation.MORE) and math.isfinite(float(value)):
-        inner = f"{'<' if relation is Relation.LESS else '>'}{value!r}"
+        number = int(value) if float(value).is_integer() else value
+        inner = f"{'<' if relation is Relation.LESS else '>'}{number!r}"
     else:
         inner = {relation.value: value}
     return {"not": inner} if condition.negated else inner

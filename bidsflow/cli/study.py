@@ -1,0 +1,95 @@
+"""`bidsflow study`: write a first study file, and check one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bidsflow.cli.options import INTERRUPTED, SOURCE, STORAGE, USAGE, end_help
+
+HELP_END = end_help(
+    {
+        "bidsflow study init EXPORT": "write study.toml, with what the export holds",
+        "bidsflow study init EXPORT -o memory.toml": "under another name",
+        "bidsflow study check study.toml": "whether it can be used",
+        "bidsflow plan EXPORT --study study.toml": "what it makes of an export",
+    },
+    {0: "the file was written, or can be used"},
+    USAGE, SOURCE, STORAGE, INTERRUPTED,
+)  # fmt: skip
+
+
+def study() -> None:
+    """Say what is special to your study: names, people, visits, what is expected.
+
+    A study file (TOML) goes before what bidsflow finds out itself, and changes only what it says. No study needs one.
+    """
+
+
+def init(
+    exports: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="EXPORT...", help="Folders or files from the scanner.", show_default=False, readable=False
+        ),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Write the study here.")] = Path("study.toml"),
+    identified: Annotated[
+        bool, typer.Option("--identified", help="List patient IDs and folders in it, to write patterns: private then.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file of --output if it is there.")] = False,
+) -> None:
+    """Write a study file of what an export holds: each protocol, its name, and what is expected of it.
+
+    Until you edit it, it changes no name. Nobody is named in it unless you ask for that.
+    """
+    from bidsflow.cli.plan import check_output
+    from bidsflow.cli.steps import cache_file, consoles, default_jobs, opened, printable
+    from bidsflow.convert.naming.guess import Guess
+    from bidsflow.convert.opinion import ask_dcm2niix
+    from bidsflow.convert.plan import Plan
+    from bidsflow.convert.planner import make_plan, undecided
+    from bidsflow.convert.study.apply import Rulebook, find_folders
+    from bidsflow.convert.study.init import draft_study, list_people
+    from bidsflow.convert.study.spec import Study
+    from bidsflow.dataset.write import write_durably
+
+    check_output(output, exports, force=force)
+    out, err = consoles()
+    with opened(exports, cache_file(exports), err) as inventory:
+        guesses: dict[str, Guess] = ask_dcm2niix(undecided(inventory), default_jobs())
+        folders = find_folders(inventory, exports)
+
+        def replan(given: Study) -> Plan:
+            return make_plan(inventory, guesses=guesses, book=Rulebook(given, folders=folders)).plan
+
+        people = list_people(inventory, folders) if identified else ()
+        text = draft_study(inventory, replan(Study()), replan, people)
+    write_durably(output, text.encode(), mode=0o600 if identified else 0o644)
+    blocks = text.count("\n[[series]]")
+    out.print(f"{printable(str(output))}: {blocks} protocols; edit it, then: bidsflow plan EXPORT --study "
+              f"{printable(str(output))}", soft_wrap=True)  # fmt: skip
+
+
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A study file.", show_default=False, readable=False)],
+) -> None:
+    """Say whether a study file can be used, and everything that is wrong with it if not."""
+    from bidsflow.cli.steps import consoles, printable
+    from bidsflow.convert.study.labels import read_tables
+    from bidsflow.convert.study.read import read_study
+
+    found = read_study(file)
+    tables = read_tables(found, file.parent, str(file))
+    counts = [f"{len(found.rules)} rules for series", f"{len(found.expected)} expected"]
+    counts += [f"{len(found.exclude)} exclusions"] if found.exclude else []
+    counts += [f"{len(some)} lines for {name}" for name, some in (("subjects", tables.subjects),
+                                                                 ("sessions", tables.sessions)) if some]  # fmt: skip
+    named = f" ({found.name})" if found.name else ""
+    consoles()[0].print(f"{printable(f'{file}{named}')}: {', '.join(counts)}", soft_wrap=True)
+
+
+#: What `bidsflow study` does, by the word after it.
+ACTIONS = {"init": init, "check": check}
