@@ -450,7 +450,7 @@ def _make_plan(request: _Request, inventory: Inventory, opinions: dict[str, Gues
     from functools import partial
 
     from bidsflow.convert.held import read_held
-    from bidsflow.convert.ledger import read_key, read_skipped, read_taken
+    from bidsflow.convert.ledger import read_cohort, read_key, read_skipped, read_taken
     from bidsflow.convert.planner import follow_plan, make_plan
     from bidsflow.convert.run import check_fit
     from bidsflow.convert.study.apply import choose_sessions, lay_over
@@ -474,6 +474,7 @@ def _make_plan(request: _Request, inventory: Inventory, opinions: dict[str, Gues
             skipped=read_skipped(dataset),
             look_up=look_up,
             book=book,
+            cohort=read_cohort(dataset),
         )
     chosen = _choose(planned.plan, request.subject_labels, request.session_labels)
     fields = None if request.study is None else book.list_fields(chosen, inventory)

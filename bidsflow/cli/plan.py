@@ -67,7 +67,7 @@ def plan(
         printable,
     )
     from bidsflow.convert.held import read_held
-    from bidsflow.convert.ledger import read_key, read_skipped, read_taken
+    from bidsflow.convert.ledger import read_cohort, read_key, read_skipped, read_taken
     from bidsflow.convert.plan import to_tsv
     from bidsflow.convert.study.apply import choose_sessions, lay_over
     from bidsflow.convert.subjects import Key, Sessions
@@ -83,11 +83,14 @@ def plan(
     key, taken = (read_key(dataset), read_taken(dataset)) if dataset else (Key(), {})
     skipped = read_skipped(dataset) if dataset else frozenset[tuple[str, int]]()
     look_up = partial(read_held, dataset) if dataset else None
+    cohort = read_cohort(dataset) if dataset else None
     in_force = open_study(study, bids_dir, err)
     with opened(exports, cache_file(exports), err) as inventory:
         book = lay_over(in_force, inventory, exports)
         wanted = Sessions(choose_sessions(sessions, book.study.sessions))
-        made = plan_inventory(inventory, key, taken, wanted, default_jobs(), skipped, look_up, book).plan
+        made = plan_inventory(
+            inventory, key, taken, wanted, default_jobs(), skipped, look_up, book=book, cohort=cohort
+        ).plan
         if output is not None:
             write_durably(output, to_tsv(made).encode(), mode=0o600)  # UIDs of some scanners hold the time of the scan
         _print(made, output, as_json=as_json, as_tsv=as_tsv)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from bidsflow.convert.cohort import Cohort
     from bidsflow.convert.plan import Plan, PlanRow
     from bidsflow.convert.planner import Planned
     from bidsflow.convert.study.apply import Rulebook, StudyFile
@@ -169,7 +170,9 @@ def plan_inventory(
     jobs: int,
     skipped: frozenset[tuple[str, int]] = frozenset(),
     look_up: LookUp | None = None,
+    *,
     book: Rulebook | None = None,
+    cohort: Cohort | None = None,
 ) -> Planned:
     """Plan an inventory, with dcm2niix's opinion where it is needed."""
     from bidsflow.convert.opinion import ask_dcm2niix
@@ -181,7 +184,7 @@ def plan_inventory(
     guesses = ask_dcm2niix(undecided(inventory, book), jobs)
     return make_plan(
         inventory, guesses=guesses, key=key, sessions=sessions, taken=taken, skipped=skipped,
-        look_up=look_up or hold_nothing, book=book,
+        look_up=look_up or hold_nothing, book=book, cohort=cohort,
     )  # fmt: skip
 
 

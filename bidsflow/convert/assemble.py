@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bidsflow import __version__
+from bidsflow.convert.cohort import protocol_of
 from bidsflow.convert.companions.aslcontext import TABLE
 from bidsflow.convert.companions.calibration import pair_m0, tell_m0
 from bidsflow.convert.held import read_folder
@@ -307,7 +308,7 @@ def _stage_image(
     series = session.series[one.row.series_uid]
     return Entry(
         one.row.series_uid, one.row.image, source_digest(series), files | edited, len(series.instances), one.content,
-        mark_digest(series), one.fields,
+        mark_digest(series), one.fields, protocol_of(series, series.images[one.row.image - 1]), one.row.n_volumes,
     )  # fmt: skip
 
 

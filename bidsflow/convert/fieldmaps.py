@@ -149,7 +149,9 @@ def _mark_member(draft: Draft, field: _Field) -> Draft:
 
 
 def _is_run(draft: Draft) -> bool:
-    return draft.to_convert and (draft.suffix in _RUNS or (draft.datatype == "perf" and draft.suffix in _PERFUSION))
+    """Return whether an image is one that field maps may correct; what waits for a person may be converted as it is."""
+    known = draft.suffix in _RUNS or (draft.datatype == "perf" and draft.suffix in _PERFUSION)
+    return known and draft.decision is not Decision.SKIP
 
 
 def _is_distorted(draft: Draft) -> bool:
@@ -197,7 +199,7 @@ def _note_unserved(shots: Sequence[_Shot], fields: Sequence[_Field]) -> tuple[st
     unserved: dict[str, dict[int, None]] = defaultdict(dict)
     for shot in shots:
         served = not measured or any(_may_correct(field, shot) for field in fields)
-        if not served and _is_run(shot.draft) and _is_distorted(shot.draft):
+        if not served and shot.draft.to_convert and _is_run(shot.draft) and _is_distorted(shot.draft):
             unserved[_say_none(shot, measured)][shot.condition.number] = None
     labels = " or ".join(field.label for field in measured)
     return tuple(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -53,6 +54,10 @@ class Entry:
         read again where the marks differ. ``""`` where that was not noted.
     fields : str
         Digest of the fields that a study put into its sidecar; ``""`` where there were none.
+    protocol : str
+        `cohort.protocol_of` of the image, ``""`` where that was not noted.
+    volumes : int
+        How many it has.
     """
 
     series_uid: str
@@ -63,6 +68,8 @@ class Entry:
     content: str = ""
     marks: str = ""
     fields: str = ""
+    protocol: str = ""
+    volumes: int = 0
 
 
 #: Begins the name, in a key, of a person of whom nothing is known but the label.
@@ -149,7 +156,7 @@ def read_ledger(dataset: Dataset, folder: str) -> Ledger:
                 entry["series_uid"], int(entry["image"]), entry["source"],
                 {name: Stamp(**values) for name, values in entry["files"].items()}, int(entry.get("instances", 0)),
                 str(entry.get("content", "")), str(entry.get("marks", "")),
-                str(entry.get("fields", "")),
+                str(entry.get("fields", "")), str(entry.get("protocol", "")), int(entry.get("volumes", 0)),
             )
             for path, entry in stored.items()
         }  # fmt: skip
@@ -167,6 +174,18 @@ def read_taken(dataset: Dataset) -> dict[tuple[str, int], str]:
     folders = [file.stem for file in sorted((dataset.state / "ledger").glob("*.json"))]
     ledgers = [read_ledger(dataset, folder) for folder in folders]
     return {(entry.series_uid, entry.image): path for ledger in ledgers for path, entry in ledger.items()}
+
+
+def read_cohort(dataset: Dataset) -> dict[str, dict[str, int]]:
+    """Return the volumes of the longest run of each subject, by protocol and subject label (`cohort.Cohort`)."""
+    cohort: dict[str, dict[str, int]] = defaultdict(dict)
+    for file in sorted((dataset.state / "ledger").glob("*.json")):
+        subject = file.stem.partition("_")[0].removeprefix("sub-")
+        for entry in read_ledger(dataset, file.stem).values():
+            if entry.protocol:
+                people = cohort[entry.protocol]
+                people[subject] = max(people.get(subject, 0), entry.volumes)
+    return cohort
 
 
 def read_skipped(dataset: Dataset) -> frozenset[tuple[str, int]]:

@@ -59,6 +59,9 @@ class PlanRow:
         Label of the B0 field that this image measures; ``""`` for images that measure none.
     b0_source : str
         Labels of the B0 fields that correct this image, joined by a comma; ``""`` for none.
+    repeat : str
+        For people: what is known of a measurement that was stopped, is short or was repeated, and what is proposed;
+        ``""`` for others. `decision` alone counts.
     """
 
     series_uid: str
@@ -74,6 +77,7 @@ class PlanRow:
     evidence: str
     b0_identifier: str = ""
     b0_source: str = ""
+    repeat: str = ""
 
     @property
     def title(self) -> str:
@@ -119,7 +123,7 @@ class Plan:
 NOT_APPLICABLE = "n/a"
 
 COLUMNS = tuple(field.name for field in fields(PlanRow))
-#: Columns that every plan must have; those of fields may be missing.
+#: Columns that every plan must have; those of fields and repeats may be missing.
 _NEEDED = COLUMNS[:11]
 #: Characters of a name without its extension: file systems take 255 (NAME_MAX), and ``.nii.gz`` has 7 of them.
 _LONGEST = 248
@@ -301,6 +305,7 @@ def _read_row(cells: dict[str, str]) -> PlanRow:
         evidence=text["evidence"],
         b0_identifier=text["b0_identifier"],
         b0_source=text["b0_source"],
+        repeat=text["repeat"],
     )
 
 

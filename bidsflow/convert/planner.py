@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bidsflow import schema
+from bidsflow.convert.cohort import Cohort, Usual, find_usual, take_cohort
 from bidsflow.convert.fieldmaps import note_foreign_shims, wire_fields
 from bidsflow.convert.fit import find_misfit, note_oddities, note_unplanned
 from bidsflow.convert.identity import check_people
@@ -49,7 +50,7 @@ def undecided(inventory: Inventory, book: Rulebook = NO_RULES) -> tuple[Series, 
     )
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913 (what the dataset and the study say, each by its name)
     inventory: Inventory,
     *,
     guesses: Mapping[str, Guess] | None = None,
@@ -59,6 +60,7 @@ def make_plan(
     skipped: Collection[tuple[str, int]] = (),
     look_up: LookUp = hold_nothing,
     book: Rulebook = NO_RULES,
+    cohort: Cohort | None = None,
 ) -> Planned:
     """Return what becomes of every image of an inventory.
 
@@ -80,6 +82,8 @@ def make_plan(
         Tells what the dataset holds beside the images of the plan, which may complete fields.
     book : Rulebook
         What the study says. It goes before all other evidence, and changes names that the dataset has.
+    cohort : Cohort, optional
+        How long the runs of those are whom the dataset has.
 
     Raises
     ------
@@ -104,8 +108,10 @@ def make_plan(
     shared: dict[_RowKey, str] = {}
     ruled: dict[_RowKey, Draft] = {}
     elsewhere = _count_fields(inventory, taken or {})
+    everyone = take_cohort(inventory, place, cohort or {})
     for (subject, session, _), members in _group_visits(inventory, place, doubtful).items():
-        drafts = [_settle(draft, taken or {}) for draft in _name_visit(members, guesses or {}, doubtful, book)]
+        usual = find_usual(everyone, members, subject)
+        drafts = [_settle(draft, taken or {}) for draft in _name_visit(members, guesses or {}, doubtful, book, usual)]
         wired = wire_fields(drafts, elsewhere[subject, session])
         drafts = list(wired.drafts)
         unserved += [f"{folder_of((subject, session))}: {note}" for note in wired.notes]
@@ -126,7 +132,10 @@ def make_plan(
     visits = _note_visits(neighbours, place, (key or Key()).sessions)
     rules = note_contradictions(ruled.values(), book.name)
     people = check_people(Plan(tuple(rows)), by_uid, key or Key(), book.name) if labelled else []
-    told = Plan(tuple(rows), _tell(inventory, (*visits, *people, *rules, *unserved, *foreign, *settled.notes)))
+    told = Plan(
+        tuple(rows),
+        _tell(inventory, (*visits, *people, *rules, *_note_short(rows), *unserved, *foreign, *settled.notes)),
+    )
     return Planned(told, _keep_places(_forget_unnamed(place, known, inventory, book), key or Key(), inventory, rows))
 
 
@@ -145,6 +154,16 @@ def _forget_unnamed(place: Key, known: Collection[str], inventory: Inventory, bo
     unnamed = {person_of(series) for series in inventory.series if series.study_uid in book.labels.missing}
     kept = {person: label for person, label in place.subjects.items() if person in known or person not in unnamed}
     return replace(place, subjects=kept)
+
+
+def _note_short(rows: Sequence[PlanRow]) -> tuple[str, ...]:
+    """Return a note for each image that is converted although it ended too early, since nothing repeats it."""
+    return tuple(
+        f"{parse_name(row.path).folder}: {row.title} is {row.repeat}; nothing repeats it, and it is converted: set its "
+        "decision to skip if you do not want it"
+        for row in rows
+        if row.decision is Decision.CONVERT and row.repeat.startswith("short")
+    )
 
 
 def _tell(inventory: Inventory, notes: Sequence[str]) -> tuple[str, ...]:
@@ -227,11 +246,15 @@ def _group_visits(
 
 
 def _name_visit(
-    members: Sequence[Series], guesses: Mapping[str, Guess], doubtful: Mapping[str, str], book: Rulebook
+    members: Sequence[Series],
+    guesses: Mapping[str, Guess],
+    doubtful: Mapping[str, str],
+    book: Rulebook,
+    usual: Mapping[_RowKey, Usual],
 ) -> list[Draft]:
     ordered = sorted(members, key=lambda one: (one.started, one.number, one.uid))
     drafts = [draft for series in ordered for draft in _draft_series(series, guesses, book)]
-    return [_doubt(draft, doubtful) for draft in name_session(drafts, guesses)]
+    return [_doubt(draft, doubtful) for draft in name_session(drafts, guesses, usual)]
 
 
 def _count_fields(inventory: Inventory, taken: Mapping[_RowKey, str]) -> Counter[tuple[str, str]]:
@@ -280,7 +303,8 @@ def _row(draft: Draft, subject: str, session: str) -> PlanRow:
         confidence=round(min(1.0, max(0.0, draft.confidence)), 2),
         evidence=_sentence((*evidence, *series.problems)),
         b0_identifier=draft.field + mark if draft.field and decision is Decision.CONVERT else "",
-        b0_source=draft.corrected_by + mark if draft.corrected_by and decision is Decision.CONVERT else "",
+        b0_source=draft.corrected_by + mark if draft.corrected_by and decision is not Decision.SKIP else "",
+        repeat=draft.repeat,
     )
 
 

@@ -232,10 +232,12 @@ def drop_broken_fields(
 
 
 def _keep_whole(row: PlanRow, whole: set[_FieldKey]) -> PlanRow:
-    if row.decision is not Decision.CONVERT or not (row.b0_identifier or row.b0_source):
+    if row.decision is Decision.SKIP or not (row.b0_identifier or row.b0_source):
         return row
     folder, before = _folder(row), sources(row)
     kept = tuple(label for label in before if (folder, label) in whole)
+    if row.decision is Decision.REVIEW:  # to convert it, a person changes its decision only
+        return replace(row, b0_source=",".join(kept))
     own = row.b0_identifier if (folder, row.b0_identifier) in whole else ""
     if (own, kept) == (row.b0_identifier, before):
         return row

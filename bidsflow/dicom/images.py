@@ -21,6 +21,8 @@ _SPLITTING = (
     "ImageOrientationPatient", "EchoTime", "Columns", "Rows", "ImageType", "ComplexImageComponent", "GeImageType",
     "Manufacturer",
 )  # fmt: skip
+#: Begins what is said of an image whose last volume lacks slices.
+CUT_SHORT = "a volume is incomplete"
 #: Fewer steps between slices tell nothing of their usual distance.
 _FEW_STEPS = 4
 #: Echo times that differ by less than this (ms) are one echo.
@@ -102,7 +104,7 @@ def _classic_images(instances: Sequence[Instance], shared: Header, problems: lis
         else:
             slices, volumes, rest = _count_slices(headers)
             if rest:
-                problems.append(f"a volume is incomplete: {len(headers)} images do not fill volumes of {slices} slices")
+                problems.append(f"{CUT_SHORT}: {len(headers)} images do not fill volumes of {slices} slices")
             gap = _find_gap(headers, orientation)
             problems += [gap] if gap else []
             matrix = (columns, rows, slices)

@@ -205,7 +205,7 @@ def test_plan_that_cannot_be_carried_out(
 @pytest.mark.parametrize(
     ("damage", "text"),
     [
-        (lambda data: data.replace(b"\t", b";"), "cells where the header has 13"),
+        (lambda data: data.replace(b"\t", b";"), "cells where the header has 14"),
         (lambda data: b"", "not the header of a plan"),
         (lambda data: data.replace(b"BOLD", b"B\xe9LD"), "is not UTF-8"),
         (lambda data: data.decode().encode("utf-16"), ""),

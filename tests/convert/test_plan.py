@@ -176,7 +176,7 @@ class CaseBad(NamedTuple):
 
 BAD = {
     "empty": CaseBad("", ("not the header of a plan", "series_uid", "save it as text")),
-    "commas without quotes": CaseBad(TEXT.replace("\t", ","), ("line 2: it has 14 cells where the header has 13",)),
+    "commas without quotes": CaseBad(TEXT.replace("\t", ","), ("line 2: it has 15 cells where the header has 14",)),
     "bars": CaseBad(TEXT.replace("\t", "|"), ("not the header of a plan",)),
     "most columns missing": CaseBad(
         "\n".join("\t".join(line.split("\t")[:2]) for line in TEXT.splitlines()),
@@ -256,7 +256,7 @@ def test_what_is_not_converted_may_have_any_name() -> None:
 
 def test_columns_are_those_of_a_row() -> None:
     assert COLUMNS[:2] == ("series_uid", "image")
-    assert len(COLUMNS) == 13
+    assert len(COLUMNS) == 14
 
 
 def test_rows_are_found_by_their_decision() -> None:

@@ -1,4 +1,4 @@
-"""What the other images of a session say against one: repeats, copies, and members of a larger measurement. Pure."""
+"""What the other images of a session say against one: copies, and members of a larger measurement. Pure."""
 
 from __future__ import annotations
 
@@ -12,60 +12,6 @@ from bidsflow.convert.plan import Decision
 from bidsflow.dicom.physics import Kind, is_declared_derived
 
 Drafts = list[Draft]
-
-
-def planned_volumes(draft: Draft) -> int:
-    """Return how many volumes were prescribed, 0 where the header does not say.
-
-    NumberOfTemporalPositions is what was prescribed, not what was reached (DICOM PS3.3 C.8.3.1); GE and enhanced.
-    """
-    header = draft.series.header
-    return header.integer("PlannedVolumes") or header.integer("NumberOfTemporalPositions")
-
-
-def mark_aborted(drafts: Drafts) -> Drafts:
-    """Set runs that were stopped before their planned end, and repeated, before a person.
-
-    Where no one knows the planned end, a run with fewer volumes than another of the same name is in doubt.
-    """
-    longest: dict[Hashable, Draft] = {}
-    for draft in drafts:
-        if draft.to_convert and draft.suffix in ("bold", "dwi"):
-            key = _name_key(draft)
-            if key not in longest or draft.image.volumes > longest[key].image.volumes:
-                longest[key] = draft
-    rank = {id(draft): place for place, draft in enumerate(drafts)}
-    result = []
-    for draft in drafts:
-        other = longest.get(_name_key(draft))
-        result.append(_doubt_length(draft, other, later=other is not None and rank[id(other)] > rank[id(draft)]))
-    return result
-
-
-def _name_key(draft: Draft) -> Hashable:
-    series, image = draft.series, draft.image
-    return (
-        draft.suffix, series.description, series.protocol_name, draft.geometry, image.echo, image.component,
-        draft.entity("dir"),
-    )  # fmt: skip
-
-
-def _doubt_length(draft: Draft, other: Draft | None, *, later: bool) -> Draft:
-    if other is None or not draft.to_convert:
-        return draft
-    planned, volumes = planned_volumes(draft), draft.image.volumes
-    repeated = other.image.volumes > volumes
-    if planned > volumes:
-        said = f"it holds {volumes} of {planned} planned volumes"
-        if repeated:
-            whole = "repeats it" if later else f"before it has {other.image.volumes}"
-            return draft.decided(Decision.REVIEW, f"aborted: {said}, and series {other.series.number} {whole}")
-        return draft.noted(said)
-    if repeated and not planned and (draft.series.description or draft.series.protocol_name):
-        held = "one volume" if volumes == 1 else f"{volumes} volumes"
-        said = f"it holds {held}, and series {other.series.number} of the same name {other.image.volumes}"
-        return draft.decided(Decision.REVIEW, f"perhaps stopped before its end: {said}")
-    return draft
 
 
 def skip_corrected(drafts: Drafts) -> Drafts:

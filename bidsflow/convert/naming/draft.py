@@ -62,6 +62,8 @@ class Draft:
         Label of the B0 field that corrects the image.
     rule : Rule or None
         What the study specification says of the image.
+    repeat : str
+        What the plan says of a run that was stopped or is short, and of what was measured again; ``""`` for others.
     """
 
     series: Series
@@ -80,6 +82,7 @@ class Draft:
     field: str = ""
     corrected_by: str = ""
     rule: Rule | None = None
+    repeat: str = ""
 
     def entity(self, key: str) -> str:
         """Return the value of an entity, ``""`` where there is none."""

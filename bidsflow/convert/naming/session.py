@@ -8,17 +8,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
+from bidsflow.convert.cohort import Usual
 from bidsflow.convert.naming import words
 from bidsflow.convert.naming.agent import doubt_dynamics, doubt_passage, mark_agent
 from bidsflow.convert.naming.body import doubt_body
-from bidsflow.convert.naming.doubts import abstain, doubt_derived, doubt_variants, mark_aborted, skip_corrected
+from bidsflow.convert.naming.doubts import abstain, doubt_derived, doubt_variants, skip_corrected
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.guess import Guess
 from bidsflow.convert.naming.labelling import settle_m0
 from bidsflow.convert.naming.maps import pair_phases
 from bidsflow.convert.naming.protocols import tell_protocols_apart
 from bidsflow.convert.naming.references import find_blips, find_references, follow_runs
+from bidsflow.convert.naming.repeats import mark_again, mark_stopped, propose_runs
 from bidsflow.convert.naming.rules import pin_entities, settle_ruled
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.physics import Kind, phase_encoding
@@ -30,7 +33,9 @@ _PARTS = {"magnitude": "mag", "phase": "phase", "real": "real", "imaginary": "im
 _FILTERS = ("DIS2D", "DIS3D", "FILTERED", "NORM")
 
 
-def name_session(drafts: Sequence[Draft], guesses: Mapping[str, Guess]) -> Drafts:
+def name_session(
+    drafts: Sequence[Draft], guesses: Mapping[str, Guess], usual: Mapping[tuple[str, int], Usual] | None = None
+) -> Drafts:
     """Return the drafts of one session with everything but subject and session in their names.
 
     Parameters
@@ -39,13 +44,16 @@ def name_session(drafts: Sequence[Draft], guesses: Mapping[str, Guess]) -> Draft
         As `decide.draft_image` leaves them, in order of acquisition.
     guesses : mapping of str to Guess
         dcm2niix's second opinion by SeriesInstanceUID.
+    usual : mapping of (str, int) to Usual, optional
+        How long other people's runs of the same protocol are, by SeriesInstanceUID and rank.
     """
+    find_stopped = partial(mark_stopped, usual=usual or {})
     current = [_set_direction(draft, guesses) for draft in drafts]
     steps = (
-        find_references, find_blips, pair_phases, _set_tasks, skip_corrected, mark_aborted, doubt_derived,
+        find_references, find_blips, pair_phases, _set_tasks, skip_corrected, find_stopped, doubt_derived,
         doubt_variants, doubt_body, mark_agent, doubt_passage, doubt_dynamics, settle_m0, abstain, settle_ruled,
         _share_measurements, _set_echo_and_part, _tell_filters_apart, _drop_needless_directions, tell_protocols_apart,
-        pin_entities, _number_runs, _refuse_same_index, follow_runs,
+        pin_entities, _number_runs, _refuse_same_index, mark_again, follow_runs, propose_runs,
     )  # fmt: skip
     for step in steps:
         current = step(current)

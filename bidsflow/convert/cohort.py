@@ -1,0 +1,106 @@
+"""How many volumes other people's runs of one protocol have. Pure.
+
+What was prescribed is not in every header, and says nothing where it was changed at the console. What is usual is told
+by the others: the median of at least three people, one value each, so that runs that were stopped count nowhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from bidsflow.convert.subjects import Key
+from bidsflow.dicom.series import Image, Inventory, Series
+from bidsflow.dicom.tags import find_maker
+
+#: Volumes of the longest run of each subject, by `protocol_of` and the subject's label.
+Cohort = Mapping[str, Mapping[str, int]]
+
+#: Fewer people tell nothing of what is usual.
+_ENOUGH = 3
+#: Deviations, in units of a standard deviation as the median of absolute deviations estimates it, that are usual.
+_USUAL = 3 * 1.4826
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What is usual for a protocol.
+
+    Attributes
+    ----------
+    volumes : int
+        The median of other people.
+    least : int
+        A run with fewer volumes is short. It equals `volumes` where the others do not differ; tasks that end with the
+        person have longer and shorter runs.
+    people : int
+        How many others there are.
+    """
+
+    volumes: int
+    least: int
+    people: int
+
+
+def protocol_of(series: Series, image: Image) -> str:
+    """Return a digest that is equal for images of one protocol: its name, and the physics of what was measured."""
+    header = series.header
+    parts = (
+        find_maker(header.text("Manufacturer")), series.protocol_name or series.description,
+        f"{header.number('RepetitionTime'):.0f}", f"{image.echo_time:.1f}", f"{header.number('FlipAngle'):.0f}",
+        image.matrix, image.component,
+    )  # fmt: skip
+    return hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
+
+
+def take_cohort(inventory: Inventory, key: Key, before: Cohort) -> dict[str, dict[str, int]]:
+    """Return the volumes of everyone in an export, and of those whom the dataset has already."""
+    cohort: dict[str, dict[str, int]] = defaultdict(dict)
+    for protocol, people in before.items():
+        cohort[protocol] |= people
+    for series in inventory.series:
+        person = key.sessions[series.study_uid][0]
+        for image in series.images:
+            people = cohort[protocol_of(series, image)]
+            people[person] = max(people.get(person, 0), image.volumes)
+    return cohort
+
+
+def find_usual(cohort: Cohort, members: Sequence[Series], person: str) -> dict[tuple[str, int], Usual]:
+    """Return what is usual for each image of a person, by SeriesInstanceUID and rank; none where too few others tell.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Everyone's.
+    members : sequence of Series
+        The person's.
+    person : str
+        Label of the person, whose own runs do not count.
+    """
+    found = {}
+    for series in members:
+        for rank, image in enumerate(series.images, start=1):
+            others = [own for other, own in cohort.get(protocol_of(series, image), {}).items() if other != person]
+            if len(others) >= _ENOUGH:
+                found[series.uid, rank] = summarise(others)
+    return found
+
+
+def summarise(volumes: Sequence[int]) -> Usual:
+    """Return what is usual, from one number for each person.
+
+    Examples
+    --------
+    >>> summarise([300, 300, 12, 300])
+    Usual(volumes=300, least=300, people=4)
+    >>> summarise([280, 300, 320]).least
+    212
+    """
+    middle = median(volumes)
+    spread = median(abs(one - middle) for one in volumes)
+    return Usual(math.floor(middle), math.ceil(middle - _USUAL * spread), len(volumes))

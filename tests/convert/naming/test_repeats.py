@@ -1,0 +1,167 @@
+"""Runs that were stopped, that are short, or that were measured again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import pytest
+
+from bidsflow.convert.plan import Decision, PlanRow
+from bidsflow.convert.planner import make_plan
+from bidsflow.dicom.series import Patient, Series
+from tests.convert.naming import scans as s
+from tests.convert.naming.scans import ANNA, bold, inventory_of, make, plan_of, sbref, short
+
+
+def person(number: int) -> Patient:
+    return Patient(f"Q{number}", f"PERSON {number}", "19810101", "M")
+
+
+def others(volumes: Sequence[int], description: str = "bold_rest", **more: Any) -> list[Series]:
+    """Return one run of each of several people."""
+    return [
+        bold(5, description, count, patient=person(rank), study=f"1.9.{rank}", **more)
+        for rank, count in enumerate(volumes, start=1)
+    ]
+
+
+def of_anna(series: Sequence[Series], **more: Any) -> list[PlanRow]:
+    own = {one.uid for one in series if one.patient == ANNA}
+    return [row for row in plan_of(series, **more) if row.series_uid in own]
+
+
+GE = {"Manufacturer": "GE MEDICAL SYSTEMS"}
+
+
+class Case(NamedTuple):
+    """Series, and for each the short name or decision, with what the column says behind a bar."""
+
+    series: list[Series]
+    expected: tuple[str, ...]
+
+
+CASES = {
+    "stopped and repeated": Case(
+        [sbref(1, "bold_a_SBRef"), bold(2, "bold_a", 40, PlannedVolumes=300), sbref(3, "bold_a_SBRef"),
+         bold(4, "bold_a", PlannedVolumes=300)],
+        ("review|aborted (40 of 300 volumes), repeated by series 4",
+         "review|aborted (40 of 300 volumes), repeated by series 4", "func/task-a_sbref|", "func/task-a_bold|keep"),
+    ),
+    "stopped twice": Case(
+        [bold(1, "bold_a", 40, PlannedVolumes=300), bold(2, "bold_a", 3, PlannedVolumes=300),
+         bold(3, "bold_a", PlannedVolumes=300)],
+        ("review|aborted (40 of 300 volumes), repeated by series 3",
+         "review|aborted (3 of 300 volumes), repeated by series 3", "func/task-a_bold|keep"),
+    ),
+    "two runs, of which one was stopped": Case(
+        [bold(1, "bold_a", PlannedVolumes=300), bold(2, "bold_a", 40, PlannedVolumes=300),
+         bold(3, "bold_a", PlannedVolumes=300)],
+        ("func/task-a_run-1_bold|keep", "review|aborted (40 of 300 volumes), repeated by series 3",
+         "func/task-a_run-2_bold|keep"),
+    ),
+    "three runs, and one was stopped": Case(
+        [*(bold(n, "bold_a", PlannedVolumes=300) for n in (1, 2, 3)), bold(4, "bold_a", 40, PlannedVolumes=300)],
+        (*(f"func/task-a_run-{n}_bold|keep" for n in (1, 2, 3)),
+         "review|aborted (40 of 300 volumes), series 1 is whole"),
+    ),
+    "the repeat was stopped": Case(
+        [bold(1, "bold_a", PlannedVolumes=300), bold(2, "bold_a", 40, PlannedVolumes=300)],
+        ("func/task-a_bold|keep", "review|aborted (40 of 300 volumes), series 1 is whole"),
+    ),
+    "the repeat was stopped, too": Case(
+        [bold(1, "bold_a", 40, PlannedVolumes=300), bold(2, "bold_a", 200, PlannedVolumes=300)],
+        ("review|aborted (40 of 300 volumes), repeated by series 2", "func/task-a_bold|short (200 of 300 volumes)"),
+    ),
+    "short and alone": Case(
+        [bold(2, "bold_a", 40, PlannedVolumes=300)], ("func/task-a_bold|short (40 of 300 volumes)",)
+    ),
+    "diffusion that was cut": Case(
+        [make(2, "dti", s.DWI, volumes=20, b=s.SHELL, PlannedVolumes=65),
+         make(3, "dti", s.DWI, volumes=65, b=s.SHELL, PlannedVolumes=65)],
+        ("review|aborted (20 of 65 volumes), repeated by series 3", "dwi/dir-AP_dwi|keep"),
+    ),
+    "nothing is planned, and nobody else was scanned": Case(
+        [bold(1, "bold_a", 40, **GE), bold(2, "bold_a", 300, **GE)],
+        ("review|perhaps aborted (40 volumes), series 2 has 300", "func/task-a_bold|keep"),
+    ),
+    "two whole runs": Case(
+        [bold(1, "bold_a"), bold(2, "bold_a")], ("func/task-a_run-1_bold|", "func/task-a_run-2_bold|")
+    ),
+    "all echoes of a stopped run": Case(
+        [make(1, "bold_me", s.BOLD, *s.echoes(12, 30), volumes=9, PlannedVolumes=99),
+         make(2, "bold_me", s.BOLD, *s.echoes(12, 30), volumes=99, PlannedVolumes=99)],
+        (*["review|aborted (9 of 99 volumes), repeated by series 2"] * 2, "func/task-bold_echo-1_bold|keep",
+         "func/task-bold_echo-2_bold|keep"),
+    ),
+    "anatomy again": Case(
+        [make(1, "t1", s.MPRAGE), bold(2, "bold_a"), make(3, "t1", s.MPRAGE), make(4, "t1", s.MPRAGE)],
+        ("anat/run-1_T1w|repeated by series 3", "func/task-a_bold|", "anat/run-2_T1w|repeated by series 4",
+         "anat/run-3_T1w|repeats series 3"),
+    ),
+    "shorter than three other people": Case(
+        [bold(5, "bold_rest", 200), *others([300, 300, 300])], ("func/task-rest_bold|short (200 of 300 volumes)",)
+    ),
+    "what others have tells which of two is whole": Case(
+        [bold(5, "bold_rest", 280, **GE), bold(6, "bold_rest", 300, **GE), *others([280, 290, 310, 300], **GE)],
+        ("func/task-rest_run-1_bold|", "func/task-rest_run-2_bold|"),
+    ),
+    "two other people are too few": Case([bold(5, "bold_rest", 200), *others([300, 300])], ("func/task-rest_bold|",)),
+    "others whose runs were stopped count as little as the longest does": Case(
+        [bold(5, "bold_rest", 300), *others([300, 12, 300, 300])], ("func/task-rest_bold|",)
+    ),
+    "other people differ among themselves": Case(
+        [bold(5, "bold_rest", 280), *others([280, 300, 320])], ("func/task-rest_bold|",)
+    ),
+    "other people had another protocol": Case(
+        [bold(5, "bold_rest", 200), *others([300] * 4, "bold_film")], ("func/task-rest_bold|",)
+    ),
+    "other people had other physics": Case(
+        [bold(5, "bold_rest", 200), *others([300] * 4, RepetitionTime=1400)], ("func/task-rest_bold|",)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_repeats_are_told(name: str) -> None:
+    case = CASES[name]
+    rows = of_anna(case.series)
+    assert tuple(f"{short(row)}|{row.repeat}" for row in rows) == case.expected
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_decision_may_be_set_to_convert_alone(name: str) -> None:
+    rows = [row for row in of_anna(CASES[name].series) if row.path != "n/a"]
+    assert len({row.path for row in rows}) == len(rows)
+
+
+def test_a_stopped_run_keeps_its_field_map_for_the_person_who_wants_it() -> None:
+    series = [s.magnitudes(1), s.phase_difference(2), *(bold(n, "bold_a", 150 * (n - 2), PlannedVolumes=300)
+                                                      for n in (3, 4))]  # fmt: skip
+    stopped = next(row for row in plan_of(series) if row.series_number == 3)
+    assert (stopped.decision, stopped.path, stopped.b0_source) == (
+        Decision.REVIEW, "sub-01/func/sub-01_task-a_run-2_bold", "gre1",
+    )  # fmt: skip
+
+
+def test_a_run_that_is_short_and_alone_is_warned_of() -> None:
+    (note,) = make_plan(inventory_of([bold(2, "bold_a", 40, PlannedVolumes=300)])).plan.notes
+    assert note.startswith("sub-01: series 2 (bold_a) is short (40 of 300 volumes); nothing repeats it")
+
+
+def test_a_run_whose_last_volume_is_not_whole_gives_way_to_the_repeat() -> None:
+    cut = "a volume is incomplete: 1190 images do not fill volumes of 32 slices"
+    first = replace(bold(1, "bold_a", 38, **GE), incomplete=(cut,), problems=(cut,))
+    rows = plan_of([first, bold(2, "bold_a", 38, **GE)])
+    assert [row.repeat for row in rows] == ["aborted (its last volume is not whole), repeated by series 2", "keep"]
+    assert rows[0].decision is Decision.REVIEW
+
+
+def test_people_of_the_dataset_count_as_those_of_the_export() -> None:
+    from bidsflow.convert.cohort import protocol_of
+
+    run = bold(5, "bold_rest", 200)
+    before = {protocol_of(run, run.images[0]): {"07": 300, "08": 300, "09": 300}}
+    assert [row.repeat for row in plan_of([run], cohort=before)] == ["short (200 of 300 volumes)"]
+    assert [row.repeat for row in plan_of([run], cohort={"x": {"07": 300, "08": 300, "09": 300}})] == [""]
