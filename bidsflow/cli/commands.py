@@ -17,7 +17,7 @@ from bidsflow.cli.options import unwrap
 PANELS: Final = {
     name: panel
     for panel, names in (
-        ("From the scanner to BIDS", ("scan", "study", "plan", "convert", "validate")),
+        ("From the scanner to BIDS", ("scan", "study", "plan", "convert", "events", "validate")),
         ("Run BIDS Apps", ("pipelines", "jobs", "new-pipeline", "package", "run")),
         ("Look closer", ("check", "dump", "status", "trace")),
         ("Try it out", ("phantom", "demo")),

@@ -12,6 +12,7 @@ from bidsflow.convert.ledger import Stamp, is_same, read_json, say_damaged, stam
 from bidsflow.dataset.draft import Draft
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import commit, locked, staging, storage_errors
+from bidsflow.names import parse_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def place(
 
 
 def _find_former(dataset: Dataset, before: Mapping[str, Stamp], new: Mapping[str, Stamp]) -> list[str]:
-    """Return the files that were written with the same content under other names: their images have moved."""
+    """Return the files that were written with the same content beside images that are gone: these have moved."""
 
     def group(stamps: Mapping[str, Stamp]) -> dict[str, set[tuple[str, str]]]:
         found: dict[str, set[tuple[str, str]]] = defaultdict(set)
@@ -112,8 +113,15 @@ def _find_former(dataset: Dataset, before: Mapping[str, Stamp], new: Mapping[str
 
     fresh = list(group(new).values())
     stems = {stem for stem, files in group(before).items() if files in fresh}
-    former = [path for path in before if path.partition(".")[0] in stems]
+    former = [path for path in before if path.partition(".")[0] in stems and not _has_image(dataset, path)]
     return [path for path in former if (dataset.root / path).is_file() and is_same(dataset.root / path, before[path])]
+
+
+def _has_image(dataset: Dataset, path: str) -> bool:
+    """Return whether an image stands beside a companion: one that has all of its entities."""
+    own = {pair for pair in parse_name(path).entities if pair[0] != "recording"}
+    beside = (dataset.root / path).parent.glob("*.nii.gz")
+    return any(own <= set(parse_name(str(one.relative_to(dataset.root))).entities) for one in beside)
 
 
 def _decide(dataset: Dataset, companions: Sequence[Companion], *, force: bool) -> tuple[Placed, ...]:
