@@ -57,6 +57,24 @@ def test_a_csa_header_is_read() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        ("sAsl.ulMode = 1\nsAsl.ulSuppressionMode = 1", {}),
+        ("sAsl.ulMode = 0x1", {}),
+        ("sAsl.ulMode = 0x4\nsAsl.ulSuppressionMode = 0x2\nalTI[0] = 700000\nalTI[2] = 1990000",
+         {"LabelSuppression": "2", "LabelInversions": "700000\\0\\1990000"}),
+        ("sAsl.ulMode = 32\nsAsl.ulLabelingDuration = 1800000\nsAsl.ulDelayArraySize = 2\n"
+         "sAsl.sPostLabelingDelay[0] = 500000\nsAsl.sPostLabelingDelay[1] = 900000\nsAsl.sPostLabelingDelay[2] = 7",
+         {"LabelDuration": "1800000", "LabelDelays": "500000\\900000", "LabelInversions": "0\\0\\0"}),
+    ],
+    ids=["none", "none in hexadecimal", "pulsed", "pseudo-continuous"],
+)  # fmt: skip
+def test_how_blood_is_labelled_is_read_where_it_is(lines: str, found: dict[str, str]) -> None:
+    text = f"### ASCCONV BEGIN ###\n{lines}\n### ASCCONV END ###".encode()
+    assert read_protocol("SIEMENS", {"CsaSeries": text}) == found
+
+
 names = st.text("ABCdef_", min_size=1, max_size=12)
 values = st.text("0123456789.-", min_size=1, max_size=9)
 

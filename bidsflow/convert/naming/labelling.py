@@ -10,7 +10,8 @@ from bidsflow.convert.companions.labelling import describe_labelling, describe_m
 from bidsflow.convert.naming import words
 from bidsflow.convert.naming.draft import GIVEN_ONLY, Draft
 from bidsflow.convert.plan import Decision
-from bidsflow.dicom.physics import Kind
+from bidsflow.dicom.physics import FAIR, Kind
+from bidsflow.dicom.physics.sequence import image_words
 
 Drafts = list[Draft]
 
@@ -71,6 +72,25 @@ def heed_given_labels(draft: Draft, given: Mapping[str, object]) -> Draft:
         return named
     because = (f"what the headers leave open is said by {draft.rule.because}",) if draft.rule is not None else ()
     return named.sure(max(named.confidence, GIVEN_ONLY), *because)
+
+
+def doubt_lone_maps(drafts: Sequence[Draft]) -> Drafts:
+    """Set maps of labelled blood before a person where the runs that they were made of are not in the export."""
+    if any(one.finding.kind is Kind.ASL for one in drafts):
+        return list(drafts)
+    said = (
+        "made of labelled blood on the scanner, and the run that it was made of is not in the export: BIDS has it as "
+        f"asl, of the volume type deltam or cbf; {_HOW}"
+    )
+    return [
+        draft.named("perf", "asl", FAIR).decided(Decision.REVIEW, said)
+        if draft.decision is Decision.SKIP
+        and draft.rule is None
+        and draft.finding.kind is Kind.DERIVED
+        and "ASL" in image_words(draft.image.header)
+        else draft
+        for draft in drafts
+    ]
 
 
 def settle_m0(drafts: Sequence[Draft]) -> Drafts:

@@ -17,7 +17,7 @@ from bidsflow.convert.naming.body import doubt_body
 from bidsflow.convert.naming.doubts import abstain, doubt_derived, doubt_variants, skip_corrected
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.guess import Guess
-from bidsflow.convert.naming.labelling import settle_m0
+from bidsflow.convert.naming.labelling import doubt_lone_maps, settle_m0
 from bidsflow.convert.naming.maps import pair_phases
 from bidsflow.convert.naming.protocols import tell_protocols_apart
 from bidsflow.convert.naming.references import find_blips, find_references, follow_runs
@@ -51,9 +51,9 @@ def name_session(
     current = [_set_direction(draft, guesses) for draft in drafts]
     steps = (
         find_references, find_blips, pair_phases, _set_tasks, skip_corrected, find_stopped, doubt_derived,
-        doubt_variants, doubt_body, mark_agent, doubt_passage, doubt_dynamics, settle_m0, abstain, settle_ruled,
-        _share_measurements, _set_echo_and_part, _tell_filters_apart, _drop_needless_directions, tell_protocols_apart,
-        pin_entities, _number_runs, _refuse_same_index, mark_again, follow_runs, propose_runs,
+        doubt_variants, doubt_body, mark_agent, doubt_passage, doubt_dynamics, doubt_lone_maps, settle_m0, abstain,
+        settle_ruled, _share_measurements, _set_echo_and_part, _tell_filters_apart, _drop_needless_directions,
+        tell_protocols_apart, pin_entities, _number_runs, _refuse_same_index, mark_again, follow_runs, propose_runs,
     )  # fmt: skip
     for step in steps:
         current = step(current)

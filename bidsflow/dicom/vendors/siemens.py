@@ -44,15 +44,25 @@ def _read_labelling(protocol: Mapping[str, str]) -> dict[str, str]:
 
     Every protocol of XA has ``sAsl.ulMode``; it is 1 where nothing is labelled (XA30, 21 series of one session).
     """
-    texts = {}
-    if protocol.get("sAsl.ulMode", "1") != "1":
-        delays = [protocol.get(f"sAsl.sPostLabelingDelay[{rank}]", "") for rank in range(_MAX_DELAYS)]
-        count = protocol.get("sAsl.ulDelayArraySize", "")
-        texts["LabelDelays"] = "\\".join(delays[: int(count)] if count.isdigit() else [])
-        texts["LabelDuration"] = protocol.get("sAsl.ulLabelingDuration", "")
-        texts["LabelSuppression"] = protocol.get("sAsl.ulSuppressionMode", "")
-        texts["LabelInversions"] = "\\".join(protocol.get(f"alTI[{rank}]", "0") for rank in range(3))
+    if _plain(protocol, "sAsl.ulMode") in ("", "1"):
+        return {}
+    count = _plain(protocol, "sAsl.ulDelayArraySize")
+    delays = [_plain(protocol, f"sAsl.sPostLabelingDelay[{rank}]") for rank in range(min(int(count or 0), _MAX_DELAYS))]
+    texts = {
+        "LabelDelays": "\\".join(delays),
+        "LabelDuration": _plain(protocol, "sAsl.ulLabelingDuration"),
+        "LabelSuppression": _plain(protocol, "sAsl.ulSuppressionMode"),
+        "LabelInversions": "\\".join(_plain(protocol, f"alTI[{rank}]") or "0" for rank in range(3)),
+    }
     return {keyword: text for keyword, text in texts.items() if text.strip("\\")}
+
+
+def _plain(protocol: Mapping[str, str], name: str) -> str:
+    """Return an integer of the protocol in decimal, which VB and VE write in hexadecimal here and there; or nothing."""
+    try:
+        return str(int(protocol.get(name, ""), 0))
+    except ValueError:
+        return ""
 
 
 def read_csa(data: bytes) -> dict[str, str]:

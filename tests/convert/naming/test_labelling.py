@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from bidsflow.convert.naming.decide import draft_image
-from bidsflow.convert.naming.labelling import settle_m0
+from bidsflow.convert.naming.labelling import doubt_lone_maps, settle_m0
 from bidsflow.dicom.series import Series
 from tests.convert.naming import scans as s
 
@@ -54,6 +54,16 @@ def test_labelled_blood_is_named_and_says_what_it_lacks(case: Case) -> None:
     draft = draft_image(case.series, case.series.images[0], 1, {})
     assert (draft.decision.value, f"{draft.datatype}/{draft.suffix}") == (case.decision, case.name)
     assert case.says in "; ".join(draft.evidence)
+
+
+def test_maps_are_left_out_only_beside_the_run_that_they_were_made_of() -> None:
+    flow = s.make(28, "relCBF", PASL, ImageType="DERIVED\\PRIMARY\\ASL\\RCBF")
+    run = draft_image(CASES["PASL of VE"].series, CASES["PASL of VE"].series.images[0], 1, {})
+    map_ = draft_image(flow, flow.images[0], 1, {})
+    assert [one.decision.value for one in doubt_lone_maps([run, map_])] == ["review", "skip"]
+    (alone,) = doubt_lone_maps([map_])
+    assert (alone.decision.value, alone.suffix) == ("review", "asl")
+    assert "the run that it was made of is not in the export" in alone.evidence[0]
 
 
 def test_an_m0_that_no_run_is_there_for_waits() -> None:
