@@ -121,7 +121,7 @@ def make_plan(  # noqa: PLR0913 (what the dataset and the study say, each by its
     by_uid = {series.uid: series for series in inventory.series}
     labelled = {series.uid for series in inventory.series if book.gives_labels(series)}
     rows = [_doubt_misfit(row, by_uid[row.series_uid], book) if _key(row) in ruled else row for row in rows]
-    kept = stand_as_ruled(rows, taken or {}, ruled, labelled)
+    kept = stand_as_ruled(rows, taken or {}, ruled, labelled, shared)
     rows = [_heed_skip(row, skipped) for row in _keep_taken(rows, kept, taken or {})]
     rows = _refuse_conflicts(_find_runs(rows, kept, shared), kept)
     settled = settle_fields(rows, by_uid, look_up(rows))

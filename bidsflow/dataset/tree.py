@@ -16,6 +16,8 @@ STATE = ".bidsflow"
 
 #: Where BIDS has the export that a dataset was made of.
 _SOURCES = "sourcedata"
+#: Where a dataset has its study specification (BIDS, "Storage of code").
+_STUDY = ("code", "study.toml")
 _ROOMS = ("private", "ledger", "journal", "staging")
 _ABOUT = """\
 This folder belongs to bidsflow. It is PRIVATE: private/key.json says whose data stands under which label, and
@@ -143,6 +145,7 @@ def _check_folder(root: Path, target: Path, access: int, exports: Sequence[Path]
             raise DatasetError(str(root), f"its {STATE} cannot be {what}", hint)
         return
     own = {_SOURCES} if any(_is_source(target, export.resolve()) for export in exports) else set()
+    own |= {_STUDY[0]} if target.joinpath(*_STUDY).is_file() else set()  # put there for the first conversion to heed
     strangers = sorted({one.name for one in target.iterdir() if not one.name.startswith(".")} - own)
     if strangers:
         shown = ", ".join(strangers[:3]) + (", ..." if len(strangers) > 3 else "")

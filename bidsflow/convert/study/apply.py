@@ -71,12 +71,12 @@ class Rulebook:
 
     def list_fields(self, plan: Plan, inventory: Inventory) -> dict[tuple[str, int], dict[str, Json]]:
         """Return the fields that the study wants in the sidecars of a plan's images, by SeriesInstanceUID and rank."""
-        known = {series.uid: series for series in inventory.series}
-        rows = [row for row in plan.decided(Decision.CONVERT) if row.series_uid in known]
-        images = ((row, known[row.series_uid]) for row in rows)
+        wanted = {(row.series_uid, row.image) for row in plan.decided(Decision.CONVERT)}
         return {
-            (row.series_uid, row.image): self.find_fields(series, series.images[row.image - 1])
-            for row, series in images
+            (series.uid, rank): self.find_fields(series, image)
+            for series in inventory.series
+            for rank, image in enumerate(series.images, start=1)
+            if (series.uid, rank) in wanted
         }
 
     def _match(self, conditions: Sequence[Condition], series: Series, image: Image) -> dict[str, str] | None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.rules import contradicts
-from bidsflow.convert.plan import Decision, PlanRow
+from bidsflow.convert.plan import NOT_APPLICABLE, Decision, PlanRow
 from bidsflow.names import BidsName, parse_name
 
 _RowKey = tuple[str, int]
@@ -17,6 +17,7 @@ def stand_as_ruled(
     taken: Mapping[_RowKey, str],
     ruled: Mapping[_RowKey, Draft],
     labelled: Collection[str],
+    shared: Mapping[_RowKey, str],
 ) -> dict[_RowKey, str]:
     """Return where the images of a dataset are to stand: where they do, unless the study gives them another name.
 
@@ -30,22 +31,32 @@ def stand_as_ruled(
         The drafts of images that a rule of the study matches.
     labelled : collection of str
         SeriesInstanceUIDs of which the study gives the subject or the session.
+    shared : mapping of (str, int) to str
+        What the images of one measurement (a run, its reference, its phases) have in common: they move together.
     """
+    led = {
+        shared[row.series_uid, row.image]
+        for row in rows
+        if (row.series_uid, row.image) in ruled
+        and row.decision is Decision.CONVERT
+        and row.path != NOT_APPLICABLE
+        and (before := taken.get((row.series_uid, row.image)))
+        and not _follows(parse_name(before), parse_name(row.path), ruled[row.series_uid, row.image])
+    }
     moved = {
         (row.series_uid, row.image): path
         for row in rows
         if row.decision is Decision.CONVERT
         and (row.series_uid, row.image) in taken
-        and (path := _rename(row, taken[row.series_uid, row.image], ruled, labelled))
+        and (path := _rename(row, taken[row.series_uid, row.image], shared[row.series_uid, row.image] in led, labelled))
     }
     return {**taken, **moved}
 
 
-def _rename(row: PlanRow, before: str, ruled: Mapping[_RowKey, Draft], labelled: Collection[str]) -> str:
+def _rename(row: PlanRow, before: str, led: bool, labelled: Collection[str]) -> str:
     """Return the path that the study gives an image of the dataset, ``""`` where it changes nothing."""
     old, new = parse_name(before), parse_name(row.path)
-    draft = ruled.get((row.series_uid, row.image))
-    named = old if draft is None or _follows(old, new, draft) else new
+    named = new if led else old
     place = new if row.series_uid in labelled else old
     path = str(BidsName(place.sub, named.datatype, named.suffix, "", place.ses, named.entities))
     return path if path != before else ""
