@@ -89,6 +89,7 @@ def _observe(
     from bidsflow.cli.steps import cache_file, default_jobs, opened, plan_inventory
     from bidsflow.convert.drift.headers import observe_export
     from bidsflow.convert.drift.images import observe_dataset
+    from bidsflow.convert.study.apply import find_study, lay_over
     from bidsflow.convert.subjects import Key, Sessions
 
     if any((path / "dataset_description.json").is_file() for path in where):
@@ -96,7 +97,9 @@ def _observe(
             raise typer.BadParameter("name one dataset, or one or several exports")
         return observe_dataset(where[0], fields)
     with opened(where, cache_file(where), err) as inventory:
-        made = plan_inventory(inventory, Key(), {}, Sessions.AUTO, default_jobs()).plan
+        book = lay_over(find_study(study, None), inventory, where)
+        sessions = Sessions(book.study.sessions.names)
+        made = plan_inventory(inventory, Key(), {}, sessions, default_jobs(), book=book).plan
         return observe_export(inventory, made, fields)
 
 

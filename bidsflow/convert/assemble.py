@@ -114,6 +114,8 @@ class Session:
         `mark_digest` of the series of images that are as they were converted, by SeriesInstanceUID and rank.
     kept : frozenset of str
         Files that a person has edited, of images that are made again because they are missing.
+    description : mapping
+        Fields for ``dataset_description.json``.
     """
 
     folder: str
@@ -127,6 +129,7 @@ class Session:
     seen: Mapping[str, Stamp] = field(default_factory=dict)
     marks: Mapping[tuple[str, int], str] = field(default_factory=dict)
     kept: frozenset[str] = frozenset()
+    description: Mapping[str, object] = field(default_factory=dict)
 
 
 def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence[Converted], key: Key) -> list[str]:
@@ -180,7 +183,7 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
         people = session.subject or tuple(session.series.values())
         stage_participant(draft, place.sub, people, session.heir_of, gone, remove)
         tasks = _tasks(row.path for row in there)
-        _stage_top(draft, tasks)
+        _stage_top(draft, tasks, session.description)
         remove += _list_unused_tasks(draft, left, tasks)
     return remove
 
@@ -397,8 +400,8 @@ def _list_unused_tasks(draft: Draft, left: Iterable[str], present: set[str]) -> 
     return [file.name for file, text in files if file.is_file() and file.read_bytes() == text.encode()]
 
 
-def _stage_top(draft: Draft, tasks: set[str]) -> None:
-    """Stage the files that describe the whole dataset, where it does not have them yet."""
+def _stage_top(draft: Draft, tasks: set[str], description: Mapping[str, object]) -> None:
+    """Stage the files that describe the whole dataset, where it does not have them yet, or not whole."""
     generators = generated_by()
     title, image = draft.dataset.root.name, origin.name_image()
     files = {
@@ -412,6 +415,11 @@ def _stage_top(draft: Draft, tasks: set[str]) -> None:
     for file, text in files.items():
         if draft.find(file) is None:
             draft.write(file, text.encode())
+    present = draft.find("dataset_description.json")
+    if description and present is not None:
+        old = present.read_text(encoding="utf-8", errors="surrogateescape")
+        new = describe.fill_description(old, title, description)
+        draft.write("dataset_description.json", new.encode("utf-8", errors="surrogateescape"))
 
 
 @cache

@@ -13,7 +13,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -104,11 +104,14 @@ class Plan:
     fields : mapping of (str, int) to mapping, or None
         Fields that a study puts into sidecars, by SeriesInstanceUID and rank of the image. None: no study is in force,
         and what one has put there stays.
+    description : mapping
+        Fields that a study puts into ``dataset_description.json`` where they are absent.
     """
 
     rows: tuple[PlanRow, ...]
     notes: tuple[str, ...] = ()
     fields: Mapping[tuple[str, int], Mapping[str, object]] | None = None
+    description: Mapping[str, object] = field(default_factory=dict)
 
     def fields_of(self, row: PlanRow) -> Mapping[str, object]:
         """Return the fields that a study puts into the sidecar of an image."""

@@ -34,6 +34,37 @@ def dataset_description(
     return to_json(content)
 
 
+def fill_description(text: str, title: str, fields: Mapping[str, object]) -> str:
+    """Return ``dataset_description.json`` with fields that it lacks; what someone has written into it stays.
+
+    Parameters
+    ----------
+    text : str
+        What the dataset has.
+    title : str
+        The name that bidsflow gave it, which a field may replace.
+    fields : mapping
+        What it is to have.
+
+    Examples
+    --------
+    >>> print(fill_description('{"Name": "bids", "License": "CC0"}', "bids", {"Name": "Sleep"}), end="")
+    {
+      "Name": "Sleep",
+      "License": "CC0"
+    }
+    """
+    try:
+        content = json.loads(text)
+    except ValueError:  # damaged by hand: the validator says so
+        return text
+    if not isinstance(content, dict):
+        return text
+    own = {key: value for key, value in content.items() if (key, value) != ("Name", title)}
+    filled = {**content, **fields, **own}
+    return text if filled == content else to_json(filled)
+
+
 def readme(name: str, generators: Sequence[tuple[str, str]]) -> str:
     """Return the first README of a dataset."""
     made = " and ".join(f"{program} {version}" for program, version in generators)

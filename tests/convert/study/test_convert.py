@@ -143,3 +143,18 @@ def test_folder_gives_subjects_and_visits(
     rows = json.loads(ran.out)["rows"]
     assert {"/".join(row["path"].split("/")[:2]) for row in rows} >= {"sub-K9/ses-1"}
     assert {row["path"].split("/")[0] for row in rows if row["path"] != "n/a"} == {"sub-K9"}
+
+
+def test_description_of_the_dataset_is_filled_and_what_is_there_stays(
+    two_people: Path, tmp_path: Path, cli: Cli, write_study: Callable[[str], Path]
+) -> None:
+    file = tmp_path / "bids" / "dataset_description.json"
+    text = "[dataset]\nName = 'Sleep'\nAuthors = ['A. Author']\n"
+    assert cli("convert", two_people, tmp_path / "bids", "--study", write_study(text)).code == 0
+    found = json.loads(file.read_text())
+    assert (found["Name"], found["Authors"], found["DatasetType"]) == ("Sleep", ["A. Author"], "raw")
+    file.write_text(json.dumps({**found, "Name": "Dreams"}))
+    more = write_study(text.replace("Sleep", "Naps") + "License = 'CC0'\n")
+    assert cli("convert", two_people, tmp_path / "bids", "--study", more).code == 0
+    found = json.loads(file.read_text())
+    assert (found["Name"], found["License"]) == ("Dreams", "CC0")
