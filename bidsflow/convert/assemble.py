@@ -51,6 +51,7 @@ from bidsflow.dataset import describe, origin
 from bidsflow.dataset.draft import Draft
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dicom.series import Series
+from bidsflow.dicom.twins import moment_of
 from bidsflow.names import parse_name
 
 #: Files that make an image, in the order in which they are looked for.
@@ -312,6 +313,7 @@ def _stage_image(
     return Entry(
         one.row.series_uid, one.row.image, source_digest(series), files | edited, len(series.instances), one.content,
         mark_digest(series), one.fields, protocol_of(series, series.images[one.row.image - 1]), one.row.n_volumes,
+        moment_of(series),
     )  # fmt: skip
 
 

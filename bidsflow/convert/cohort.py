@@ -10,20 +10,33 @@ import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 
 from bidsflow.convert.subjects import Key
 from bidsflow.dicom.series import Image, Inventory, Series
 from bidsflow.dicom.tags import find_maker
 
-#: Volumes of the longest run of each subject, by `protocol_of` and the subject's label.
-Cohort = Mapping[str, Mapping[str, int]]
-
 #: Fewer people tell nothing of what is usual.
 _ENOUGH = 3
 #: Deviations, in units of a standard deviation as the median of absolute deviations estimates it, that are usual.
 _USUAL = 3 * 1.4826
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """What a dataset remembers of everyone's images.
+
+    Attributes
+    ----------
+    volumes : mapping of str to mapping
+        Volumes of the longest run of each subject, by `protocol_of` and the subject's label.
+    moments : mapping of str to (str, str)
+        SeriesInstanceUID and subject's label by `twins.moment_of`.
+    """
+
+    volumes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    moments: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +70,17 @@ def protocol_of(series: Series, image: Image) -> str:
     return hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
 
 
-def take_cohort(inventory: Inventory, key: Key, before: Cohort) -> dict[str, dict[str, int]]:
+def take_cohort(inventory: Inventory, key: Key, before: Cohort) -> Cohort:
     """Return the volumes of everyone in an export, and of those whom the dataset has already."""
     cohort: dict[str, dict[str, int]] = defaultdict(dict)
-    for protocol, people in before.items():
+    for protocol, people in before.volumes.items():
         cohort[protocol] |= people
     for series in inventory.series:
         person = key.sessions[series.study_uid][0]
         for image in series.images:
             people = cohort[protocol_of(series, image)]
             people[person] = max(people.get(person, 0), image.volumes)
-    return cohort
+    return Cohort(cohort, before.moments)
 
 
 def find_usual(cohort: Cohort, members: Sequence[Series], person: str) -> dict[tuple[str, int], Usual]:
@@ -85,7 +98,9 @@ def find_usual(cohort: Cohort, members: Sequence[Series], person: str) -> dict[t
     found = {}
     for series in members:
         for rank, image in enumerate(series.images, start=1):
-            others = [own for other, own in cohort.get(protocol_of(series, image), {}).items() if other != person]
+            others = [
+                own for other, own in cohort.volumes.get(protocol_of(series, image), {}).items() if other != person
+            ]
             if len(others) >= _ENOUGH:
                 found[series.uid, rank] = summarise(others)
     return found

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bidsflow.convert.cohort import Cohort
 from bidsflow.convert.plan import Decision, Plan
 from bidsflow.convert.subjects import Key, folder_of
 from bidsflow.dataset.tree import Dataset
@@ -58,6 +59,8 @@ class Entry:
         `cohort.protocol_of` of the image, ``""`` where that was not noted.
     volumes : int
         How many it has.
+    moment : str
+        `twins.moment_of` of its series; ``""`` where that is not known, or was not noted.
     """
 
     series_uid: str
@@ -70,6 +73,7 @@ class Entry:
     fields: str = ""
     protocol: str = ""
     volumes: int = 0
+    moment: str = ""
 
 
 #: Begins the name, in a key, of a person of whom nothing is known but the label.
@@ -157,6 +161,7 @@ def read_ledger(dataset: Dataset, folder: str) -> Ledger:
                 {name: Stamp(**values) for name, values in entry["files"].items()}, int(entry.get("instances", 0)),
                 str(entry.get("content", "")), str(entry.get("marks", "")),
                 str(entry.get("fields", "")), str(entry.get("protocol", "")), int(entry.get("volumes", 0)),
+                str(entry.get("moment", "")),
             )
             for path, entry in stored.items()
         }  # fmt: skip
@@ -176,16 +181,19 @@ def read_taken(dataset: Dataset) -> dict[tuple[str, int], str]:
     return {(entry.series_uid, entry.image): path for ledger in ledgers for path, entry in ledger.items()}
 
 
-def read_cohort(dataset: Dataset) -> dict[str, dict[str, int]]:
-    """Return the volumes of the longest run of each subject, by protocol and subject label (`cohort.Cohort`)."""
-    cohort: dict[str, dict[str, int]] = defaultdict(dict)
+def read_cohort(dataset: Dataset) -> Cohort:
+    """Return how long the runs of everyone in a dataset are, and when they were measured."""
+    volumes: dict[str, dict[str, int]] = defaultdict(dict)
+    moments: dict[str, tuple[str, str]] = {}
     for file in sorted((dataset.state / "ledger").glob("*.json")):
         subject = file.stem.partition("_")[0].removeprefix("sub-")
         for entry in read_ledger(dataset, file.stem).values():
             if entry.protocol:
-                people = cohort[entry.protocol]
+                people = volumes[entry.protocol]
                 people[subject] = max(people.get(subject, 0), entry.volumes)
-    return cohort
+            if entry.moment:
+                moments[entry.moment] = entry.series_uid, subject
+    return Cohort(volumes, moments)
 
 
 def read_skipped(dataset: Dataset) -> frozenset[tuple[str, int]]:

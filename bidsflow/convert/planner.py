@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from bidsflow import schema
 from bidsflow.convert.cohort import Cohort, Usual, find_usual, take_cohort
+from bidsflow.convert.copies import part_copies
 from bidsflow.convert.fieldmaps import note_foreign_shims, wire_fields
 from bidsflow.convert.fit import find_misfit, note_oddities, note_unplanned
 from bidsflow.convert.identity import check_people
@@ -83,13 +84,16 @@ def make_plan(  # noqa: PLR0913 (what the dataset and the study say, each by its
     book : Rulebook
         What the study says. It goes before all other evidence, and changes names that the dataset has.
     cohort : Cohort, optional
-        How long the runs of those are whom the dataset has.
+        What the dataset remembers: how long everyone's runs are, and when they were measured.
 
     Raises
     ------
     PlanError
         If the study gives a label to someone that someone else has, see `identity.check_people`.
     """
+    cohort = cohort or Cohort()
+    parted = part_copies(inventory, key or Key(), taken or {}, cohort)
+    inventory = parted.inventory
     given = {**given_sessions(inventory.series), **book.labels.sessions}
     place = assign(inventory.series, key or Key(), sessions, given, book.labels)
     neighbours = find_neighbours(group_people(inventory.series, book.labels), given)
@@ -99,6 +103,7 @@ def make_plan(  # noqa: PLR0913 (what the dataset and the study say, each by its
         if collision.conflict in (Conflict.ONE_ID_TWO_PEOPLE, Conflict.ONE_STUDY_TWO_PEOPLE)
         for uid in collision.series
     }
+    doubtful |= parted.doubts
     known = (key or Key()).subjects
     doubtful |= _find_unnamed(inventory, known, book)
     if sessions is Sessions.AUTO:
@@ -108,7 +113,7 @@ def make_plan(  # noqa: PLR0913 (what the dataset and the study say, each by its
     shared: dict[_RowKey, str] = {}
     ruled: dict[_RowKey, Draft] = {}
     elsewhere = _count_fields(inventory, taken or {})
-    everyone = take_cohort(inventory, place, cohort or {})
+    everyone = take_cohort(inventory, place, cohort)
     for (subject, session, _), members in _group_visits(inventory, place, doubtful).items():
         usual = find_usual(everyone, members, subject)
         drafts = [_settle(draft, taken or {}) for draft in _name_visit(members, guesses or {}, doubtful, book, usual)]
@@ -129,6 +134,7 @@ def make_plan(  # noqa: PLR0913 (what the dataset and the study say, each by its
     foreign = note_foreign_shims(rows, by_uid)
     where = {series.uid: place.sessions[series.study_uid] for series in inventory.series}
     rows.sort(key=lambda row: (where[row.series_uid], row.series_number, row.series_uid, row.image))
+    rows += parted.rows
     visits = _note_visits(neighbours, place, (key or Key()).sessions)
     rules = note_contradictions(ruled.values(), book.name)
     people = check_people(Plan(tuple(rows)), by_uid, key or Key(), book.name) if labelled else []

@@ -14,6 +14,7 @@ from bidsflow.dicom.read import Reader, read_blobs
 from bidsflow.dicom.series import File, Instance, Inventory, SetAside
 from bidsflow.dicom.source import inflated
 from bidsflow.dicom.tags import find_maker
+from bidsflow.dicom.twins import find_twins
 from bidsflow.dicom.vendors import read_protocol
 from bidsflow.errors import HeaderError
 
@@ -77,6 +78,7 @@ def take_inventory(
         collisions=find_collisions(series),
         n_read=fresh,
         n_reused=len(files) - fresh,
+        twins=find_twins(series),
     )
 
 

@@ -227,6 +227,8 @@ class Inventory:
         Files that the index already knew.
     origins : tuple of (str, str)
         Folders that archives were unpacked to, and the paths that people know them by.
+    twins : tuple of tuple of str
+        SeriesInstanceUIDs of series that hold the same pixels under UIDs of their own.
     """
 
     series: tuple[Series, ...]
@@ -235,6 +237,7 @@ class Inventory:
     n_read: int = 0
     n_reused: int = 0
     origins: tuple[tuple[str, str], ...] = ()
+    twins: tuple[tuple[str, ...], ...] = ()
 
     def pseudonyms(self) -> dict[str, str]:
         """Return a name for each patient that says nothing of the person, ``P1``, ``P2``, ... by `Patient.key`."""

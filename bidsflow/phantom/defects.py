@@ -7,6 +7,7 @@ the export would hold if nothing had happened to it.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import shutil
 import struct
 import warnings
@@ -225,6 +226,31 @@ def flatten_folders(export: Path) -> Path:
     for folder in sorted((p for p in export.rglob("*") if p.is_dir()), reverse=True):
         folder.rmdir()
     return export
+
+
+def send_again(export: Path, out: Path, **changes: str) -> Path:
+    """Write a copy of an export as an archive sends it that gives UIDs anew: the same for the same, none as before.
+
+    Parameters
+    ----------
+    export : Path
+        The folder with the files.
+    out : Path
+        Where to write the copy.
+    changes : str
+        Further elements by keyword, such as a PatientID.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    for number, path in enumerate(list_files(export)):
+        ds = dcmread(path)
+        for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID"):
+            digest = hashlib.sha256(str(ds.get(keyword, "")).encode()).digest()
+            setattr(ds, keyword, f"2.25.{int.from_bytes(digest[:14], 'big')}")
+        ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+        for keyword, value in changes.items():
+            setattr(ds, keyword, value)
+        _rewrite(out / f"{number:06d}.dcm", ds)
+    return out
 
 
 def share_patient_id(sessions: Sequence[Session]) -> tuple[Session, ...]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from bidsflow.convert.cohort import Cohort, protocol_of
 from bidsflow.convert.plan import Decision, PlanRow
 from bidsflow.convert.planner import make_plan
 from bidsflow.dicom.series import Patient, Series
@@ -159,9 +160,8 @@ def test_a_run_whose_last_volume_is_not_whole_gives_way_to_the_repeat() -> None:
 
 
 def test_people_of_the_dataset_count_as_those_of_the_export() -> None:
-    from bidsflow.convert.cohort import protocol_of
-
     run = bold(5, "bold_rest", 200)
-    before = {protocol_of(run, run.images[0]): {"07": 300, "08": 300, "09": 300}}
+    people = {"07": 300, "08": 300, "09": 300}
+    before = Cohort({protocol_of(run, run.images[0]): people})
     assert [row.repeat for row in plan_of([run], cohort=before)] == ["short (200 of 300 volumes)"]
-    assert [row.repeat for row in plan_of([run], cohort={"x": {"07": 300, "08": 300, "09": 300}})] == [""]
+    assert [row.repeat for row in plan_of([run], cohort=Cohort({"x": people}))] == [""]

@@ -1,0 +1,92 @@
+"""Which series of an export were measured once and came twice, under other UIDs. Pure: `dicom.twins` reads pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+
+from bidsflow.convert.cohort import Cohort
+from bidsflow.convert.plan import NOT_APPLICABLE, Decision, PlanRow
+from bidsflow.convert.subjects import Key, person_of
+from bidsflow.dicom.series import Inventory, Series
+from bidsflow.dicom.twins import moment_of
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """An export without its copies.
+
+    Attributes
+    ----------
+    inventory : Inventory
+        What is left.
+    rows : tuple of PlanRow
+        What the plan says of the images of copies.
+    doubts : mapping of str to str
+        Why a person has to look at a series, by its UID: its images stand under two patients.
+    """
+
+    inventory: Inventory
+    rows: tuple[PlanRow, ...] = ()
+    doubts: Mapping[str, str] = field(default_factory=dict)
+
+
+def part_copies(inventory: Inventory, key: Key, taken: Collection[tuple[str, int]], cohort: Cohort) -> Copies:
+    """Return an export without series that it holds twice, or that the dataset has under another UID.
+
+    Of copies the one is kept that the dataset has, else that of the larger study. What stands under two patients is
+    kept, and is for a person: only one of them was scanned.
+
+    Parameters
+    ----------
+    inventory : Inventory
+        With its `twins`.
+    key : Key
+        Who is who in the dataset.
+    taken : collection of (str, int)
+        The images that the dataset holds, by SeriesInstanceUID and rank.
+    cohort : Cohort
+        When the images of the dataset were measured.
+    """
+    held = {uid for uid, _ in taken}
+    by_uid = {series.uid: series for series in inventory.series}
+    studies = [series.study_uid for series in inventory.series]
+    reasons: dict[str, str] = {}
+    doubts: dict[str, str] = {}
+    for group in inventory.twins:
+        twins = [by_uid[uid] for uid in group if uid in by_uid]
+        twins.sort(key=lambda one: (one.uid not in held, -studies.count(one.study_uid), one.study_uid, one.uid))
+        first = twins[0]
+        if len({person_of(one) for one in twins if _is_named(one)}) > 1:
+            said = "the same pixels stand under two patients, of whom one was scanned: say who"
+            doubts |= {one.uid: said for one in twins if one.uid not in held}
+            continue
+        said = f"a copy of series {first.number} of {{}} study, with the same pixels under other UIDs"
+        reasons |= {one.uid: said.format("its" if one.study_uid == first.study_uid else "another") for one in twins[1:]}
+    for one in inventory.series:
+        uid, subject = cohort.moments.get(moment_of(one), ("", ""))
+        if not uid or uid == one.uid or one.uid in held or one.uid in reasons:
+            continue
+        known = key.subjects.get(person_of(one), "")
+        same = "a series of the same number, time and size under another UID"
+        if known == subject or not _is_named(one):
+            reasons[one.uid] = f"the dataset has it in sub-{subject}, from {same}"
+        else:
+            doubts[one.uid] = f"sub-{subject} of the dataset has {same}: say whose it is"
+    rest = tuple(one for one in inventory.series if one.uid not in reasons)
+    rows = tuple(row for uid, reason in reasons.items() for row in _skip(by_uid[uid], reason))
+    return Copies(replace(inventory, series=rest), rows, doubts)
+
+
+def _is_named(series: Series) -> bool:
+    return bool(series.patient.id or series.patient.name)
+
+
+def _skip(series: Series, reason: str) -> list[PlanRow]:
+    return [
+        PlanRow(
+            series.uid, rank, series.number, series.protocol_name, series.description, image.n_instances, image.volumes,
+            Decision.SKIP, NOT_APPLICABLE, 1.0, f"{reason[:1].upper()}{reason[1:]}.",
+        )
+        for rank, image in enumerate(series.images, start=1)
+    ]  # fmt: skip

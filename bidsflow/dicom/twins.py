@@ -1,0 +1,78 @@
+"""Series that came twice, under UIDs of their own: an archive that writes new UIDs sends what was sent before.
+
+Copies under the same UIDs are dropped where files are read (`inventory`). Here nothing but the UIDs, and perhaps the
+patient, was changed. Headers tell which series may be copies, pixels whether they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import defaultdict
+from collections.abc import Sequence
+
+from bidsflow.dicom.series import Instance, Series
+from bidsflow.dicom.source import inflated
+from bidsflow.errors import HeaderError
+
+
+def mark_series(series: Series) -> tuple[object, ...]:
+    """Return what a series has in common with its copies: how and when it was measured, but neither UIDs nor people."""
+    header = series.header
+    images = tuple((one.matrix, one.volumes, one.echo_time, one.component, one.n_instances) for one in series.images)
+    kind = header.text("Manufacturer"), header.text("ImageType"), header.text("RepetitionTime")
+    return series.number, series.description, series.started, kind, images
+
+
+def moment_of(series: Series) -> str:
+    """Return a digest that a series shares with its copies alone; ``""`` where the time of day is not known."""
+    if not series.started[8:].strip("0."):
+        return ""
+    return hashlib.blake2b(repr(mark_series(series)).encode(), digest_size=12).hexdigest()
+
+
+def find_twins(series: Sequence[Series]) -> tuple[tuple[str, ...], ...]:
+    """Return the SeriesInstanceUIDs of series that hold the same pixels, those of each group together.
+
+    Pixels are read of series that may be copies only: of their first, middle and last instance. Noise makes those of
+    two measurements differ.
+    """
+    candidates: dict[object, list[Series]] = defaultdict(list)
+    for one in series:
+        if one.instances:
+            candidates[mark_series(one)].append(one)
+    found: dict[tuple[int, str], list[str]] = defaultdict(list)
+    for rank, members in enumerate(candidates.values()):
+        for one in members if len(members) > 1 else ():
+            digest = _digest_pixels(one)
+            if digest:
+                found[rank, digest].append(one.uid)
+    return tuple(tuple(sorted(uids)) for uids in found.values() if len(uids) > 1)
+
+
+def _digest_pixels(series: Series) -> str:
+    """Return a digest of some of the pixels of a series, ``""`` where they cannot be read or show nothing."""
+    ordered = sorted(series.instances, key=_place)
+    digest = hashlib.blake2b(digest_size=16)
+    shown = False
+    for rank in sorted({0, len(ordered) // 2, len(ordered) - 1}):
+        pixels = _read_pixels(ordered[rank].file.path)
+        shown = shown or bool(pixels.strip(b"\0"))
+        digest.update(pixels)
+    return digest.hexdigest() if shown else ""
+
+
+def _place(one: Instance) -> tuple[int, int, str]:
+    header = one.header
+    return header.integer("AcquisitionNumber"), header.integer("InstanceNumber"), header.text("ImagePositionPatient")
+
+
+def _read_pixels(path: str) -> bytes:
+    from pydicom import dcmread
+    from pydicom.errors import InvalidDicomError
+
+    try:
+        read = dcmread(io.BytesIO(b"".join(inflated(path))), force=True)
+        return bytes(read.PixelData)
+    except (HeaderError, InvalidDicomError, OSError, AttributeError, ValueError):
+        return b""

@@ -1,0 +1,81 @@
+"""What was measured once is converted once, under whatever UIDs it comes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bidsflow.convert.plan import Plan, PlanRow, from_tsv
+from bidsflow.phantom.defects import list_files, send_again
+from tests.convert.conftest import Ran, read_tree
+
+Cli = Callable[..., Ran]
+
+
+@pytest.fixture
+def visit(two_people: Path, tmp_path: Path) -> Path:
+    """The export of one person, one visit."""
+    (folder, _) = sorted(path for path in two_people.iterdir() if path.is_dir())
+    return Path(shutil.copytree(folder, tmp_path / "visit"))
+
+
+def plan_of(cli: Cli, *exports: Path, bids: Path | None = None) -> Plan:
+    ran = cli("plan", *exports, "--tsv", *(["--bids-dir", bids] if bids else []))
+    assert ran.code == 0, ran.said
+    return from_tsv(ran.out)
+
+
+def decisions(rows: tuple[PlanRow, ...]) -> list[str]:
+    return [str(row.decision) for row in rows]
+
+
+def test_study_that_was_sent_again_makes_nothing_new(visit: Path, tmp_path: Path, cli: Cli) -> None:
+    alone = plan_of(cli, visit)
+    again = send_again(visit, tmp_path / "again")
+    both = plan_of(cli, visit, again)
+    copies = [row for row in both.rows if "copy of series" in row.evidence]
+    assert len(copies) == len(alone.rows) == len(both.rows) - len(copies)
+    assert {row.path for row in both.rows} == {row.path for row in alone.rows} | {"n/a"}
+    assert {str(row.decision) for row in copies} == {"skip"}
+    assert all("of another study, with the same pixels under other UIDs" in row.evidence for row in copies)
+
+
+def test_copy_that_comes_later_and_alone_is_told_from_what_the_dataset_has(
+    visit: Path, tmp_path: Path, cli: Cli
+) -> None:
+    bids = tmp_path / "bids"
+    assert cli("convert", visit, bids).code == 0
+    before = read_tree(bids)
+    again = send_again(visit, tmp_path / "again")
+    planned = plan_of(cli, again, bids=bids)
+    assert set(decisions(planned.rows)) == {"skip"}
+    assert all("the dataset has it in sub-01" in row.evidence.lower() for row in planned.rows)
+    cli("convert", again, bids)
+    assert read_tree(bids) == before
+
+
+def test_original_stays_the_one_that_the_dataset_has(visit: Path, tmp_path: Path, cli: Cli) -> None:
+    bids, again = tmp_path / "bids", send_again(visit, tmp_path / "again")
+    assert cli("convert", again, bids).code == 0
+    before = read_tree(bids)
+    assert cli("convert", visit, again, bids).code == 0
+    assert read_tree(bids) == before
+
+
+def test_pixels_under_two_patients_are_for_a_person(visit: Path, tmp_path: Path, cli: Cli) -> None:
+    other = send_again(visit, tmp_path / "other", PatientID="ELSE", PatientName="Else", PatientBirthDate="19700101")
+    planned = plan_of(cli, visit, other)
+    assert set(decisions(planned.rows)) <= {"review", "skip"}
+    assert any("the same pixels stand under two patients" in row.evidence.lower() for row in planned.rows)
+    assert all("ELSE" not in row.evidence.upper().split() for row in planned.rows)
+
+
+def test_other_pixels_at_the_same_moment_are_no_copy(visit: Path, tmp_path: Path, cli: Cli) -> None:
+    again = send_again(visit, tmp_path / "again")
+    for path in list_files(again):
+        data = path.read_bytes()
+        path.write_bytes(data[:-64] + bytes(range(64)))
+    assert not any("copy of series" in row.evidence for row in plan_of(cli, visit, again).rows)
