@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bidsflow.convert.companions.logfiles import Unused
     from bidsflow.convert.companions.place import Placed
-    from bidsflow.convert.companions.recordings import Unused
+    from bidsflow.convert.plan import Plan
     from bidsflow.convert.remains import Remain
     from bidsflow.dataset.tree import Dataset
     from bidsflow.dicom.series import Inventory
@@ -33,19 +34,26 @@ class Beside:
     unused: tuple[Unused, ...] = ()
 
     @classmethod
-    def put(cls, dataset: Dataset, inventory: Inventory, exports: Sequence[Path], *, force: bool) -> Beside:
-        """Put the recordings of exports beside the runs that a dataset holds.
+    def put(
+        cls, dataset: Dataset, inventory: Inventory, exports: Sequence[Path], *, force: bool, plan: Plan | None = None
+    ) -> Beside:
+        """Put the recordings of exports beside the runs that a dataset holds; with a plan, only say what would be put.
 
         Raises
         ------
         DatasetError, StorageError
             If the dataset cannot be written to.
         """
-        from bidsflow.convert.companions.recordings import Unused, add_recordings
+        from bidsflow.convert.companions.logfiles import Unused
+        from bidsflow.convert.companions.recordings import add_recordings
         from bidsflow.convert.ledger import read_taken
+        from bidsflow.convert.plan import Decision
         from bidsflow.sources import show_aside
 
-        placed, unused = add_recordings(dataset, inventory, read_taken(dataset), force=force)
+        stands = read_taken(dataset)
+        if plan is not None:
+            stands |= {(row.series_uid, row.image): row.path for row in plan.decided(Decision.CONVERT)}
+        placed, unused = add_recordings(dataset, inventory, stands, force=force, dry=plan is not None)
         if not unused:
             return cls(placed)
         shown = {
@@ -58,14 +66,17 @@ class Beside:
         return tuple(one for one in remains if not self.placed or (dataset.root / one.path).exists())
 
 
-def report_beside(beside: Beside, err: Console) -> None:
-    """Say what was put beside runs, and which recordings go nowhere and why."""
+def report_beside(beside: Beside, err: Console, *, dry: bool = False) -> None:
+    """Say what was put beside runs, or would be, and which recordings go nowhere and why."""
     from bidsflow.cli.steps import SHOWN, printable
     from bidsflow.convert.companions.place import Fate
 
     written = [one for one in beside.placed if one.fate is Fate.WRITTEN and one.path.endswith(".tsv.gz")]
     if written:
-        err.print(f"{len(written)} recordings of pulse or breathing put beside their runs", soft_wrap=True)
+        said = (
+            "recordings of pulse or breathing to put beside their runs" if dry else "recordings put beside their runs"
+        )
+        err.print(f"{len(written)} {said}", soft_wrap=True)
     lines = [f"{one.path}: {one.reason}" for one in beside.placed if one.reason]
     lines += [f"{one.path}: {one.reason}" for one in beside.unused]
     for line in lines[:SHOWN]:

@@ -249,6 +249,7 @@ class _Request:
 
 def _show(request: _Request, *, force: bool, as_json: bool) -> None:
     """Print what would be done; write nothing."""
+    from bidsflow.cli.companions import Beside, report_beside
     from bidsflow.cli.originals import keep, report_kept
     from bidsflow.cli.outcome import list_changes, print_changes
     from bidsflow.cli.steps import cache_file, consoles, opened, print_notes, print_plan, print_set_aside
@@ -266,6 +267,7 @@ def _show(request: _Request, *, force: bool, as_json: bool) -> None:
             return
         print_plan(made, out)
         print_changes(prospects, left, out)
+        report_beside(Beside.put(dataset, inventory, exports, force=force, plan=made), out, dry=True)
         if request.keep:
             report_kept(keep(dataset, inventory, made, dry=True), out)
         print_notes(made, inventory, err)

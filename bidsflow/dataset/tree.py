@@ -31,6 +31,7 @@ pending.json     what failed, is in doubt or was set aside; see bidsflow status
 skipped.json     images that a plan of yours said to skip
 journal/         commits under way; the next command finishes them
 staging/         work in progress; removed when a run ends
+recordings.json  what became of recordings the last time (may be deleted)
 replaced/        images that were replaced or given up, by the time of it (may be deleted)
 inventory.sqlite headers that were read, so that an unchanged file is not read twice (may be deleted)
 """

@@ -139,7 +139,7 @@ def _write_object(folder: Path, first: Dataset, series: SeriesTruth, payload: by
     ds.Modality = "MR"
     ds.SeriesDescription = series.description + ("_PhysioLog" if form == "cmrr" else "")
     ds.SeriesNumber = series.number + 100
-    ds.AcquisitionNumber = len(payload) // 1024
+    ds.AcquisitionNumber = len(payload) // 1024 // (len(_PERIODS) + 1)  # rows of one log
     ds.InstanceNumber = 1
     block = ds.private_block(0x7FE1, "SIEMENS CSA NON-IMAGE" if form == "cmrr" else "SIEMENS MR IMA", create=True)
     block.add_new(0x10, "OB", payload if len(payload) % 2 == 0 else payload + b"\0")

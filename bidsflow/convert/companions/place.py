@@ -141,6 +141,21 @@ def _look(dataset: Dataset, one: Companion, known: Stamp | None, *, force: bool)
     return Placed(one.path, Fate.KEPT, f"{who}; --force replaces it")
 
 
+def stands_as_written(dataset: Dataset, paths: Sequence[str]) -> bool:
+    """Return whether companions are all there, as bidsflow wrote them.
+
+    Raises
+    ------
+    DatasetError
+        If the memory of what was written is damaged.
+    """
+    stamps = read_placed(dataset) if paths else {}
+    return all(
+        path in stamps and (dataset.root / path).is_file() and is_same(dataset.root / path, stamps[path])
+        for path in paths
+    )
+
+
 def read_placed(dataset: Dataset) -> dict[str, Stamp]:
     """Return the companions that bidsflow wrote, by path.
 

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import mmap
+import math
 import os
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from bidsflow import schema
-from bidsflow.convert.companions.physio import DAY, Recording, Trace, read_logs, read_payload, read_text
-from bidsflow.convert.companions.place import Companion, Placed, place
+from bidsflow.convert.companions.done import Answer, fingerprint, recall, remember
+from bidsflow.convert.companions.logfiles import Source, Unused, find_sources, list_candidates
+from bidsflow.convert.companions.physio import DAY, Recording, Trace
+from bidsflow.convert.companions.place import Companion, Fate, Placed, place, stands_as_written
 from bidsflow.dataset import describe
 from bidsflow.dataset.tree import Dataset
-from bidsflow.dicom.grouping import PHYSIO
-from bidsflow.dicom.series import Inventory, Series, SetAside
+from bidsflow.dicom.series import Inventory, Series
 from bidsflow.names import BidsName, parse_name
 
-#: Text files of the monitoring unit, and those of it that are not read.
-_TEXTS, _UNREAD = frozenset({".puls", ".resp"}), frozenset({".ecg", ".ext", ".ext2"})
-#: Log files of CMRR sequences that were not packed into DICOM.
-_LOG = re.compile(r"(.+)_(Info|PULS|RESP|ECG|EXT)\.log")
-#: Objects that may hold a recording, as the inventory calls them.
-OBJECTS = frozenset(f"not an image ({name})" for name in ("raw data", "spectroscopy", PHYSIO))
-#: Tags of the elements that recordings stand in, as little-endian files have them.
-_ELEMENTS = (b"\xe1\x7f\x10\x10", b"\x00\x56\x20\x00")
-#: No recording is larger (bytes).
-_LARGEST = 256 << 20
 #: Seconds by which the first volume of a log may miss the time of the first image, and that are kept around a run.
 _NEAR, _AROUND = 10.0, 10.0
 _WORDS = {
@@ -67,41 +56,6 @@ class Run:
     folders: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Something that holds a recording, or should.
-
-    Attributes
-    ----------
-    files : tuple of str
-        One, or the logs of one measurement.
-    study : str
-        StudyInstanceUID; ``""`` where it is not known.
-    read : callable
-        Returns the recording, or raises `ValueError` with the reason.
-    """
-
-    files: tuple[str, ...]
-    study: str
-    read: Callable[[], Recording]
-
-
-@dataclass(frozen=True, slots=True)
-class Unused:
-    """A recording that goes nowhere.
-
-    Attributes
-    ----------
-    path : str
-        Of its first file. Private.
-    reason : str
-        Why, in a clause.
-    """
-
-    path: str
-    reason: str
-
-
 def find_runs(inventory: Inventory, stands: Mapping[tuple[str, int], str]) -> tuple[Run, ...]:
     """Return the runs that recordings may belong to: what has volumes, and a name to which BIDS knows a recording.
 
@@ -132,81 +86,6 @@ def _make_run(name: BidsName, series: Series, volumes: int) -> Run:
     length = volumes * max(series.header.numbers("RepetitionTime") or (0.0,)) / 1000
     folders = {os.path.dirname(one.file.path) for one in series.instances}  # noqa: PTH120 - once per file
     return Run(name, series.study_uid, text[:8], start, length, volumes, tuple(sorted(folders)))
-
-
-def find_sources(inventory: Inventory) -> Iterator[Source | Unused]:
-    """Yield what may hold recordings, in the order of its paths; what turns out to hold none is passed over."""
-    logs: dict[str, list[str]] = defaultdict(list)
-    for aside in inventory.set_aside:
-        suffix = Path(aside.path).suffix.lower()
-        if aside.reason in OBJECTS:
-            found = _open_object(aside)
-            if found is not None:
-                yield found
-        elif aside.reason != "not DICOM":
-            continue
-        elif suffix in _TEXTS:
-            yield Source((aside.path,), "", lambda path=aside.path, kind=suffix: read_text(_read(path), kind))  # type: ignore[misc]
-        elif suffix in _UNREAD:
-            yield Unused(aside.path, f"a {suffix} log of the monitoring unit, of which versions differ, is not read")
-        elif match := _LOG.fullmatch(aside.path):
-            logs[match[1]].append(aside.path)
-    for paths in logs.values():
-        yield Source(tuple(paths), "", lambda paths=paths: read_logs(map(_read, paths)))  # type: ignore[misc]
-
-
-def _read(path: str) -> str:
-    file = Path(path)
-    try:
-        if file.stat().st_size > _LARGEST:
-            raise ValueError("it is larger than any recording")
-        return file.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise ValueError(f"it cannot be read ({error.strerror})") from error
-
-
-def _open_object(aside: SetAside) -> Source | Unused | None:
-    """Return the recording in a DICOM object, None where it holds none.
-
-    Source: where the element stands, see `physio`; XA30 put it into SpectroscopyData (``readCMRRPhysio.m``).
-    """
-    if not _mentions(aside.path, _ELEMENTS):
-        return Unused(aside.path, "it is called a recording and holds none") if PHYSIO in aside.reason else None
-    import pydicom
-
-    from bidsflow.dicom.text import quiet_pydicom
-
-    try:
-        with quiet_pydicom("ignore"):
-            wanted = [0x7FE10010, 0x7FE11010, 0x56000020, "ImageType", "StudyInstanceUID", "SeriesDescription"]
-            found = pydicom.dcmread(aside.path, specific_tags=wanted)
-            element = found.get(0x7FE11010) or found.get(0x56000020)
-            payload = element.value if element is not None else None
-            study = str(found.get("StudyInstanceUID", ""))
-            kinds = "\\".join(map(str, found.get("ImageType") or ()))
-            title = str(found.get("SeriesDescription", ""))
-    except Exception:  # noqa: BLE001 - pydicom raises what it likes on odd bytes
-        return None
-    named = "PHYSIO" in kinds.upper() or "physiolog" in title.lower()
-    if not isinstance(payload, bytes) or not payload:
-        return Unused(aside.path, "it is called a recording and holds none") if named else None
-    try:
-        recording = read_payload(payload)
-    except ValueError as error:
-        return Unused(aside.path, str(error)) if named else None
-    return Source((aside.path,), study, lambda: recording)
-
-
-def _mentions(path: str, elements: Sequence[bytes]) -> bool:
-    """Return whether a file may hold one of some elements: told without parsing, since most raw data hold none."""
-    try:
-        with Path(path).open("rb") as stream:
-            if not 0 < os.fstat(stream.fileno()).st_size <= _LARGEST:
-                return False
-            with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return any(data.find(one) >= 0 for one in elements)
-    except OSError:
-        return False
 
 
 def match(runs: Sequence[Run], inventory: Inventory) -> tuple[list[Companion], list[Unused]]:
@@ -342,7 +221,7 @@ def _make_files(run: Run, zero: float, recording: Recording, trace: Trace) -> li
 
 
 def _mark(trace: Trace, times: Sequence[float]) -> tuple[str, ...]:
-    points = {round(_apart(time, trace.start) / trace.step) for time in times}
+    points = {math.floor(_apart(time, trace.start) / trace.step + 0.5 + 1e-6) for time in times}
     return tuple("1" if point in points else "0" for point in range(trace.length))
 
 
@@ -384,5 +263,19 @@ def add_recordings(
     StorageError
         If the disk is full.
     """
-    companions, unused = match(find_runs(inventory, stands), inventory)
-    return place(dataset, companions, force=force, dry=dry), tuple(unused)
+    runs = find_runs(inventory, stands)
+    files = list_candidates(inventory)
+    if not files:
+        return (), ()
+    mark = fingerprint(dataset, files, runs)
+    known = recall(dataset, mark)
+    if known is not None and not force and stands_as_written(dataset, known.made):
+        done = tuple(Placed(path, Fate.UNCHANGED) for path in known.made)
+        return done, tuple(Unused(files[rank], reason) for rank, reason in known.unused)
+    companions, unused = match(runs, inventory)
+    placed = place(dataset, companions, force=force, dry=dry)
+    if not dry:
+        ranks = {path: rank for rank, path in enumerate(files)}
+        told = tuple((ranks[one.path], one.reason) for one in unused)
+        remember(dataset, mark, Answer(tuple(one.path for one in companions), told))
+    return placed, tuple(unused)

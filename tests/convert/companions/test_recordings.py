@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bidsflow.convert.dcm2niix import find_program
 from bidsflow.phantom import make_sessions, write
 from bidsflow.phantom.physio import wave, write_logs
 
@@ -54,11 +58,53 @@ def test_recordings_stand_beside_their_runs_at_the_right_times(logged: Path, tmp
     assert cli("validate", tmp_path / "bids").code == 0
 
 
+@pytest.mark.parametrize("form", ["cmrr", "xml"])
+def test_recordings_are_those_that_dcm2niix_makes(form: str, tmp_path: Path, cli: Any) -> None:
+    """An independent reader of the same objects; it knows runs neither by time nor by name."""
+    assert cli("phantom", tmp_path / "scan", "--series", "rest", "--logs", form).code == 0
+    assert cli("convert", tmp_path / "scan" / "dicom", tmp_path / "bids").code == 0
+    command = [find_program(), "-z", "n", "-f", "x", "-o", tmp_path, tmp_path / "scan" / "dicom"]
+    subprocess.run(list(map(str, command)), capture_output=True, check=False)
+    theirs = sorted(tmp_path.glob("x*_physio.tsv.gz"))
+    if not theirs:
+        pytest.skip("this dcm2niix reads no recordings (before 1.0.20260603)")
+    for path in theirs:
+        label = path.name.partition("_recording-")[2].partition("_")[0]
+        stem = tmp_path / "bids" / "sub-01" / "func" / f"sub-01_task-rest_recording-{label}"
+        sidecar, rows = read_physio(tmp_path, str(stem))
+        reference, expected = read_physio(tmp_path, str(path).removesuffix("_physio.tsv.gz"))
+        keys = ("Columns", "SamplingFrequency", "StartTime")
+        assert [sidecar[key] for key in keys] == [reference[key] for key in keys]
+        assert [list(map(float, row[:2])) for row in rows] == [list(map(float, row[:2])) for row in expected]
+        beats, others = ([n for n, row in enumerate(some) if float(row[-1])] for some in (rows, expected))
+        assert all(abs(one - two) <= 1 for one, two in zip(beats, others, strict=True))  # nearest, and next, sample
+
+
 def test_a_second_run_writes_nothing(logged: Path, tmp_path: Path, cli: Any) -> None:
     assert cli("convert", logged, tmp_path / "bids").code == 0
     before = read_times(tmp_path / "bids")
     assert cli("convert", logged, tmp_path / "bids").code == 0
     assert read_times(tmp_path / "bids") == before
+
+
+def test_unchanged_log_is_not_read_again(logged: Path, tmp_path: Path, cli: Any) -> None:
+    target = tmp_path / "bids"
+    export = Path(shutil.copytree(logged, tmp_path / "export"))
+    assert cli("convert", export, target).code == 0
+    logs = [*export.rglob("*_PhysioLog/*.dcm"), *export.rglob("*.puls"), *export.rglob("*.resp")]
+    for file in logs:  # as if unchanged, and yet unreadable as a log
+        times, size = file.stat().st_mtime_ns, file.stat().st_size
+        if file.suffix != ".dcm":
+            file.write_bytes(bytes(size))
+            os.utime(file, ns=(times, times))
+    ran = cli("convert", export, target)
+    assert ran.code == 0
+    assert "recording" not in ran.err.replace("a recording of pulse or breathing", "")
+    found = next(target.glob("sub-*/func/*_physio.tsv.gz"))
+    before = found.read_bytes()
+    found.unlink()
+    ran = cli("convert", logged, target)
+    assert found.read_bytes() == before
 
 
 def test_recording_that_fits_no_run_is_told_and_names_no_one(my_export: Path, tmp_path: Path, cli: Any) -> None:
@@ -97,6 +143,13 @@ def test_recording_goes_with_its_run(logged: Path, tmp_path: Path, cli: Any) -> 
     assert "left behind" not in ran.err
     after = {file.name for file in target.glob("sub-*/**/*_physio.tsv.gz")}
     assert after == {name.replace("_task-rest", "_task-eyes") for name in before} != before
+
+
+def test_dry_run_tells_of_recordings_and_writes_nothing(logged: Path, tmp_path: Path, cli: Any) -> None:
+    ran = cli("convert", logged, tmp_path / "bids", "--dry-run")
+    assert ran.code == 0, ran.said
+    assert "4 recordings of pulse or breathing to put beside their runs" in ran.out
+    assert not (tmp_path / "bids").exists()
 
 
 def test_plan_tells_of_a_recording(tmp_path: Path, cli: Any) -> None:
