@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bidsflow.cli.options import INTERRUPTED, SOURCE, STORAGE, USAGE, end_help
+from bidsflow.cli.options import INTERRUPTED, SOURCE, STORAGE, USAGE, StudyOption, end_help
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from bidsflow.convert.study.apply import StudyFile
     from bidsflow.dicom.series import Inventory
 
 _COLUMNS = (
@@ -23,7 +24,8 @@ _COLUMNS = (
 _TITLES = {"number": "no.", "kind": "measured", "volumes": "vol", "images": "img"}
 #: The columns of the table, and how wide a terminal must be to show each; problems then stand below the description.
 _ROOM = {
-    "number": 0, "description": 0, "kind": 0, "matrix": 70, "volumes": 0, "images": 90, "files": 50, "problems": 110,
+    "number": 0, "description": 0, "kind": 0, "rule": 0, "matrix": 70, "volumes": 0, "images": 90, "files": 50,
+    "problems": 110,
 }  # fmt: skip
 
 
@@ -32,6 +34,7 @@ HELP_END = end_help(
         "bidsflow scan EXPORT": "the series of a folder, a disc, or several of them",
         "bidsflow scan EXPORT --tsv > series.tsv": "for a spreadsheet",
         "bidsflow scan EXPORT --json": "for a program",
+        "bidsflow scan EXPORT --study study.toml": "which rule of your study is about which series",
         "bidsflow scan EXPORT --set-aside --identified": "every file that is not used, with its whole path",
     },
     {0: "the export was read"},
@@ -53,6 +56,7 @@ def scan(
         bool,
         typer.Option("--identified", help="Show patient IDs, UIDs (with --json) and whole paths, which are masked."),
     ] = False,
+    study: StudyOption = None,
     no_index: Annotated[bool, typer.Option("--no-index", help="Neither use nor keep what was read before.")] = False,
 ) -> None:
     """Show what an export holds, one row per series.
@@ -60,19 +64,23 @@ def scan(
     Reads headers only, and changes nothing. What was read is kept in your cache folder (private to you), so that a
     second scan reads only what is new. Names, IDs, UIDs and days in paths are shown as ***.
     """
-    from bidsflow.cli.steps import cache_file, consoles, opened, print_set_aside
+    from bidsflow.cli.steps import cache_file, consoles, open_study, opened, print_set_aside
 
     if as_json and as_tsv:
         raise typer.BadParameter("--json and --tsv exclude each other: choose one")
     err = consoles()[1]
+    in_force = open_study(study, None, err)
     with opened(exports, None if no_index else cache_file(exports), err) as inventory:
         rows = _rows(inventory, identified=identified)
+        columns: tuple[str, ...] = _COLUMNS
+        if in_force is not None:
+            rows, columns = _add_rules(rows, inventory, exports, in_force), (*_COLUMNS, "rule")
         if as_json:
             _print_json(rows, inventory, exports, identified=identified)
         elif as_tsv:
-            typer.echo("\t".join(_COLUMNS))
+            typer.echo("\t".join(columns))
             for row in rows:
-                typer.echo("\t".join(" ".join(str(row[column]).split()) or "n/a" for column in _COLUMNS))
+                typer.echo("\t".join(" ".join(str(row[column]).split()) or "n/a" for column in columns))
         else:
             _print_summary(rows, inventory)
             print_set_aside(inventory, exports, err, everything=set_aside, identified=identified)
@@ -128,6 +136,17 @@ def _rows(inventory: Inventory, *, identified: bool) -> list[dict[str, object]]:
     return rows
 
 
+def _add_rules(
+    rows: list[dict[str, object]], inventory: Inventory, exports: list[Path], study: StudyFile
+) -> list[dict[str, object]]:
+    """Return the rows with the place of the rules of a study that are about the images of each series."""
+    from bidsflow.convert.study.apply import lay_over
+
+    book = lay_over(study, inventory, exports)
+    places = [dict.fromkeys(book.find_place(one, image) for image in one.images) for one in inventory.series]
+    return [{**row, "rule": " ".join(filter(None, some))} for row, some in zip(rows, places, strict=True)]
+
+
 def print_rows(rows: list[dict[str, object]], out: Console) -> None:
     """Print a table of the series for each study, with as many columns as there is room for."""
     from itertools import groupby
@@ -146,7 +165,7 @@ def _make_table(rows: list[dict[str, object]], width: int) -> Table:
 
     from bidsflow.cli.steps import printable
 
-    shown = [column for column, need in _ROOM.items() if width >= need and any(row[column] for row in rows)]
+    shown = [column for column, need in _ROOM.items() if width >= need and any(row.get(column) for row in rows)]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in shown:
         words = column in ("description", "kind", "problems")

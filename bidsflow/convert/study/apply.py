@@ -45,16 +45,25 @@ class Rulebook:
 
     def find_rule(self, series: Series, image: Image) -> Rule | None:
         """Return what the study says of an image, templates filled and its place in the file before its reason."""
+        place, rule = self._look_up(series, image)
+        if rule is None:
+            return None
+        because = f"{place} of {self.name}" + (f" ({rule.because})" if rule.because else "")
+        return replace(rule, because=because)
+
+    def find_place(self, series: Series, image: Image) -> str:
+        """Return where in the file the rule of an image stands, ``series[0]``; ``""`` where it has none."""
+        return self._look_up(series, image)[0]
+
+    def _look_up(self, series: Series, image: Image) -> tuple[str, Rule | None]:
         for rank, conditions in enumerate(self.study.exclude):
             if self._match(conditions, series, image) is not None:
-                return Rule(conditions, Decision.SKIP, because=f"exclude[{rank}] of {self.name}")
+                return f"exclude[{rank}]", Rule(conditions, Decision.SKIP)
         for rank, rule in enumerate(self.study.rules):
             groups = self._match(rule.match, series, image)
             if groups is not None:
-                place = f"series[{rank}] of {self.name}"
-                because = f"{place} ({rule.because})" if rule.because else place
-                return replace(rule, entities=self._fill(rule.entities, groups, series, image), because=because)
-        return None
+                return f"series[{rank}]", replace(rule, entities=self._fill(rule.entities, groups, series, image))
+        return "", None
 
     def gives_labels(self, series: Series) -> bool:
         """Return whether the study says which subject or session a series belongs to."""

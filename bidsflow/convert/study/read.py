@@ -37,8 +37,11 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 
 #: Entities that a rule may give; subject and session have tables of their own.
 ENTITIES = tuple(key for key in ENTITY_ORDER if key not in ("sub", "ses", "tpl", "cohort"))
-_RULE_KEYS = ("match", "decision", "name", "datatype", "suffix", "sidecar", "aslcontext", "because", *ENTITIES)
-_TOP_KEYS = ("version", "name", "subjects", "sessions", "dataset", "sidecar", "exclude", "series", "expected")
+RULE_KEYS = ("match", "decision", "name", "datatype", "suffix", "sidecar", "aslcontext", "because", *ENTITIES)
+TOP_KEYS = ("version", "name", "subjects", "sessions", "dataset", "sidecar", "exclude", "series", "expected")
+LABEL_KEYS = ("from", "pattern", "table")
+TABLE_KEYS = ("path", "key", "label", "by")
+EXPECTED_KEYS = ("name", "runs", "volumes", "parameters", "optional", "sessions")
 #: Volume types of an aslcontext.tsv (BIDS, "Arterial Spin Labeling perfusion data").
 _ASL_TYPES = ("control", "label", "m0scan", "deltam", "cbf", "noRF", "n/a")
 #: A piece of a name; underscores in a template are part of it.
@@ -168,7 +171,7 @@ class _Reader:
 
     def read(self, node: _Node) -> Study:
         """Return what the whole file says."""
-        self._known(node, "", _TOP_KEYS)
+        self._known(node, "", TOP_KEYS)
         if node.get("version") != VERSION or isinstance(node.get("version"), bool):
             got = f", got {show(node['version'])}" if "version" in node else ", and there is none"
             self.problems.append(f"version: expected {VERSION}{got}")
@@ -201,12 +204,12 @@ class _Reader:
         return self._plain(node, "dataset")
 
     def _subjects(self, node: _Node) -> Subjects:
-        self._known(node, "subjects", ("from", "pattern", "table"))
+        self._known(node, "subjects", LABEL_KEYS)
         source, pattern, table = self._labels(node, "subjects")
         return Subjects(source, pattern, table)
 
     def _sessions(self, node: _Node) -> Sessions:
-        self._known(node, "sessions", ("from", "pattern", "table", "labels", "names"))
+        self._known(node, "sessions", (*LABEL_KEYS, "labels", "names"))
         source, pattern, table = self._labels(node, "sessions")
         labels = self._texts(node, "labels", "sessions")
         for label in labels:
@@ -233,11 +236,13 @@ class _Reader:
         if source is not Source.TABLE and "table" in node:
             self.problems.append(f'{path}.table: is not used unless from = "table"')
         table = self._lookup(self._table(node, "table", f"{path}.table"), path) if "table" in node else None
+        if Source.FOLDER in (source, table.by if table else source) and not pattern:
+            self.problems.append(f"{path}.pattern: expected a regular expression that finds the label in the folder")
         return source, pattern, table
 
     def _lookup(self, node: _Node, room: str) -> Table:
         path, ours = f"{room}.table", room == "sessions"
-        self._known(node, path, ("path", "key", "label", "by", *(("date",) if ours else ())))
+        self._known(node, path, (*TABLE_KEYS, "date") if ours else TABLE_KEYS)
         file = self._text(node, "path", path)
         if not file:
             self.problems.append(f"{path}.path: expected the path of a CSV or TSV file")
@@ -258,7 +263,7 @@ class _Reader:
         return tuple(found)
 
     def _rule(self, node: _Node, path: str) -> Rule:
-        self._known(node, path, _RULE_KEYS)
+        self._known(node, path, RULE_KEYS)
         match = self._conditions(self._table(node, "match", f"{path}.match"), f"{path}.match")
         decision = self._choose(node, "decision", path, Decision, None)
         datatype, suffix = self._text(node, "datatype", path), self._text(node, "suffix", path)
@@ -283,8 +288,7 @@ class _Reader:
         )  # fmt: skip
 
     def _expected(self, node: _Node, path: str) -> Expected:
-        keys = ("name", "runs", "volumes", "parameters", "optional", "sessions")
-        self._known(node, path, keys)
+        self._known(node, path, EXPECTED_KEYS)
         name = self._text(node, "name", path)
         if not re.fullmatch(r"[^/_]+/\S+", name):
             said = 'expected a name such as "func/task-rest_bold"'

@@ -108,6 +108,14 @@ def test_people_are_listed_only_where_asked_for_and_nothing_is_overwritten(
     assert "PHANTOM0" not in file.read_text()
 
 
+def test_scan_says_which_rule_is_about_a_series(two_people: Path, tmp_path: Path, cli: Cli) -> None:
+    file = tmp_path / "study.toml"
+    file.write_text("version = 1\n[[exclude]]\nn_volumes = 1\n[[series]]\nmatch = {n_volumes = '>1'}\ntask = 'a'\n")
+    rows = json.loads(cli("scan", two_people, "--study", file, "--json").out)["series"]
+    assert {(row["volumes"] > 1, row["rule"]) for row in rows} == {(True, "series[0]"), (False, "exclude[0]")}
+    assert "rule" not in json.loads(cli("scan", two_people, "--json").out)["series"][0]
+
+
 def test_check_tells_what_a_file_holds_or_what_is_wrong(tmp_path: Path, cli: Cli) -> None:
     file = tmp_path / "study.toml"
     file.write_text("version = 1\nname = 'Memory'\n[[series]]\nmatch = {n_volumes = 3}\ntask = 'a'\n")

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from bidsflow.convert.plan import Decision
-from bidsflow.convert.study.read import parse_study
+from bidsflow.convert.study.fields import FIELDS
+from bidsflow.convert.study.read import (
+    EXPECTED_KEYS,
+    LABEL_KEYS,
+    RULE_KEYS,
+    TABLE_KEYS,
+    TOP_KEYS,
+    parse_study,
+)
 from bidsflow.convert.study.spec import Condition, Expected, Limit, Relation, Rule, Sessions, Source, Subjects
 from bidsflow.errors import StudyError
 
@@ -102,6 +112,7 @@ FAULTS = [
     Fault("[subjects]\npattern = 'a'", "subjects.pattern: is searched in nothing"),
     Fault("[subjects]\nfrom = 'folder'\npattern = '('", "subjects.pattern: no regular expression"),
     Fault("[subjects]\nfrom = 'table'", "subjects.table: expected table ="),
+    Fault("[subjects]\nfrom = 'folder'", "subjects.pattern: expected a regular expression that finds the label in"),
     Fault("[subjects]\ntable = {path = 'x'}", "subjects.table: is not used unless"),
     Fault("[subjects]\nfrom = 'table'\ntable = {file = 'x'}", "subjects.table.file: unknown key"),
     Fault("[sessions]\nlabels = ['a b']", "sessions.labels: a label holds letters and digits only"),
@@ -183,3 +194,20 @@ def test_version_that_cannot_be_read_is_told(text: str, said: str) -> None:
     with pytest.raises(StudyError) as caught:
         parse_study(text)
     assert caught.value.problems == (said,)
+
+
+DOCS = Path(__file__).parents[3] / "docs" / "study.md"
+
+
+def test_example_of_the_guide_can_be_used() -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    study = parse_study(example)
+    assert (len(study.rules), len(study.expected)) == (4, 2)
+
+
+def test_guide_names_every_key_relation_and_field_of_our_own() -> None:
+    said = set(re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", DOCS.read_text(), flags=re.DOTALL)))
+    words = {word for text in said for word in re.findall(r"\w+", text)}
+    keys = {*TOP_KEYS, *RULE_KEYS[:8], *LABEL_KEYS, *EXPECTED_KEYS, *TABLE_KEYS, *Relation, *Source}
+    fields = {name for name in FIELDS if name[0].islower()}
+    assert (keys | fields) - words == set()

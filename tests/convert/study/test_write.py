@@ -98,9 +98,16 @@ SESSIONS = st.one_of(
     st.builds(Sessions, st.just(Source.TABLE), PATTERNS,
               st.builds(Table, TEXTS, TEXTS, TEXTS, KEYS, st.just("") | TEXTS)),
 )  # fmt: skip
+
+
+def _is_usable(labels: Subjects | Sessions) -> bool:
+    """Return whether a study may say so: a folder needs a pattern."""
+    return bool(labels.pattern) or Source.FOLDER not in (labels.source, labels.table and labels.table.by)
+
+
 STUDIES = st.builds(
-    Study, st.just("") | TEXTS, SUBJECTS, SESSIONS, st.lists(_rule(), max_size=2).map(tuple),
-    st.lists(EXPECTED, max_size=2).map(tuple), FIELDS_OF_JSON, st.lists(_conditions(), max_size=2).map(tuple),
+    Study, st.just("") | TEXTS, SUBJECTS.filter(_is_usable), SESSIONS.filter(_is_usable),
+    st.lists(_rule(), max_size=2).map(tuple), st.lists(EXPECTED, max_size=2).map(tuple), FIELDS_OF_JSON, st.lists(_conditions(), max_size=2).map(tuple),
     st.dictionaries(st.sampled_from(["Name", "Authors", "License"]), JSON, max_size=2),
 )  # fmt: skip
 
