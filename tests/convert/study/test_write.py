@@ -107,7 +107,8 @@ def _is_usable(labels: Subjects | Sessions) -> bool:
 
 STUDIES = st.builds(
     Study, st.just("") | TEXTS, SUBJECTS.filter(_is_usable), SESSIONS.filter(_is_usable),
-    st.lists(_rule(), max_size=2).map(tuple), st.lists(EXPECTED, max_size=2).map(tuple), FIELDS_OF_JSON, st.lists(_conditions(), max_size=2).map(tuple),
+    st.lists(_rule(), max_size=2).map(tuple), st.lists(EXPECTED, max_size=2).map(tuple), FIELDS_OF_JSON,
+    st.lists(_conditions(), max_size=2).map(tuple),
     st.dictionaries(st.sampled_from(["Name", "Authors", "License"]), JSON, max_size=2),
 )  # fmt: skip
 
