@@ -73,12 +73,19 @@ def summarise_frames(shared: Sequence[dict[str, str]], frames: Sequence[dict[str
 
 
 def _tell_volumes(frames: Sequence[Mapping[str, str]], keyword: str) -> str:
-    """Return a value for each volume, in the order of TemporalPositionIndex; MIXED where its slices contradict."""
+    """Return a value for each volume, in the order of TemporalPositionIndex.
+
+    MIXED where slices of a volume contradict, or where volumes do not follow each other in the file: dcm2niix puts such
+    frames into an order of its own (v1.0.20260724, frames of dcm_qa_xa30 by slice).
+    """
+    texts = [frame.get("TemporalPositionIndex", "") for frame in frames]
+    course = [int(text) if text.isdecimal() else 0 for text in texts]
     volumes: dict[int, set[str]] = {}
-    for frame in frames:
-        index = frame.get("TemporalPositionIndex", "")
-        volumes.setdefault(int(index) if index.isdecimal() else 0, set()).add(frame.get(keyword, ""))
-    return "\\".join(said.pop() if len(said) == 1 else "MIXED" for _, said in sorted(volumes.items()))
+    for index, frame in zip(course, frames, strict=True):
+        volumes.setdefault(index, set()).add(frame.get(keyword, ""))
+    if course != sorted(course):
+        return "\\".join("MIXED" for _ in volumes)
+    return "\\".join(said.pop() if len(said) == 1 else "MIXED" for said in volumes.values())
 
 
 def _numbers(text: str) -> str:

@@ -17,7 +17,7 @@ from bidsflow.dicom.header import Header
 from bidsflow.dicom.series import File
 
 #: Raised by one whenever headers are read differently, which makes older rows worthless.
-VERSION = 6
+VERSION = 7
 #: How long to wait for another scan that writes.
 WAIT_SECONDS = 10.0
 

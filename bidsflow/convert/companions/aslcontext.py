@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from bidsflow.dicom.header import Header
+from bidsflow.dicom.physics import sequence_maker
 from bidsflow.dicom.series import Image, Instance, Series
 
 #: What ``volume_type`` may say (BIDS schema, ``objects.columns.volume_type``).
@@ -66,6 +67,8 @@ def read_context(series: Series, image: Image) -> Context:
         found = tell_volumes(series.instances, tell)
         if not any(found):
             continue
+        if sequence_maker(series.header) == "PHILIPS" and len(found) > 1:
+            return Context((), "dcm2niix puts volumes of Philips into an order of its own (issue 533)")
         if len(found) != image.volumes or not all(found):
             return Context((), f"{where} does not tell what all of its {image.volumes} volumes are")
         if tell is _tell_pass and (found.count("deltam") != 1 or found.count("m0scan") > 1):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Mapping
+from itertools import takewhile
 
 _LINE = re.compile(rb'^([A-Za-z][\w.\[\]]*)\s*=\s*"*([^"\r\n#]*)', re.MULTILINE)
 _SHIM_OFFSETS = tuple(f"sGRADSPEC.asGPAData[0].lOffset{axis}" for axis in "XYZ")
@@ -44,6 +45,8 @@ def _read_labelling(protocol: Mapping[str, str]) -> dict[str, str]:
 
     Every protocol of XA has ``sAsl.ulMode``; it is 1 where nothing is labelled (XA30, 21 series of one session).
     """
+    if (research := _read_research(protocol)) is not None:
+        return research
     if _plain(protocol, "sAsl.ulMode") in ("", "1"):
         return {}
     count = _plain(protocol, "sAsl.ulDelayArraySize")
@@ -55,6 +58,30 @@ def _read_labelling(protocol: Mapping[str, str]) -> dict[str, str]:
         "LabelInversions": "\\".join(_plain(protocol, f"alTI[{rank}]") or "0" for rank in range(3)),
     }
     return {keyword: text for keyword, text in texts.items() if text.strip("\\")}
+
+
+def _read_research(protocol: Mapping[str, str]) -> dict[str, str] | None:
+    """Return the same of a sequence of a university; None for all others.
+
+    Those of Oxford (T. Okell, J. Woods) have it in ``alFree``, in ms, the 2D one of D. J. J. Wang in ``adFree``: blocks
+    of 20 pulses that last 18.4 ms, and a delay in microseconds. Of his 3D one dcm2niix and ExploreASL read different
+    things out of the same places, so it tells nothing here.
+
+    Sources: dcm2niix, ``nii_dicom_batch.cpp``; ExploreASL, ``xASL_bids_PhoenixProtocolAnalyzer.m``.
+    """
+    file = protocol.get("tSequenceFileName", "").lower()
+    if "vepcasl" in file:
+        duration, delays = (10, range(30, 38)) if "tgse" in file else (9, range(11, 31))
+        found = [_plain(protocol, f"sWipMemBlock.alFree[{rank}]") for rank in (duration, *delays)]
+        times = list(takewhile(lambda value: value > 0, (1000 * int(text or 0) for text in found)))
+        return {"LabelDuration": str(times[0]), "LabelDelays": "\\".join(map(str, times[1:]))} if times[1:] else {}
+    if "ep2d_pcasl" in file:
+        blocks, delay = (protocol.get(f"sWipMemBlock.adFree[{rank}]", "") for rank in (3, 2))
+        try:
+            return {"LabelDuration": f"{18400 * float(blocks):.0f}", "LabelDelays": f"{float(delay):.0f}"}
+        except ValueError:
+            return {}
+    return {} if "tgse_pcasl" in file else None
 
 
 def _plain(protocol: Mapping[str, str], name: str) -> str:

@@ -62,8 +62,20 @@ CASES = {
     "one file for all volumes": Case(
         XA,
         [summarise_frames([], [{"ASLContext": one, "SiemensLabelDelay": "900", "TemporalPositionIndex": str(rank)}
-                               for one, rank in (("CONTROL", 10), ("LABEL", 9), ("LABEL", 9), ("CONTROL", 10))])],
+                               for one, rank in (("LABEL", 9), ("LABEL", 9), ("CONTROL", 10), ("CONTROL", 10))])],
         2, "label control",
+    ),
+    "frames by slice": Case(
+        XA,
+        [summarise_frames([], [{"ASLContext": one, "SiemensLabelDelay": "900", "TemporalPositionIndex": str(rank)}
+                               for one, rank in (("LABEL", 9), ("CONTROL", 10), ("LABEL", 9), ("CONTROL", 10))])],
+        2, "", {"aslcontext.tsv", "PostLabelingDelay", "TotalAcquiredPairs"},
+    ),
+    "one file of Philips": Case(
+        {**XA, "Manufacturer": "Philips"},
+        [summarise_frames([], [{"ASLContext": one, "TemporalPositionIndex": str(rank)}
+                               for one, rank in (("LABEL", 1), ("CONTROL", 2))])],
+        2, "", {"aslcontext.tsv", "PostLabelingDelay", "TotalAcquiredPairs", "RepetitionTimePreparation"},
     ),
     "context of all frames alike": Case(
         XA, [summarise_frames([{"ASLContext": "M_ZERO_SCAN", "SiemensLabelDelay": "1"}], [{}, {}])], 1, "m0scan",
