@@ -22,18 +22,24 @@ def skip_corrected(drafts: Drafts) -> Drafts:
     originals: dict[Hashable, Drafts] = defaultdict(list)
     result = []
     for draft in drafts:
-        if draft.to_convert and draft.is_planar and _is_corrected(draft):
+        if _is_run(draft) and _is_corrected(draft):
             before = originals[_volumes_key(draft)]
             draft = _skip_corrected(draft, before.pop() if before else None)  # each has one copy, which follows it
-        elif draft.to_convert and draft.is_planar:
+        elif _is_run(draft):
             originals[_volumes_key(draft)].append(draft)
         result.append(draft)
     return result
 
 
+def _is_run(draft: Draft) -> bool:
+    """Return whether a scanner may have corrected a run; labelled blood is one, too, while its labels are unknown."""
+    return (draft.to_convert and draft.is_planar) or (draft.suffix == "asl" and draft.decision is not Decision.SKIP)
+
+
 def _volumes_key(draft: Draft) -> Hashable:
     image = draft.image
-    return draft.series.protocol_name, draft.suffix, draft.geometry, image.volumes, image.echo, image.component
+    volumes = 0 if draft.suffix == "asl" else image.volumes  # a correction may leave the M0 out
+    return draft.series.protocol_name, draft.suffix, draft.geometry, volumes, image.echo, image.component
 
 
 def _is_corrected(draft: Draft) -> bool:

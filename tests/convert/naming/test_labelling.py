@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from bidsflow.convert.naming.decide import draft_image
+from bidsflow.convert.naming.doubts import skip_corrected
 from bidsflow.convert.naming.labelling import doubt_lone_maps, settle_m0
 from bidsflow.dicom.series import Series
 from tests.convert.naming import scans as s
@@ -45,6 +46,10 @@ CASES = {
     "flow map": Case(
         s.make(28, "relCBF", PASL, ImageType="DERIVED\\PRIMARY\\ASL\\RCBF"), "skip", "/", "derived from other images"
     ),
+    "derived from what": Case(
+        s.make(29, "asl", PASL, ImageType="DERIVED\\PRIMARY\\ASL\\NONE"), "review", "perf/asl",
+        "ImageType begins with DERIVED",
+    ),
     "basal ganglia": Case(s.make(3, "bold_basal", s.BOLD, volumes=200), "convert", "func/bold", "gradient echo"),
 }  # fmt: skip
 
@@ -64,6 +69,14 @@ def test_maps_are_left_out_only_beside_the_run_that_they_were_made_of() -> None:
     (alone,) = doubt_lone_maps([map_])
     assert (alone.decision.value, alone.suffix) == ("review", "asl")
     assert "the run that it was made of is not in the export" in alone.evidence[0]
+
+
+def test_a_run_that_the_scanner_corrected_is_a_copy_of_the_one_before() -> None:
+    run = s.make(3, "pasl", PASL, volumes=91)
+    moco = s.make(4, "MoCoSeries", PASL, protocol="pasl", volumes=90, ImageType="ORIGINAL\\PRIMARY\\ASL\\NONE\\MOCO")
+    drafts = skip_corrected([draft_image(one, one.images[0], 1, {}) for one in (run, moco)])
+    assert [one.decision.value for one in drafts] == ["review", "skip"]
+    assert drafts[1].evidence[0].startswith("a copy of series 3, corrected for motion on the scanner")
 
 
 def test_an_m0_that_no_run_is_there_for_waits() -> None:
