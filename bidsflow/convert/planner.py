@@ -32,6 +32,8 @@ from bidsflow.names import BidsName, parse_name, slot_of
 
 _log = logging.getLogger(__name__)
 
+#: What shows that one ID or study holds two people, whom no one can part but a person.
+_TWO_PEOPLE = (Conflict.ONE_ID_TWO_PEOPLE, Conflict.ONE_ID_TWO_PLACES, Conflict.ONE_STUDY_TWO_PEOPLE)
 #: An image: SeriesInstanceUID and rank in its series.
 _RowKey = tuple[str, int]
 
@@ -100,7 +102,7 @@ def make_plan(  # noqa: PLR0913 (what the dataset and the study say, each by its
     doubtful = {
         uid: str(collision.conflict.value)
         for collision in inventory.collisions
-        if collision.conflict in (Conflict.ONE_ID_TWO_PEOPLE, Conflict.ONE_STUDY_TWO_PEOPLE)
+        if collision.conflict in _TWO_PEOPLE
         for uid in collision.series
     }
     doubtful |= parted.doubts

@@ -25,7 +25,7 @@ class Visit:
     studies : tuple of (str, str)
         StudyInstanceUIDs, the earlier first.
     minutes : int
-        Between the beginning of the last series of one and the first of the other.
+        Between the beginning of the last series of one and the first of the other; 0 where they overlap.
     certain : bool
         True where they share a frame of reference, which no one can lie in twice (PS3.3 C.7.4.1.1.1).
     """
@@ -63,8 +63,9 @@ def find_neighbours(
             gap = other.first - one.last
             same_day = one.first // 86400 == other.first // 86400
             two_names = one.given and other.given and one.given != other.given
-            if same_day and 0 < gap <= LONGEST_BREAK and one.device == other.device and not two_names:
-                found.append(Visit((one.uid, other.uid), round(gap / 60), bool(one.frames & other.frames)))
+            if same_day and gap <= LONGEST_BREAK and one.device == other.device and not two_names:
+                minutes = max(0, round(gap / 60))  # a visit that was registered as two studies may alternate
+                found.append(Visit((one.uid, other.uid), minutes, bool(one.frames & other.frames)))
     return tuple(found)
 
 

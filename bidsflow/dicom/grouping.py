@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 
 from bidsflow.dicom.geometry import find_fault
 from bidsflow.dicom.header import Header
@@ -270,6 +271,8 @@ def find_collisions(series: Sequence[Series]) -> tuple[Collision, ...]:
         people = [one.patient for one in members]
         if any(len({getattr(p, field) for p in people} - {""}) > 1 for field in ("name", "birth_date", "sex")):
             found.append(_collision(Conflict.ONE_ID_TWO_PEOPLE, members))
+        elif _lies_in_two_places(members):
+            found.append(_collision(Conflict.ONE_ID_TWO_PLACES, members))
         elif _many_scanners([one.header for one in members]):
             found.append(_collision(Conflict.ONE_ID_TWO_SCANNERS, members))
     found += [
@@ -288,6 +291,24 @@ def find_collisions(series: Sequence[Series]) -> tuple[Collision, ...]:
 def _collision(conflict: Conflict, members: Sequence[Series]) -> Collision:
     patients = {one.patient.key: one.patient for one in members}
     return Collision(conflict, tuple(patients.values()), tuple(one.uid for one in members))
+
+
+def _lies_in_two_places(members: Sequence[Series]) -> bool:
+    """Return whether a person was measured by one scanner while another was at work on them.
+
+    Times are those of series in YYYYMMDDHHMM, so that clocks that differ by a minute do no harm; a scanner is at work
+    from the first to the last series of a study.
+    """
+    times: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for one in members:
+        serial, time = one.header.text("DeviceSerialNumber"), one.started[:12]
+        if serial and len(time) == 12 and time[8:].strip("0") and one.header.text("Modality") == "MR":
+            times[serial, one.study_uid].append(time)
+    spans = [(serial, min(some), max(some)) for (serial, _), some in times.items()]
+    return any(
+        one != other and begun < until and since < ended
+        for (one, begun, ended), (other, since, until) in combinations(spans, 2)
+    )
 
 
 def _many_scanners(headers: Sequence[Header]) -> bool:

@@ -183,6 +183,7 @@ class Conflict(StrEnum):
 
     ONE_ID_TWO_PEOPLE = "one patient ID stands for different names, birth dates or sexes"
     ONE_ID_TWO_SCANNERS = "one patient ID was used on two scanners, which may number their patients alike"
+    ONE_ID_TWO_PLACES = "one patient ID lay in two scanners at one time"
     ONE_PERSON_TWO_IDS = "one name and birth date stands under two patient IDs"
     ONE_STUDY_TWO_PEOPLE = "one study stands for different patients"
 

@@ -8,8 +8,9 @@ import pytest
 
 from bidsflow.convert.planner import make_plan
 from bidsflow.convert.subjects import Key, Sessions, assign
+from bidsflow.dicom.grouping import find_collisions
 from bidsflow.dicom.header import Header
-from bidsflow.dicom.series import Image, Inventory, Patient, Series
+from bidsflow.dicom.series import Conflict, Image, Inventory, Patient, Series
 
 T1W = {"Modality": "MR", "ScanningSequence": "GR\\IR", "EchoTime": "3", "RepetitionTime": "2300",
        "InversionTime": "900", "MRAcquisitionType": "3D"}  # fmt: skip
@@ -37,7 +38,7 @@ TWO_VISITS = {
     "no frame of reference": Case("20240301100900", ""),
     "the next day": Case("20240302100900"),
     "hours later": Case("20240301121500"),
-    "at the same time": Case("20240301095000"),
+    "at the same time, in another frame of reference": Case("20240301095000", "1.8"),
     "another scanner": Case("20240301100900", "1.9", "S2"),
     "no time of day": Case("20240301"),
     "midnight, which is no time": Case("20240301000000"),
@@ -52,6 +53,10 @@ def sessions_of(case: Case, given: dict[str, str] | None = None) -> list[tuple[s
 
 def test_studies_with_one_frame_of_reference_that_follow_each_other_are_one_visit() -> None:
     assert sessions_of(Case("20240301100900")) == [("01", ""), ("01", "")]
+
+
+def test_studies_that_alternate_in_one_frame_of_reference_are_one_visit() -> None:
+    assert sessions_of(Case("20240301095000")) == [("01", ""), ("01", "")]
 
 
 @pytest.mark.parametrize("name", TWO_VISITS)
@@ -110,3 +115,19 @@ def test_first_visit_that_stays_outside_of_a_session_is_noted() -> None:
     both = Inventory((*FIRST, scan("2", 1, "20250301100900")), ())
     (note,) = make_plan(both, key=first.key, sessions=Sessions.ALWAYS).plan.notes
     assert note.startswith("sub-01: its first visit stays outside of a session")
+
+
+@pytest.mark.parametrize(
+    ("started", "device", "expected"),
+    [
+        ("20240301094500", "S2", [Conflict.ONE_ID_TWO_PLACES]),
+        ("20240301100500", "S2", [Conflict.ONE_ID_TWO_SCANNERS]),
+        ("20240301094500", "S1", []),
+        ("20240301", "S2", [Conflict.ONE_ID_TWO_SCANNERS]),
+    ],
+)
+def test_one_id_in_two_scanners_at_one_time_is_two_people(started: str, device: str, expected: list[Conflict]) -> None:
+    series = (*FIRST, scan("2", 1, started, "1.7", device))
+    assert [one.conflict for one in find_collisions(series)] == expected
+    rows = make_plan(Inventory(series, (), find_collisions(series))).plan.rows
+    assert (Conflict.ONE_ID_TWO_PLACES in expected) == all(row.decision == "review" for row in rows)
