@@ -15,7 +15,7 @@ from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.plan import Decision, PlanRow
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.physics import Finding, Kind
-from bidsflow.dicom.series import Image, Patient, Series
+from bidsflow.dicom.series import File, Image, Instance, Patient, Series
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 SMALL, LARGE = (64, 64, 30), (104, 104, 72)
@@ -275,6 +275,33 @@ def test_fields_are_wired(name: str) -> None:
     for draft in wired:
         assert not draft.corrected_by or draft.suffix in ("bold", "dwi", "sbref", "asl", "m0scan")
         assert not draft.field or draft.datatype == "fmap" or draft.corrected_by == draft.field
+
+
+def place(draft: Draft, bottom: float, count: int, normal: tuple[float, float] = (0.0, 1.0)) -> Draft:
+    """Return a draft of slices of 4 mm that lie in files of their own, from a bottom up, along y and z."""
+    y, z = normal
+    turned = (1.0, 0.0, 0.0, 0.0, z, -y)
+    sizes = {"PixelSpacing": "4\\4", "SliceThickness": "4", "ImageOrientationPatient": "\\".join(map(str, turned))}
+    header = Header({**draft.image.header.values, **sizes})
+    image = replace(draft.image, header=header, matrix=(1, 1, count), orientation=turned)
+    where = [f"0\\{(bottom + 4 * rank) * y}\\{(bottom + 4 * rank) * z}" for rank in range(count)]
+    instances = tuple(
+        Instance(File(f"{rank}", 1, 1), Header({**header.values, "ImagePositionPatient": text}))
+        for rank, text in enumerate(where)
+    )
+    return replace(draft, image=image, series=replace(draft.series, images=(image,), instances=instances))
+
+
+@pytest.mark.parametrize(
+    ("bottom", "normal", "corrected"),
+    [(0.0, (0.0, 1.0), True), (30.0, (0.0, 1.0), True), (50.0, (0.0, 1.0), False), (0.0, (0.6, 0.8), True)],
+)
+def test_a_field_corrects_only_what_it_covers(bottom: float, normal: tuple[float, float], corrected: bool) -> None:
+    fields = [place(draft_of(shot, 1), 0.0, 20) for shot in gre(1, "")]
+    run = place(draft_of(Shot(3, "bold"), 2), bottom, 20, normal)
+    wired = wire_fields([*fields, run]).drafts[-1]
+    assert bool(wired.corrected_by) is corrected
+    assert corrected or "no field map fits: series 1 covers 38 % of its slices" in wired.evidence
 
 
 def test_what_waits_for_a_person_measures_and_needs_nothing() -> None:
