@@ -85,20 +85,17 @@ def contradicts(draft: Draft) -> bool:
 
 
 def settle_ruled(drafts: list[Draft]) -> list[Draft]:
-    """Convert what a rule says to convert, whatever the rest of the session says against it.
+    """Convert what a rule says to convert, whatever the rest of the session says against it."""
+    return [_settle(draft, draft.rule) if draft.rule is not None else draft for draft in drafts]
 
-    An image without a name, or with one that would name the person, stays with a person.
-    """
-    return [
-        draft.decided(Decision.CONVERT, f"converted by {draft.rule.because}")
-        if draft.rule is not None
-        and draft.rule.decision is Decision.CONVERT
-        and not draft.to_convert
-        and draft.datatype
-        and draft.suffix
-        else draft
-        for draft in drafts
-    ]
+
+def _settle(draft: Draft, rule: Rule) -> Draft:
+    """Return a draft that a rule converts; one without a name, or that would name the person, is for a person."""
+    if rule.decision is not Decision.CONVERT or draft.to_convert:
+        return draft
+    if draft.datatype and draft.suffix:
+        return draft.decided(Decision.CONVERT, f"converted by {rule.because}")
+    return draft.decided(Decision.REVIEW, f"{rule.because} converts it, and nothing gives it a name")
 
 
 def pin_entities(drafts: list[Draft]) -> list[Draft]:

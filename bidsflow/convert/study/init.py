@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from textwrap import wrap
 
+from bidsflow.convert.naming.words import given_name
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan, PlanRow
 from bidsflow.convert.study.conditions import find_match
 from bidsflow.convert.study.fields import FIELDS, read_field
@@ -175,10 +176,12 @@ def _make_block(members: Sequence[_Item], others: Sequence[_Item]) -> _Block:
     if name:
         parts = members[0].name
         entities = () if parts is None else parts.entities
+        given = given_name(members[0].series)  # runs that the protocol gives are not for us to number
+        counted = [key for key in _COUNTED if given is None or key not in dict(given.entities)]
         datatype, suffix = ("", "") if parts is None else (parts.datatype, parts.suffix)
         rule = replace(
             rule, datatype=datatype, suffix=suffix,
-            entities={key: value for key, value in entities if key not in _COUNTED},
+            entities={key: value for key, value in entities if key not in counted},
         )  # fmt: skip
     review = "for review: say what it is" if decision == Decision.REVIEW else ""
     return _Block(tuple(members), rule, review or ("these conditions fit other images, too" if left else ""))

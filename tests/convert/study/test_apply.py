@@ -113,6 +113,12 @@ def test_localizer_is_converted_where_a_rule_names_it() -> None:
     assert (row.decision, row.path) == (Decision.CONVERT, "sub-01/anat/sub-01_acq-scout_T1w")
 
 
+def test_image_that_nothing_names_is_for_review_where_a_rule_converts_it() -> None:
+    row = only(plan(rule('SeriesDescription = "local*"', 'decision = "convert"'), build(LOCALIZER, 1)))
+    assert row.decision is Decision.REVIEW
+    assert row.evidence.startswith("Series[0] of study.toml converts it, and nothing gives it a name")
+
+
 SHORT = replace(build(REST._replace(volumes=90), 1), uid="1.9")
 
 
