@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.series import File
+from bidsflow.dicom.shared import Sharer
 
 #: Raised by one whenever headers are read differently, which makes older rows worthless.
 VERSION = 7
@@ -48,13 +49,13 @@ class Index:
         if self._database is None:
             return {}
         wanted = {os.fsencode(file.path): file for file in files}
-        shared: dict[str, str] = {}
+        sharer, shared = Sharer(), dict[str, str]()
         found: dict[str, Reading] = {}
         try:
             for path, *mark, text in self._database.execute(f"SELECT {_COLUMNS} FROM files"):
                 file = wanted.get(path)
                 if file is not None and mark == _mark(file):
-                    reading = _load(text, shared)
+                    reading = _load(text, shared, sharer)
                     if reading is not None:
                         found[file.path] = reading
         except sqlite3.Error:
@@ -148,8 +149,8 @@ def _dump(reading: Reading) -> str:
     return json.dumps([dict(reading.values), reading.pixels, reading.problems], ensure_ascii=True)
 
 
-def _load(text: str, shared: dict[str, str]) -> Reading | None:
-    """Return a reading, None where its text is none; equal texts of several readings are one object in memory."""
+def _load(text: str, shared: dict[str, str], sharer: Sharer) -> Reading | None:
+    """Return a reading, None where its text is none; what several readings have in common is in memory once."""
     try:
         stored = json.loads(text)
         if isinstance(stored, str):
@@ -159,7 +160,7 @@ def _load(text: str, shared: dict[str, str]) -> Reading | None:
         if isinstance(problems, list) and all(isinstance(text, str) for text in texts):
             keep = shared.setdefault
             plain = {keep(key, key): keep(value, value) for key, value in values.items()}
-            return Header(plain, keep(pixels, pixels), tuple(problems))
+            return Header(sharer.share(plain), keep(pixels, pixels), tuple(problems))
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
     return None

@@ -12,6 +12,7 @@ from bidsflow.dicom.header import Header
 from bidsflow.dicom.index import Index, Reading
 from bidsflow.dicom.read import Reader, read_blobs
 from bidsflow.dicom.series import File, Instance, Inventory, SetAside
+from bidsflow.dicom.shared import Sharer
 from bidsflow.dicom.source import inflated
 from bidsflow.dicom.tags import find_maker
 from bidsflow.dicom.twins import find_twins
@@ -86,12 +87,14 @@ def _read_all(files: Sequence[File], index: Index, progress: Progress) -> tuple[
     """Return the reading of each file by path, and how many were read now."""
     readings = index.known(files)
     fresh: dict[str, tuple[File, Reading]] = {}
-    reader = Reader()
+    reader, sharer = Reader(), Sharer()
     for done, file in enumerate(files):
         if done % 256 == 0:
             progress(done, len(files))
         if file.path not in readings:
             reading = _read(reader, file)
+            if isinstance(reading, Header):
+                reading = Header(sharer.share(reading.values), reading.pixels, reading.problems)
             readings[file.path] = reading
             fresh[file.path] = (file, reading)
     progress(len(files), len(files))
