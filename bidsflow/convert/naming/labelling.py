@@ -16,7 +16,7 @@ from bidsflow.dicom.physics.sequence import image_words
 Drafts = list[Draft]
 
 #: Up to this many volumes a labelled series that is called M0 is one; with more it is a run that names its M0.
-_MOST_M0 = 4
+_MOST_M0 = 2
 #: Kinds that readouts of labelled blood look like, where no header speaks of labelling (Philips classic).
 _ALIKE = frozenset({Kind.PERFUSION, Kind.GRADIENT_EPI, Kind.SPIN_EPI, Kind.EPI, Kind.PDW, Kind.UNKNOWN})
 _HOW = "a study specification can give them (aslcontext, sidecar)"

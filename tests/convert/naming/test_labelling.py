@@ -31,6 +31,20 @@ CASES = {
         s.make(3, "M0", {**PASL, "RepetitionTime": ""}), "review", "perf/m0scan", "needs RepetitionTimePreparation"
     ),
     "run that names its M0": Case(s.make(3, "pasl_with_M0", PASL, volumes=91), "review", "perf/asl", LABELS),
+    "2D of Wang, whose ImageType says nothing (dcm_qa_asl)": Case(
+        s.make(9, "pcasl_2d", {**s.BOLD, "SequenceFile": "ep2d_pcasl_ve11c"}, volumes=100), "review", "perf/asl", LABELS
+    ),
+    "its M0 (dcm_qa_asl)": Case(
+        s.make(10, "pcasl_2d_m0", {**s.BOLD, "SequenceFile": "ep2d_pcasl_ve11c", "RepetitionTime": 2000}), "convert",
+        "perf/m0scan", "calls it M0 (m0)",
+    ),
+    "Oxford (dcm_qa_asl)": Case(
+        s.make(20, "jw_tgse_PCASL_6PLDs", {**PASL, "SequenceFile": "jw_tgse_VEPCASL"}, volumes=96), "review",
+        "perf/asl", LABELS,
+    ),
+    "a few volumes that are named after their M0": Case(
+        s.make(3, "pasl_with_M0", PASL, volumes=3), "review", "perf/asl", LABELS
+    ),
     "3D of GE": Case(
         s.make(3, "3D ASL", s.ge("RM", "NONE", "3D", "3dasl", **s.timed(10, 4800)), volumes=2), "review", "perf/asl",
         LABELS,
