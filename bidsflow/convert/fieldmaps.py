@@ -109,10 +109,11 @@ def wire_fields(drafts: Sequence[Draft], known: int = 0) -> Wiring:
     shots = [_Shot(draft, conditions[draft.series.uid, draft.rank]) for draft in drafts]
     fields = _find_fields(shots, known)
     labels = {id(one.draft): field for field in fields for one in field.members}
-    return Wiring(tuple(_wire(one, fields, labels) for one in shots), _note_unserved(shots, fields))
+    absent = _say_absent(shots)
+    return Wiring(tuple(_wire(one, fields, labels, absent) for one in shots), _note_unserved(shots, fields))
 
 
-def _wire(shot: _Shot, fields: Sequence[_Field], labels: Mapping[int, _Field]) -> Draft:
+def _wire(shot: _Shot, fields: Sequence[_Field], labels: Mapping[int, _Field], absent: str) -> Draft:
     draft = shot.draft
     if id(draft) in labels:
         return _mark_member(draft, labels[id(draft)])
@@ -130,7 +131,7 @@ def _wire(shot: _Shot, fields: Sequence[_Field], labels: Mapping[int, _Field]) -
         return replace(draft, field=own.label, corrected_by=own.label).noted(said)
     fitting = [field for field in fields if _may_correct(field, shot)]
     if not fitting:
-        return draft.noted(_say_none(shot, fields))
+        return draft.noted(_say_none(shot, fields) if fields else absent)
     ranked = sorted(fitting, key=lambda field: rank_match(field.condition, shot.condition), reverse=True)
     best, *others = ranked
     matches = [rank_match(field.condition, shot.condition) for field in ranked]
@@ -183,10 +184,20 @@ def _say_contrast(field: _Field) -> str:
     return ", whose halves are a gradient and a spin echo: less certain where their contrasts differ" if two else ""
 
 
+def _say_absent(shots: Sequence[_Shot]) -> str:
+    """Return a clause on why a session has no field."""
+    maps = [one for one in shots if one.draft.datatype == "fmap" and one.draft.decision is not Decision.SKIP]
+    waiting = {one.condition.number: None for one in maps if not one.draft.to_convert}
+    halves = {one.condition.number: None for one in maps if one.draft.to_convert and one.draft.suffix == "epi"}
+    if waiting:
+        return f"what may be a field map (series {', '.join(map(str, waiting))}) waits for a person"
+    if halves:
+        return f"no field map is whole: series {', '.join(map(str, halves))} has one direction only"
+    return "no field map was measured"
+
+
 def _say_none(shot: _Shot, fields: Sequence[_Field]) -> str:
-    """Return a clause on why no field corrects a run."""
-    if not fields:
-        return "no field map was measured"
+    """Return a clause on why none of several fields corrects a run."""
     reasons = [
         _find_change(field, shot) or f"{field.label} is that of runs of another kind or geometry" for field in fields
     ]

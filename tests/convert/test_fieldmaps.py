@@ -185,6 +185,9 @@ CASES = {
     "perfusion and diffusion by turbo spin echo": Case(
         (*gre(1, "gre1"), Shot(2, "asl", sequence="SE"), Shot(3, "dwi", sequence="SE")), "it is not echo-planar"
     ),
+    "one direction, and a run of the same": Case(
+        (Shot(1, "epi", "", "AP"), Shot(3, "bold", "", "AP")), "no field map is whole: series 1 has one direction only"
+    ),
     "what maps the transmitter measures no field": Case((Shot(1, "TB1TFL"), Shot(1, "TB1TFL"), Shot(2, "bold"))),
     "anatomy is never corrected": Case((*gre(1, "gre1"), Shot(2, "T1w"), Shot(3, "T1w", sequence="EP"))),
     "two halves of one contrast and a run of another": Case(
@@ -307,7 +310,9 @@ def test_a_field_corrects_only_what_it_covers(bottom: float, normal: tuple[float
 def test_what_waits_for_a_person_measures_and_needs_nothing() -> None:
     shots = (*gre(1, ""), Shot(3, "bold"))
     drafts = [replace(draft_of(shot, 1), decision=Decision.REVIEW) for shot in shots]
-    assert all(not one.field and not one.corrected_by for one in wire_fields(drafts).drafts)
+    wired = wire_fields(drafts).drafts
+    assert all(not one.field and not one.corrected_by for one in wired)
+    assert "what may be a field map (series 1) waits for a person" in wired[-1].evidence
 
 
 def _row(number: int, name: str, label: str = "", source: str = "") -> PlanRow:
