@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ import pytest
 from bidsflow.phantom import write
 
 Cli = Callable[..., Any]
+_PLACE = os.environ.get("BIDSFLOW_SHARED", "") or Path(__file__).resolve().parents[3] / "shared"
+REAL = Path(_PLACE) / "data/dicom/siemens-xa30-session"
 RUN, M0 = "sub-01/perf/sub-01_asl", "sub-01/perf/sub-01_m0scan"
 
 
@@ -68,6 +72,26 @@ def test_a_run_without_its_m0_says_so_until_that_comes(xa: Path, tmp_path: Path,
     assert not (target / f"{M0}.nii.gz").exists()  # alone it is intended for nothing that the plan knows
     assert cli("convert", xa, target).code == 0
     assert read_sidecar(target, RUN)["M0Type"] == "Separate"
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not REAL.is_dir(), reason="needs the real exports")
+def test_a_real_series_of_xa_tells_its_delay_apart_from_its_labelling(tmp_path: Path, cli: Cli) -> None:
+    """dcm2niix says 0.8 s of this one, the labelling duration."""
+    pydicom = pytest.importorskip("pydicom")
+    export = tmp_path / "scan"
+    shutil.copytree(REAL / "25_asl_2d_tra", export)
+    for file in export.iterdir():
+        dataset = pydicom.dcmread(file)
+        for element in dataset.iterall():
+            if element.tag == 0x00189258:
+                element.value = 800
+        dataset.save_as(file)
+    assert cli("convert", export, tmp_path / "bids").code == 0
+    table = (tmp_path / "bids" / f"{RUN}context.tsv").read_text().split()
+    assert table == ["volume_type", "m0scan", *["label", "control"] * 3]
+    sidecar = read_sidecar(tmp_path / "bids", RUN)
+    assert (sidecar["LabelingDuration"], sidecar["PostLabelingDelay"]) == (0.8, 1.8)
 
 
 def test_two_passes_of_ge_wait_for_what_no_header_tells(tmp_path: Path, cli: Cli) -> None:
