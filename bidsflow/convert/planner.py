@@ -11,7 +11,7 @@ from bidsflow import schema
 from bidsflow.convert.cohort import Cohort, Usual, find_usual, take_cohort
 from bidsflow.convert.copies import part_copies
 from bidsflow.convert.fieldmaps import note_foreign_shims, wire_fields
-from bidsflow.convert.fit import find_misfit, note_oddities, note_unplanned
+from bidsflow.convert.fit import note_oddities, note_unplanned
 from bidsflow.convert.identity import check_people
 from bidsflow.convert.naming.decide import draft_image, wants_opinion
 from bidsflow.convert.naming.draft import Draft
@@ -22,7 +22,7 @@ from bidsflow.convert.naming.session import name_session
 from bidsflow.convert.naming.words import given_sessions
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan, PlanRow
 from bidsflow.convert.study.apply import NO_RULES, Rulebook
-from bidsflow.convert.study.stand import note_contradictions, stand_as_ruled
+from bidsflow.convert.study.stand import doubt_misfit, find_unnamed, forget_unnamed, note_contradictions, stand_as_ruled
 from bidsflow.convert.subjects import Key, Sessions, assign, folder_of, group_people, person_of
 from bidsflow.convert.visits import Visit, find_neighbours, join_studies
 from bidsflow.convert.wiring import LookUp, hold_nothing, settle_fields
@@ -107,7 +107,7 @@ def make_plan(  # noqa: PLR0913 (what the dataset and the study say, each by its
     }
     doubtful |= parted.doubts
     known = (key or Key()).subjects
-    doubtful |= _find_unnamed(inventory, known, book)
+    doubtful |= find_unnamed(inventory, known, book.labels)
     if sessions is Sessions.AUTO:
         doubtful = {**_find_crowded(inventory, place, taken or {}, join_studies(neighbours)), **doubtful}
     rows: list[PlanRow] = []
@@ -127,7 +127,7 @@ def make_plan(  # noqa: PLR0913 (what the dataset and the study say, each by its
         rows += [_row(draft, subject, session) for draft in drafts]
     by_uid = {series.uid: series for series in inventory.series}
     labelled = {series.uid for series in inventory.series if book.gives_labels(series)}
-    rows = [_doubt_misfit(row, by_uid[row.series_uid], book) if _key(row) in ruled else row for row in rows]
+    rows = [doubt_misfit(row, by_uid[row.series_uid], book) if _key(row) in ruled else row for row in rows]
     kept = stand_as_ruled(rows, taken or {}, ruled, labelled, shared)
     rows = [_heed_skip(row, skipped) for row in _keep_taken(rows, kept, taken or {})]
     rows = _refuse_conflicts(_find_runs(rows, kept, shared), kept)
@@ -144,24 +144,9 @@ def make_plan(  # noqa: PLR0913 (what the dataset and the study say, each by its
         tuple(rows),
         _tell(inventory, (*visits, *people, *rules, *_note_short(rows), *unserved, *foreign, *settled.notes)),
     )
-    return Planned(told, _keep_places(_forget_unnamed(place, known, inventory, book), key or Key(), inventory, rows))
-
-
-def _find_unnamed(inventory: Inventory, known: Collection[str], book: Rulebook) -> dict[str, str]:
-    """Return why series of people whom the study gives no label, and the dataset does not know, stay, by their UID."""
-    missing = book.labels.missing
-    return {
-        series.uid: missing[series.study_uid]
-        for series in inventory.series
-        if series.study_uid in missing and person_of(series) not in known
-    }
-
-
-def _forget_unnamed(place: Key, known: Collection[str], inventory: Inventory, book: Rulebook) -> Key:
-    """Return a key without the numbers of people whom the study gives no label: they are to get another."""
-    unnamed = {person_of(series) for series in inventory.series if series.study_uid in book.labels.missing}
-    kept = {person: label for person, label in place.subjects.items() if person in known or person not in unnamed}
-    return replace(place, subjects=kept)
+    return Planned(
+        told, _keep_places(forget_unnamed(place, known, inventory, book.labels), key or Key(), inventory, rows)
+    )
 
 
 def _note_short(rows: Sequence[PlanRow]) -> tuple[str, ...]:
@@ -319,18 +304,6 @@ def _row(draft: Draft, subject: str, session: str) -> PlanRow:
 def _sentence(clauses: Sequence[str]) -> str:
     text = "; ".join(dict.fromkeys(clause for clause in clauses if clause))
     return text[:1].upper() + text[1:] + "." if text else "No evidence."
-
-
-def _doubt_misfit(row: PlanRow, series: Series, book: Rulebook) -> PlanRow:
-    """Return the row of a name that the study gives with a doubt where its image cannot have that name."""
-    if row.decision is not Decision.CONVERT:
-        return row
-    image = series.images[row.image - 1]
-    reason = find_misfit(parse_name(row.path), series, image, book.find_fields(series, image))
-    if not reason:
-        return row
-    evidence = f"{reason[:1].upper()}{reason[1:]}. {row.evidence}"
-    return replace(row, decision=Decision.REVIEW, evidence=evidence, b0_identifier="", b0_source="")
 
 
 def _keep_taken(rows: Sequence[PlanRow], taken: Mapping[_RowKey, str], before: Mapping[_RowKey, str]) -> list[PlanRow]:

@@ -12,7 +12,8 @@ from bidsflow.convert.plan import Decision, Plan
 from bidsflow.convert.study.conditions import find_match
 from bidsflow.convert.study.fields import read_field
 from bidsflow.convert.study.labels import make_labels, read_tables
-from bidsflow.convert.study.read import TEMPLATE, read_study
+from bidsflow.convert.study.names import TEMPLATE
+from bidsflow.convert.study.read import read_study
 from bidsflow.convert.study.spec import Condition, Json, Rule, Sessions, Study
 from bidsflow.convert.subjects import NO_LABELS, Labels
 from bidsflow.dicom.series import Image, Inventory, Series

@@ -14,13 +14,13 @@ from bidsflow import schema
 from bidsflow.convert.plan import Decision
 from bidsflow.convert.study.conditions import check_field, parse_conditions, show, suggest
 from bidsflow.convert.study.fields import FIELDS
+from bidsflow.convert.study.names import ENTITIES, LABEL, TEMPLATE, check_labels, split_name
 from bidsflow.convert.study.spec import (
     VERSION,
     Condition,
     Expected,
     Json,
     Limit,
-    Relation,
     Rule,
     Scalar,
     Sessions,
@@ -30,13 +30,10 @@ from bidsflow.convert.study.spec import (
     Table,
 )
 from bidsflow.errors import StudyError
-from bidsflow.names import ENTITY_ORDER
 
 _Node = Mapping[str, Json]
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
-#: Entities that a rule may give; subject and session have tables of their own.
-ENTITIES = tuple(key for key in ENTITY_ORDER if key not in ("sub", "ses", "tpl", "cohort"))
 RULE_KEYS = ("match", "decision", "name", "datatype", "suffix", "sidecar", "aslcontext", "because", *ENTITIES)
 TOP_KEYS = ("version", "name", "subjects", "sessions", "dataset", "sidecar", "exclude", "series", "expected")
 LABEL_KEYS = ("from", "pattern", "table")
@@ -44,10 +41,6 @@ TABLE_KEYS = ("path", "key", "label", "by")
 EXPECTED_KEYS = ("name", "runs", "volumes", "parameters", "optional", "sessions")
 #: Volume types of an aslcontext.tsv (BIDS, "Arterial Spin Labeling perfusion data").
 _ASL_TYPES = ("control", "label", "m0scan", "deltam", "cbf", "noRF", "n/a")
-#: A piece of a name; underscores in a template are part of it.
-_PIECE = re.compile(r"(?:\{[^{}]*\}|[^_{}])+")
-TEMPLATE = re.compile(r"\{([^{}]*)\}")
-_LABEL = re.compile(r"[0-9a-zA-Z+]*")
 
 
 def read_study(path: Path) -> Study:
@@ -213,7 +206,7 @@ class _Reader:
         source, pattern, table = self._labels(node, "sessions")
         labels = self._texts(node, "labels", "sessions")
         for label in labels:
-            if not label or not _LABEL.fullmatch(label):
+            if not label or not LABEL.fullmatch(label):
                 self.problems.append(f"sessions.labels: a label holds letters and digits only, got {show(label)}")
         if len(set(map(str.lower, labels))) < len(labels):
             self.problems.append("sessions.labels: a label stands twice")
@@ -277,7 +270,7 @@ class _Reader:
                     raise ValueError(f"gives {twice[0]}-, and so does the key {twice[0]}; keep one")
                 entities = {**named, **entities}
         with self._at(f"{path}.name" if name else path):
-            _check_labels(entities, match)
+            check_labels(entities, match)
             fixed = {key: "" if TEMPLATE.search(value) else value for key, value in entities.items() if value}
             if problem := schema.explain_refusal(datatype, suffix, fixed):
                 raise ValueError(problem)
@@ -323,65 +316,11 @@ class _Reader:
         return whole[0], whole[1]
 
 
-def split_name(name: str) -> tuple[str, str, dict[str, str]]:
-    """Return datatype, suffix and entities of a BIDS name without subject, session and extension.
-
-    Raises
-    ------
-    ValueError
-        If it is none.
-
-    Examples
-    --------
-    >>> split_name("func/task-{task}_run-1_bold")
-    ('func', 'bold', {'task': '{task}', 'run': '1'})
-    """
-    datatype, slash, stem = name.partition("/")
-    *pairs, suffix = _PIECE.findall(stem) or [""]
-    entities = {}
-    for pair in pairs:
-        key, dash, value = pair.partition("-")
-        if not dash or not value or key in entities:
-            raise ValueError(f"expected <key>-<label> once for each key, got {show(pair)}")
-        entities[key] = value
-    if not slash or not datatype or not suffix or "/" in stem or "-" in suffix or "_".join([*pairs, suffix]) != stem:
-        raise ValueError(f'expected a name such as "func/task-rest_bold", got {show(name)}')
-    for key in entities:
-        if key in ("sub", "ses"):
-            raise ValueError(f"{key}- does not belong here: see [subjects] and [sessions]")
-        if key not in ENTITIES:
-            raise ValueError(f"{key!r} is not an entity of BIDS{suggest(key, ENTITIES)}")
-    return datatype, suffix, entities
-
-
 def _check_pattern(pattern: str) -> None:
     try:
         re.compile(pattern)
     except re.error as error:
         raise ValueError(f"no regular expression ({error}): {show(pattern)}") from error
-
-
-def _check_labels(entities: Mapping[str, str], match: Sequence[Condition]) -> None:
-    """Make sure that labels are labels, and that what templates name is there.
-
-    Raises
-    ------
-    ValueError
-        If not.
-    """
-    groups = {
-        name
-        for one in match
-        if one.relation is Relation.REGEX and not one.negated
-        for name in re.compile(str(one.value)).groupindex
-    }
-    for key, value in entities.items():
-        for name in TEMPLATE.findall(value):
-            if name not in groups and name not in FIELDS:
-                near = suggest(name, (*groups, *FIELDS))
-                raise ValueError(f"{key}-{value}: no condition has a group {name!r}, and no field is called so{near}")
-        if not _LABEL.fullmatch(TEMPLATE.sub("", value)):
-            raise ValueError(f"{key}-{value}: a label holds letters and digits only")
 
 
 def _read_limit(key: str, value: Json) -> Limit:

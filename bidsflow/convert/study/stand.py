@@ -1,12 +1,17 @@
-"""What a study changes of names that a dataset has, and what is to be said of its rules. Pure."""
+"""What a study changes of names that a dataset has, whom it names, and what is to be said of its rules. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
+from bidsflow.convert.fit import find_misfit
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.rules import contradicts
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, PlanRow
+from bidsflow.convert.study.apply import Rulebook
+from bidsflow.convert.subjects import Key, Labels, person_of
+from bidsflow.dicom.series import Inventory, Series
 from bidsflow.names import BidsName, parse_name
 
 _RowKey = tuple[str, int]
@@ -83,3 +88,31 @@ def note_contradictions(drafts: Iterable[Draft], name: str) -> tuple[str, ...]:
         for draft in drafts
         if contradicts(draft)
     )
+
+
+def doubt_misfit(row: PlanRow, series: Series, book: Rulebook) -> PlanRow:
+    """Return the row of a name that the study gives with a doubt where its image cannot have that name."""
+    if row.decision is not Decision.CONVERT:
+        return row
+    image = series.images[row.image - 1]
+    reason = find_misfit(parse_name(row.path), series, image, book.find_fields(series, image))
+    if not reason:
+        return row
+    evidence = f"{reason[:1].upper()}{reason[1:]}. {row.evidence}"
+    return replace(row, decision=Decision.REVIEW, evidence=evidence, b0_identifier="", b0_source="")
+
+
+def find_unnamed(inventory: Inventory, known: Collection[str], labels: Labels) -> dict[str, str]:
+    """Return why series of people whom the study gives no label, and the dataset does not know, stay, by their UID."""
+    return {
+        series.uid: labels.missing[series.study_uid]
+        for series in inventory.series
+        if series.study_uid in labels.missing and person_of(series) not in known
+    }
+
+
+def forget_unnamed(place: Key, known: Collection[str], inventory: Inventory, labels: Labels) -> Key:
+    """Return a key without the numbers of people whom the study gives no label: they are to get another."""
+    unnamed = {person_of(series) for series in inventory.series if series.study_uid in labels.missing}
+    kept = {person: label for person, label in place.subjects.items() if person in known or person not in unnamed}
+    return replace(place, subjects=kept)
