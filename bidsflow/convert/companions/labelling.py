@@ -34,6 +34,9 @@ _REQUIRED = (
     "RepetitionTimePreparation",
 )  # fmt: skip
 _WITH_PULSES = ("CASL", "PCASL")
+_OF_BOLUS = ("BolusCutOffFlag", "BolusCutOffDelayTime", "BolusCutOffTechnique")
+#: What a study may say of labelled blood so that nothing is missing.
+TOLD_BY_STUDY = frozenset({GIVEN, *_REQUIRED, "LabelingDuration", *_OF_BOLUS})
 _YES_NO = {"YES": True, "NO": False}
 
 
@@ -107,8 +110,7 @@ def _list_missing(known: Mapping[str, object]) -> tuple[str, ...]:
     if kind in _WITH_PULSES:
         needed.append("LabelingDuration")
     if kind == "PASL":
-        needed.append("BolusCutOffFlag")
-        needed += ["BolusCutOffDelayTime", "BolusCutOffTechnique"] if known.get("BolusCutOffFlag") is True else []
+        needed += _OF_BOLUS if known.get("BolusCutOffFlag") is True else _OF_BOLUS[:1]
     return tuple(name for name in needed if name not in known)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from bidsflow.convert.companions.labelling import describe_labelling, describe_m0
+from bidsflow.convert.companions.aslcontext import GIVEN
+from bidsflow.convert.companions.labelling import TOLD_BY_STUDY, describe_labelling, describe_m0
 from bidsflow.convert.naming import words
 from bidsflow.convert.naming.draft import GIVEN_ONLY, Draft
 from bidsflow.convert.plan import Decision
@@ -42,7 +43,7 @@ def name_labelled(draft: Draft, given: Mapping[str, object] = MappingProxyType({
             return named
         return named.decided(Decision.REVIEW, f"an M0 scan needs RepetitionTimePreparation: {_HOW}")
     named = draft.named("perf", "asl", finding.confidence, finding.because, told.because)
-    if is_declared_derived(image) and not given:
+    if is_declared_derived(image) and GIVEN not in given:
         return named.decided(Decision.REVIEW, "ImageType begins with DERIVED, and says nothing of what was made")
     if not told.missing:
         return named
@@ -66,7 +67,7 @@ def heed_labelling_words(draft: Draft) -> Draft:
 def heed_given_labels(draft: Draft, given: Mapping[str, object]) -> Draft:
     """Return a draft of labelled blood with what a study says of its volumes and fields; others as they are."""
     decided = draft.rule is not None and (draft.rule.decision is not None or draft.rule.datatype or draft.rule.suffix)
-    if not given or decided or draft.datatype != "perf" or draft.suffix not in ("asl", "m0scan"):
+    if not given.keys() & TOLD_BY_STUDY or decided or draft.datatype != "perf" or draft.suffix not in ("asl", "m0scan"):
         return draft
     plain = replace(draft, decision=Decision.CONVERT, evidence=())
     named = name_labelled(plain, given)

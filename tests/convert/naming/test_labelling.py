@@ -8,7 +8,7 @@ import pytest
 
 from bidsflow.convert.naming.decide import draft_image
 from bidsflow.convert.naming.doubts import skip_corrected
-from bidsflow.convert.naming.labelling import doubt_lone_maps, settle_m0
+from bidsflow.convert.naming.labelling import doubt_lone_maps, heed_given_labels, settle_m0
 from bidsflow.dicom.series import Series
 from tests.convert.naming import scans as s
 
@@ -73,6 +73,17 @@ def test_labelled_blood_is_named_and_says_what_it_lacks(case: Case) -> None:
     draft = draft_image(case.series, case.series.images[0], 1, {})
     assert (draft.decision.value, f"{draft.datatype}/{draft.suffix}") == (case.decision, case.name)
     assert case.says in "; ".join(draft.evidence)
+
+
+def test_what_a_study_says_of_all_images_changes_nothing_of_labelled_blood() -> None:
+    draft = draft_image(CASES["source of Philips"].series, CASES["source of Philips"].series.images[0], 1, {})
+    assert heed_given_labels(draft, {"InstitutionName": "x"}) is draft
+    given = {
+        "aslcontext": ["control", "label"] * 30, "ArterialSpinLabelingType": "PCASL", "LabelingDuration": 1.8,
+        "PostLabelingDelay": 1.8, "BackgroundSuppression": True, "RepetitionTimePreparation": 4.5,
+    }  # fmt: skip
+    named = heed_given_labels(draft, given)
+    assert (named.decision.value, named.suffix) == ("convert", "asl")
 
 
 def test_maps_are_left_out_only_beside_the_run_that_they_were_made_of() -> None:
