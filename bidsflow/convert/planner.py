@@ -21,6 +21,7 @@ from bidsflow.convert.naming.rules import heed_rule
 from bidsflow.convert.naming.session import name_session
 from bidsflow.convert.naming.words import given_sessions
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan, PlanRow
+from bidsflow.convert.runs import find_runs, free_proposals, key_of, refuse_conflicts
 from bidsflow.convert.study.apply import NO_RULES, Rulebook
 from bidsflow.convert.study.stand import doubt_misfit, find_unnamed, forget_unnamed, note_contradictions, stand_as_ruled
 from bidsflow.convert.subjects import Key, Sessions, assign, folder_of, group_people, person_of
@@ -28,7 +29,7 @@ from bidsflow.convert.visits import Visit, find_neighbours, join_studies
 from bidsflow.convert.wiring import LookUp, hold_nothing, settle_fields
 from bidsflow.dicom.series import Conflict, Inventory, Series
 from bidsflow.errors import BidsflowError
-from bidsflow.names import BidsName, parse_name, slot_of
+from bidsflow.names import BidsName, parse_name
 
 _log = logging.getLogger(__name__)
 
@@ -127,10 +128,10 @@ def make_plan(  # noqa: PLR0913 (what the dataset and the study say, each by its
         rows += [_row(draft, subject, session) for draft in drafts]
     by_uid = {series.uid: series for series in inventory.series}
     labelled = {series.uid for series in inventory.series if book.gives_labels(series)}
-    rows = [doubt_misfit(row, by_uid[row.series_uid], book) if _key(row) in ruled else row for row in rows]
+    rows = [doubt_misfit(row, by_uid[row.series_uid], book) if key_of(row) in ruled else row for row in rows]
     kept = stand_as_ruled(rows, taken or {}, ruled, labelled, shared)
     rows = [_heed_skip(row, skipped) for row in _keep_taken(rows, kept, taken or {})]
-    rows = _refuse_conflicts(_find_runs(rows, kept, shared), kept)
+    rows = free_proposals(refuse_conflicts(find_runs(rows, kept, shared), kept), kept, shared)
     settled = settle_fields(rows, by_uid, look_up(rows))
     rows = list(settled.rows)
     foreign = note_foreign_shims(rows, by_uid)
@@ -316,7 +317,7 @@ def _keep_taken(rows: Sequence[PlanRow], taken: Mapping[_RowKey, str], before: M
             and row.decision is not Decision.SKIP
             and (path, Decision.CONVERT) != (row.path, row.decision)
         ):
-            moves = path != before[_key(row)]
+            moves = path != before[key_of(row)]
             said = "Converted before, and moved by the study" if moves else "Converted before under this name"
             evidence = f"{said}. {row.evidence}"
             row = replace(row, path=path, decision=Decision.CONVERT, evidence=evidence)
@@ -329,73 +330,6 @@ def _heed_skip(row: PlanRow, skipped: Collection[tuple[str, int]]) -> PlanRow:
         return row
     evidence = f"Skipped by a person in an earlier plan. {row.evidence}"
     return replace(row, decision=Decision.SKIP, path=NOT_APPLICABLE, evidence=evidence, b0_identifier="", b0_source="")
-
-
-def _find_runs(rows: Sequence[PlanRow], taken: Mapping[_RowKey, str], shared: Mapping[_RowKey, str]) -> list[PlanRow]:
-    """Return the rows so that new images keep clear of what the dataset holds.
-
-    The images of one measurement (echoes, parts, reference) move together: to the run of those that the dataset holds
-    already, else, where one of their names is taken, to the next run that is free for all.
-    """
-    groups: dict[str, list[PlanRow]] = defaultdict(list)
-    for row in rows:
-        if row.decision is Decision.CONVERT:
-            groups[shared[_key(row)]].append(row)
-    held = set(map(slot_of, taken.values()))
-    used = held | {slot_of(row.path) for row in rows if row.decision is Decision.CONVERT}
-    moved: dict[_RowKey, PlanRow] = {}
-    for members in groups.values():
-        new = [row for row in members if _key(row) not in taken]
-        kept = next((row for row in members if _key(row) in taken), None)
-        if kept is not None:
-            run = parse_name(kept.path).entity("run")
-            said = f"It was measured with series {kept.series_number}, which was converted before, and has its run."
-            moved |= {_key(row): _set_run(row, run, said) for row in new}
-        elif any(slot_of(row.path) in held for row in new):
-            run = _next_run(new, used)
-            said = f"Its name is taken by an image converted before, so it is run {run}."
-            moved |= {_key(row): _set_run(row, run, said) for row in new}
-            used |= {slot_of(moved[_key(row)].path) for row in new}
-    return [moved.get(_key(row), row) for row in rows]
-
-
-def _key(row: PlanRow) -> _RowKey:
-    return row.series_uid, row.image
-
-
-def _set_run(row: PlanRow, run: str, said: str) -> PlanRow:
-    path = str(parse_name(row.path).with_entity("run", run))
-    return row if path == row.path else replace(row, path=path, evidence=f"{said} {row.evidence}")
-
-
-def _next_run(rows: Sequence[PlanRow], used: set[str]) -> str:
-    names, run = [parse_name(row.path) for row in rows], 2
-    width = max(len(name.entity("run")) for name in names)
-    while any(slot_of(str(name.with_entity("run", str(run)))) in used for name in names):
-        run += 1
-    return str(run).zfill(width)
-
-
-def _refuse_conflicts(rows: Sequence[PlanRow], taken: Mapping[_RowKey, str]) -> list[PlanRow]:
-    """Return the rows so that no two claim one path: new images under one name are all set before a person.
-
-    Names that no one can tell apart count as one (`names.slot_of`).
-    """
-    claims = Counter(slot_of(row.path) for row in rows if row.decision is Decision.CONVERT)
-    held = {slot_of(path): key for key, path in taken.items()}
-    return [
-        _contest(row)
-        if row.decision is Decision.CONVERT
-        and held.get(slot_of(row.path)) != _key(row)
-        and (claims[slot_of(row.path)] > 1 or slot_of(row.path) in held)
-        else row
-        for row in rows
-    ]
-
-
-def _contest(row: PlanRow) -> PlanRow:
-    evidence = f"Two images claim this name; say which is which. {row.evidence}"
-    return replace(row, decision=Decision.REVIEW, evidence=evidence, b0_identifier="", b0_source="")
 
 
 def follow_plan(

@@ -137,6 +137,17 @@ def test_every_decision_may_be_set_to_convert_alone(name: str) -> None:
     assert len({row.path for row in rows}) == len(rows)
 
 
+def test_a_stopped_run_is_proposed_under_a_name_that_the_dataset_does_not_have() -> None:
+    taken = {("1.9", 1): "sub-01/func/sub-01_task-a_run-2_bold"}
+    series = [
+        sbref(1, "bold_a_SBRef"),
+        bold(2, "bold_a", 40, PlannedVolumes=300),
+        bold(4, "bold_a", PlannedVolumes=300),
+    ]
+    paths = [row.path.rsplit("/", 1)[1] for row in plan_of(series, taken=taken)]
+    assert paths == ["sub-01_task-a_run-3_sbref", "sub-01_task-a_run-3_bold", "sub-01_task-a_bold"]
+
+
 def test_a_stopped_run_keeps_its_field_map_for_the_person_who_wants_it() -> None:
     series = [s.magnitudes(1), s.phase_difference(2), *(bold(n, "bold_a", 150 * (n - 2), PlannedVolumes=300)
                                                       for n in (3, 4))]  # fmt: skip

@@ -1,0 +1,103 @@
+"""New images keep clear of what a dataset holds, and of each other. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from bidsflow.convert.plan import NOT_APPLICABLE, Decision, PlanRow
+from bidsflow.names import parse_name, slot_of
+
+#: An image: SeriesInstanceUID and rank in its series.
+_RowKey = tuple[str, int]
+
+
+def find_runs(rows: Sequence[PlanRow], taken: Mapping[_RowKey, str], shared: Mapping[_RowKey, str]) -> list[PlanRow]:
+    """Return the rows so that new images keep clear of what the dataset holds.
+
+    The images of one measurement (echoes, parts, reference) move together: to the run of those that the dataset holds
+    already, else, where one of their names is taken, to the next run that is free for all.
+    """
+    groups: dict[str, list[PlanRow]] = defaultdict(list)
+    for row in rows:
+        if row.decision is Decision.CONVERT:
+            groups[shared[key_of(row)]].append(row)
+    held = set(map(slot_of, taken.values()))
+    used = held | {slot_of(row.path) for row in rows if row.decision is Decision.CONVERT}
+    moved: dict[_RowKey, PlanRow] = {}
+    for members in groups.values():
+        new = [row for row in members if key_of(row) not in taken]
+        kept = next((row for row in members if key_of(row) in taken), None)
+        if kept is not None:
+            run = parse_name(kept.path).entity("run")
+            said = f"It was measured with series {kept.series_number}, which was converted before, and has its run."
+            moved |= {key_of(row): _set_run(row, run, said) for row in new}
+        elif any(slot_of(row.path) in held for row in new):
+            run = _next_run(new, used)
+            said = f"Its name is taken by an image converted before, so it is run {run}."
+            moved |= {key_of(row): _set_run(row, run, said) for row in new}
+            used |= {slot_of(moved[key_of(row)].path) for row in new}
+    return [moved.get(key_of(row), row) for row in rows]
+
+
+def key_of(row: PlanRow) -> _RowKey:
+    """Return which image a row is about."""
+    return row.series_uid, row.image
+
+
+def _set_run(row: PlanRow, run: str, said: str) -> PlanRow:
+    path = str(parse_name(row.path).with_entity("run", run))
+    return row if path == row.path else replace(row, path=path, evidence=f"{said} {row.evidence}")
+
+
+def _next_run(rows: Sequence[PlanRow], used: set[str]) -> str:
+    names, run = [parse_name(row.path) for row in rows], 2
+    width = max(len(name.entity("run")) for name in names)
+    while any(slot_of(str(name.with_entity("run", str(run)))) in used for name in names):
+        run += 1
+    return str(run).zfill(width)
+
+
+def refuse_conflicts(rows: Sequence[PlanRow], taken: Mapping[_RowKey, str]) -> list[PlanRow]:
+    """Return the rows so that no two claim one path: new images under one name are all set before a person.
+
+    Names that no one can tell apart count as one (`names.slot_of`).
+    """
+    claims = Counter(slot_of(row.path) for row in rows if row.decision is Decision.CONVERT)
+    held = {slot_of(path): key for key, path in taken.items()}
+    return [
+        _contest(row)
+        if row.decision is Decision.CONVERT
+        and held.get(slot_of(row.path)) != key_of(row)
+        and (claims[slot_of(row.path)] > 1 or slot_of(row.path) in held)
+        else row
+        for row in rows
+    ]
+
+
+def _contest(row: PlanRow) -> PlanRow:
+    evidence = f"Two images claim this name; say which is which. {row.evidence}"
+    return replace(row, decision=Decision.REVIEW, evidence=evidence, b0_identifier="", b0_source="")
+
+
+def free_proposals(
+    rows: Sequence[PlanRow], taken: Mapping[_RowKey, str], shared: Mapping[_RowKey, str]
+) -> list[PlanRow]:
+    """Return the rows so that what is proposed of stopped runs has names that nothing else has.
+
+    Their images move together, so that a person converts them by their decision alone.
+    """
+    used = {slot_of(path) for path in taken.values()}
+    used |= {slot_of(row.path) for row in rows if row.decision is Decision.CONVERT}
+    groups: dict[str, list[PlanRow]] = defaultdict(list)
+    for row in rows:
+        if row.decision is Decision.REVIEW and "aborted" in row.repeat and row.path != NOT_APPLICABLE:
+            groups[shared[key_of(row)]].append(row)
+    moved: dict[_RowKey, PlanRow] = {}
+    for members in groups.values():
+        if any(slot_of(row.path) in used for row in members):
+            run = _next_run(members, used)
+            moved |= {key_of(row): _set_run(row, run, "The run that is proposed is free.") for row in members}
+        used |= {slot_of(moved.get(key_of(row), row).path) for row in members}
+    return [moved.get(key_of(row), row) for row in rows]
