@@ -83,12 +83,14 @@ def check(
 
     found = read_study(file)
     tables = read_tables(found, file.parent, str(file))
-    counts = [f"{len(found.rules)} rules for series", f"{len(found.expected)} expected"]
-    counts += [f"{len(found.exclude)} exclusions"] if found.exclude else []
-    counts += [f"{len(some)} lines for {name}" for name, some in (("subjects", tables.subjects),
-                                                                 ("sessions", tables.sessions)) if some]  # fmt: skip
+    numbers = {
+        "[[series]]": len(found.rules), "[[expected]]": len(found.expected), "[[exclude]]": len(found.exclude),
+        "subjects in the table": len(tables.subjects), "sessions in the table": len(tables.sessions),
+    }  # fmt: skip
+    counts = [f"{number} {what}" for what, number in numbers.items() if number]
     named = f" ({found.name})" if found.name else ""
-    consoles()[0].print(f"{printable(f'{file}{named}')}: {', '.join(counts)}", soft_wrap=True)
+    consoles()[0].print(f"{printable(f'{file}{named}')}: {', '.join(counts) or 'it says nothing yet'}",
+                        markup=False, soft_wrap=True)  # fmt: skip
 
 
 #: What `bidsflow study` does, by the word after it.

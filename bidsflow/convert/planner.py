@@ -23,7 +23,14 @@ from bidsflow.convert.naming.words import given_sessions
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan, PlanRow
 from bidsflow.convert.runs import find_runs, free_proposals, key_of, refuse_conflicts
 from bidsflow.convert.study.apply import NO_RULES, Rulebook
-from bidsflow.convert.study.stand import doubt_misfit, find_unnamed, forget_unnamed, note_contradictions, stand_as_ruled
+from bidsflow.convert.study.stand import (
+    doubt_misfit,
+    find_unnamed,
+    forget_unnamed,
+    note_contradictions,
+    note_left_behind,
+    stand_as_ruled,
+)
 from bidsflow.convert.subjects import Key, Sessions, assign, folder_of, group_people, person_of
 from bidsflow.convert.visits import Visit, find_neighbours, join_studies
 from bidsflow.convert.wiring import LookUp, hold_nothing, settle_fields
@@ -141,6 +148,7 @@ def make_plan(  # noqa: PLR0913 (what the dataset and the study say, each by its
     visits = _note_visits(neighbours, place, (key or Key()).sessions)
     rules = note_contradictions(ruled.values(), book.name)
     people = check_people(Plan(tuple(rows)), by_uid, key or Key(), book.name) if labelled else []
+    people += note_left_behind(inventory, key or Key(), place)
     told = Plan(
         tuple(rows),
         _tell(inventory, (*visits, *people, *rules, *_note_short(rows), *unserved, *foreign, *settled.notes)),

@@ -141,7 +141,8 @@ def assign(
     wanted = _wants_sessions(people, key, sessions, joined, given) or bool(
         labels.sessions and sessions is Sessions.AUTO
     )
-    places = _move(key.sessions, labels, wanted=wanted)
+    here = {one.study_uid for one in series}
+    places = {**key.sessions, **_move({one: key.sessions[one] for one in here & key.sessions.keys()}, labels, wanted)}
     subjects, shifts = _rename(series, key, labels), _keep_shifts(series, key, labels)
     width = max(2, len(str(len(people) + len(subjects))))
     used, taken = {*key.subjects.values(), *subjects.values(), *labels.subjects.values()}, defaultdict(set)
@@ -172,10 +173,14 @@ def assign(
     return Key(subjects, places, {label: days for label, days in shifts.items() if label in used})
 
 
-def _move(places: Mapping[str, tuple[str, str]], labels: Labels, *, wanted: bool) -> dict[str, tuple[str, str]]:
-    """Return the places of studies with the labels that are given to them."""
+def _move(places: Mapping[str, tuple[str, str]], labels: Labels, wanted: bool) -> dict[str, tuple[str, str]]:
+    """Return the places of studies with the labels that are given to them; those that had a number, by its rank."""
+    by_number = {f"{rank:02d}": label for rank, label in enumerate(labels.order, start=1)}
     return {
-        study: (labels.subjects.get(study, sub), labels.sessions.get(study, ses) if wanted else ses)
+        study: (
+            labels.subjects.get(study, sub),
+            labels.sessions.get(study, by_number.get(ses, ses)) if wanted else ses,
+        )
         for study, (sub, ses) in places.items()
     }
 

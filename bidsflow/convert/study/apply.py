@@ -68,7 +68,8 @@ class Rulebook:
 
     def gives_labels(self, series: Series) -> bool:
         """Return whether the study says which subject or session a series belongs to."""
-        return series.study_uid in self.labels.subjects or series.study_uid in self.labels.sessions
+        labels = self.labels
+        return bool(labels.order) or series.study_uid in labels.subjects or series.study_uid in labels.sessions
 
     def find_fields(self, series: Series, image: Image) -> dict[str, Json]:
         """Return the fields that the study wants in the sidecar of an image.

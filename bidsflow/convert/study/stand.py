@@ -90,6 +90,22 @@ def note_contradictions(drafts: Iterable[Draft], name: str) -> tuple[str, ...]:
     )
 
 
+def note_left_behind(inventory: Inventory, before: Key, now: Key) -> tuple[str, ...]:
+    """Return a sentence for each subject whom the study renames, and who has visits that the export does not hold."""
+    here = {series.study_uid for series in inventory.series}
+    renamed = {
+        (old, now.subjects[person])
+        for person in {person_of(series) for series in inventory.series}
+        if (old := before.subjects.get(person, "")) and old != now.subjects.get(person, old)
+    }
+    return tuple(
+        f"sub-{old} becomes sub-{new}, and keeps visits that are not in this export: convert with all exports of this "
+        "person to move them, too"
+        for old, new in sorted(renamed)
+        if any(sub == old and study not in here for study, (sub, _) in before.sessions.items())
+    )
+
+
 def doubt_misfit(row: PlanRow, series: Series, book: Rulebook) -> PlanRow:
     """Return the row of a name that the study gives with a doubt where its image cannot have that name."""
     if row.decision is not Decision.CONVERT:

@@ -84,6 +84,12 @@ def test_template_is_filled_from_a_group_and_from_the_header() -> None:
     assert row.path == "sub-01/func/sub-01_task-rest_acq-200vol_bold"
 
 
+def test_rule_goes_before_a_name_after_reproin() -> None:
+    movie = Scan("func-bold_task-movie_run-1", REST.tags, 100)
+    row = only(plan(rule('SeriesDescription = "*movie*"', 'task = "film"'), build(movie, 1)))
+    assert row.path == "sub-01/func/sub-01_task-film_run-1_bold"
+
+
 def test_first_rule_counts_and_exclusions_go_before_all() -> None:
     text = '[[exclude]]\nSeriesDescription = "*mprage"\n' + rule("n_volumes = 200", 'task = "a"')
     text += rule('kind = "gradient-echo EPI"', 'task = "b"')
@@ -210,6 +216,25 @@ def test_numbered_visits_have_the_labels_of_the_study_in_order() -> None:
     series = tuple(build(T1, 1, ANNA, day) for day in (0, 1, 2))
     planned = plan('[sessions]\nlabels = ["pre", "post"]', *series)
     assert [path.split("/")[1] for path in by_day(planned)] == ["ses-pre", "ses-post", "ses-01"]
+
+
+def test_numbered_visits_of_the_dataset_get_the_labels_of_the_study() -> None:
+    series = tuple(build(T1, 1, ANNA, day) for day in (0, 1))
+    before = plan("", *series)
+    taken = {(row.series_uid, row.image): row.path for row in before.plan.rows}
+    after = plan('[sessions]\nlabels = ["pre", "post"]', *series, taken=taken, key=before.key)
+    assert by_day(after) == [f"sub-01/ses-{ses}/anat/sub-01_ses-{ses}_T1w" for ses in ("pre", "post")]
+    assert sorted(after.key.sessions.values()) == [("01", "post"), ("01", "pre")]
+
+
+def test_visit_that_is_not_in_the_export_stays_under_the_old_label_and_is_told() -> None:
+    first, second = known(build(T1, 1, ANNA)), known(build(T1, 1, ANNA, day=1))
+    before = plan("", first, second)
+    taken = {(row.series_uid, row.image): row.path for row in before.plan.rows}
+    after = plan(BY_ID, second, taken=taken, key=before.key)
+    assert only(after).path == "sub-P1/ses-02/anat/sub-P1_ses-02_T1w"
+    assert after.key.sessions[first.study_uid] == ("01", "01")
+    assert any(note.startswith("sub-01 becomes sub-P1, and keeps visits") for note in after.plan.notes)
 
 
 def test_session_for_two_days_is_refused() -> None:

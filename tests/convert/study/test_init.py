@@ -120,7 +120,7 @@ def test_check_tells_what_a_file_holds_or_what_is_wrong(tmp_path: Path, cli: Cli
     file = tmp_path / "study.toml"
     file.write_text("version = 1\nname = 'Memory'\n[[series]]\nmatch = {n_volumes = 3}\ntask = 'a'\n")
     ran = cli("study", "check", file)
-    assert (ran.code, ran.out) == (0, f"{file} (Memory): 1 rules for series, 0 expected\n")
+    assert (ran.code, ran.out) == (0, f"{file} (Memory): 1 [[series]]\n")
     file.write_text("version = 1\ntask = 'a'\n[[series]]\nmatch = {n_volume = 3}\n")
     ran = cli("study", "check", file)
     assert ran.code == 65
