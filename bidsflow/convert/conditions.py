@@ -23,6 +23,8 @@ _COVERED = 0.5
 #: Shims that differ by less than this part of themselves are two adjustments on one head. Scanners adjust the shim for
 #: each protocol unless they are told not to: 5 to 11 % between neighbours in public exports of Siemens and GE.
 _ALIKE = 0.2
+#: Direction cosines that differ by less are one: those of an image are rounded.
+_ROUNDED = 0.02
 #: Terms of a shim that gradients make. Siemens' hold the offset of the gradient coil, too, which dwarfs the person's.
 _LINEAR = 3
 
@@ -113,15 +115,13 @@ def find_slab(series: Series, image: Image) -> Slab | None:
     sizes, thick = image.header.numbers("PixelSpacing"), image.header.number("SliceThickness")
     if len(image.orientation) != 6 or len(sizes) != 2 or not thick:
         return None
-    texts = {
-        one.header.text("ImagePositionPatient")
-        for one in series.instances
-        if "Frames.Images" not in one.header
-        and all(
-            abs(ours - theirs) < 0.01
-            for ours, theirs in zip(image.orientation, one.header.numbers("ImageOrientationPatient"), strict=False)
-        )
+    where = {
+        (header.text("ImageOrientationPatient"), header.text("ImagePositionPatient"))
+        for header in (one.header for one in series.instances)
+        if "Frames.Images" not in header
     }
+    ours = {text for text in {text for text, _ in where} if _is_near(text, image.orientation)}
+    texts = {place for text, place in where if text in ours}
     places = [place for text in texts if len(place := Header({"Place": text}).numbers("Place")) == 3]
     if len(places) < 2 or len(places) != image.matrix[2]:
         return None
@@ -137,6 +137,12 @@ def find_slab(series: Series, image: Image) -> Slab | None:
         (a + b) / 2 + row * across + column * down for a, b, row, column in zip(first, last, rows, columns, strict=True)
     ]
     return Slab(normal, (centre[0], centre[1], centre[2]), (high - low + thick) / 2)
+
+
+def _is_near(text: str, orientation: Sequence[float]) -> bool:
+    """Return whether a text holds direction cosines, up to how `Image.orientation` rounds them."""
+    found = Header({"Directions": text}).numbers("Directions")
+    return len(found) == len(orientation) and math.dist(found, orientation) < _ROUNDED
 
 
 def _dot(one: Sequence[float], other: Sequence[float]) -> float:
