@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -9,7 +10,7 @@ from bidsflow.convert.cohort import Cohort
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, PlanRow
 from bidsflow.convert.subjects import Key, person_of
 from bidsflow.dicom.series import Inventory, Series
-from bidsflow.dicom.twins import moment_of
+from bidsflow.dicom.twins import has_time, moment_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ def part_copies(inventory: Inventory, key: Key, taken: Collection[tuple[str, int
             continue
         said = f"a copy of series {first.number} of {{}} study, with the same pixels under other UIDs"
         reasons |= {one.uid: said.format("its" if one.study_uid == first.study_uid else "another") for one in twins[1:]}
+    doubts |= _find_parts(inventory, {*reasons, *doubts, *held})
     for one in inventory.series:
         uid, subject = cohort.moments.get(moment_of(one), ("", ""))
         if not uid or uid == one.uid or one.uid in held or one.uid in reasons:
@@ -76,6 +78,24 @@ def part_copies(inventory: Inventory, key: Key, taken: Collection[tuple[str, int
     rest = tuple(one for one in inventory.series if one.uid not in reasons)
     rows = tuple(row for uid, reason in reasons.items() for row in _skip(by_uid[uid], reason))
     return Copies(replace(inventory, series=rest), rows, doubts)
+
+
+def _find_parts(inventory: Inventory, settled: Collection[str]) -> dict[str, str]:
+    """Return why series may be incomplete copies, by UID: another study has more images of the same number and time."""
+    moments: dict[tuple[int, str, str], list[Series]] = defaultdict(list)
+    for one in inventory.series:
+        if has_time(one):
+            moments[one.number, one.description, one.started].append(one)
+    doubts: dict[str, str] = {}
+    for members in moments.values():
+        whole = max(members, key=lambda one: len(one.instances))
+        doubts |= {
+            one.uid: f"another study has a series {one.number} of the same name and time with {len(whole.instances)} "
+            f"files, and this one has {len(one.instances)}: it may be a part of it under new UIDs"
+            for one in members
+            if one.uid not in settled and one.study_uid != whole.study_uid and len(one.instances) < len(whole.instances)
+        }
+    return doubts
 
 
 def _is_named(series: Series) -> bool:

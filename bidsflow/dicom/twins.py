@@ -26,9 +26,13 @@ def mark_series(series: Series) -> tuple[object, ...]:
 
 def moment_of(series: Series) -> str:
     """Return a digest that a series shares with its copies alone; ``""`` where the time of day is not known."""
-    if not series.started[8:].strip("0."):
-        return ""
-    return hashlib.blake2b(repr(mark_series(series)).encode(), digest_size=12).hexdigest()
+    mark = repr(mark_series(series)).encode()
+    return hashlib.blake2b(mark, digest_size=12).hexdigest() if has_time(series) else ""
+
+
+def has_time(series: Series) -> bool:
+    """Return whether the moment of a series is known; anonymisation sets it to midnight, or takes it away."""
+    return bool(series.started[8:].strip("0."))
 
 
 def find_twins(series: Sequence[Series]) -> tuple[tuple[str, ...], ...]:

@@ -73,6 +73,18 @@ def test_pixels_under_two_patients_are_for_a_person(visit: Path, tmp_path: Path,
     assert all("ELSE" not in row.evidence.upper().split() for row in planned.rows)
 
 
+def test_part_of_a_study_that_was_sent_again_is_for_a_person(visit: Path, tmp_path: Path, cli: Cli) -> None:
+    again = send_again(visit, tmp_path / "again")
+    for path in list_files(again)[-3:]:
+        path.unlink()
+    rows = plan_of(cli, visit, again).rows
+    (part,) = (row for row in rows if "it may be a part of it under new UIDs" in row.evidence)
+    assert part.decision == "review"
+    assert sum(row.decision == "convert" for row in rows) == sum(
+        row.decision == "convert" for row in plan_of(cli, visit).rows
+    )
+
+
 def test_other_pixels_at_the_same_moment_are_no_copy(visit: Path, tmp_path: Path, cli: Cli) -> None:
     again = send_again(visit, tmp_path / "again")
     for path in list_files(again):
