@@ -480,7 +480,8 @@ def _make_plan(request: _Request, inventory: Inventory, opinions: dict[str, Gues
         )
     chosen = _choose(planned.plan, request.subject_labels, request.session_labels)
     fields = None if request.study is None else book.list_fields(chosen, inventory)
-    return replace(planned, plan=replace(chosen, fields=fields, description=book.study.dataset))
+    told = replace(chosen, fields=fields, description=book.study.dataset, numbered=not book.labels.subjects)
+    return replace(planned, plan=told)
 
 
 def _reserve(request: _Request, inventory: Inventory) -> tuple[Planned, tuple[str, ...]]:

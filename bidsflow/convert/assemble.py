@@ -117,6 +117,8 @@ class Session:
         Files that a person has edited, of images that are made again because they are missing.
     description : mapping
         Fields for ``dataset_description.json``.
+    numbered : bool
+        Whether labels of subjects say nothing of the person.
     """
 
     folder: str
@@ -131,6 +133,7 @@ class Session:
     marks: Mapping[tuple[str, int], str] = field(default_factory=dict)
     kept: frozenset[str] = frozenset()
     description: Mapping[str, object] = field(default_factory=dict)
+    numbered: bool = True
 
 
 def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence[Converted], key: Key) -> list[str]:
@@ -184,7 +187,7 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
         people = session.subject or tuple(session.series.values())
         stage_participant(draft, place.sub, people, session.heir_of, gone, remove)
         tasks = _tasks(row.path for row in there)
-        _stage_top(draft, tasks, session.description)
+        _stage_top(draft, tasks, session)
         remove += _list_unused_tasks(draft, left, tasks)
     return remove
 
@@ -402,7 +405,7 @@ def _list_unused_tasks(draft: Draft, left: Iterable[str], present: set[str]) -> 
     return [file.name for file, text in files if file.is_file() and file.read_bytes() == text.encode()]
 
 
-def _stage_top(draft: Draft, tasks: set[str], description: Mapping[str, object]) -> None:
+def _stage_top(draft: Draft, tasks: set[str], session: Session) -> None:
     """Stage the files that describe the whole dataset, where it does not have them yet, or not whole."""
     generators = generated_by()
     title, image = draft.dataset.root.name, origin.name_image()
@@ -410,7 +413,7 @@ def _stage_top(draft: Draft, tasks: set[str], description: Mapping[str, object])
         "dataset_description.json": describe.dataset_description(
             title, generators, origin.describe_image(image) if image else {}
         ),
-        "README": describe.readme(title, generators),
+        "README": describe.readme(title, generators, numbered=session.numbered),
         "CHANGES": describe.changes(date.today().isoformat(), __version__),
         **dict(map(_task_file, sorted(tasks))),
     }
@@ -418,9 +421,9 @@ def _stage_top(draft: Draft, tasks: set[str], description: Mapping[str, object])
         if draft.find(file) is None:
             draft.write(file, text.encode())
     present = draft.find("dataset_description.json")
-    if description and present is not None:
+    if session.description and present is not None:
         old = present.read_text(encoding="utf-8", errors="surrogateescape")
-        new = describe.fill_description(old, title, description)
+        new = describe.fill_description(old, title, session.description)
         draft.write("dataset_description.json", new.encode("utf-8", errors="surrogateescape"))
 
 

@@ -106,12 +106,15 @@ class Plan:
         and what one has put there stays.
     description : mapping
         Fields that a study puts into ``dataset_description.json`` where they are absent.
+    numbered : bool
+        Whether labels of subjects are numbers that say nothing of the person; a study may make them of IDs.
     """
 
     rows: tuple[PlanRow, ...]
     notes: tuple[str, ...] = ()
     fields: Mapping[tuple[str, int], Mapping[str, object]] | None = None
     description: Mapping[str, object] = field(default_factory=dict)
+    numbered: bool = True
 
     def fields_of(self, row: PlanRow) -> Mapping[str, object]:
         """Return the fields that a study puts into the sidecar of an image."""

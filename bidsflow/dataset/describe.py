@@ -65,14 +65,15 @@ def fill_description(text: str, title: str, fields: Mapping[str, object]) -> str
     return text if filled == content else to_json(filled)
 
 
-def readme(name: str, generators: Sequence[tuple[str, str]]) -> str:
-    """Return the first README of a dataset."""
+def readme(name: str, generators: Sequence[tuple[str, str]], *, numbered: bool = True) -> str:
+    """Return the first README of a dataset; `numbered` says that labels of subjects say nothing of the person."""
     made = " and ".join(f"{program} {version}" for program, version in generators)
     return (
         f"# {name}\n\n"
         f"This is a BIDS dataset (version {BIDS_VERSION} of the standard, https://bids.neuroimaging.io). "
         f"It was converted from DICOM by {made}.\n\n"
-        "Subject labels say nothing of the person. Dates are shifted by a whole number of days per subject, to before\n"
+        + ("Subject labels say nothing of the person. " if numbered else "")
+        + "Dates are shifted by a whole number of days per subject, to before\n"
         "1925, so that intervals within a subject are true. Faces have not been removed from images.\n"
     )
 

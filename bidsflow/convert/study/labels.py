@@ -126,7 +126,7 @@ def make_labels(
             for one in members:
                 titles.setdefault(_label_of(one, said, table, folders), f"series {one.title}")
             if len(titles) > 1:
-                shown = " and ".join(titles.values())
+                shown = " and ".join(list(titles.values())[:2])
                 problems.append(f"{kind}s: {shown} are of one study, and get different labels")
             label = next(iter(titles))
             if label:

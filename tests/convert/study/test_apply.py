@@ -237,6 +237,12 @@ def test_visit_that_is_not_in_the_export_stays_under_the_old_label_and_is_told()
     assert any(note.startswith("sub-01 becomes sub-P1, and keeps visits") for note in after.plan.notes)
 
 
+def test_two_labels_for_one_study_are_refused() -> None:
+    series = (known(build(T1, 1)), known(build(REST, 2)), known(build(NBACK, 3)))
+    with pytest.raises(StudyError, match="series 1 t1_mprage and series 2 bold_rest are of one study, and get diff"):
+        plan('[subjects]\nfrom = "folder"\npattern = "[0-9]+$"', *series)
+
+
 def test_session_for_two_days_is_refused() -> None:
     series = (known(build(T1, 1, ANNA)), known(build(T1, 2, ANNA, day=1)))
     with pytest.raises(StudyError, match="are of two days, and both would be ses-P"):

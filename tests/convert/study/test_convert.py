@@ -158,3 +158,12 @@ def test_description_of_the_dataset_is_filled_and_what_is_there_stays(
     assert cli("convert", two_people, tmp_path / "bids", "--study", more).code == 0
     found = json.loads(file.read_text())
     assert (found["Name"], found["License"]) == ("Dreams", "CC0")
+
+
+@pytest.mark.parametrize(("text", "promised"), [("", True), ("[subjects]\nfrom = 'PatientID'\n", False)])
+def test_readme_promises_labels_that_say_nothing_only_where_they_are_numbers(
+    two_people: Path, tmp_path: Path, cli: Cli, write_study: Callable[[str], Path], text: str, promised: bool
+) -> None:
+    assert cli("convert", two_people, tmp_path / "bids", "--study", write_study(text)).code == 0
+    said = (tmp_path / "bids" / "README").read_text()
+    assert ("labels say nothing of the person" in said, "Dates are shifted" in said) == (promised, True)
