@@ -90,7 +90,7 @@ def _read_table(table: Table, folder: Path, where: str, name: str) -> dict[_Key,
 def make_labels(
     study: Study, tables: Tables, series: Sequence[Series], folders: Mapping[str, str], where: str
 ) -> Labels:
-    """Return the labels that a study gives to the studies of an inventory.
+    """Return the labels that a study gives to the studies of an inventory; one with two labels gets none.
 
     Parameters
     ----------
@@ -106,12 +106,11 @@ def make_labels(
     Raises
     ------
     StudyError
-        If the series of one study get two labels, two people one that no table gave them, or two days one session.
+        If two people get one label that no table gave them, or two days one session.
     """
     subjects: dict[str, str] = {}
     sessions: dict[str, str] = {}
     missing: dict[str, str] = {}
-    problems: list[str] = []
     studies: dict[str, list[Series]] = defaultdict(list)
     for one in series:
         studies[one.study_uid].append(one)
@@ -125,15 +124,16 @@ def make_labels(
             titles: dict[str, str] = {}
             for one in members:
                 titles.setdefault(_label_of(one, said, table, folders), f"series {one.title}")
-            if len(titles) > 1:
+            label, *others = titles
+            name = PurePath(where).name
+            if others:
                 shown = " and ".join(list(titles.values())[:2])
-                problems.append(f"{kind}s: {shown} are of one study, and get different labels")
-            label = next(iter(titles))
-            if label:
+                missing.setdefault(uid, f"{name} gives {shown}, which are of one study, different {kind} labels")
+            elif label:
                 found[uid] = label
             else:
-                missing.setdefault(uid, f"no {kind} label by {PurePath(where).name} ({_describe(said)})")
-    problems += _find_shared(study, studies, subjects) + _find_crowded(studies, subjects, sessions)
+                missing.setdefault(uid, f"no {kind} label by {name} ({_describe(said)})")
+    problems = _find_shared(study, studies, subjects) + _find_crowded(studies, subjects, sessions)
     if problems:
         raise StudyError(where, tuple(problems))
     return Labels(subjects, sessions, missing, study.sessions.labels)

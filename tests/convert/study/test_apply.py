@@ -237,10 +237,14 @@ def test_visit_that_is_not_in_the_export_stays_under_the_old_label_and_is_told()
     assert any(note.startswith("sub-01 becomes sub-P1, and keeps visits") for note in after.plan.notes)
 
 
-def test_two_labels_for_one_study_are_refused() -> None:
+def test_study_whose_series_get_two_labels_is_for_review() -> None:
     series = (known(build(T1, 1)), known(build(REST, 2)), known(build(NBACK, 3)))
-    with pytest.raises(StudyError, match="series 1 t1_mprage and series 2 bold_rest are of one study, and get diff"):
-        plan('[subjects]\nfrom = "folder"\npattern = "[0-9]+$"', *series)
+    rows = plan('[subjects]\nfrom = "folder"\npattern = "[0-9]+$"', *series).plan.rows
+    assert {row.decision for row in rows} == {Decision.REVIEW}
+    said = (
+        "Study.toml gives series 1 t1_mprage and series 2 bold_rest, which are of one study, different subject labels"
+    )
+    assert rows[0].evidence.startswith(said)
 
 
 def test_session_for_two_days_is_refused() -> None:
