@@ -206,7 +206,7 @@ def hash_uid(dataset: Dataset, uid: str) -> str:
         secret = dataset.secret_file.read_bytes()
     except OSError:
         return ""
-    return hashlib.blake2b(uid.encode(), key=secret[:64], digest_size=12).hexdigest()
+    return hashlib.blake2b(uid.encode(errors="surrogateescape"), key=secret[:64], digest_size=12).hexdigest()
 
 
 def make_secret(dataset: Dataset) -> None:
