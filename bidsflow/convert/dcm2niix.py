@@ -88,6 +88,12 @@ class Output:
         return float(value) * 1000 if isinstance(value, (int, float)) else 0.0
 
     @property
+    def b_values(self) -> str:
+        """The text of its ``.bval``, ``""`` where there is none."""
+        table = self.tables.get(".bval")
+        return table.read_text(errors="replace") if table is not None else ""
+
+    @property
     def volumes(self) -> int:
         """Number of volumes."""
         return self.shape[3] if len(self.shape) > 3 else 1

@@ -32,7 +32,7 @@ from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.remains import Remain, find_remains
 from bidsflow.convert.sidecar import clean_sidecar, scrub_nifti
 from bidsflow.convert.subjects import Key
-from bidsflow.convert.supply import agree_on_repetition, supply_fields
+from bidsflow.convert.supply import agree_on_repetition, supply_b_values, supply_fields, supply_quantities
 from bidsflow.convert.survey import Outcome, Status, Work, find_blocked, planned_paths, survey
 from bidsflow.convert.tables import check_tables
 from bidsflow.convert.verdict import find_errors
@@ -267,7 +267,8 @@ class _Crew:
         weighted = name.suffix == "dwi" and name.entity("part") in ("", "mag")
         notes = check_gradients(series, image, output) if weighted else ()
         cleaned = clean_sidecar(output.sidecar, person_pattern(series.patient))
-        sidecar = supply_fields(cleaned, name, image.header)
+        sidecar = supply_quantities(supply_fields(cleaned, name, image.header), name, series.header)
+        sidecar = supply_b_values(sidecar, name, output.b_values)
         fields = self._plan.fields_of(row)
         labelling = describe_labelling(series, image, fields) if name.suffix == "asl" else None
         if name.datatype == "perf":

@@ -1,6 +1,6 @@
 """Supply what BIDS requires of a sidecar and dcm2niix leaves out, where the headers tell. Pure.
 
-Source of the requirements: BIDS schema, ``rules.sidecars.func`` and ``rules.sidecars.fmap``. Nothing is invented: what
+Source of the requirements: BIDS schema, ``rules.sidecars.func``, ``.fmap`` and ``.qmri``. Nothing is invented: what
 the headers do not tell stays out, and the validator says so.
 """
 
@@ -42,6 +42,53 @@ def supply_fields(sidecar: Mapping[str, object], name: BidsName, header: Header)
         if "TotalReadoutTime" not in filled and "EstimatedTotalReadoutTime" in filled:
             filled["TotalReadoutTime"] = filled["EstimatedTotalReadoutTime"]
     return filled
+
+
+def supply_quantities(sidecar: Mapping[str, object], name: BidsName, header: Header) -> dict[str, object]:
+    """Return the sidecar of an image of a collection that makes a map with what BIDS requires of it.
+
+    Parameters
+    ----------
+    sidecar : mapping
+        As `supply_fields` returns it.
+    name : BidsName
+        What the image is.
+    header : Header
+        Header of its series, with what the maker's protocol adds.
+    """
+    filled = dict(sidecar)
+    repetition = header.number("RepetitionTime") / 1000
+    if name.suffix in ("VFA", "MTS", "MPM") and repetition > 0:
+        filled.setdefault("RepetitionTimeExcitation", repetition)  # a spoiled 3D readout excites once a repetition
+        filled.setdefault("PulseSequenceType", "Spoiled gradient echo")
+    if name.suffix in ("MTR", "MTS", "MPM"):
+        filled["MTState"] = name.entity("mt") == "on"
+    if name.suffix == "MP2RAGE":
+        # Siemens counts from inversion to inversion, and the excitations after each: lTurboFactor, lEchoSpacing (us)
+        shots, spacing = header.integer("TurboFactor"), header.number("EchoSpacing") / 1e6
+        known = {
+            "RepetitionTimePreparation": repetition, "NumberShots": shots, "RepetitionTimeExcitation": spacing
+        }  # fmt: skip
+        filled |= {key: value for key, value in known.items() if value > 0 and key not in filled}
+    return filled
+
+
+def supply_b_values(sidecar: Mapping[str, object], name: BidsName, table: str) -> dict[str, object]:
+    """Return the sidecar of a trace of several volumes with their b-values (s/mm2), which BIDS has no table for.
+
+    Parameters
+    ----------
+    sidecar : mapping
+        Of the image.
+    name : BidsName
+        What the image is.
+    table : str
+        The ``.bval`` that dcm2niix wrote; ``""`` where it wrote none.
+    """
+    values = [float(word) for word in table.split()]
+    if name.suffix != "trace" or len(values) < 2:
+        return dict(sidecar)
+    return {**sidecar, "DiffusionBValue": values}
 
 
 def supply_echo_times(sidecar: Mapping[str, object], name: BidsName, times: Mapping[str, float]) -> dict[str, object]:

@@ -287,8 +287,7 @@ def _plan_diffusion(geometry: Geometry, size: Size) -> dict[str, tuple[Series, .
         planned=1,
         b_values=(),
         directions=(),
-        names=(),
-        skip="derived by the scanner",
+        names=(_name("dwi", "ADC", dir="AP"),),
         same_scan=True,
         moves=False,
     )

@@ -95,7 +95,7 @@ def test_story_has_a_command_for_each_step_that_works(ran: Ran) -> None:
     assert f"'{ran.folder}/bids'" in typed[-1]
     assert "4 × aborted" in ran.story
     assert "12 × a localizer" in ran.story
-    assert "72 images in 4 sessions" in ran.story
+    assert "76 images in 4 sessions" in ran.story
 
 
 @pytest.mark.slow
@@ -120,7 +120,7 @@ def test_page_shows_every_image_and_no_person(ran: Ran) -> None:
         for private in (series.patient.id, series.patient.name, series.patient.birth_date, series.started):
             assert private
             assert private not in html
-    assert html.count("<img ") == len(ran.way.kinds) + len(ran.way.sessions) == 18
+    assert html.count("<img ") == len(ran.way.kinds) + len(ran.way.sessions) == 19
     assert "cannot be shown" not in html
     assert "http://" not in html.replace("http://www.w3.org/", "")
 

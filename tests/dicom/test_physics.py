@@ -166,16 +166,14 @@ CASES = {
     ),
     "ve-tof": Case(Kind.ANGIO, (siemens(SequenceName="*fi3d1r", AngioFlag="Y", **GRE, **times(3.4, 21, flip=18)),)),
     "ve-adc": Case(
-        Kind.DERIVED,
+        Kind.MAP,
         (
             siemens(
                 ImageType="DERIVED\\PRIMARY\\DIFFUSION\\ADC\\ND", SequenceName="*ep_b1000", **EPI, **times(80, 4000)
             ),
         ),
     ),
-    "ve-colfa": Case(
-        Kind.DERIVED, (siemens(ImageType="DERIVED\\PRIMARY\\DIFFUSION\\FA\\ND", SamplesPerPixel="3", **EPI),)
-    ),
+    "ve-colfa": Case(Kind.MAP, (siemens(ImageType="DERIVED\\PRIMARY\\DIFFUSION\\FA\\ND", SamplesPerPixel="3", **EPI),)),
     "ve-moco-mean": Case(Kind.DERIVED, (siemens(ImageType="DERIVED\\PRIMARY\\M\\MEAN", **EPI, **times(30, 2000)),)),
     "ve-pcasl": Case(
         Kind.ASL,
@@ -229,7 +227,7 @@ CASES = {
         ),
     ),
     "xa-trace": Case(
-        Kind.DERIVED,
+        Kind.MAP,
         (
             xa(
                 {"DiffusionBValue": "1000.0", "SiemensImageType": "DERIVED\\PRIMARY\\DIFFUSION\\TRACEW\\ND"},
@@ -274,7 +272,7 @@ CASES = {
         Kind.SPIN_EPI,
         (ge(ScanningSequence="EP\\SE", ScanOptions="EPI_GEMS", GePulseSequence="epi2", **times(60, 6000)),),
     ),
-    "ge-adc": Case(Kind.DERIVED, (ge(ImageType="DERIVED\\SECONDARY\\ADC", ScanningSequence="EP\\SE"),)),
+    "ge-adc": Case(Kind.MAP, (ge(ImageType="DERIVED\\SECONDARY\\ADC", ScanningSequence="EP\\SE"),)),
     "ge-asl": Case(Kind.ASL, (ge(ScanningSequence="RM", GePulseSequence="3dasl", **times(10, 4800)),)),
     # Philips
     "philips-t1": Case(
@@ -392,7 +390,7 @@ TRUTH = {
     "localizer": Kind.LOCALIZER, "t1w": Kind.T1W, "t2w": Kind.T2W, "flair": Kind.FLAIR, "pdw": Kind.PDW,
     "fieldmap": Kind.FIELD_GRE, "topup": Kind.SPIN_EPI, "sbref": Kind.GRADIENT_EPI, "rest": Kind.GRADIENT_EPI,
     "task": Kind.GRADIENT_EPI, "mebold": Kind.GRADIENT_EPI, "aborted": Kind.GRADIENT_EPI, "dwi": Kind.DIFFUSION,
-    "adc": Kind.DERIVED,
+    "adc": Kind.MAP,
 }  # fmt: skip
 
 

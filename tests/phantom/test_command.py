@@ -28,7 +28,7 @@ def test_command_writes_an_export_and_says_what_is_in_it(app: typer.Typer, tmp_p
     result = run(app, tmp_path / "x", "--series", "fieldmap,adc", "--subjects", 2)
     assert result.exit_code == 0, result.output
     assert "fmap/phasediff" in result.output
-    assert "derived by the scanner" in result.output
+    assert "dwi/ADC" in result.output
     assert (tmp_path / "x" / "truth" / "truth.json").is_file()
     assert "2 session(s)" in result.output
 

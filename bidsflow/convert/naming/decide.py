@@ -14,6 +14,7 @@ from bidsflow.convert.plan import Decision
 from bidsflow.dicom.physics import FAIR, Kind, classify, phase_encoding
 from bidsflow.dicom.series import Image, Series
 from bidsflow.dicom.tags import find_maker
+from bidsflow.names import order_entities
 
 _PLANAR = frozenset({("func", "bold"), ("func", "sbref"), ("func", "cbv"), ("fmap", "epi"), ("dwi", "sbref")})
 #: Names that a protocol may give to what is read out by EPI.
@@ -29,8 +30,13 @@ _CONTRASTS = frozenset({"T1w", "T2w", "FLAIR", "PDw", "T2starw", "T2star", "angi
 _NAMED_BY_PROTOCOL = frozenset({
     Kind.UNKNOWN, Kind.MP2RAGE, Kind.MULTI_ECHO, Kind.MULTI_SPIN_ECHO, Kind.TRANSFER, Kind.DIXON, Kind.SWI,
 })  # fmt: skip
+#: Kinds of which one protocol makes several images, with one name for all: the scanner says which is which.
+_BY_SCANNER = frozenset({Kind.MAP, Kind.NOISE, Kind.TRANSMIT})
 #: Words for contrasts that agree with a suffix besides its own: most people call a FLAIR a T2, a time of flight a T1.
-_KIN = {"FLAIR": {"T2w"}, "T2starw": {"T2w"}, "angio": {"T1w"}}
+_KIN = {
+    "FLAIR": {"T2w"}, "T2starw": {"T2w"}, "angio": {"T1w"}, "MEGRE": {"T2starw", "T2w"}, "MESE": {"T2w"},
+    "UNIT1": {"T1w"},
+}  # fmt: skip
 #: What words may say that a suffix is, and is not.
 _MISTAKEN = {
     "bold": {"perfusion"},
@@ -105,7 +111,11 @@ def _heed_given(draft: Draft, given: words.Given) -> Draft:
     named = draft.named(
         given.datatype, suffix, GIVEN if known else GIVEN_ONLY, f"the protocol gives the name {given.text}"
     )
-    named = replace(named, decision=Decision.CONVERT, exact=True, entities=given.entities)
+    which = [("acq", draft.entity("acq"))] if draft.finding.kind is Kind.TRANSMIT and draft.entity("acq") else []
+    own = [pair for pair in which if pair[0] not in dict(given.entities)]
+    entities = order_entities((*given.entities, *own))
+    decision = draft.decision if draft.finding.kind in _BY_SCANNER else Decision.CONVERT
+    named = replace(named, decision=decision, exact=True, entities=entities)
     measured = phase_encoding(draft.series.header) if draft.is_planar else ""
     if measured and named.entity("dir") in words.DIRECTIONS - {measured}:
         return named.decided(Decision.REVIEW, f"{said}, but by the header its phase encoding runs {measured}")
@@ -115,9 +125,12 @@ def _heed_given(draft: Draft, given: words.Given) -> Draft:
 def _suffix_of(draft: Draft, given: words.Given) -> str:
     """Return the suffix that a given name has or leaves to physics.
 
-    Magnitudes and phases of a field map share one protocol and so one name; only physics tell them apart.
+    Magnitudes and phases of a field map share one protocol and so one name, as runs and maps that are made of them do;
+    only physics tell them apart.
     """
     if draft.finding.kind in (Kind.FIELD_GRE, Kind.FIELD_HZ) and given.datatype == "fmap":
+        return draft.suffix
+    if draft.finding.kind in _BY_SCANNER or draft.suffix == "UNIT1":
         return draft.suffix
     if given.suffix == "bold" and words.is_reference(draft.series):
         return "sbref"
@@ -144,6 +157,8 @@ def may_be(draft: Draft, datatype: str, suffix: str) -> bool:
 
 def _heed_hints(draft: Draft) -> Draft:
     """Return a draft a little surer where the words agree, less sure where they name another contrast."""
+    if draft.finding.kind in _BY_SCANNER:
+        return draft
     hints, where = words.hinted(draft.series), words.source(draft.series)
     own = "fmap" if draft.datatype == "fmap" else draft.suffix
     if own == "bold" and "fmap" in hints and draft.image.volumes <= FEW_VOLUMES:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from bidsflow.convert.naming import words
 from bidsflow.convert.naming.draft import ENOUGH, Draft
 from bidsflow.convert.plan import Decision
-from bidsflow.dicom.physics import Kind, is_declared_derived
+from bidsflow.dicom.physics import is_declared_derived
 
 Drafts = list[Draft]
 
@@ -69,48 +69,6 @@ def doubt_derived(drafts: Drafts) -> Drafts:
 
 def _kind_key(draft: Draft) -> Hashable:
     return draft.datatype, draft.suffix, draft.geometry if draft.datatype != "anat" else ""
-
-
-def doubt_variants(drafts: Drafts) -> Drafts:
-    """Set gradient echoes before a person that differ in one parameter only: they make a map together.
-
-    Two inversion times are an MP2RAGE, whose images the product sequence of Siemens calls MPRAGE; several flip angles
-    are T1 mapping or magnetization transfer (BIDS, "Quantitative MRI").
-    """
-    times: dict[Hashable, set[float]] = defaultdict(set)
-    angles: dict[Hashable, set[float]] = defaultdict(set)
-    for draft in drafts:
-        if draft.finding.kind in (Kind.T1W, Kind.UNKNOWN) and not draft.is_planar:
-            header = draft.series.header
-            (times if header.number("InversionTime") else angles)[_readout_key(draft)].add(_varied(draft))
-    return [_doubt_variant(draft, times, angles) for draft in drafts]
-
-
-def _varied(draft: Draft) -> float:
-    header = draft.series.header
-    return header.number("InversionTime") or header.number("FlipAngle")
-
-
-def _readout_key(draft: Draft) -> Hashable:
-    header = draft.series.header
-    same = (header.text("ScanningSequence"), header.number("RepetitionTime"), draft.image.echo_time)
-    return draft.geometry, header.text("MRAcquisitionType"), *same
-
-
-def _doubt_variant(draft: Draft, times: dict[Hashable, set[float]], angles: dict[Hashable, set[float]]) -> Draft:
-    if not draft.to_convert or draft.exact or draft.finding.kind is not Kind.T1W:
-        return draft
-    key, inverted = _readout_key(draft), draft.series.header.number("InversionTime") > 0
-    values = sorted((times if inverted else angles)[key])
-    if len(values) < 2:
-        return draft
-    shown = ", ".join(f"{value:g}" for value in values)
-    said = (
-        f"inversion times ({shown} ms), as in an MP2RAGE"
-        if inverted
-        else f"flip angles ({shown} degrees), which make a map"
-    )
-    return draft.decided(Decision.REVIEW, f"one of {len(values)} otherwise equal scans with different {said}")
 
 
 def abstain(drafts: Drafts) -> Drafts:

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bidsflow.convert.naming.draft import DERIVED, Draft
 from bidsflow.convert.naming.labelling import name_labelled
 from bidsflow.convert.naming.modality import name_modality
 from bidsflow.convert.plan import Decision
-from bidsflow.dicom.physics import B_ZERO, FAIR, STRONG, WEAK, Kind, field_in_hz, is_declared_derived
+from bidsflow.dicom.physics import (
+    B_ZERO,
+    FAIR,
+    STRONG,
+    WEAK,
+    Kind,
+    field_in_hz,
+    image_words,
+    is_declared_derived,
+    map_name,
+    sequence_named,
+    transmit_image,
+)
 from bidsflow.dicom.series import Image
 
 _SKIPPED = {
@@ -22,11 +36,11 @@ _ANATOMY = {
     Kind.T2STARW: "T2starw",
     Kind.STIR: "T2w",
     Kind.ANGIO: "angio",
+    Kind.MULTI_ECHO: "MEGRE",
+    Kind.MULTI_SPIN_ECHO: "MESE",
 }
 _LATER = {
-    Kind.MP2RAGE: "the images of an MP2RAGE belong together under inv- entities, which is for a person to confirm",
-    Kind.MULTI_ECHO: "echoes that make a map (MEGRE), or a field map: which of them is for a person to say",
-    Kind.MULTI_SPIN_ECHO: "echoes that measure T2 (MESE), not one contrast: for a person to confirm",
+    Kind.MP2RAGE: "an image of an MP2RAGE, and nothing tells which of its two inversions",
     Kind.PERFUSION: "perfusion, the passage of a contrast agent, which BIDS has no name for",
     Kind.TRANSFER: "a magnetization transfer pulse changes the contrast: part of a ratio or a map (MTR, MPM)",
     Kind.DIXON: "one of the images of water and fat, which BIDS does not tell apart",
@@ -36,6 +50,12 @@ _LATER = {
 }
 #: Spoiled gradient echoes with no more voxels than this in plane are often surveys (Philips' SmartBrain).
 _COARSE = 128
+#: The last echo (ms) of a gradient echo that measures T2* or susceptibility in a brain comes after this.
+_LATE_ECHO = 12.0
+#: A run of EPI that hides its echo (GE's research mode) is functional from this many volumes on, up to this echo time
+#: (ms): diffusion has its gradients between excitation and echo, and needs longer.
+_LONG = 30
+_T2STAR_ECHO = 50.0
 #: Up to this many volumes an EPI may be one half of a field map; longer ones are runs.
 FEW_VOLUMES = 10
 
@@ -46,22 +66,27 @@ def name_by_physics(draft: Draft) -> Draft:
     if finding.kind in _SKIPPED:
         named = draft.named("", "", finding.confidence, finding.because)
         return named.decided(Decision.SKIP, _SKIPPED[finding.kind])
-    if finding.kind is Kind.ASL:
-        return name_labelled(draft)
-    if finding.kind is Kind.OTHER_MODALITY:
-        return name_modality(draft)
-    if finding.kind in _LATER:
+    if finding.kind in _LATER and not _is_combined(draft):
         named = draft.named("", "", finding.confidence, finding.because)
         return named.decided(Decision.REVIEW, _LATER[finding.kind])
     if finding.kind in _ANATOMY:
         return _doubt_derived(_name_anatomy(draft))
-    if finding.kind is Kind.DIFFUSION:
-        return _doubt_derived(_name_diffusion(draft))
-    if finding.kind is Kind.FIELD_HZ:
-        return _name_map(draft)
-    if finding.kind is Kind.FIELD_GRE:
-        return _name_field(draft)
+    if finding.kind in _OWN_WAYS:
+        return _OWN_WAYS[finding.kind](draft)
     return _doubt_derived(_name_epi(draft))
+
+
+def _is_combined(draft: Draft) -> bool:
+    """Return whether an image is the one that Siemens combines of the two inversions of an MP2RAGE."""
+    return draft.finding.kind is Kind.MP2RAGE and "UNI" in image_words(draft.image.header)
+
+
+def _name_combined(draft: Draft) -> Draft:
+    return _doubt_size(draft.named("anat", "UNIT1", draft.finding.confidence, draft.finding.because))
+
+
+def _name_noise(draft: Draft) -> Draft:
+    return draft.named("func", "noRF", draft.finding.confidence, draft.finding.because)
 
 
 def _doubt_derived(draft: Draft) -> Draft:
@@ -80,11 +105,44 @@ def _name_anatomy(draft: Draft) -> Draft:
         named = named.with_entity("acq", "STIR")
     if finding.kind is Kind.T1W and finding.confidence < STRONG and max(image.matrix[:2]) <= _COARSE:
         named = named.sure(WEAK, f"{image.matrix[0]} by {image.matrix[1]} voxels, as coarse as a survey")
+    if finding.kind is Kind.MULTI_ECHO and max(one.echo_time for one in draft.series.images) < _LATE_ECHO:
+        named = named.sure(WEAK, f"no echo as late as {_LATE_ECHO:g} ms, as echoes that separate water and fat")
+    return _doubt_size(named)
+
+
+def _doubt_size(named: Draft) -> Draft:
+    image = named.image
     if image.volumes > 1:
         return named.decided(Decision.REVIEW, f"it has {image.volumes} volumes, as no {named.suffix} has")
     if image.matrix[2] == 1:
         return named.decided(Decision.REVIEW, "it has one slice only")
     return named
+
+
+def _name_map(draft: Draft) -> Draft:
+    """Return a map of the scanner's under the name that BIDS has for it.
+
+    The suffixes of relaxation times stand for seconds; scanners mostly write milliseconds, and do not say so.
+    """
+    datatype, suffix, _ = map_name(draft.image)
+    units = "its values have the scanner's units, mostly ms, where BIDS means s" if datatype == "anat" else ""
+    return draft.named(datatype, suffix, draft.finding.confidence, draft.finding.because, units)
+
+
+def _name_transmit(draft: Draft) -> Draft:
+    """Return an image of a transmit field map, where the two of a turbo FLASH or of ``rf_map`` are told apart."""
+    finding, header = draft.finding, draft.series.header
+    suffix = "TB1TFL" if sequence_named(header, r"tfl") else "TB1RFM" if sequence_named(header, r"rf_?map") else ""
+    if not suffix:
+        named = draft.named("", "", finding.confidence, finding.because)
+        return named.decided(Decision.REVIEW, "a map of the transmit field: which of BIDS' TB1 methods is not said")
+    which = transmit_image(draft.image)
+    named = draft.named("fmap", suffix, finding.confidence, finding.because)
+    if not which or draft.image.volumes > 1:
+        said = "neither ImageType nor ImageComments tells the anatomical image from the map of flip angles"
+        return named.decided(Decision.REVIEW, said if not which else f"it has {draft.image.volumes} volumes")
+    said = "the map of flip angles" if which == "famp" else "the anatomical image"
+    return named.with_entity("acq", which).noted(f"{said} of a transmit field map")
 
 
 def only_b_zero(image: Image) -> bool:
@@ -107,7 +165,7 @@ def _name_diffusion(draft: Draft) -> Draft:
     return named
 
 
-def _name_map(draft: Draft) -> Draft:
+def _name_field_in_hz(draft: Draft) -> Draft:
     image, finding = draft.image, draft.finding
     if field_in_hz(image):
         return draft.named("fmap", "fieldmap", finding.confidence, finding.because)
@@ -141,4 +199,20 @@ def _name_epi(draft: Draft) -> Draft:
         return draft.named("func", "bold", WEAK if few else finding.confidence, finding.because, said)
     if finding.kind is Kind.SPIN_EPI and few:
         return draft.named("fmap", "epi", FAIR, finding.because, said)
+    if finding.kind is Kind.EPI and volumes >= _LONG and 0 < draft.series.header.number("EchoTime") <= _T2STAR_ECHO:
+        return draft.named("func", "bold", FAIR, finding.because, said)
     return draft.named("func", "bold", WEAK, finding.because, said)
+
+
+#: Kinds whose name follows from more than the kind.
+_OWN_WAYS: dict[Kind, Callable[[Draft], Draft]] = {
+    Kind.ASL: name_labelled,
+    Kind.OTHER_MODALITY: name_modality,
+    Kind.MP2RAGE: _name_combined,
+    Kind.DIFFUSION: lambda draft: _doubt_derived(_name_diffusion(draft)),
+    Kind.MAP: _name_map,
+    Kind.TRANSMIT: _name_transmit,
+    Kind.NOISE: _name_noise,
+    Kind.FIELD_HZ: _name_field_in_hz,
+    Kind.FIELD_GRE: _name_field,
+}

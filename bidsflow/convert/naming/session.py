@@ -14,10 +14,12 @@ from bidsflow.convert.cohort import Usual
 from bidsflow.convert.naming import words
 from bidsflow.convert.naming.agent import doubt_dynamics, doubt_passage, mark_agent
 from bidsflow.convert.naming.body import doubt_body
-from bidsflow.convert.naming.doubts import abstain, doubt_derived, doubt_variants, skip_corrected
+from bidsflow.convert.naming.doubts import abstain, doubt_derived, skip_corrected
 from bidsflow.convert.naming.draft import Draft
+from bidsflow.convert.naming.followers import follow_sources, tie_followers
 from bidsflow.convert.naming.guess import Guess
 from bidsflow.convert.naming.labelling import doubt_lone_maps, settle_m0
+from bidsflow.convert.naming.linked import link_collections
 from bidsflow.convert.naming.maps import pair_phases
 from bidsflow.convert.naming.protocols import tell_protocols_apart
 from bidsflow.convert.naming.references import find_blips, find_references, follow_runs
@@ -51,9 +53,10 @@ def name_session(
     current = [_set_direction(draft, guesses) for draft in drafts]
     steps = (
         find_references, find_blips, pair_phases, _set_tasks, skip_corrected, find_stopped, doubt_derived,
-        doubt_variants, doubt_body, mark_agent, doubt_passage, doubt_dynamics, doubt_lone_maps, settle_m0, abstain,
-        settle_ruled, _share_measurements, _set_echo_and_part, _tell_filters_apart, _drop_needless_directions,
-        tell_protocols_apart, pin_entities, _number_runs, _refuse_same_index, mark_again, follow_runs, propose_runs,
+        link_collections, doubt_body, mark_agent, doubt_passage, doubt_dynamics, doubt_lone_maps, settle_m0, abstain,
+        settle_ruled, _share_measurements, tie_followers, _set_echo_and_part, _tell_filters_apart,
+        _drop_needless_directions, tell_protocols_apart, pin_entities, _number_runs, _refuse_same_index, mark_again,
+        follow_runs, follow_sources, propose_runs,
     )  # fmt: skip
     for step in steps:
         current = step(current)
@@ -114,7 +117,8 @@ def _share_measurements(drafts: Drafts) -> Drafts:
 
 
 def _sort_key(draft: Draft) -> Hashable:
-    return draft.datatype, draft.suffix, draft.geometry, draft.image.volumes, draft.entity("task"), draft.entity("dir")
+    labels = tuple(draft.entity(key) for key in ("task", "dir", "inv", "flip", "mt"))
+    return draft.datatype, draft.suffix, draft.geometry, draft.image.volumes, labels
 
 
 def _set_echo_and_part(drafts: Drafts) -> Drafts:
@@ -216,7 +220,7 @@ def _drop_needless_directions(drafts: Drafts) -> Drafts:
     seen: dict[str, set[str]] = defaultdict(set)
     for draft in drafts:
         silent = draft.exact and not draft.entity("dir")
-        if draft.to_convert and draft.datatype == "func" and not silent:
+        if draft.to_convert and draft.datatype == "func" and draft.suffix != "noRF" and not silent:
             seen[draft.entity("task")].add(draft.entity("dir"))
     return [
         draft.with_entity("dir", "")

@@ -1,6 +1,7 @@
 """What kind of measurement an image is: series in, `Finding` out. Looks at headers only, never at what people typed."""
 
 from bidsflow.dicom.physics.kinds import CERTAIN, FAIR, STRONG, WEAK, Finding, Kind
+from bidsflow.dicom.physics.maps import map_name, transmit_image
 from bidsflow.dicom.physics.rules import (
     B_ZERO,
     classify,
@@ -9,9 +10,10 @@ from bidsflow.dicom.physics.rules import (
     is_parallel,
     phase_encoding,
     sequence_maker,
+    shows_transfer,
     slice_plane,
 )
-from bidsflow.dicom.physics.sequence import is_echo_planar, sequence_named
+from bidsflow.dicom.physics.sequence import image_words, is_echo_planar, is_gradient, is_prepared, sequence_named
 
 __all__ = [
     "B_ZERO",
@@ -23,11 +25,17 @@ __all__ = [
     "Kind",
     "classify",
     "field_in_hz",
+    "image_words",
     "is_declared_derived",
     "is_echo_planar",
+    "is_gradient",
     "is_parallel",
+    "is_prepared",
+    "map_name",
     "phase_encoding",
     "sequence_maker",
     "sequence_named",
+    "shows_transfer",
     "slice_plane",
+    "transmit_image",
 ]

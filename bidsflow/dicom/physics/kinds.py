@@ -11,6 +11,7 @@ class Kind(StrEnum):
 
     LOCALIZER = "localizer"
     DERIVED = "derived map"
+    MAP = "map computed on the scanner"
     DIFFUSION = "diffusion-weighted"
     GRADIENT_EPI = "gradient-echo EPI"
     SPIN_EPI = "spin-echo EPI"
@@ -32,6 +33,8 @@ class Kind(StrEnum):
     DIXON = "separation of water and fat"
     FLOW = "phase contrast"
     SWI = "susceptibility-weighted"
+    TRANSMIT = "transmit field (B1)"
+    NOISE = "noise without excitation"
     ANGIO = "angiography"
     CAPTURE = "screen capture"
     OTHER_MODALITY = "not MR"

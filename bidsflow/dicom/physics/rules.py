@@ -15,6 +15,7 @@ import re
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.physics.contrast import find_contrast
 from bidsflow.dicom.physics.kinds import CERTAIN, FAIR, STRONG, WEAK, Finding, Kind
+from bidsflow.dicom.physics.maps import find_map, find_transmit
 from bidsflow.dicom.physics.sequence import (
     echo_times,
     image_words,
@@ -61,8 +62,8 @@ def classify(series: Series, image: Image) -> Finding:
     """
     header = series.header
     rules = (
-        _not_mr, _derived, _localizer, _labelled, _perfusion, _echo_planar, _weighted, _marked, _field_map,
-        find_contrast,
+        _not_mr, find_map, _derived, _localizer, _labelled, _perfusion, _echo_planar, _weighted, find_transmit, _marked,
+        _field_map, find_contrast,
     )  # fmt: skip
     for rule in rules:
         finding = rule(series, image, header)
@@ -133,6 +134,8 @@ def _echo_planar(series: Series, image: Image, header: Header) -> Finding | None
     shown = is_echo_planar(header)
     if not shown:
         return None
+    if "NOISE" in image_words(image.header):  # CMRR's multiband EPI since R017
+        return Finding(Kind.NOISE, CERTAIN, "ImageType says NOISE")
     diffusion = _diffusion(image, header)
     if diffusion:
         return Finding(Kind.DIFFUSION, CERTAIN, f"{shown} and {diffusion}")
@@ -234,7 +237,7 @@ def _marked(_series: Series, image: Image, header: Header) -> Finding | None:
         return Finding(Kind.ANGIO, STRONG, shown)
     if found := sorted(_DIXON_WORDS & words):
         return Finding(Kind.DIXON, CERTAIN, f"ImageType says {found[0].replace('_', ' ')}")
-    if shown := _shows_transfer(header):
+    if shown := shows_transfer(header):
         return Finding(Kind.TRANSFER, CERTAIN, shown)
     return None
 
@@ -266,7 +269,7 @@ def _shows_inflow(words: set[str], header: Header) -> str:
     return f"its sequence is {name}" if name else ""
 
 
-def _shows_transfer(header: Header) -> str:
+def shows_transfer(header: Header) -> str:
     """Return the clause that shows a magnetization transfer pulse, ``""`` where nothing shows one."""
     if "MTC" in header.words("SequenceVariant"):
         return "SequenceVariant has MTC"

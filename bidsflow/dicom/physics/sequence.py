@@ -7,6 +7,11 @@ import re
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.series import Image, Series
 
+#: Gradient echoes of GE, by what they are called.
+_GE_GRADIENT = r"mp-?rage|bravo|spgr|fgre|3dgrass|merge|swan|b0map|3db0"
+#: No spin echo is excited by less than this (degrees): refocusing needs transverse magnetization.
+_SMALL_FLIP = 30.0
+
 
 def is_echo_planar(header: Header) -> str:
     """Return the clause that shows an echo-planar readout, ``""`` where nothing shows one."""
@@ -41,6 +46,10 @@ def is_prepared(header: Header) -> str:
 def is_gradient(header: Header) -> bool:
     """Return whether the signal is a gradient echo."""
     words = header.words("ScanningSequence")
+    if "RM" in words and "SE" not in words:  # GE's research mode: what follows it may say nothing more
+        return bool(
+            "GR" in words or sequence_named(header, _GE_GRADIENT) or 0 < header.number("FlipAngle") <= _SMALL_FLIP
+        )
     if words:
         return "GR" in words
     if header.text("EchoPulseSequence") == "GRADIENT":

@@ -135,14 +135,26 @@ SIEMENS: S = {
             "dwi/acq-31vol_dir-AP_dwi",
         ),
         (
-            make(5, "ep2d_diff_mddw_30_p2_ADC", s.DWI, ImageType="DERIVED\\PRIMARY\\DIFFUSION\\ADC\\ND\\NORM"),
-            "skip:ADC",
+            make(
+                5,
+                "ep2d_diff_mddw_30_p2_ADC",
+                s.DWI,
+                protocol="ep2d_diff_mddw_30_p2",
+                ImageType="DERIVED\\PRIMARY\\DIFFUSION\\ADC\\ND\\NORM",
+            ),
+            "dwi/acq-31vol_dir-AP_ADC:computed_from_series_4",
         ),
         (
-            make(6, "ep2d_diff_mddw_30_p2_TRACEW", s.DWI, ImageType="DERIVED\\PRIMARY\\DIFFUSION\\TRACEW\\ND"),
-            "skip:TRACEW",
+            make(
+                6,
+                "ep2d_diff_mddw_30_p2_TRACEW",
+                s.DWI,
+                protocol="ep2d_diff_mddw_30_p2",
+                ImageType="DERIVED\\PRIMARY\\DIFFUSION\\TRACEW\\ND",
+            ),
+            "dwi/acq-31vol_dir-AP_trace:TRACEW",
         ),
-        (make(7, "ep2d_diff_mddw_30_p2_FA", s.DWI, ImageType="DERIVED\\PRIMARY\\DIFFUSION\\FA\\ND"), "skip:FA"),
+        (make(7, "ep2d_diff_mddw_30_p2_FA", s.DWI, ImageType="DERIVED\\PRIMARY\\DIFFUSION\\FA\\ND"), "dwi/FA:FA"),
         (
             make(
                 8,
@@ -151,7 +163,7 @@ SIEMENS: S = {
                 SamplesPerPixel=3,
                 ImageType="DERIVED\\PRIMARY\\DIFFUSION\\COLFA",
             ),
-            "skip",
+            "dwi/colFA",
         ),
         (make(9, "ep2d_diff_CALC_BVAL", s.DWI, ImageType="DERIVED\\PRIMARY\\DIFFUSION\\CALC_BVALUE\\TRACEW"), "skip"),
         (
@@ -164,10 +176,13 @@ SIEMENS: S = {
         ),
     ],
     "quantitative": [
-        (make(1, "mp2rage_INV1", s.MPRAGE, InversionTime=700, protocol="mp2rage", RepetitionTime=5000), "review:inver"),
+        (
+            make(1, "mp2rage_INV1", s.MPRAGE, InversionTime=700, protocol="mp2rage", RepetitionTime=5000),
+            "review:NumberShots",
+        ),
         (
             make(2, "mp2rage_INV2", s.MPRAGE, InversionTime=2500, protocol="mp2rage", RepetitionTime=5000, at=5),
-            "review:inver",
+            "review:NumberShots",
         ),
         (
             make(
@@ -179,7 +194,7 @@ SIEMENS: S = {
                 RepetitionTime=5000,
                 at=5,
             ),
-            "review:MP2RAGE",
+            "anat/UNIT1:UNI",
         ),
         (
             make(
@@ -191,7 +206,7 @@ SIEMENS: S = {
                 RepetitionTime=5000,
                 at=5,
             ),
-            "skip",
+            "anat/T1map:units",
         ),
         (
             make(5, "memprage_4e", s.MPRAGE, *echoes(1.69, 3.55, 5.41, 7.27), RepetitionTime=2530),
@@ -210,7 +225,7 @@ SIEMENS: S = {
         ),
         (
             make(7, "gre_3D_qsm_5echo", s.FLASH3D, *echoes(4, 10, 16, 22, 28)),
-            "review:echoes review review review review",
+            " ".join(f"anat/echo-{n}_MEGRE" for n in range(1, 6)),
         ),
         (make(8, "mtsat_t1w_fa21", s.FLASH3D, FlipAngle=21), "review:flip"),
         (make(9, "mtsat_pdw_fa6", s.FLASH3D, FlipAngle=6), "review"),
@@ -277,8 +292,8 @@ GE: S = {
         (make(8, "Ax T1 FLAIR", s.GE_T1_FLAIR), "anat/acq-ax_T1w"),
         (make(9, "fMRI rest", s.GE_EPI, volumes=150, NumberOfTemporalPositions=150), "func/task-rest_bold"),
         (make(10, "Ax DTI 32 dir TENSOR", s.GE_DWI, volumes=36, b=(0.0, 1000.0)), "dwi/dwi"),
-        (make(11, "ADC (10^-6 mm²/s):Ax DTI", s.GE_DWI, ImageType="DERIVED\\SECONDARY\\ADC"), "skip"),
-        (make(12, "Fractional Aniso. map", s.GE_DWI, ImageType="DERIVED\\SECONDARY\\FA"), "skip"),
+        (make(11, "ADC (10^-6 mm²/s):Ax DTI", s.GE_DWI, ImageType="DERIVED\\SECONDARY\\ADC"), "dwi/ADC"),
+        (make(12, "Fractional Aniso. map", s.GE_DWI, ImageType="DERIVED\\SECONDARY\\FA"), "dwi/FA"),
         (
             make(13, "B0map", s.GE_B0, Part(), Part(component="real", tags={"RescaleType": "Hz"})),
             "fmap/magnitude fmap/fieldmap:Hz",
@@ -318,11 +333,11 @@ PHILIPS: S = {
         (make(501, "FLAIR_longTR", s.PH_FLAIR), "anat/FLAIR"),
         (make(601, "FE_EPI rest", s.PH_FEEPI, volumes=200, NumberOfTemporalPositions=200), "func/task-rest_bold"),
         (make(701, "DTI_medium_iso", s.PH_DWI, volumes=33, b=(0.0, 800.0)), "dwi/dwi"),
-        (make(702, "dADC", s.PH_DWI, ImageType="DERIVED\\PRIMARY\\ADC\\ADC\\UNSPECIFIED"), "skip"),
+        (make(702, "dADC", s.PH_DWI, ImageType="DERIVED\\PRIMARY\\ADC\\ADC\\UNSPECIFIED"), "dwi/ADC"),
         (make(801, "WIP B0 NS", s.PH_FFE, Part(te=1.52), Part(tags=B0)), "fmap/magnitude fmap/fieldmap:B0_MAP"),
         (
             make(901, "T2star_me", s.PH_FFE, *echoes(5, 12, 19, 26, 33), RepetitionTime=45),
-            "review review review review review",
+            " ".join(f"anat/echo-{n}_MEGRE" for n in range(1, 6)),
         ),
         (make(1001, "TopUp_P", s.PH_SEEPI, volumes=2), "review:direction"),
         (

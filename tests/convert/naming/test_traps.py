@@ -32,7 +32,9 @@ def bold(description: str, volumes: int = 200, **tags: str) -> Scan:
 
 
 CASES = {
-    "echoes of a gradient echo": Case((Scan("qsm", FLASH, 1, (4, 10, 16)),), ("review: echoes",) * 3),
+    "echoes of a gradient echo": Case(
+        (Scan("qsm", FLASH, 1, (4, 10, 16)),), tuple(f"anat/echo-{n}_MEGRE: 3 echoes" for n in (1, 2, 3))
+    ),
     "combined susceptibility": Case(
         (Scan("SWI_Images", {**FLASH, "ImageType": "ORIGINAL\\PRIMARY\\M\\SWI\\NORM"}),),
         ("review: ImageType says SWI",),
@@ -49,7 +51,8 @@ CASES = {
         ("review: inversion", "review: inversion"),
     ),
     "two flip angles": Case(
-        (Scan("t1_fa21", FLASH), Scan("t1_fa6", {**FLASH, "FlipAngle": "6"})), ("review: flip angle", "review")
+        (Scan("t1_fa21", FLASH), Scan("t1_fa6", {**FLASH, "FlipAngle": "6"})),
+        ("anat/flip-2_VFA: flip angle", "anat/flip-1_VFA"),
     ),
     "dynamic angiography": Case((Scan("t1_twist", FLASH, 60),), ("review: 60 volumes",)),
     "one slice": Case((Scan("t2_shim", TSE),), ("anat/T2w",)),

@@ -141,7 +141,10 @@ SIEMENS: S = {
         (bold(2, "func_task-movie_run-1"), "review:index"),
     ],
     "echoes of a spin echo": [
-        (make(1, "t2map_se_mc", s.TSE, *echoes(10, 20, 30, 40, 50, 60, 70, 80)), "review:echoes"),
+        (
+            make(1, "t2map_se_mc", s.TSE, *echoes(10, 20, 30, 40, 50, 60, 70, 80)),
+            " ".join(f"anat/echo-{n}_MESE" for n in range(1, 9)),
+        ),
     ],
 }  # fmt: skip
 
@@ -478,7 +481,12 @@ LATER: S = {
             "review",
         )
     ],
-    "philips: T2 map": [(make(1, "T2_map_GRASE", s.PH_TSE, *echoes(13, 26, 39, 52, 65, 78)), "review")],
+    "philips: T2 map": [
+        (
+            make(1, "T2_map_GRASE", s.PH_TSE, *echoes(13, 26, 39, 52, 65, 78)),
+            " ".join(f"anat/echo-{n}_MESE" for n in range(1, 7)),
+        )
+    ],
     "philips: SWIp": [
         (
             make(

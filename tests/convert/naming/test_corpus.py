@@ -1,0 +1,30 @@
+"""Headers of public exports that no rule was written for: named right, or before a person, and never wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.convert.naming.corpus import Row, judge, read_corpus
+
+ROWS = read_corpus()
+#: Images of each half that are up for review: inversions of an MP2RAGE whose required metadata no header has.
+REVIEWED = {"tuned": 2, "held": 6}
+
+
+@pytest.mark.parametrize("half", REVIEWED)
+def test_no_image_of_a_public_export_is_named_wrong(half: str) -> None:
+    verdicts = judge([row for row in ROWS if row.half == half])
+    wrong = [f"{one.row.session} {one.row.description}: {one.got}" for one in verdicts if one.outcome == "wrong"]
+    assert not wrong
+
+
+@pytest.mark.parametrize("half", REVIEWED)
+def test_few_images_of_public_exports_are_up_for_review(half: str) -> None:
+    verdicts = judge([row for row in ROWS if row.half == half])
+    assert sum(one.outcome == "review" for one in verdicts) <= REVIEWED[half]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.session}-{row.series}")
+def test_each_row_of_the_corpus_has_a_source_and_a_reason(row: Row) -> None:
+    assert row.source
+    assert row.why
