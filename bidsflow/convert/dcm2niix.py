@@ -22,13 +22,16 @@ from types import MappingProxyType
 
 from bidsflow.convert.nifti import read_announced_size, read_shape
 from bidsflow.dataset.write import storage_errors
+from bidsflow.dicom.images import is_noise
 from bidsflow.dicom.series import Image, Instance, Inventory, Series
 from bidsflow.dicom.text import quiet_pydicom
 from bidsflow.errors import ConversionError, StorageError, ToolError
 
 _NAME = "image"
-#: What dcm2niix appends to the name of an image that it computed itself.
-_COMPUTED = re.compile(r"_(?:ADC|TRACE\w*|FA|Eq(?:_\d+)?|Tilt(?:_\d+)?|Crop(?:_\d+)?|MoCo)$")
+#: What dcm2niix appends to the name of an image that it computed itself, or that it made of an overlay (ROI).
+_COMPUTED = re.compile(r"_(?:ADC|TRACE\w*|FA|Eq(?:_\d+)?|Tilt(?:_\d+)?|Crop(?:_\d+)?|MoCo|ROI\d+)$")
+#: What it appends to the name of an image without excitation.
+_NOISE_MARK = "_noRF"
 _COMPONENT_MARKS = (("_ph", "phase"), ("_real", "real"), ("_imaginary", "imaginary"))
 #: Echo times that agree to this (ms) are the same; sidecars carry seconds with six digits.
 _SAME_ECHO = 0.02
@@ -377,14 +380,15 @@ def collect(folder: Path, *, sidecars_only: bool = False) -> tuple[Output, ...]:
 def match_outputs(series: Series, outputs: Sequence[Output]) -> dict[int, Output]:
     """Return which output is which image of a series, by the rank of the image (from 1).
 
-    What dcm2niix computed itself (an ADC, a trace) is left out. Everything else must be one image of the series.
+    What dcm2niix computed itself (an ADC, a trace), or made of an overlay, is left out; where nothing else came out,
+    the series is that. Everything else must be one image of the series.
 
     Raises
     ------
     ConversionError
         If an image has no output, or an output is no image: dcm2niix splits the series otherwise than its headers do.
     """
-    left = [output for output in outputs if not _COMPUTED.search(output.stem)]
+    left = [output for output in outputs if not _COMPUTED.search(output.stem)] or list(outputs)
     found: dict[int, Output] = {}
     if len(left) == len(series.images) == 1:
         return {1: left[0]}
@@ -406,7 +410,7 @@ def match_outputs(series: Series, outputs: Sequence[Output]) -> dict[int, Output
 
 
 def _fits(image: Image, output: Output, *, several: bool) -> bool:
-    if output.component != image.component:
+    if output.component != image.component or (several and is_noise(image.header) != (_NOISE_MARK in output.stem)):
         return False
     if several and image.echo_time and output.echo_time and abs(image.echo_time - output.echo_time) > _SAME_ECHO:
         return False

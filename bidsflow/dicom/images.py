@@ -52,6 +52,14 @@ def component(header: Header) -> str:
     return "magnitude"
 
 
+def is_noise(header: Header) -> bool:
+    """Return whether a file of frames holds volumes without excitation, from (0021,1075) of Siemens XA.
+
+    CMRR's multiband sequences append such volumes to a run; dcm2niix makes an image of their own of them.
+    """
+    return "Frames.Images" in header and "NOISE" in header.words("SiemensImageType")
+
+
 def b_values(header: Header) -> tuple[float, ...]:
     """Return the b-values of an instance in s/mm², distinct and ascending; empty where it says nothing of diffusion."""
     for keyword in ("Frames.DiffusionBValue", *_B_VALUES):
@@ -80,7 +88,9 @@ def split_images(instances: Sequence[Instance], shared: Header) -> tuple[tuple[I
     single = [one for one in instances if "Frames.Images" not in one.header]
     images = _multiframe_images(many) + _classic_images(single, shared, problems)
     images = _number_echoes(images)
-    order = sorted(images, key=lambda one: (_COMPONENTS.index(one.component), one.echo, one.orientation))
+    order = sorted(
+        images, key=lambda one: (_COMPONENTS.index(one.component), one.echo, one.orientation, is_noise(one.header))
+    )
     return tuple(order), tuple(problems)
 
 
@@ -152,17 +162,18 @@ def _mosaic_slices(header: Header, shared: Header) -> int:
 
 
 def _multiframe_images(instances: Sequence[Instance]) -> list[Image]:
-    groups: dict[tuple[str, float, tuple[float, ...], int, int], list[tuple[Header, int, int]]] = defaultdict(list)
+    groups: dict[tuple[str, float, tuple[float, ...], int, int, bool], list[tuple[Header, int, int]]]
+    groups = defaultdict(list)
     for instance in instances:
         header = instance.header
-        size = (header.integer("Columns"), header.integer("Rows"))
+        size = (header.integer("Columns"), header.integer("Rows"), is_noise(header))
         for entry in header.text("Frames.Images").split(ENTRY):
             echo, part, directions, frames, places = entry.split(FIELD)
             orientation = tuple(round(float(value), 2) + 0.0 for value in directions.split("\\") if value)
             word = part.lower() if part.lower() in _COMPONENTS else component(header)
             groups[(word, round(float(echo or 0), 2), orientation, *size)].append((header, int(frames), int(places)))
     images = []
-    for (part, echo_time, orientation, columns, rows), members in groups.items():
+    for (part, echo_time, orientation, columns, rows, _), members in groups.items():
         header = members[0][0]
         slices = max(places for _, _, places in members)
         if slices == 1:  # one frame per file

@@ -243,6 +243,54 @@ def test_what_dcm2niix_computes_itself_is_left_out(tmp_path: Path) -> None:
     assert match_outputs(SERIES, made) == {1: made[0]}
 
 
+def test_series_that_is_what_dcm2niix_would_compute_is_itself(tmp_path: Path) -> None:
+    (made,) = [make_output(tmp_path, name, (4, 4, 2, 3)) for name in ("image_ADC",)]
+    assert match_outputs(SERIES, [made]) == {1: made}
+
+
+def convert_all(folder: Path, target: Path) -> tuple[Series, list[str]]:
+    """Return the only series of a folder, and the outputs of dcm2niix that are its images, by rank."""
+    (series,) = take(folder).series
+    target.mkdir()
+    found = match_outputs(series, Dcm2niix(find_program()).run(series, folder, target))
+    for rank, output in found.items():
+        check_output(series, series.images[rank - 1], output)
+    return series, [found[rank].stem for rank in sorted(found)]
+
+
+def test_overlay_makes_no_image(tmp_path: Path) -> None:
+    write(tmp_path / "x", dialect="classic", series=["t1w"])
+    (folder,) = {file.parent for file in (tmp_path / "x" / "dicom").rglob("*") if file.is_file()}
+    for file in folder.iterdir():
+        dataset = pydicom.dcmread(file)
+        size = dataset.Rows * dataset.Columns // 8
+        for element, vr, value in (
+            (0x0010, "US", dataset.Rows), (0x0011, "US", dataset.Columns), (0x0040, "CS", "R"), (0x0050, "SS", [1, 1]),
+            (0x0100, "US", 1), (0x0102, "US", 0), (0x3000, "OW", b"\xff" * (size + size % 2)),
+        ):  # fmt: skip
+            dataset.add_new((0x6000, element), vr, value)
+        dataset.save_as(file)
+    assert convert_all(folder, tmp_path / "out")[1] == ["image"]
+    assert list((tmp_path / "out").glob("*ROI*.nii"))
+
+
+def test_noise_in_a_file_per_volume_is_an_image_of_its_own(tmp_path: Path) -> None:
+    write(tmp_path / "x", dialect="enhanced", series=["rest"])
+    (folder,) = {file.parent for file in (tmp_path / "x" / "dicom").rglob("*") if file.is_file()}
+    files = sorted(folder.iterdir(), key=lambda file: int(pydicom.dcmread(file).InstanceNumber))
+    for file in files[-3:]:
+        dataset = pydicom.dcmread(file)
+        for frame in dataset.PerFrameFunctionalGroupsSequence:
+            frame[0x0021, 0x10FE][0].add_new((0x0021, 0x1075), "CS", ["ORIGINAL", "PRIMARY", "M", "MB", "NOISE"])
+        dataset.save_as(file)
+    series, stems = convert_all(folder, tmp_path / "out")
+    assert stems == ["image", "image_noRF"]
+    assert [image.volumes for image in series.images] == [len(files) - 3, 3]
+    rows = make_plan(take(folder)).plan.rows
+    assert [row.path.rpartition("_")[2] for row in rows] == ["bold", "noRF"]
+    assert "planned volumes" not in " ".join(row.evidence for row in rows)
+
+
 def test_compression_gives_the_same_bytes_each_time_and_takes_the_source_away(tmp_path: Path) -> None:
     packed = []
     for name in ("a", "b"):

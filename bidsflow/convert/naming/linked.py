@@ -137,13 +137,17 @@ def _link_transfer(drafts: Drafts) -> Drafts:
     groups: dict[Hashable, Drafts] = defaultdict(list)
     for draft in drafts:
         if _may_link(draft, _SPOILED) and _is_spoiled(draft):
-            times = tuple(sorted({one.echo_time for one in draft.series.images}))
-            groups[draft.geometry, draft.series.header.text("MRAcquisitionType"), times].append(draft)
+            first = _echo_times(draft)[0]
+            groups[draft.geometry, draft.series.header.text("MRAcquisitionType"), first].append(draft)
     named: dict[int, Draft] = {}
     for members in groups.values():
         if len({one.series.uid for one in members}) > 1:
             named |= {id(one): new for one, new in zip(members, _name_excitations(members), strict=True)}
     return [named.get(id(draft), draft) for draft in drafts]
+
+
+def _echo_times(draft: Draft) -> tuple[float, ...]:
+    return tuple(sorted({one.echo_time for one in draft.series.images}))
 
 
 def _is_spoiled(draft: Draft) -> bool:
@@ -152,25 +156,41 @@ def _is_spoiled(draft: Draft) -> bool:
 
 
 def _name_excitations(members: Sequence[Draft]) -> Drafts:
-    """Return scans that differ in flip angle or in a magnetization transfer pulse, named by both."""
+    """Return scans that differ in flip angle or in a magnetization transfer pulse, named by both.
+
+    With the pulse there is time for fewer echoes: they need not be as many.
+    """
     flips = sorted({_flip(one) for one in members})
     pulsed = {_flip(one) for one in members if _is_pulsed(one)}
     plain = {_flip(one) for one in members if not _is_pulsed(one)}
     if pulsed:
         return _name_pulsed(members, flips, pulsed, plain)
-    if len(flips) < 2:
+    if len(flips) < 2 or len({one.series.uid for one in members}) < 2:
         return list(members)
+    other = any(_OTHERWISE & _names(one) for one in members) or flips[-1] > _LARGEST_FLIP
+    if not other and len({_echo_times(one) for one in members}) > 1:
+        return _name_apart(members)
     said = f"one of {len(flips)} otherwise equal scans with different flip angles ({_list(flips)} degrees)"
     whole = members[0].series.header.text("MRAcquisitionType") == "3D" and _agree(members, _repetition)
-    other = any(_OTHERWISE & _names(one) for one in members) or flips[-1] > _LARGEST_FLIP
     if other or not whole or any(after < _FLIP_FACTOR * before for before, after in pairwise(flips)):
         return [_doubt(one, f"{said}, which make a map") for one in members]
     return [_link(one, "VFA", STRONG, (("flip", str(1 + flips.index(_flip(one)))),), said) for one in members]
 
 
+def _name_apart(members: Sequence[Draft]) -> Drafts:
+    """Return scans named among those with the same echoes."""
+    alike: dict[Hashable, Drafts] = defaultdict(list)
+    for one in members:
+        alike[_echo_times(one)].append(one)
+    named: dict[int, Draft] = {}
+    for group in alike.values():
+        named |= {id(one): new for one, new in zip(group, _name_excitations(group), strict=True)}
+    return [named[id(one)] for one in members]
+
+
 def _name_pulsed(members: Sequence[Draft], flips: Sequence[float], pulsed: set[float], plain: set[float]) -> Drafts:
     """Return scans with and without a magnetization transfer pulse: a ratio, or a saturation with a third contrast."""
-    several = any(len({one.echo_time for one in draft.series.images}) > 1 for draft in members)
+    several = any(len(_echo_times(draft)) > 1 for draft in members)
     if len(pulsed) != 1 or not pulsed <= plain or (len(plain) == 1 and several) or len(plain) > 2:
         return list(members)
     third = len(plain) == 2
@@ -222,4 +242,5 @@ def _link(draft: Draft, suffix: str, confidence: float, entities: tuple[tuple[st
 
 
 def _doubt(draft: Draft, said: str) -> Draft:
-    return draft.decided(Decision.REVIEW, said) if draft.to_convert and draft.finding.kind is Kind.T1W else draft
+    doubted = draft.to_convert and draft.finding.kind in (Kind.T1W, Kind.MULTI_ECHO)
+    return draft.decided(Decision.REVIEW, said) if doubted else draft

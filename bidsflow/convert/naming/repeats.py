@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from bidsflow.convert.cohort import Usual
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.plan import Decision
-from bidsflow.dicom.images import CUT_SHORT
+from bidsflow.dicom.images import CUT_SHORT, is_noise
 
 Drafts = list[Draft]
 
@@ -90,7 +90,7 @@ def _name_key(draft: Draft) -> Hashable:
 def _find_lack(draft: Draft, usual: Usual | None) -> _Lack | None:
     """Return what a run lacks, None where it is whole as far as anything tells."""
     volumes, planned = draft.image.volumes, planned_volumes(draft)
-    if planned > volumes:
+    if planned > volumes + _count_noise(draft):
         return _Lack(f"it holds {volumes} of {planned} planned volumes", f"{volumes} of {planned} volumes")
     cut = next((one for one in draft.series.incomplete if one.startswith(CUT_SHORT)), "")
     if cut:
@@ -99,6 +99,12 @@ def _find_lack(draft: Draft, usual: Usual | None) -> _Lack | None:
         others = f"{usual.people} other people have {usual.volumes} under this protocol"
         return _Lack(f"it holds {_count(volumes)}, and {others}", f"{volumes} of {usual.volumes} volumes")
     return None
+
+
+def _count_noise(draft: Draft) -> int:
+    """Return how many volumes without excitation end the run: what is planned may count them."""
+    like = draft.image.echo, draft.image.component
+    return sum(one.volumes for one in draft.series.images if is_noise(one.header) and (one.echo, one.component) == like)
 
 
 def _count(volumes: int) -> str:

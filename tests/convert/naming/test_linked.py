@@ -85,6 +85,29 @@ LINKED: S = {
             (("mtw", 6, PULSE, "1_mt-on"), ("pdw", 6, {}, "1_mt-off"), ("t1w", 21, {}, "2_mt-off")), start=1
         )
     ],
+    "multi-parameter mapping with fewer echoes under the pulse": [
+        (
+            make(rank, name, {**FLASH, "FlipAngle": flip, **more}, *echoes(*times)),
+            " ".join(f"anat/echo-{n}_flip-{label}_MPM" for n in range(1, len(times) + 1)),
+        )
+        for rank, (name, flip, more, times, label) in enumerate((
+            ("mtw", 6, PULSE, (2.3, 4.6), "1_mt-on"), ("pdw", 6, {}, (2.3, 4.6, 6.9), "1_mt-off"),
+            ("t1w", 21, {}, (2.3, 4.6, 6.9), "2_mt-off"),
+        ), start=1)
+    ],
+    "a pulse that only words tell of": [
+        (make(1, "mtw", {**FLASH, "FlipAngle": 6}, *echoes(2.3, 4.6)), "review:map review:map"),
+        (make(2, "pdw", {**FLASH, "FlipAngle": 6}, *echoes(2.3, 4.6)), "review:map review:map"),
+        (make(3, "t1w", {**FLASH, "FlipAngle": 21}, *echoes(2.3, 4.6)), "review:map review:map"),
+    ],
+    "flip angles with other echoes": [
+        (make(1, "fa3", {**FLASH, "FlipAngle": 3}), "anat/flip-1_VFA"),
+        (make(2, "fa15", {**FLASH, "FlipAngle": 15}), "anat/flip-2_VFA"),
+        (
+            make(3, "me", {**FLASH, "FlipAngle": 8}, *echoes(2.5, 9, 16)),
+            "anat/echo-1_MEGRE anat/echo-2_MEGRE anat/echo-3_MEGRE",
+        ),
+    ],
     "transmit field of a turbo FLASH": [
         (make(1, "b1", B1, at=5, ImageComments="anatomical image, TraRefAmpl: 1 V"), "fmap/acq-anat_TB1TFL"),
         (make(2, "b1", B1, at=5, ImageType="ORIGINAL\\PRIMARY\\FLIP ANGLE MAP\\ND"), "fmap/acq-famp_TB1TFL"),
