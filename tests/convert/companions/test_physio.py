@@ -67,8 +67,8 @@ def test_damaged_text_file_is_refused(case: Damage) -> None:
 @pytest.mark.parametrize(("payload", "reason"), [
     (b"", "no logs"),
     (struct.pack("<II", 9999, 4) + bytes(1016), "no logs"),
-    (gzip.compress(b"<PhysioData>")[:-4], "break off"),
-    (gzip.compress(b"<PhysioData>"), "XML is damaged"),
+    (gzip.compress(b"<PhysioData>", mtime=0)[:-4], "break off"),
+    (gzip.compress(b"<PhysioData>", mtime=0), "XML is damaged"),
     (b"<PhysioData/>", "no signal"),
     (b'<PhysioData><PhysioStream TYPE="PULS"><PMU TIME_TICS="x" DATA="1"/></PhysioStream></PhysioData>', "TIME_TICS"),
 ])  # fmt: skip
