@@ -13,6 +13,8 @@ HELP_END = end_help(
     {
         "bidsflow study init EXPORT": "write study.toml, with what the export holds",
         "bidsflow study init EXPORT -o memory.toml": "under another name",
+        "bidsflow study import dcm2bids.json": "write study.toml from a configuration of dcm2bids or BIDScoin",
+        "bidsflow study import heuristic.py --export EXPORT": "ask a heuristic of heudiconv what it makes of an export",
         "bidsflow study check study.toml": "whether it can be used",
         "bidsflow plan EXPORT --study study.toml": "what it makes of an export",
     },
@@ -93,5 +95,48 @@ def check(
                         markup=False, soft_wrap=True)  # fmt: skip
 
 
+def import_config(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A configuration of dcm2bids (.json), a bidsmap of BIDScoin (.yaml), a heuristic of heudiconv (.py).",
+            show_default=False,
+            readable=False,
+        ),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Write the study here.")] = Path("study.toml"),
+    export: Annotated[
+        list[Path] | None,
+        typer.Option("--export", help="Scans of the study, to ask a heuristic about; may be repeated.", readable=False),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file of --output if it is there.")] = False,
+) -> None:
+    """Write a study file from the configuration of another converter, and say what could not be carried over.
+
+    A heuristic is a program: it is run in a process without network that can read and write no file, and sees neither
+    names nor days. What it does with other series than those of the export cannot be known.
+    """
+    from bidsflow.cli.plan import check_output
+    from bidsflow.cli.steps import cache_file, consoles, opened, printable
+    from bidsflow.convert.importers import import_study
+    from bidsflow.convert.importers.imported import format_imported
+    from bidsflow.dataset.write import write_durably
+
+    check_output(output, export or (), force=force)
+    out, err = consoles()
+    if export:
+        with opened(export, cache_file(export), err) as inventory:
+            found = import_study(file, inventory)
+    else:
+        found = import_study(file)
+    write_durably(output, format_imported(found, file.name).encode())
+    for note in found.notes:
+        err.print(f"[yellow]note[/] {printable(str(note))}", soft_wrap=True)
+    rules = len(found.study.rules)
+    out.print(f"{printable(str(output))}: {rules} rule{'' if rules == 1 else 's'} of {printable(found.tool)}; look "
+              "at them, then: bidsflow plan EXPORT --study " + printable(str(output)), soft_wrap=True)  # fmt: skip
+
+
 #: What `bidsflow study` does, by the word after it.
-ACTIONS = {"init": init, "check": check}
+ACTIONS = {"init": init, "import": import_config, "check": check}

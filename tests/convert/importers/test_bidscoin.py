@@ -1,0 +1,99 @@
+"""A bidsmap of BIDScoin becomes rules in the order in which BIDScoin looks (its documentation, "The bidsmap")."""
+
+from __future__ import annotations
+
+import pytest
+
+from bidsflow.convert.importers.bidscoin import import_bidscoin
+from bidsflow.convert.plan import Decision
+from bidsflow.convert.study.spec import Condition, Relation, Source
+from bidsflow.errors import ConfigError
+
+MAP = r"""
+Options:
+  bidscoin: {version: 4.6.2, ignoretypes: [exclude], unknowntypes: [extra_data], bidsignore: [extra_data/]}
+DICOM:
+  participant:
+    participant_id: {value: "<<filepath:/sub-(.*?)/>>"}
+    session_id: {value: ''}
+  anat:
+  - attributes: &empty {ProtocolName: , ImageType: , EchoTime: }
+    bids: {suffix: T1w}
+  - attributes: {<<: *empty, ProtocolName: "(?i).*(MPRAGE|T1w).*", ImageType: ".*'NORM'.*"}
+    bids: {acq: <ProtocolName>, run: <<>>, part: ['', mag, phase, 1], suffix: T1w}
+    meta: {B0FieldSource: a, Comment: YES, Skull: true, Age: <<PatientAge>>}
+  func:
+  - attributes: {SeriesDescription: rest, EchoTime: 30, ImageType: "['ORIGINAL', 'PRIMARY']"}
+    bids: {task: '<SeriesDescription:(\w+)_>', suffix: bold}
+  fmap:
+  - attributes: {ProtocolName: field map}
+    properties: {filepath: .*/pilot/.*, nrfiles: 36}
+    bids: {suffix: phasediff, IntendedFor: <<task>>}
+  exclude:
+  - attributes: {ProtocolName: .*scout.*}
+    bids: {suffix: x}
+  extra_data:
+  - attributes: {Modality: MR}
+    bids: {suffix: y}
+"""
+
+
+def test_rules_come_in_the_order_of_bidscoin_and_mean_the_same() -> None:
+    found = import_bidscoin(MAP, "bidsmap.yaml")
+    scout, field, t1w, rest = found.study.rules
+    assert scout.match == (Condition("ProtocolName", Relation.REGEX, "scout"),)
+    assert scout.decision is Decision.SKIP
+    assert field.match[:2] == (
+        Condition("ProtocolName", Relation.EQUALS, "field map"),
+        Condition("folder", Relation.REGEX, "(?:/|^|$)pilot(?:/|^|$)"),
+    )
+    assert t1w.match == (
+        Condition("ProtocolName", Relation.REGEX, "(?i)(MPRAGE|T1w)"),
+        Condition("ImageType", Relation.CONTAINS, "NORM"),
+    )
+    assert (t1w.entities, t1w.sidecar) == ({"acq": "{ProtocolName}", "part": "mag"}, {"Comment": "YES", "Skull": True})
+    assert rest.match == (
+        Condition("SeriesDescription", Relation.EQUALS, "rest"),
+        Condition("EchoTime", Relation.EQUALS, 30.0),
+        Condition("ImageType", Relation.EQUALS, "ORIGINAL\\PRIMARY"),
+        Condition("SeriesDescription", Relation.REGEX, r"(?P<task>\w+)_"),
+    )
+    assert rest.entities == {"task": "{task}"}
+
+
+def test_labels_come_from_folders_and_what_is_lost_is_said() -> None:
+    found = import_bidscoin(MAP, "bidsmap.yaml")
+    assert (found.study.subjects.source, found.study.subjects.pattern) == (Source.FOLDER, "(?:^|/)sub-(.*?)(?:/|$)")
+    assert found.study.sessions.names == "never"
+    lost = [note.where for note in found.notes]
+    assert lost == [
+        "Options.bidscoin.bidsignore", "DICOM.fmap[0].bids.IntendedFor", "DICOM.anat[1].meta.Age",
+        "DICOM.anat[1].meta.B0FieldSource", "DICOM.extra_data[0]",
+    ]  # fmt: skip
+
+
+def test_attribute_without_counterpart_leaves_its_item_out() -> None:
+    text = "DICOM:\n  anat:\n  - attributes: {OperatorsName: a}\n    bids: {suffix: T1w}\n"
+    found = import_bidscoin(text, "bidsmap.yaml")
+    assert found.study.rules == ()
+    assert str(found.notes[0]) == (
+        "DICOM.anat[0]: left out: OperatorsName is no element of the header that bidsflow reads"
+    )
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefghi", "bcdefghij", strict=True)
+)
+MERGES = "a: &a {x: 1}\n" + "".join(
+    f"{new}: &{new} {{<<: [{', '.join([f'*{old}'] * 9)}]}}\n" for old, new in zip("abcdefghi", "bcdefghij", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a: [", "- 1", "", "DICOM: 3", "a: !!python/object/apply:os.system [ls]", "a: &a [*a]", BOMB, MERGES, "[" * 5000],
+    ids=["open", "list", "empty", "text", "tag", "loop", "bomb", "merges", "deep"],
+)
+def test_what_is_no_bidsmap_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"bidsmap\.yaml: the configuration cannot be used"):
+        import_bidscoin(text, "bidsmap.yaml")

@@ -1,0 +1,131 @@
+"""A configuration of dcm2bids becomes rules that mean the same (its documentation, "Configuration file")."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from bidsflow.convert.importers.dcm2bids import import_dcm2bids
+from bidsflow.convert.importers.imported import Imported, format_imported
+from bidsflow.convert.plan import Decision
+from bidsflow.convert.study.read import parse_study
+from bidsflow.convert.study.spec import Condition, Relation
+from bidsflow.errors import ConfigError
+
+
+def import_one(criteria: object = None, **more: object) -> Imported:
+    settings = {key: more.pop(key) for key in ("search_method", "case_sensitive", "extractors") if key in more}
+    one = {
+        "datatype": "func",
+        "suffix": "bold",
+        "custom_entities": "task-rest",
+        "criteria": criteria or {"SeriesNumber": 3},
+    }
+    return import_dcm2bids(json.dumps({"descriptions": [one | more], **settings}), "config.json")
+
+
+CASES: list[tuple[dict[str, object], tuple[Condition, ...]]] = [
+    ({"SeriesDescription": "*rest*"}, (Condition("SeriesDescription", Relation.GLOB, "*rest*"),)),
+    ({"ProtocolName": "rest"}, (Condition("ProtocolName", Relation.EQUALS, "rest"),)),
+    ({"ProtocolName": {"any": ["a*", "b"]}}, (Condition("ProtocolName", Relation.ANY, ("a*", "b")),)),
+    ({"EchoTime": 0.03}, (Condition("EchoTime", Relation.EQUALS, 30.0),)),
+    ({"EchoTime": {"lt": "0.1"}}, (Condition("EchoTime", Relation.LESS, 100.0),)),
+    ({"RepetitionTime": {"le": 2}}, (Condition("RepetitionTime", Relation.BETWEEN, (-math.inf, 2000.0)),)),
+    ({"EchoTime": {"btwe": [0.029, 0.003]}}, (Condition("EchoTime", Relation.BETWEEN, (3.0, 29.0)),)),
+    ({"EchoTime": {"btw": [0.003, 0.029]}},
+     (Condition("EchoTime", Relation.MORE, 3.0), Condition("EchoTime", Relation.LESS, 29.0))),
+    ({"EchoTime": "0.03*"}, (Condition("EchoTime", Relation.BETWEEN, (30.0, 40.0)),)),
+    ({"ImageType": ["ORIGINAL", "PRIMARY", "P", "ND", "PHASE"]},
+     (Condition("ImageType", Relation.GLOB, "ORIGINAL?PRIMARY?P?ND"), Condition("component", Relation.EQUALS, "phase"))),
+    ({"PulseSequenceDetails": "%SiemensSeq%\\ep2d_bold"}, (Condition("SequenceFile", Relation.EQUALS, "ep2d_bold"),)),
+    ({"PhaseEncodingDirection": "j-"}, (Condition("direction", Relation.EQUALS, "AP"),)),
+    ({"SidecarFilename": "007_*"}, (Condition("series_number", Relation.EQUALS, 7),)),
+    ({"SidecarFilename": "*_e2*"}, (Condition("echo", Relation.EQUALS, 2),)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("criteria", "match"), CASES, ids=lambda case: str(case)[:50])
+def test_criterion_becomes_a_condition_in_units_of_dicom(
+    criteria: dict[str, object], match: tuple[Condition, ...]
+) -> None:
+    found = import_one(criteria)
+    assert found.study.rules[0].match == match
+    assert found.notes == ()
+
+
+def test_patterns_follow_the_search_method() -> None:
+    (first, _) = import_one({"SeriesDescription": "T1|T2"}, search_method="re").study.rules
+    assert first.match[0].value == r"\A(?:T1|T2)"
+    (first, _) = import_one({"SeriesDescription": "*T1w_?.b"}, case_sensitive=False).study.rules
+    assert first.match[0].value == r"(?i)T1w_.\.b\Z"
+
+
+def test_what_no_description_names_is_skipped() -> None:
+    rest = import_one().study.rules[-1]
+    assert (rest.match, rest.decision) == ((Condition("n_files", Relation.MORE, 0),), Decision.SKIP)
+
+
+@pytest.mark.parametrize(
+    ("criteria", "says"),
+    [
+        ({"SidecarFilename": "*T1*"}, "a name that dcm2niix makes"),
+        ({"EffectiveEchoSpacing": 0.0005}, "which dcm2niix works out"),
+        ({"ImageType": "*M*"}, "it never fits"),
+        ({"EchoTime": {"about": 3}}, "no comparison"),
+        ({"SeriesDescription": {"gt": 3}}, "no comparison of texts"),
+    ],
+)
+def test_description_is_left_out_where_no_rule_can_ask_the_same(criteria: dict[str, object], says: str) -> None:
+    found = import_one(criteria)
+    (note,) = found.notes
+    assert note.where == "descriptions[0] (func/bold)"
+    assert says in note.text
+    (rest,) = found.study.rules
+    assert rest.decision is Decision.REVIEW  # nothing that it named is skipped in silence
+
+
+def test_labels_of_extractors_become_templates() -> None:
+    extractors = {"ProtocolName": ["task-(?P<task>[a-z]+)"]}
+    first, second, _ = import_one(custom_entities=["task", "acq-mb"], extractors=extractors).study.rules
+    assert first.entities == {"acq": "mb", "task": "{task}"}
+    assert first.match[-1] == Condition("ProtocolName", Relation.REGEX, "task-(?P<task>[a-z]+)")
+    assert second.entities == {"acq": "mb"}
+
+
+def test_sidecar_changes_are_kept_and_wiring_is_not() -> None:
+    found = import_one(sidecar_changes={"TaskName": "rest", "IntendedFor": "t1"})
+    assert found.study.rules[0].sidecar == {"TaskName": "rest"}
+    assert found.notes[0].where == "descriptions[0].sidecar_changes.IntendedFor"
+
+
+def test_version_2_is_read_as_3() -> None:
+    old = {"dataType": "anat", "modalityLabel": "T1w", "customLabels": "acq-a", "criteria": {"SeriesDescription": "x"}}
+    found = import_dcm2bids(json.dumps({"descriptions": [old]}), "config.json")
+    rule = found.study.rules[0]
+    assert (found.tool, rule.datatype, rule.suffix, rule.entities) == ("dcm2bids 2", "anat", "T1w", {"acq": "a"})
+
+
+def test_name_that_bids_does_not_allow_is_left_out() -> None:
+    found = import_one(suffix="bolt")
+    assert "BIDS has no image" in found.notes[0].text
+    assert len(found.study.rules) == 1
+
+
+def test_study_file_reads_as_the_study_and_says_what_is_lost() -> None:
+    found = import_one(sidecar_changes={"IntendedFor": "t1"})
+    text = format_imported(found, "config.json")
+    assert parse_study(text) == found.study
+    assert "# - descriptions[0].sidecar_changes.IntendedFor: left out" in text
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"descriptions": {}}', '{"descriptions": [3]}', "[" * 100_000])
+def test_what_is_no_configuration_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"config\.json: the configuration cannot be used"):
+        import_dcm2bids(text, "config.json")
+
+
+def test_expression_that_may_take_for_ever_is_left_out() -> None:
+    assert "for ever" in import_one({"SeriesDescription": "(a+)+$"}, search_method="re").notes[0].text
+    assert "for ever" in import_one({"SeriesDescription": "((a|b*)c)*$"}, search_method="re").notes[0].text
