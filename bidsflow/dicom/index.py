@@ -18,7 +18,7 @@ from bidsflow.dicom.series import File
 from bidsflow.dicom.shared import Sharer
 
 #: Raised by one whenever headers are read differently, which makes older rows worthless.
-VERSION = 7
+VERSION = 8
 #: How long to wait for another scan that writes.
 WAIT_SECONDS = 10.0
 

@@ -182,3 +182,9 @@ def test_a_ge_block_that_is_a_bomb_is_cut_off() -> None:
 @pytest.mark.parametrize("maker", ["PHILIPS", "UIH", "", "SIEMENS", "GE"])
 def test_without_dumps_there_is_nothing(maker: str) -> None:
     assert read_protocol(maker, {}) == {}
+
+
+def test_siemens_protocol_says_how_it_accelerates() -> None:
+    text = b"### ASCCONV BEGIN ###\nsSliceAcceleration.lMultiBandFactor = 4\nsPat.lAccelFactPE = 2\n### ASCCONV END ###"
+    found = read_protocol("SIEMENS", {"CsaSeries": text})
+    assert (found["MultibandFactor"], found["InPlaneAcceleration"]) == ("4", "2")

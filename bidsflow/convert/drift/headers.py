@@ -19,7 +19,6 @@ _NUMBERS = (
     ("InversionTime", "InversionTime", 1e-3),
     ("FlipAngle", "FlipAngle", 1.0),
     ("MagneticFieldStrength", "MagneticFieldStrength", 1.0),
-    ("PixelBandwidth", "PixelBandwidth", 1.0),
     ("MultibandFactor", "MultibandAccelerationFactor", 1.0),
     ("InPlaneAcceleration", "ParallelReductionFactorInPlane", 1.0),
 )
@@ -121,7 +120,7 @@ def _read(series: Series, image: Image) -> Iterator[tuple[str, Value]]:
     yield "Matrix", tuple(map(float, image.matrix))
     for keyword, key, factor in _NUMBERS:
         number = next((one.number(keyword) for one in both if one.number(keyword) > 0), 0.0)
-        if number:
+        if number and (key != "MultibandAccelerationFactor" or number > 1):  # CMRR keeps its own, and says 1 here
             yield key, number * factor
     if image.echo_time > 0:
         yield "EchoTime", image.echo_time / 1000

@@ -62,7 +62,7 @@ def make_page(drift: Drift, title: str, study: str = "") -> Page:
 
 def _show_findings(drift: Drift) -> Section:
     columns = (
-        Column("Visit"), Column("Image", Set.PATH), Column("What"), Column("Parameter"), Column("Found"),
+        Column("Visit", Set.PATH), Column("Image", Set.PATH), Column("What"), Column("Parameter"), Column("Found"),
         Column("Expected"), Column("By"), Column("Where", Set.PATH),
     )  # fmt: skip
     rows = tuple(

@@ -35,9 +35,14 @@ def read_protocol(blobs: Mapping[str, bytes]) -> dict[str, str]:
         texts["ShimSetting"] = "\\".join(shim or "0" for shim in shims)
     if "tSequenceFileName" in protocol:
         texts["SequenceFile"] = re.split(r"[\\/]+", protocol["tSequenceFileName"])[-1]
-    for keyword, name in (("TurboFactor", "lTurboFactor"), ("EchoSpacing", "lEchoSpacing")):
-        if protocol.get(f"sFastImaging.{name}", "").isdigit():
-            texts[keyword] = protocol[f"sFastImaging.{name}"]
+    for keyword, name in (
+        ("TurboFactor", "sFastImaging.lTurboFactor"),
+        ("EchoSpacing", "sFastImaging.lEchoSpacing"),
+        ("MultibandFactor", "sSliceAcceleration.lMultiBandFactor"),
+        ("InPlaneAcceleration", "sPat.lAccelFactPE"),
+    ):
+        if protocol.get(name, "").isdigit():
+            texts[keyword] = protocol[name]
     if protocol.get("lRepetitions", "").isdigit():
         texts["PlannedVolumes"] = str(int(protocol["lRepetitions"]) + 1)
     return texts | _read_labelling(protocol)
