@@ -19,6 +19,7 @@ from bidsflow.phantom import make_sessions, write
 from bidsflow.phantom.physio import write_logs
 
 from .conftest import finish, read_tree, spawn
+from .test_crash import _HOOKED
 
 PEOPLE = ("01", "02", "03", "04")
 
@@ -112,3 +113,25 @@ def test_holder_that_is_gone_or_elsewhere_is_told_apart() -> None:
     assert "hangs" in describe_holder(name_process(os.getpid()))
     assert describe_holder("node7 12 99").startswith("process 12 on node7. If it is not at work any more")
     assert "has not said its name" in describe_holder("")
+
+
+@pytest.mark.parametrize(
+    ("title", "pattern"),
+    [
+        ("journal of the recordings", r"journal/\S+\.json "),
+        ("a recording", r"commit-\S+/sub-01/func/\S+_physio\.json (?!\S*/staging/)"),
+        ("an archive of originals", r"commit-\S+/sourcedata (?!\S*/staging/)"),
+    ],
+    ids=lambda text: text if "\\" not in text else "",
+)
+def test_killed_run_leaves_recordings_and_originals_to_the_next(title: str, pattern: str, tmp_path: Path) -> None:
+    write_logs(tmp_path / "scan", write(tmp_path / "scan", series=("rest",)))
+    words = ("convert", "--keep-source", tmp_path / "scan" / "dicom")
+    assert finish(spawn(*words, tmp_path / "one" / "bids")).code == 0
+    target = tmp_path / "two" / "bids"
+    rank = 2 if title.startswith("journal") else 1  # the first is that of the session
+    ran = finish(spawn("os.rename", pattern, rank, "SIGKILL", *words, target, script=_HOOKED))
+    assert ran.code == -9, ran.said
+    assert read_tree(target) != read_tree(tmp_path / "one" / "bids")
+    assert finish(spawn(*words, target)).code == 0
+    assert read_tree(target) == read_tree(tmp_path / "one" / "bids")
