@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -76,6 +77,8 @@ class Entry:
     moment: str = ""
 
 
+#: Bytes that are read at once for a digest.
+_AT_ONCE = 1 << 16
 #: Begins the name, in a key, of a person of whom nothing is known but the label.
 _STRANGER = "unknown\x1f"
 
@@ -96,7 +99,7 @@ def content_digest(series: Series) -> str:
     OSError
         If a file cannot be read.
     """
-    return _digest(f"{one.header.text('SOPInstanceUID')} {_digest_file(Path(one.file.path))}"
+    return _digest(f"{one.header.text('SOPInstanceUID')} {_digest_file(one.file.path)}"
                    for one in series.instances)  # fmt: skip
 
 
@@ -115,9 +118,15 @@ def _digest(lines: Iterable[str]) -> str:
     return hashlib.blake2b("\n".join(sorted(lines)).encode(), digest_size=16).hexdigest()
 
 
-def _digest_file(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+def _digest_file(path: str | Path) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # half of what open() and file_digest() cost small files
+    try:
+        while piece := os.read(descriptor, _AT_ONCE):
+            digest.update(piece)
+    finally:
+        os.close(descriptor)
+    return digest.hexdigest()
 
 
 def stamp(path: Path) -> Stamp:
