@@ -224,7 +224,7 @@ class ConfigError(BidsflowError, ValueError):
 
 
 class StudyError(BidsflowError, ValueError):
-    """A study specification cannot be used.
+    """A study specification, or a table of its form, cannot be used.
 
     Attributes
     ----------
@@ -242,7 +242,7 @@ class StudyError(BidsflowError, ValueError):
         self.problems = problems
 
     def __str__(self) -> str:
-        return f"{self.where}: the study cannot be used\n" + "\n".join(f"  - {problem}" for problem in self.problems)
+        return f"{self.where}: it cannot be used\n" + "\n".join(f"  - {problem}" for problem in self.problems)
 
 
 class PipelineError(BidsflowError, RuntimeError):

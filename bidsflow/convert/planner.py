@@ -159,13 +159,14 @@ def make_plan(  # noqa: PLR0913 (what the dataset and the study say, each by its
 
 
 def _note_short(rows: Sequence[PlanRow]) -> tuple[str, ...]:
-    """Return a note for each image that is converted although it ended too early, since nothing repeats it."""
-    return tuple(
+    """Return a note for each series that is converted although it ended too early, since nothing repeats it."""
+    notes = (
         f"{parse_name(row.path).folder}: {row.title} is {row.repeat}; nothing repeats it, and it is converted: set its "
         "decision to skip if you do not want it"
         for row in rows
         if row.decision is Decision.CONVERT and row.repeat.startswith("short")
     )
+    return tuple(dict.fromkeys(notes))  # the echoes of a run say the same
 
 
 def _tell(inventory: Inventory, notes: Sequence[str]) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ def observe_dataset(root: Path, fields: Collection[str] = ()) -> tuple[Observati
                 key: sidecar[key] for key in fields if isinstance(sidecar.get(key), str) or is_number(sidecar.get(key))
             }
             parameters = {**more, **dict(_read(file, sidecar))}
-            found.append(Observation(name.sub, name.ses, shorten_name(name), file.path[1:], parameters))
+            found.append(Observation(name.sub, name.ses, shorten_name(name), file.path[1:], parameters, is_turned=True))
     return number_scanners(found)
 
 

@@ -74,6 +74,9 @@ class Observation:
         How people find it: a path, or a series.
     parameters : mapping of str to Value
         By the keys of `PARAMETERS`; what is not known is absent.
+    is_turned : bool
+        Whether the axes may stand in another order than columns, rows and slices of the scanner, as in a dataset:
+        dcm2niix turns three-dimensional images that are not transverse.
     """
 
     subject: str
@@ -81,6 +84,7 @@ class Observation:
     name: str
     where: str
     parameters: Mapping[str, Value] = field(default_factory=dict)
+    is_turned: bool = False
 
     @property
     def visit(self) -> tuple[str, str]:

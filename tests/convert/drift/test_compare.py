@@ -101,6 +101,16 @@ def test_protocol_is_in_units_of_dicom() -> None:
     ]  # fmt: skip
 
 
+def test_axes_of_a_dataset_may_stand_in_another_order() -> None:
+    """dcm2niix turns a sagittal volume of 48 slices: they are along the first axis of the file."""
+    wanted = Expected(T1W, parameters={"n_slices": Limit(48.0), "n_rows": Limit(64.0)})
+    seen = measure("01", T1W, Matrix=(48.0, 64.0, 60.0))
+    assert kinds(compare([replace(seen, is_turned=True)], [wanted])) == []
+    assert kinds(compare([seen], [wanted])) == [("01", Kind.CHANGED, "n_slices")]
+    other = measure("01", T1W, Matrix=(40.0, 64.0, 60.0))
+    assert kinds(compare([replace(other, is_turned=True)], [wanted])) == [("01", Kind.CHANGED, "n_slices")]
+
+
 def test_protocol_counts_runs_and_not_echoes() -> None:
     echoes = [measure("01", f"func/task-rest_echo-{echo}_bold") for echo in (1, 2, 3)]
     assert compare(echoes, expect()).findings == ()

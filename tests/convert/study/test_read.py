@@ -178,7 +178,7 @@ def test_every_fault_is_named_at_once_with_the_line_of_its_block() -> None:
     assert second.endswith("(the series block at line 4)")
     assert third.startswith("series[1].match.FlipAngel")
     assert third.endswith("(the series block at line 7)")
-    assert str(caught.value).startswith("my.toml: the study cannot be used\n")
+    assert str(caught.value).startswith("my.toml: it cannot be used\n")
 
 
 @pytest.mark.parametrize(
