@@ -16,7 +16,8 @@ _FOUND: dict[str, Callable[[Series, Image], str | float]] = {
     "kind": lambda series, image: classify(series, image).kind.value,
     "component": lambda _, image: image.component,
     "plane": lambda _, image: slice_plane(image),
-    "direction": lambda _, image: phase_encoding(image.header),
+    # Siemens keeps the polarity in the protocol beside the header, which only the series has.
+    "direction": lambda series, image: phase_encoding(image.header) or phase_encoding(series.header),
     "echo": lambda _, image: image.echo,
     "n_volumes": lambda _, image: image.volumes,
     "n_files": lambda _, image: image.n_instances,

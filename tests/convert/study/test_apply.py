@@ -12,6 +12,7 @@ from bidsflow.convert.study.apply import Rulebook
 from bidsflow.convert.study.labels import Tables, make_labels
 from bidsflow.convert.study.read import parse_study
 from bidsflow.convert.subjects import Key, Sessions
+from bidsflow.dicom.header import Header
 from bidsflow.dicom.series import Inventory, Patient, Series
 from bidsflow.errors import PlanError, StudyError
 from tests.convert.test_planner import ANNA, BERND, SCANS, Scan, build
@@ -68,6 +69,15 @@ def test_rule_for_a_run_names_its_reference_too() -> None:
     text = rule('ProtocolName = "bold_nback"', 'name = "func/task-memory_bold"')
     planned = plan(text, build(REFERENCE, 1), build(NBACK, 2))
     assert paths(planned) == [f"sub-01/func/sub-01_task-memory_{suffix}" for suffix in ("sbref", "bold")]
+
+
+def test_direction_is_known_where_only_the_protocol_of_the_series_tells_it() -> None:
+    series = build(BACK, 1)
+    bare = [replace(one, header=Header({key: text for key, text in one.header.values.items()
+                                        if key != "PhaseEncodingPositive"})) for one in series.images]  # fmt: skip
+    assert "PhaseEncodingPositive" in series.header
+    row = only(plan(rule('direction = "PA"', 'acq = "reverse"'), replace(series, images=tuple(bare))))
+    assert "acq-reverse" in row.path
 
 
 def test_label_is_taken_away_where_a_rule_says_nothing_for_it() -> None:
