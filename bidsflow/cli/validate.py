@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from bidsflow.cli.again import MOST_BYTES, is_for_programs, keep_answer, write_out
+from bidsflow.cli.again import is_for_programs, keep_answer, write_out
 from bidsflow.cli.options import INTERRUPTED, STORAGE, USAGE, end_help
 
 if TYPE_CHECKING:
@@ -209,6 +209,8 @@ def validate(  # noqa: PLR0917 - typer declares options as parameters
     code = 0 if report.ok else EXIT_INVALID
 
     def compose() -> Iterator[bytes]:
+        if output is None and not (is_for_programs() or as_json or saved):
+            return _colour(report, verbose=verbose)
         brief = saved and output is None
         return _join(
             _choose(report, sarif=sarif == _STDOUT, as_json=as_json, indent=indent, brief=brief, verbose=verbose)
@@ -216,14 +218,12 @@ def validate(  # noqa: PLR0917 - typer declares options as parameters
 
     if output is not None:
         _write(output, compose())
-    elif is_for_programs() or as_json or saved:
-        size = write_out(compose())
-        depends_on_more = saved or recursive or config is not None or schema is not None
-        may_keep = report.fingerprint and is_for_programs() and not depends_on_more
-        if may_keep and context.obj and size <= MOST_BYTES:
-            keep_answer(context.obj, compose(), bids_dir, report.fingerprint, code)
     else:
-        _print_coloured(report, verbose=verbose)
+        write_out(compose())
+    depends_on_more = saved or recursive or config is not None or schema is not None
+    if report.fingerprint and context.obj and not depends_on_more:
+        target = None if output is None else str(output.resolve())
+        keep_answer(context.obj, compose(), bids_dir, report.fingerprint, code, target)
     raise typer.Exit(code)
 
 
@@ -327,13 +327,20 @@ def _to_text(report: Report, *, verbose: bool) -> Iterator[str]:
     return iter_text(report, width=_find_width(), verbose=verbose)
 
 
-def _print_coloured(report: Report, *, verbose: bool) -> None:
+def _colour(report: Report, *, verbose: bool) -> Iterator[bytes]:
+    """Give what a terminal shows."""
     from rich.console import Console
 
     from bidsflow.validate.render.text import render_text
 
+    console = Console(highlight=False)
     text = render_text(report, width=_find_width(), verbose=verbose)
-    Console(highlight=False).print(text, soft_wrap=True, end="")
+    if console.legacy_windows:  # colours are calls there, not text
+        console.print(text, soft_wrap=True, end="")
+        return
+    with console.capture() as capture:
+        console.print(text, soft_wrap=True, end="")
+    yield capture.get().encode(sys.stdout.encoding, "backslashreplace")
 
 
 def _find_width() -> int:

@@ -37,4 +37,4 @@ def save(page: Page, path: str | os.PathLike[str]) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(str(folder), error.strerror or str(error)) from error
-    return save_bytes([data], path)
+    return Path(save_bytes([data], path))

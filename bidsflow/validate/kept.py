@@ -11,10 +11,11 @@ from bidsflow.validate.digests import make_hash
 
 TYPE_CHECKING = False  # `typing` and `pathlib` take longer to import than all else before an old answer
 if TYPE_CHECKING:
-    from typing import Any, BinaryIO
+    from io import FileIO
+    from typing import Any
 
 #: Raise with every change of what is written anywhere in this room.
-_FORM = "5"
+_FORM = "6"
 SUM_BYTES = 16
 
 
@@ -43,13 +44,13 @@ def read_data(place: str | os.PathLike[str]) -> Any:
     )  # only what we wrote there as a whole passes
 
 
-def open_file(place: str | os.PathLike[str]) -> BinaryIO:
+def open_file(place: str | os.PathLike[str]) -> FileIO:
     """Return an open file of ours; a pipe of its name, which would keep a reader waiting, is an OSError."""
     number = os.open(place, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     if not stat.S_ISREG(os.fstat(number).st_mode):
         os.close(number)
         raise OSError("no file")
-    return os.fdopen(number, "rb")
+    return open(number, "rb", buffering=0)  # noqa: PTH123 -- a number
 
 
 def sum_up(place: str | os.PathLike[str], body: bytes | memoryview) -> bytes:

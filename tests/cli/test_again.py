@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import pty
 import shutil
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -136,10 +141,73 @@ def test_other_questions_have_other_answers(dataset: Path, tmp_path: Path, monke
     assert ask("ds", cwd=tmp_path).anew
 
 
-@pytest.mark.parametrize("words", ["--recursive", "--no-cache", "--subject=01", "--html=x.html", "-oout", "--sarif=-"])
-def test_answer_that_depends_on_more_or_is_written_elsewhere_is_not_kept(words: str, dataset: Path) -> None:
+@pytest.mark.parametrize("words", ["--recursive", "--no-cache", "--subject=01", "--html=x.html", "--sarif=-"])
+def test_answer_that_depends_on_more_is_not_kept(words: str, dataset: Path) -> None:
     for _ in range(2):
         assert ask("ds", words, cwd=dataset.parent).anew
+
+
+def test_answer_into_a_file_is_written_again(dataset: Path, tmp_path: Path) -> None:
+    out, link = tmp_path / "out.json", tmp_path / "link.json"
+    link.symlink_to(out)
+    written = []
+    for anew in (True, False):
+        assert ask("ds", "--json", "-o", "link.json", cwd=tmp_path).anew == anew
+        written.append(out.read_bytes())
+        out.unlink()
+    assert written[0] == written[1] == ask("ds", "--json", cwd=tmp_path).text
+
+
+def test_answer_into_a_file_that_cannot_be_written_is_an_error(dataset: Path, tmp_path: Path) -> None:
+    out = tmp_path / "there" / "out.json"
+    out.parent.mkdir()
+    ask("ds", "-o", out, cwd=tmp_path)
+    out.unlink()
+    out.parent.rmdir()
+    words = [sys.executable, "-m", "bidsflow", "validate", dataset, "-o", out]
+    done = subprocess.run(words, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, "there is no folder" in done.stderr) == (2, True)
+
+
+def show(dataset: Path, **more: str) -> Said:
+    """Return what a terminal of 100 columns shows."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+    command = [sys.executable, "-c", _CODE, "validate", str(dataset)]
+    env = {"TERM": "xterm-256color", **os.environ, **more}
+    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.PIPE, env=env) as process:
+        os.close(theirs)
+        shown = bytearray()
+        with contextlib.suppress(OSError):  # what Linux says when the other end is closed
+            while part := os.read(ours, 1 << 16):
+                shown += part
+        said = process.communicate()[1].decode()
+    os.close(ours)
+    return Said(process.returncode, bytes(shown), said.endswith("True"))
+
+
+def test_terminal_shows_the_same_again_with_its_colours(dataset: Path) -> None:
+    ask(dataset)
+    first, second, plain = show(dataset), show(dataset), show(dataset, NO_COLOR="1")
+    assert (first.anew, second, plain.anew) == (True, first._replace(anew=False), True)
+    assert b"\x1b[" in first.text
+    assert first.text.count(b"\n") == plain.text.count(b"\n") > 3
+
+
+def test_answer_is_added_to_a_file(dataset: Path, tmp_path: Path) -> None:
+    whole = ask(dataset, "--json").text
+    log = tmp_path / "log"
+    for _ in range(2):
+        with log.open("ab") as file:
+            subprocess.run([sys.executable, "-m", "bidsflow", "validate", dataset, "--json"], stdout=file, check=False)
+    assert log.read_bytes() == whole + whole
+
+
+def test_reader_that_has_gone_leaves_the_verdict(dataset: Path) -> None:
+    ask(dataset, "--json")
+    command = f"{sys.executable} -m bidsflow validate {dataset} --json | head -c 5; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (16, '{"iss', "")
 
 
 def test_link_that_leads_elsewhere_by_now_is_another_dataset(dataset: Path, tmp_path: Path) -> None:

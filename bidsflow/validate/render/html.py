@@ -95,7 +95,7 @@ def save_html(report: Report, path: str | os.PathLike[str]) -> Path:
     StorageError
         If the file cannot be written. The older file, if any, is untouched.
     """
-    return save_bytes([render_html(report).encode("utf-8", "backslashreplace")], path)
+    return Path(save_bytes([render_html(report).encode("utf-8", "backslashreplace")], path))
 
 
 def render_html(report: Report) -> str:
