@@ -44,6 +44,10 @@ BEGAN = Note(1, "18.1", "n1", LONG_AGO)
 TWICE = replace(BEGAN, attempts=2)
 
 
+#: A scheduler of this machine must not be asked: where it is down, its programs wait.
+pytestmark = pytest.mark.usefixtures("programs")
+
+
 def plain(batch: Batch) -> Batch:
     """Return a batch without what is known of its script only when that is written."""
     return replace(batch, digest="")
