@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bidsflow.convert.cohort import Cohort
@@ -51,12 +51,15 @@ def part_copies(inventory: Inventory, key: Key, taken: Collection[tuple[str, int
     """
     held = {uid for uid, _ in taken}
     by_uid = {series.uid: series for series in inventory.series}
-    studies = [series.study_uid for series in inventory.series]
+    studies = Counter(series.study_uid for series in inventory.series)
+    timed = _find_timed(inventory.series)
     reasons: dict[str, str] = {}
     doubts: dict[str, str] = {}
     for group in inventory.twins:
         twins = [by_uid[uid] for uid in group if uid in by_uid]
-        twins.sort(key=lambda one: (one.uid not in held, -studies.count(one.study_uid), one.study_uid, one.uid))
+        twins.sort(key=lambda one: (one.uid not in held, -studies[one.study_uid], one.study_uid, one.uid))
+        if len(twins) < 2:  # only a part of the export is looked at
+            continue
         first = twins[0]
         if len({person_of(one) for one in twins if _is_named(one)}) > 1:
             said = "the same pixels stand under two patients, of whom one was scanned: say who"
@@ -64,8 +67,8 @@ def part_copies(inventory: Inventory, key: Key, taken: Collection[tuple[str, int
             continue
         said = f"a copy of series {first.number} of {{}} study, with the same pixels under other UIDs"
         reasons |= {one.uid: said.format("its" if one.study_uid == first.study_uid else "another") for one in twins[1:]}
-    doubts |= _find_parts(inventory, {*reasons, *doubts, *held})
-    for one in inventory.series:
+    doubts |= _find_parts([one for one in inventory.series if one.uid in timed], {*reasons, *doubts, *held})
+    for one in (one for one in inventory.series if one.uid in timed):
         uid, subject = cohort.moments.get(moment_of(one), ("", ""))
         if not uid or uid == one.uid or one.uid in held or one.uid in reasons:
             continue
@@ -80,12 +83,28 @@ def part_copies(inventory: Inventory, key: Key, taken: Collection[tuple[str, int
     return Copies(replace(inventory, series=rest), rows, doubts)
 
 
-def _find_parts(inventory: Inventory, settled: Collection[str]) -> dict[str, str]:
+def _find_timed(series: Sequence[Series]) -> set[str]:
+    """Return the UIDs of series that their moment tells from those of other people.
+
+    It does not where a whole study has one moment, which anonymisation sets; of one scan, where that is a full minute.
+    """
+    studies: dict[str, list[Series]] = defaultdict(list)
+    for one in series:
+        if has_time(one):
+            studies[one.study_uid].append(one)
+    timed: set[str] = set()
+    for members in studies.values():
+        scans = len({one.protocol_name for one in members})
+        if len({one.started for one in members}) > 1 or (scans == 1 and members[0].started[12:].strip("0.")):
+            timed |= {one.uid for one in members}
+    return timed
+
+
+def _find_parts(series: Sequence[Series], settled: Collection[str]) -> dict[str, str]:
     """Return why series may be incomplete copies, by UID: another study has more images of the same number and time."""
     moments: dict[tuple[int, str, str], list[Series]] = defaultdict(list)
-    for one in inventory.series:
-        if has_time(one):
-            moments[one.number, one.description, one.started].append(one)
+    for one in series:
+        moments[one.number, one.description, one.started].append(one)
     doubts: dict[str, str] = {}
     for members in moments.values():
         whole = max(members, key=lambda one: len(one.instances))

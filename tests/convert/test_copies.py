@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bidsflow.convert.cohort import Cohort
+from bidsflow.convert.copies import Copies, part_copies
 from bidsflow.convert.plan import Plan, PlanRow, from_tsv
+from bidsflow.convert.subjects import Key
+from bidsflow.dicom.series import Patient, Series
+from bidsflow.dicom.twins import moment_of
 from bidsflow.phantom.defects import list_files, send_again
 from tests.convert.conftest import Ran, read_tree
+from tests.convert.naming.scans import BOLD, MPRAGE, inventory_of, make
 
 Cli = Callable[..., Ran]
 
@@ -91,3 +98,37 @@ def test_other_pixels_at_the_same_moment_are_no_copy(visit: Path, tmp_path: Path
         data = path.read_bytes()
         path.write_bytes(data[:-64] + bytes(range(64)))
     assert not any("copy of series" in row.evidence for row in plan_of(cli, visit, again).rows)
+
+
+def visit_at(study: str, *times: str) -> list[Series]:
+    """Series of someone whom no header names, begun at some times of one day."""
+    nobody, tags = Patient("", "", "", ""), (BOLD, MPRAGE)
+    series = [
+        make(n, f"scan {n}", tags[n % 2], study=study, patient=nobody, uid=f"{study}.{n}") for n in range(len(times))
+    ]
+    return [replace(one, started=f"20000101{time}") for one, time in zip(series, times, strict=True)]
+
+
+def part(new: list[Series], held: list[Series]) -> Copies:
+    """Return an export without what a dataset has that remembers the moments of other series."""
+    cohort = Cohort(moments={moment_of(one): (one.uid, "01") for one in held})
+    return part_copies(inventory_of(new), Key(), {}, cohort)
+
+
+@pytest.mark.parametrize("times", [("120000.000000", "120000.000000"), ("120000",), ("120000.000000", "")])
+def test_time_that_anonymisation_has_set_makes_no_copy_of_someone_else(times: tuple[str, ...]) -> None:
+    parted = part(visit_at("1.2.5", *times), held=visit_at("1.2.4", *times))
+    assert not parted.rows
+    assert len(parted.inventory.series) == len(times)
+
+
+@pytest.mark.parametrize("times", [("120000.000000", "121500.000000"), ("121503.310000",)])
+def test_time_of_measurement_tells_what_the_dataset_has(times: tuple[str, ...]) -> None:
+    parted = part(visit_at("1.2.5", *times), held=visit_at("1.2.4", *times))
+    assert [row.decision for row in parted.rows] == ["skip"] * len(times)
+
+
+def test_twins_of_which_a_part_is_looked_at_are_no_copies() -> None:
+    (one,) = visit_at("1.2.4", "121503")
+    inventory = replace(inventory_of([one]), twins=((one.uid, "1.2.9"), ("1.2.8", "1.2.9")))
+    assert part_copies(inventory, Key(), {}, Cohort()).inventory.series == (one,)
