@@ -101,9 +101,10 @@ def _share_measurements(drafts: Drafts) -> Drafts:
     """Tie phase, real and imaginary images to the magnitudes that were measured with them, so that they share a run."""
     latest: dict[Hashable, Draft] = {}
     same_time: dict[Hashable, Draft] = {}
-    magnitudes = [one for one in drafts if one.to_convert and one.image.component == "magnitude"]
-    for draft in magnitudes:
-        same_time.setdefault((_sort_key(draft), draft.series.started), draft)
+    telling = len({one.series.started for one in drafts}) > 1  # else anonymisation has set one time for all
+    for draft in drafts:
+        if telling and _has_time(draft) and draft.to_convert and draft.image.component == "magnitude":
+            same_time.setdefault((_sort_key(draft), draft.series.started), draft)
     result = []
     for draft in drafts:
         key = _sort_key(draft)

@@ -30,14 +30,14 @@ DIRECTIONS = frozenset({"AP", "PA", "LR", "RL", "HF", "FH"})
 #: Suffix that a datatype stands for where ReproIn names none.
 _DEFAULT_SUFFIX = {"func": "bold", "dwi": "dwi"}
 
-_TASK = re.compile(r"(?<![A-Za-z])task[-_ ]?([A-Za-z0-9]+)", re.IGNORECASE)
+_TASK = re.compile(r"(?<![A-Za-z])task(?:s(?![A-Za-z0-9]))?[-_ ]?([A-Za-z0-9]+)", re.IGNORECASE)
 _REST = re.compile(
     r"(?<![a-z])(?:rest(?:ing)?(?:[-_ ]?state)?|rs[-_ ]?f?mri|rs[-_ ]?bold|rest[-_ ]?f?mri)(?![a-z])", re.IGNORECASE
 )
 #: Words of a description that are about the measurement, not about the task.
 _GENERIC = re.compile(
     r"(?:bold|[a-z]?fmri|fmrt|irmf|func|functional|epi|ep2d|ge|se|gre|fe|fid|cmrr|mbep2d|mb\d*|sms\d*|me|iso|moco|wip|pe|"
-    r"dir|ap|pa|lr|rl|task|sbref|run\d*|ax|axial|tra|trans|cor|sag|mag|pha|phase|e\d+|p\d+|s\d+|\d+|\d*p?\d*mm|\d+iso|"
+    r"dir|ap|pa|lr|rl|tasks?|sbref|run\d*|ax|axial|tra|trans|cor|sag|mag|pha|phase|e\d+|p\d+|s\d+|\d+|\d*p?\d*mm|\d+iso|"
     r"tr\d*|te\d*|fov\d*|\d+vols?|\d+dyn|fast|single|band|multi|multiband|multiecho|echo|3t|7t|new|old|copy)",
     re.IGNORECASE,
 )
@@ -291,6 +291,8 @@ def task_label(series: Series) -> tuple[str, str]:
     if label:
         label = label if label[:2].isupper() else label[0].lower() + label[1:]
         return label, f"no task is named: the label repeats the {where}"
+    if named and named[1].isdecimal():
+        return named[1], f"the {where} numbers the task {named[1]}"
     generic = next((p.lower() for p in pieces if p.lower() in ("fmri", "bold", "func", "epi")), "")
     if generic:
         return generic, f"no task is named: the label repeats the {where}'s own word"

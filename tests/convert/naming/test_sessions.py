@@ -117,6 +117,18 @@ SIEMENS: S = {
             "dwi/dir-AP_part-phase_dwi",
         ),
     ],
+    "phases of runs whose times are gone": [
+        (bold(1, "bold_nback", at=None), "func/task-nback_run-1_part-mag_bold"),
+        (make(2, "bold_nback", s.BOLD, phase(), volumes=300, at=None), "func/task-nback_run-1_part-phase_bold"),
+        (bold(3, "bold_nback", at=None), "func/task-nback_run-2_part-mag_bold"),
+        (make(4, "bold_nback", s.BOLD, phase(), volumes=300, at=None), "func/task-nback_run-2_part-phase_bold"),
+    ],
+    "phases of runs that anonymisation has given one time": [
+        (bold(1, "bold_nback", at=180), "func/task-nback_run-1_part-mag_bold"),
+        (make(2, "bold_nback", s.BOLD, phase(), volumes=300, at=180), "func/task-nback_run-1_part-phase_bold"),
+        (bold(3, "bold_nback", at=180), "func/task-nback_run-2_part-mag_bold"),
+        (make(4, "bold_nback", s.BOLD, phase(), volumes=300, at=180), "func/task-nback_run-2_part-phase_bold"),
+    ],
     "product EPI": [
         (bold(1, "ep2d_bold_moco_p2_rest", ImageType="ORIGINAL\\PRIMARY\\M\\ND\\MOSAIC"), "func/task-rest_bold"),
         (

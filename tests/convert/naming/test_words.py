@@ -72,7 +72,8 @@ TASKS = {
     "bold_forrest": "forrest",
     "restaurant_bold": "restaurant", "arrest_fmri": "arrest", "tfMRI_WM_RL": "WM", "multitasking": "multitasking",
     "ep2d_bold": "bold", "cmrr_mbep2d_bold_2mm_mb8": "bold", "": "bold", "finger-tapping": "fingerTapping",
-    "gfMRI_task_mb8_te39_tr735_fov210": "bold",
+    "gfMRI_task_mb8_te39_tr735_fov210": "bold", "Tasks fMRI": "fmri", "tasks_nback": "nback", "taskswitch": "switch",
+    "bold_task-1": "1", "fMRI task 2": "2", "nback TASK 2": "nback",
 }  # fmt: skip
 
 
