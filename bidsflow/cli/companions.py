@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from bidsflow.convert.companions.logfiles import Unused
     from bidsflow.convert.companions.place import Placed
     from bidsflow.convert.plan import Plan
-    from bidsflow.convert.remains import Remain
     from bidsflow.dataset.tree import Dataset
     from bidsflow.dicom.series import Inventory
 
@@ -60,10 +59,6 @@ class Beside:
             one.path: aside.path for one, aside in zip(inventory.set_aside, show_aside(inventory, exports), strict=True)
         }
         return cls(placed, tuple(Unused(shown[one.path], one.reason) for one in unused))
-
-    def without_moved(self, dataset: Dataset, remains: Sequence[Remain]) -> tuple[Remain, ...]:
-        """Return what is left behind of moved images but for recordings, which have moved with them."""
-        return tuple(one for one in remains if not self.placed or (dataset.root / one.path).exists())
 
 
 def report_beside(beside: Beside, err: Console, *, dry: bool = False) -> None:

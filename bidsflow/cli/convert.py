@@ -297,7 +297,6 @@ def _carry_out(request: _Request, stack: ExitStack, *, force: bool, as_json: boo
         with progress_bar(err, "converting") as update:
             result = convert(plan, inventory, dataset, planned.key, jobs=request.jobs, force=force, progress=update)
         beside = Beside.put(dataset, inventory, request.exports, force=force)
-        result = replace(result, remains=beside.without_moved(dataset, result.remains))
         if request.keep:
             report_kept(keep(dataset, inventory, plan), err)
     aside = show_aside(inventory, request.exports)

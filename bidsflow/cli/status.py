@@ -75,6 +75,10 @@ def _print(found: Standing) -> None:
         for word, names in (("edited", image.edited), ("missing", image.missing)):
             for name in names:
                 out.print(f"[yellow]{word}[/] {printable(name)}", soft_wrap=True)
+    for companion in found.companions:
+        if companion.state:
+            said = "alone, its image has gone" if companion.state == "alone" else companion.state
+            out.print(f"[yellow]{said}[/] {printable(companion.path)}", soft_wrap=True)
     for one in found.waiting:
         colour = "red" if one.status == "failed" else "yellow"
         out.print(f"[{colour}]{one.status}[/] {printable(f'{one.title}: {one.reason}')}", soft_wrap=True)
@@ -86,5 +90,6 @@ def _print(found: Standing) -> None:
         out.print(f"[yellow]{found.commits} commits are not finished[/]; the next convert finishes them")
     if found.at_work:
         out.print(f"{found.at_work} runs are at work")
-    counts = f"{len(found.images)} images, {len(found.waiting)} waiting, {len(found.quarantined)} files set aside"
-    out.print(counts, soft_wrap=True)
+    beside = f"{len(found.companions)} files beside them, " if found.companions else ""
+    counts = f"{len(found.images)} images, {beside}{len(found.waiting)} waiting"
+    out.print(f"{counts}, {len(found.quarantined)} files set aside", soft_wrap=True)

@@ -20,6 +20,7 @@ from bidsflow import __version__
 from bidsflow.convert.cohort import protocol_of
 from bidsflow.convert.companions.aslcontext import TABLE
 from bidsflow.convert.companions.calibration import pair_m0, tell_m0
+from bidsflow.convert.companions.follow import move_companions
 from bidsflow.convert.held import read_folder
 from bidsflow.convert.ledger import (
     Entry,
@@ -176,6 +177,7 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
         else:
             ledger[row.path] = _rewire(draft, row.path, _restamp(ledger[row.path], session), complete)
     remove += _stage_ledgers(draft, ledgers)
+    remove += move_companions(draft, {former: path for path, former in moved.items()})
     if there:
         place = Place.of(session.folder)
         emptied = {folder for folder, own in ledgers.items() if not own}
@@ -204,12 +206,13 @@ def find_replaced(dataset: Dataset, tree: Path, fresh: Sequence[str], remove: Se
     fresh : sequence of str
         BIDS paths, without extension, of the images that are new or changed.
     remove : sequence of str
-        What goes away. An image that moves is staged as it was, and is not lost.
+        What goes away. An image that moves is staged as it was, and is not lost; so is a companion.
     """
     staged = {f"{path}{ext}" for path in fresh for ext in EXTENSIONS if (tree / f"{path}{ext}").is_file()}
     by_size = defaultdict(list)
-    for name in staged:
-        by_size[(tree / name).stat().st_size].append(tree / name)
+    for new in tree.rglob("*"):
+        if new.is_file():
+            by_size[new.stat().st_size].append(new)
 
     def is_lost(name: str) -> bool:
         old = dataset.root / name

@@ -246,17 +246,30 @@ def read_key(dataset: Dataset) -> Key:
         subjects = {person: str(label) for person, label in stored.get("subjects", {}).items()}
         places = {study: (str(sub), str(ses)) for study, (sub, ses) in stored.get("sessions", {}).items()}
         shifts = {subject: int(days) for subject, days in stored.get("shifts", {}).items()}
-        former = {folder: str(study) for folder, study in stored.get("former", {}).items()}
     except (TypeError, ValueError, AttributeError) as error:
         raise say_damaged(dataset.key_file) from error
     folders = dataset.root.glob("sub-*") if dataset.root.is_dir() else ()
     present = {folder.name.removeprefix("sub-") for folder in folders if folder.is_dir()}
     strangers = {f"{_STRANGER}{label}": label for label in sorted(present - set(subjects.values()))}
-    held = {folder: study for folder, study in former.items() if _holds_files(dataset.root, folder)}
+    held = {folder: study for folder, study in read_former(dataset).items() if holds_files(dataset.root, folder)}
     return Key({**subjects, **strangers}, places, shifts, held)
 
 
-def _holds_files(root: Path, folder: str) -> bool:
+def read_former(dataset: Dataset) -> dict[str, str]:
+    """Return the folders that visits have given up, each with its StudyInstanceUID.
+
+    Raises
+    ------
+    DatasetError
+        If the key is damaged.
+    """
+    try:
+        return {folder: str(study) for folder, study in read_json(dataset.key_file).get("former", {}).items()}
+    except AttributeError as error:
+        raise say_damaged(dataset.key_file) from error
+
+
+def holds_files(root: Path, folder: str) -> bool:
     """Return whether a visit has files in its folder; those of a subject's sessions are not its own."""
     names = (str(one.relative_to(root / folder)) for one in (root / folder).rglob("*") if one.is_file())
     return any("/" in folder or not (name.startswith("ses-") or name.endswith("_sessions.tsv")) for name in names)
@@ -282,7 +295,7 @@ def write_key(dataset: Dataset, key: Key) -> None:
     shifts = {label: days for label, days in {**stored.shifts, **key.shifts}.items() if label in labels}
     left = {folder_of(place): study for study, place in stored.sessions.items() if places[study] != place}
     taken = set(map(folder_of, places.values()))
-    former = {folder: study for folder, study in {**stored.former, **left}.items() if folder not in taken}
+    former = {folder: study for folder, study in {**read_former(dataset), **left}.items() if folder not in taken}
     merged = Key(known, places, shifts, former)
     text = json.dumps(asdict(merged), indent=1, sort_keys=True).encode()
     if not dataset.key_file.exists() or dataset.key_file.read_bytes() != text:

@@ -1,4 +1,4 @@
-"""Files of other makers that keep a name which their image has given up (events, recordings). Reads only."""
+"""Files beside images that keep a name which their image has given up (events, recordings). Reads only."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bidsflow.convert.companions.place import read_placed
 from bidsflow.convert.ledger import read_ledger
 from bidsflow.dataset.tree import Dataset
 from bidsflow.errors import BidsflowError
@@ -18,7 +19,7 @@ _IMAGES = (".nii", ".nii.gz")
 
 @dataclass(frozen=True, slots=True)
 class Remain:
-    """A file that bidsflow did not write, under a name that images had before.
+    """A file under a name that images had before.
 
     Attributes
     ----------
@@ -26,20 +27,24 @@ class Remain:
         Relative to the dataset.
     now : str
         The present path of the image that it stood beside, or where all images of its folder are.
+    ours : bool
+        Whether bidsflow put it there; it could not follow its image then.
     """
 
     path: str
     now: str
+    ours: bool = False
 
     def __str__(self) -> str:
+        why = "something stands under its new name" if self.ours else "bidsflow did not write it"
         return (
-            f"{self.path}: bidsflow did not write it, so it keeps its name; what it stood beside is now {self.now}. "
+            f"{self.path}: {why}, so it keeps its name; what it stood beside is now {self.now}. "
             "Rename it if it belongs to that"
         )
 
 
 def find_remains(dataset: Dataset, moved: Mapping[str, str]) -> tuple[Remain, ...]:
-    """Return the files of others that belong to images which have got other names, or are alone in their folders.
+    """Return the files that belong to images which have got other names, or are alone in their folders.
 
     A file belongs to an image if it has no other entities than that, as events of all echoes have. Images of others
     (with their sidecars) are their own.
@@ -52,6 +57,7 @@ def find_remains(dataset: Dataset, moved: Mapping[str, str]) -> tuple[Remain, ..
         The present path of each by its former path.
     """
     found: dict[str, Remain] = {}
+    placed = read_placed(dataset) if moved else {}
     for folder in sorted({parse_name(path).folder for path in moved}):
         ledger = read_ledger(dataset, folder)
         ours = {name for entry in ledger.values() for name in entry.files}
@@ -63,7 +69,7 @@ def find_remains(dataset: Dataset, moved: Mapping[str, str]) -> tuple[Remain, ..
             if not now and not ledger:
                 now = " and ".join(sorted({parse_name(path).folder for path in gone.values()}))
             if now:
-                found[name] = Remain(name, now)
+                found[name] = Remain(name, now, name in placed)
     return tuple(found.values())
 
 

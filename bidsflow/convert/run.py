@@ -25,6 +25,7 @@ from bidsflow.convert.dcm2niix import (
     reads_in_place,
 )
 from bidsflow.convert.fit import check_fit
+from bidsflow.convert.former import drop_former
 from bidsflow.convert.gradients import check_gradients
 from bidsflow.convert.ledger import content_digest, fields_digest, read_ledger, stamp, write_key
 from bidsflow.convert.pending import make_secret, note_images
@@ -141,6 +142,8 @@ def convert(
         tool = tool or Dcm2niix(find_program())
         crew = _Crew(staged, plan, key, own, tool, jobs=jobs, force=force, progress=progress)
         outcomes = crew.carry_out(work)
+        with locked(dataset):
+            drop_former(staged)
     found = {(one.row.series_uid, one.row.image): one for one in outcomes}
     ordered = tuple(found[(row.series_uid, row.image)] for row in rows)
     remains = find_remains(dataset, _find_moved(ordered, work))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 from dataclasses import dataclass
 
-from bidsflow.convert.ledger import read_ledger, verify
+from bidsflow.convert.companions.follow import list_images
+from bidsflow.convert.companions.place import read_placed
+from bidsflow.convert.ledger import Stamp, is_same, read_ledger, verify
 from bidsflow.convert.pending import Quarantined, Waiting, hash_uid, read_pending
 from bidsflow.dataset.tree import Dataset
 from bidsflow.names import parse_name
@@ -43,6 +45,22 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Put:
+    """Events or a recording that bidsflow has put beside an image.
+
+    Attributes
+    ----------
+    path : str
+        Relative to the dataset.
+    state : str
+        ``edited``, ``missing``, ``alone`` (its image is not there), or ``""``.
+    """
+
+    path: str
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """How a dataset stands.
 
@@ -54,6 +72,8 @@ class Standing:
         What failed or is in doubt.
     quarantined : tuple of Quarantined
         Files of exports that are not used.
+    companions : tuple of Put
+        By path.
     commits : int
         Commits that a run began and did not finish; the next command finishes them.
     at_work : int
@@ -63,6 +83,7 @@ class Standing:
     images: tuple[Held, ...]
     waiting: tuple[Waiting, ...]
     quarantined: tuple[Quarantined, ...]
+    companions: tuple[Put, ...] = ()
     commits: int = 0
     at_work: int = 0
 
@@ -92,9 +113,18 @@ def read_status(dataset: Dataset) -> Standing:
         tuple(sorted(images, key=lambda one: one.path)),
         pending.images,
         tuple(one for one, _ in pending.files),
+        tuple(Put(path, _look(dataset, path, known)) for path, known in sorted(read_placed(dataset).items())),
         len(list((dataset.state / "journal").glob("*.json"))),
         sum(_is_alive(dataset, one.name) for one in (dataset.state / "staging").glob("run-*")),
     )
+
+
+def _look(dataset: Dataset, path: str, known: Stamp) -> str:
+    if not (dataset.root / path).exists():
+        return "missing"
+    if not list_images(dataset.root, parse_name(path)):
+        return "alone"
+    return "" if is_same(dataset.root / path, known) else "edited"
 
 
 def _is_alive(dataset: Dataset, name: str) -> bool:

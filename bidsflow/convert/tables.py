@@ -20,9 +20,9 @@ from bidsflow.dicom.series import Series
 from bidsflow.names import parse_name
 
 PARTICIPANTS = "participants.tsv"
-_PARTICIPANT_COLUMNS = ("participant_id", "age", "sex")
+PARTICIPANT_COLUMNS = ("participant_id", "age", "sex")
 _SCAN_COLUMNS = ("filename", "acq_time")
-_SESSION_COLUMNS = ("session_id", "acq_time")
+SESSION_COLUMNS = ("session_id", "acq_time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def stage_session(
         row["acq_time"] = start
     elif start and "acq_time" in row:  # else a person has taken it out
         row["acq_time"] = min(start, row["acq_time"])
-    draft.write_rows(place.sessions, [_known(row)], _SESSION_COLUMNS)
+    draft.write_rows(place.sessions, [_known(row)], SESSION_COLUMNS)
 
 
 def _known(row: Mapping[str, str]) -> dict[str, str]:
@@ -179,7 +179,7 @@ def stage_participant(
 
 def stage_participants(draft: Draft, rows: Sequence[Mapping[str, str]], drop: Collection[str] = ()) -> None:
     """Stage rows of participants, and describe the columns that bidsflow fills."""
-    columns = draft.write_rows(PARTICIPANTS, rows, _PARTICIPANT_COLUMNS, drop)
+    columns = draft.write_rows(PARTICIPANTS, rows, PARTICIPANT_COLUMNS, drop)
     name = "participants.json"
     present = draft.find(name)
     try:
@@ -212,7 +212,7 @@ def leave_place(
     if place.ses and emptied:
         name = f"ses-{place.ses}"
         bare = [{"session_id": name}] if holds_files(draft, place.folder, {*remove, *tables}) else []
-        if not draft.write_rows(place.sessions, bare, _SESSION_COLUMNS, [name]):
+        if not draft.write_rows(place.sessions, bare, SESSION_COLUMNS, [name]):
             tables.append(place.sessions)
     return [name for name in tables if draft.find(name) is not None]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -12,7 +11,6 @@ from bidsflow.convert.ledger import Stamp, is_same, read_json, say_damaged, stam
 from bidsflow.dataset.draft import Draft
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import commit, locked, staging, storage_errors
-from bidsflow.names import parse_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +61,7 @@ def place(
 ) -> tuple[Placed, ...]:
     """Bring companions into a dataset, all in one commit, and return what became of each.
 
-    What stands there and was not written by bidsflow, or was edited since, is left alone. Where the image has another
-    name than before, so has the companion: what it was written to is put by, unless someone has edited it.
+    What stands there and was not written by bidsflow, or was edited since, is left alone.
 
     Parameters
     ----------
@@ -88,40 +85,14 @@ def place(
         new = {one.path for one in placed if one.fate is Fate.WRITTEN}
         draft = Draft(dataset, staged.tree())
         stamps = read_placed(dataset)
-        before = dict(stamps)
         for one in companions:
             if one.path in new:
                 target = draft.place(one.path)
                 target.write_bytes(one.data)
                 stamps[one.path] = stamp(target)
-        others = {path: one for path, one in before.items() if path not in {own.path for own in companions}}
-        gone = _find_former(dataset, others, {path: stamps[path] for path in new})
-        draft.write(_memory(dataset), _format({path: one for path, one in stamps.items() if path not in gone}))
-        commit(staged, draft.tree, gone, sorted({*gone, *(path for path in new if (dataset.root / path).exists())}))
+        draft.write(memory_file(dataset), format_placed(stamps))
+        commit(staged, draft.tree, (), sorted(path for path in new if (dataset.root / path).exists()))
     return placed
-
-
-def _find_former(dataset: Dataset, before: Mapping[str, Stamp], new: Mapping[str, Stamp]) -> list[str]:
-    """Return the files that were written with the same content beside images that are gone: these have moved."""
-
-    def group(stamps: Mapping[str, Stamp]) -> dict[str, set[tuple[str, str]]]:
-        found: dict[str, set[tuple[str, str]]] = defaultdict(set)
-        for path, one in stamps.items():
-            stem, dot, ext = path.partition(".")
-            found[stem].add((dot + ext, one.digest))
-        return found
-
-    fresh = list(group(new).values())
-    stems = {stem for stem, files in group(before).items() if files in fresh}
-    former = [path for path in before if path.partition(".")[0] in stems and not _has_image(dataset, path)]
-    return [path for path in former if (dataset.root / path).is_file() and is_same(dataset.root / path, before[path])]
-
-
-def _has_image(dataset: Dataset, path: str) -> bool:
-    """Return whether an image stands beside a companion: one that has all of its entities."""
-    own = {pair for pair in parse_name(path).entities if pair[0] != "recording"}
-    beside = (dataset.root / path).parent.glob("*.nii.gz")
-    return any(own <= set(parse_name(str(one.relative_to(dataset.root))).entities) for one in beside)
 
 
 def _decide(dataset: Dataset, companions: Sequence[Companion], *, force: bool) -> tuple[Placed, ...]:
@@ -171,9 +142,11 @@ def read_placed(dataset: Dataset) -> dict[str, Stamp]:
         raise say_damaged(file) from error
 
 
-def _memory(dataset: Dataset) -> str:
+def memory_file(dataset: Dataset) -> str:
+    """Return where it is remembered what bidsflow put beside images, relative to the dataset."""
     return str((dataset.state / "companions.json").relative_to(dataset.root))
 
 
-def _format(stamps: Mapping[str, Stamp]) -> bytes:
+def format_placed(stamps: Mapping[str, Stamp]) -> bytes:
+    """Return that memory as it is stored."""
     return json.dumps({name: asdict(stamps[name]) for name in sorted(stamps)}, indent=1).encode()
