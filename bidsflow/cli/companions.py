@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from bidsflow.convert.companions.logfiles import Unused
     from bidsflow.convert.companions.place import Placed
-    from bidsflow.convert.plan import Plan
+    from bidsflow.convert.planner import Planned
     from bidsflow.dataset.tree import Dataset
     from bidsflow.dicom.series import Inventory
 
@@ -34,9 +34,10 @@ class Beside:
 
     @classmethod
     def put(
-        cls, dataset: Dataset, inventory: Inventory, exports: Sequence[Path], *, force: bool, plan: Plan | None = None
-    ) -> Beside:
-        """Put the recordings of exports beside the runs that a dataset holds; with a plan, only say what would be put.
+        cls, dataset: Dataset, inventory: Inventory, exports: Sequence[Path], planned: Planned, *, force: bool,
+        dry: bool = False,
+    ) -> Beside:  # fmt: skip
+        """Put the recordings of exports beside the runs that a dataset holds; a dry run only says what would be put.
 
         Raises
         ------
@@ -49,10 +50,12 @@ class Beside:
         from bidsflow.convert.plan import Decision
         from bidsflow.sources import show_aside
 
-        stands = read_taken(dataset)
-        if plan is not None:
-            stands |= {(row.series_uid, row.image): row.path for row in plan.decided(Decision.CONVERT)}
-        placed, unused = add_recordings(dataset, inventory, stands, force=force, dry=plan is not None)
+        stands, asked = read_taken(dataset), {row.series_uid for row in planned.plan.rows}
+        rows = [row for row in planned.others if row.decision is Decision.CONVERT]  # to tell whose a recording is
+        rows += planned.plan.decided(Decision.CONVERT) if dry else ()
+        stands |= {(row.series_uid, row.image): row.path for row in rows}
+        studies = {one.study_uid for one in inventory.series if one.uid in asked} if planned.others else None
+        placed, unused = add_recordings(dataset, inventory, stands, studies=studies, force=force, dry=dry)
         if not unused:
             return cls(placed)
         shown = {

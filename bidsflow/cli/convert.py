@@ -260,14 +260,15 @@ def _show(request: _Request, *, force: bool, as_json: bool) -> None:
     dataset, exports = request.dataset, request.exports
     with opened(exports, dataset.index_file if dataset.state.is_dir() else cache_file(exports), err) as inventory:
         opinions = {} if request.plan else ask_opinions(request, inventory)
-        made = _make_plan(request, inventory, opinions).plan
+        planned = _make_plan(request, inventory, opinions)
+        made = planned.plan
         prospects, left = foresee(dataset, made, inventory, force=force), find_left(dataset, made)
         if as_json:
             typer.echo(to_json(made, list_changes(prospects, left)), nl=False)
             return
         print_plan(made, out)
         print_changes(prospects, left, out)
-        report_beside(Beside.put(dataset, inventory, exports, force=force, plan=made), out, dry=True)
+        report_beside(Beside.put(dataset, inventory, exports, planned, force=force, dry=True), out, dry=True)
         if request.keep:
             report_kept(keep(dataset, inventory, made, dry=True), out)
         print_notes(made, inventory, err)
@@ -296,7 +297,7 @@ def _carry_out(request: _Request, stack: ExitStack, *, force: bool, as_json: boo
         plan = planned.plan
         with progress_bar(err, "converting") as update:
             result = convert(plan, inventory, dataset, planned.key, jobs=request.jobs, force=force, progress=update)
-        beside = Beside.put(dataset, inventory, request.exports, force=force)
+        beside = Beside.put(dataset, inventory, request.exports, planned, force=force)
         if request.keep:
             report_kept(keep(dataset, inventory, plan), err)
     aside = show_aside(inventory, request.exports)
@@ -480,7 +481,9 @@ def _make_plan(request: _Request, inventory: Inventory, opinions: dict[str, Gues
     chosen = _choose(planned.plan, request.subject_labels, request.session_labels)
     fields = None if request.study is None else book.list_fields(chosen, inventory)
     told = replace(chosen, fields=fields, description=book.study.dataset, numbered=not book.labels.subjects)
-    return replace(planned, plan=told)
+    asked_for = {(row.series_uid, row.image) for row in chosen.rows}
+    others = tuple(row for row in planned.plan.rows if (row.series_uid, row.image) not in asked_for)
+    return replace(planned, plan=told, others=others)
 
 
 def _reserve(request: _Request, inventory: Inventory) -> tuple[Planned, tuple[str, ...]]:

@@ -48,10 +48,21 @@ _RowKey = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan, and the private key that its subject and session labels follow."""
+    """A plan, and the private key that its subject and session labels follow.
+
+    Attributes
+    ----------
+    plan : Plan
+        Of all, or of the subjects and sessions that were asked for.
+    key : Key
+        Of all.
+    others : tuple of PlanRow
+        What was planned and not asked for.
+    """
 
     plan: Plan
     key: Key
+    others: tuple[PlanRow, ...] = ()
 
 
 def undecided(inventory: Inventory, book: Rulebook = NO_RULES) -> tuple[Series, ...]:

@@ -55,10 +55,13 @@ class Unused:
         Of its first file. Private.
     reason : str
         Why, in a clause.
+    study : str
+        StudyInstanceUID; ``""`` where it is not known.
     """
 
     path: str
     reason: str
+    study: str = ""
 
 
 def list_candidates(inventory: Inventory) -> list[str]:
@@ -127,11 +130,11 @@ def _open_object(aside: SetAside) -> Source | Unused | None:
         return None
     named = "PHYSIO" in kinds.upper() or "physiolog" in title.lower()
     if not isinstance(payload, bytes) or not payload:
-        return Unused(aside.path, "it is called a recording and holds none") if named else None
+        return Unused(aside.path, "it is called a recording and holds none", study) if named else None
     try:
         recording = read_payload(payload)
     except ValueError as error:
-        return Unused(aside.path, str(error)) if named else None
+        return Unused(aside.path, str(error), study) if named else None
     return Source((aside.path,), study, lambda: recording)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from bidsflow import schema
@@ -88,10 +88,17 @@ def _make_run(name: BidsName, series: Series, volumes: int) -> Run:
     return Run(name, series.study_uid, text[:8], start, length, volumes, tuple(sorted(folders)))
 
 
-def match(runs: Sequence[Run], inventory: Inventory) -> tuple[list[Companion], list[Unused]]:
+def match(
+    runs: Sequence[Run], inventory: Inventory, studies: Collection[str] | None = None
+) -> tuple[list[Companion], list[Unused]]:
     """Return the files to stand beside runs, and the recordings that go nowhere.
 
     Of several recordings of one signal of one run, that of a DICOM object counts, then the first by path.
+
+    Parameters
+    ----------
+    studies : collection of str, optional
+        StudyInstanceUIDs of what was asked for; recordings of others are passed over.
     """
     files: dict[str, Companion] = {}
     unused: list[Unused] = []
@@ -104,11 +111,15 @@ def match(runs: Sequence[Run], inventory: Inventory) -> tuple[list[Companion], l
             recording = source.read()
             pairs = _pair(recording, source, runs)
         except ValueError as error:
-            unused.append(Unused(source.files[0], str(error)))
+            unused.append(Unused(source.files[0], str(error), source.study))
             continue
+        if studies is not None:
+            pairs = [pair for pair in pairs if pair[0].study in studies]
+            if not pairs:
+                continue
         live = [trace for trace in recording.traces if not trace.is_flat]
         if not live:
-            unused.append(Unused(source.files[0], "its signals are constant: no sensor was attached"))
+            unused.append(Unused(source.files[0], "its signals are constant: no sensor was attached", source.study))
         for run, zero in pairs:
             for trace in live:
                 made = _make_files(run, zero, recording, trace)
@@ -116,7 +127,7 @@ def match(runs: Sequence[Run], inventory: Inventory) -> tuple[list[Companion], l
                     files |= {one.path: one for one in made}
                 elif files[made[0].path].data != made[0].data:
                     unused.append(Unused(source.files[0], f"{made[0].path} was made of another recording"))
-    return list(files.values()), unused
+    return list(files.values()), [one for one in unused if studies is None or not one.study or one.study in studies]
 
 
 def _pair(recording: Recording, source: Source, runs: Sequence[Run]) -> list[tuple[Run, float]]:
@@ -242,6 +253,7 @@ def add_recordings(
     inventory: Inventory,
     stands: Mapping[tuple[str, int], str],
     *,
+    studies: Collection[str] | None = None,
     force: bool = False,
     dry: bool = False,
 ) -> tuple[tuple[Placed, ...], tuple[Unused, ...]]:
@@ -251,6 +263,8 @@ def add_recordings(
     ----------
     stands : mapping of (str, int) to str
         Where images stand, by SeriesInstanceUID and rank.
+    studies : collection of str, optional
+        StudyInstanceUIDs of what was asked for; by default all.
     force : bool
         Replace what others wrote.
     dry : bool
@@ -267,12 +281,12 @@ def add_recordings(
     files = list_candidates(inventory)
     if not files:
         return (), ()
-    mark = fingerprint(dataset, files, runs)
+    mark = fingerprint(dataset, files, runs if studies is None else (*runs, *sorted(studies)))
     known = recall(dataset, mark)
     if known is not None and not force and stands_as_written(dataset, known.made):
         done = tuple(Placed(path, Fate.UNCHANGED) for path in known.made)
         return done, tuple(Unused(files[rank], reason) for rank, reason in known.unused)
-    companions, unused = match(runs, inventory)
+    companions, unused = match(runs, inventory, studies)
     placed = place(dataset, companions, force=force, dry=dry)
     if not dry:
         ranks = {path: rank for rank, path in enumerate(files)}

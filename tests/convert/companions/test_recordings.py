@@ -155,3 +155,17 @@ def test_dry_run_tells_of_recordings_and_writes_nothing(logged: Path, tmp_path: 
 def test_plan_tells_of_a_recording(tmp_path: Path, cli: Any) -> None:
     assert cli("phantom", tmp_path / "scan", "--series", "rest", "--logs", "cmrr").code == 0
     assert "1 x not an image (a recording of pulse or breathing)" in cli("plan", tmp_path / "scan" / "dicom").err
+
+
+@pytest.mark.parametrize("form", ["cmrr", "text"])
+def test_recordings_of_people_who_were_not_asked_for_are_passed_over(form: str, tmp_path: Path, cli: Any) -> None:
+    export, target = tmp_path / "scan" / "dicom", tmp_path / "bids"
+    truth = write(tmp_path / "scan", sessions=make_sessions(2, 1), series=("rest",))
+    write_logs(tmp_path / "scan", truth, form=form)
+    for more in (("--dry-run",), ()):
+        ran = cli("convert", export, target, "--subject", "01", *more)
+        assert ran.code == 0, ran.said
+        assert "no run" not in ran.said
+    assert {file.parts[-3] for file in target.glob("sub-*/func/*_physio.tsv.gz")} == {"sub-01"}
+    assert cli("convert", export, target).code == 0
+    assert {file.parts[-3] for file in target.glob("sub-*/func/*_physio.tsv.gz")} == {"sub-01", "sub-02"}
