@@ -250,7 +250,7 @@ class _Request:
 def _show(request: _Request, *, force: bool, as_json: bool) -> None:
     """Print what would be done; write nothing."""
     from bidsflow.cli.companions import Beside, report_beside
-    from bidsflow.cli.originals import keep, report_kept
+    from bidsflow.cli.originals import keep, report_former, report_kept
     from bidsflow.cli.outcome import list_changes, print_changes
     from bidsflow.cli.steps import cache_file, consoles, opened, print_notes, print_plan, print_set_aside
     from bidsflow.convert.changes import find_left, foresee
@@ -271,6 +271,8 @@ def _show(request: _Request, *, force: bool, as_json: bool) -> None:
         report_beside(Beside.put(dataset, inventory, exports, planned, force=force, dry=True), out, dry=True)
         if request.keep:
             report_kept(keep(dataset, inventory, made, dry=True), out)
+        else:
+            report_former(dataset, inventory, made, out)
         print_notes(made, inventory, err)
         print_set_aside(inventory, exports, err)
 
@@ -278,7 +280,7 @@ def _show(request: _Request, *, force: bool, as_json: bool) -> None:
 def _carry_out(request: _Request, stack: ExitStack, *, force: bool, as_json: bool) -> bool:
     """Convert, print what came of it, and return whether that is all that was planned, of all that the export holds."""
     from bidsflow.cli.companions import Beside, report_beside
-    from bidsflow.cli.originals import keep, report_kept
+    from bidsflow.cli.originals import keep, report_former, report_kept
     from bidsflow.cli.outcome import report_counts, report_json, report_problems
     from bidsflow.cli.steps import consoles, print_notes, print_set_aside, progress_bar
     from bidsflow.convert.pending import Quarantined, note_files
@@ -300,6 +302,8 @@ def _carry_out(request: _Request, stack: ExitStack, *, force: bool, as_json: boo
         beside = Beside.put(dataset, inventory, request.exports, planned, force=force)
         if request.keep:
             report_kept(keep(dataset, inventory, plan), err)
+        else:
+            report_former(dataset, inventory, plan, err)
     aside = show_aside(inventory, request.exports)
     if idle is None:
         files = [

@@ -35,10 +35,27 @@ def check_keeping(dataset: Dataset, exports: Sequence[Path], cluster: object | N
 def keep(dataset: Dataset, inventory: Inventory, plan: Plan, *, dry: bool = False) -> tuple[Kept, ...]:
     """Keep the originals of what a plan converts; see `originals.keep_originals`."""
     from bidsflow.convert.originals import keep_originals
+
+    return keep_originals(dataset, inventory, _places(plan), dry=dry)
+
+
+def _places(plan: Plan) -> dict[str, str]:
     from bidsflow.convert.plan import Decision
 
-    paths = {row.series_uid: row.path for row in plan.decided(Decision.CONVERT)}
-    return keep_originals(dataset, inventory, paths, dry=dry)
+    return {row.series_uid: row.path for row in plan.decided(Decision.CONVERT)}
+
+
+def report_former(dataset: Dataset, inventory: Inventory, plan: Plan, console: Console) -> None:
+    """Say which archives stand under labels that their studies have given up."""
+    from bidsflow.convert.originals import find_former
+
+    for name in find_former(dataset, inventory, _places(plan)):
+        _print_former(name, console)
+
+
+def _print_former(name: str, console: Console) -> None:
+    console.print(f"[yellow]left behind[/] {name}: its study has another label now: move it, or delete it",
+                  soft_wrap=True)  # fmt: skip
 
 
 def report_kept(kept: Sequence[Kept], console: Console) -> None:
@@ -51,8 +68,7 @@ def report_kept(kept: Sequence[Kept], console: Console) -> None:
     if len(new) > SHOWN:
         console.print(f"{len(new) - SHOWN} more archives in sourcedata/")
     for name in dict.fromkeys(name for one in kept for name in one.former):
-        said = "its study has another label now: move it, or delete it"
-        console.print(f"[yellow]left behind[/] {name}: {said}", soft_wrap=True)
+        _print_former(name, console)
     if new:
         said = "sourcedata/ holds the originals, with names, IDs and dates: leave it out of what you share"
         console.print(f"[yellow]private[/] {said}", soft_wrap=True)

@@ -15,7 +15,7 @@ import os
 import tarfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -61,6 +61,22 @@ class _Original:
     path: Path
 
 
+@dataclass(slots=True)
+class _Contents:
+    """What belongs to one session: series, and objects that are no images (recordings, reports)."""
+
+    series: list[Series] = field(default_factory=list)
+    objects: list[_Original] = field(default_factory=list)
+
+    @property
+    def marks(self) -> str:
+        """A digest that changes with the files."""
+        stats = [(one.name, one.path.stat()) for one in self.objects]
+        seen = sorted(f"{name} {stat.st_size} {stat.st_mtime_ns} {stat.st_ino}" for name, stat in stats)
+        return hashlib.blake2b("".join([*sorted(map(mark_digest, self.series)), *seen]).encode(),
+                               digest_size=16).hexdigest()  # fmt: skip
+
+
 def keep_originals(
     dataset: Dataset, inventory: Inventory, paths: Mapping[str, str], *, dry: bool = False
 ) -> tuple[Kept, ...]:
@@ -71,7 +87,8 @@ def keep_originals(
     dataset : Dataset
         Where to.
     inventory : Inventory
-        What the export holds: of a study all of its series are kept, those that were skipped too.
+        What the export holds: of a study all of its series are kept, those that were skipped too, and the objects that
+        are no images.
     paths : mapping of str to str
         The BIDS path of an image of each converted series, by SeriesInstanceUID.
     dry : bool
@@ -86,23 +103,17 @@ def keep_originals(
     StorageError
         If the disk is full.
     """
-    sessions = _group(inventory, paths)
     done = []
-    for folder, series in sessions.items():
-        studies = sorted({hash_uid(dataset, one.study_uid) for one in series})
-        marks = hashlib.blake2b("".join(sorted(map(mark_digest, series))).encode(), digest_size=16).hexdigest()
+    for folder, held in _group(inventory, paths).items():
+        studies, marks = _hash_studies(dataset, held.series), held.marks
         memory = _read_memory(dataset)
-        former = tuple(
-            name
-            for other, entry in memory.items()
-            if other != folder and set(entry["studies"]) & set(studies)
-            for name in _list_parts(dataset, other)
-        )
+        former = _list_former(dataset, memory, folder, studies)
         parts = _list_parts(dataset, folder)
         if parts and memory.get(folder, {}).get("marks") == marks:
             done.append(Kept(folder, "", 0, former))
             continue
-        missing = list(_find_missing(dataset, parts, _list_originals(series)))
+        originals = sorted([*_list_originals(held.series), *held.objects], key=lambda one: one.name)
+        missing = list(_find_missing(dataset, parts, originals))
         archive = _name_part(folder, len(parts) + 1) if missing else ""
         if not dry:
             entry = {"marks": marks, "studies": studies}
@@ -111,31 +122,91 @@ def keep_originals(
     return tuple(done)
 
 
-def _group(inventory: Inventory, paths: Mapping[str, str]) -> dict[str, list[Series]]:
-    """Return the series of each session: those of the studies of which something was converted into it."""
+def find_former(dataset: Dataset, inventory: Inventory, paths: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the archives of an export's studies under labels that these have given up; see `keep_originals`.
+
+    Raises
+    ------
+    DatasetError
+        If the memory of what was kept is damaged.
+    """
+    memory = _read_memory(dataset)
+    folders: dict[str, list[Series]] = defaultdict(list)
+    for series in inventory.series if memory else ():
+        if series.uid in paths:
+            folders[parse_name(paths[series.uid]).folder].append(series)
+    return tuple(
+        name
+        for folder, series in sorted(folders.items())
+        for name in _list_former(dataset, memory, folder, _hash_studies(dataset, series))
+    )
+
+
+def _hash_studies(dataset: Dataset, series: Iterable[Series]) -> list[str]:
+    return sorted({hash_uid(dataset, one.study_uid) for one in series})
+
+
+def _list_former(
+    dataset: Dataset, memory: Mapping[str, Mapping[str, Any]], folder: str, studies: Iterable[str]
+) -> tuple[str, ...]:
+    others = [other for other, entry in memory.items() if other != folder and set(entry["studies"]) & set(studies)]
+    return tuple(name for other in others for name in _list_parts(dataset, other))
+
+
+def _group(inventory: Inventory, paths: Mapping[str, str]) -> dict[str, _Contents]:
+    """Return what belongs to each session: all of the studies of which something was converted into it."""
     folders: dict[str, set[str]] = defaultdict(set)
     for series in inventory.series:
         if series.uid in paths:
             folders[series.study_uid].add(parse_name(paths[series.uid]).folder)
-    found: dict[str, list[Series]] = defaultdict(list)
+    found: dict[str, _Contents] = defaultdict(_Contents)
     for series in inventory.series:
         own = {parse_name(paths[series.uid]).folder} if series.uid in paths else folders[series.study_uid]
         for folder in own:
-            found[folder].append(series)
+            found[folder].series.append(series)
+    for study, original in _find_objects(inventory):
+        for folder in folders.get(study, ()):
+            found[folder].objects.append(original)
     return dict(sorted(found.items()))
+
+
+def _find_objects(inventory: Inventory) -> Iterator[tuple[str, _Original]]:
+    """Yield the DICOM objects of an export that are no images, each after its StudyInstanceUID."""
+    import pydicom
+
+    from bidsflow.dicom.text import quiet_pydicom
+
+    tags = ["StudyInstanceUID", "SOPInstanceUID", "SeriesNumber", "SeriesDescription"]
+    for aside in inventory.set_aside:
+        if not aside.reason.startswith("not an image"):
+            continue
+        path = Path(aside.path)
+        try:
+            with quiet_pydicom("ignore"):
+                header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags)
+                uid, number = str(header.SOPInstanceUID), int(header.get("SeriesNumber") or 0)
+                study, words = str(header.StudyInstanceUID), str(header.get("SeriesDescription") or "object")
+        except Exception:  # noqa: BLE001 - pydicom raises what it likes; what names no study belongs to none
+            continue
+        yield study, _Original(_name_member(number, words, uid, path), path)
 
 
 def _list_originals(series: Sequence[Series]) -> list[_Original]:
     found = []
     for one in series:
-        words = to_plain_letters(one.description or one.protocol_name)
-        label = "".join(char if char.isalnum() or char in "-_" else "_" for char in words)[:60]
         for instance in one.instances:
             path = Path(instance.file.path)
-            uid = instance.header.text("SOPInstanceUID")
-            ext = ".dcm.gz" if path.name.lower().endswith(".gz") else ".dcm"
-            found.append(_Original(f"{one.number:04d}_{label}/{uid}{ext}", path))
-    return sorted(found, key=lambda one: one.name)
+            name = _name_member(
+                one.number, one.description or one.protocol_name, instance.header.text("SOPInstanceUID"), path
+            )
+            found.append(_Original(name, path))
+    return found
+
+
+def _name_member(number: int, words: str, uid: str, path: Path) -> str:
+    label = "".join(char if char.isalnum() or char in "-_" else "_" for char in to_plain_letters(words))[:60]
+    ext = ".dcm.gz" if path.name.lower().endswith(".gz") else ".dcm"
+    return f"{number:04d}_{label}/{uid}{ext}"
 
 
 def _find_missing(dataset: Dataset, parts: Sequence[str], originals: Iterable[_Original]) -> Iterator[_Original]:
@@ -184,7 +255,7 @@ def _write(
             for name in (archive, _name_list(archive)):
                 (draft.tree / name).chmod(0o600)
             for parent in (draft.tree / archive).parents:
-                if parent == draft.tree / "sourcedata" or parent == draft.tree:
+                if parent == draft.tree:
                     break
                 parent.chmod(0o700)
         with locked(dataset):

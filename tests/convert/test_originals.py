@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from bidsflow.phantom import make_sessions, write
+from bidsflow.phantom.physio import write_logs
+
 from .conftest import Ran, read_times
 
 Cli = Callable[..., Ran]
@@ -31,7 +34,8 @@ def test_every_file_of_a_session_is_kept_as_it_was(my_export: Path, tmp_path: Pa
     listed = dict(line.split("  ")[::-1] for line in (target / f"{FIRST}.sha256").read_text().splitlines())
     members = read_members(target / f"{FIRST}.tar.gz")
     assert listed == {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
-    assert (target / f"{FIRST}.tar.gz").stat().st_mode & 0o077 == 0
+    private = [target / f"{FIRST}.tar.gz", *(target / FIRST).parents[:3]]
+    assert [one.stat().st_mode & 0o077 for one in private] == [0, 0, 0, 0]
     assert cli("validate", target).code == 0
 
 
@@ -77,3 +81,27 @@ def test_what_cannot_be_kept_is_refused(more: tuple[str, ...], my_export: Path, 
     assert ran.code == 2
     assert "--keep-source" in ran.err
     assert not list(tmp_path.rglob("*.tar.gz"))
+
+
+def test_recordings_and_reports_of_a_session_are_kept_with_it(tmp_path: Path, cli: Cli) -> None:
+    export, target = tmp_path / "scan" / "dicom", tmp_path / "bids"
+    truth = write(tmp_path / "scan", sessions=make_sessions(2, 1), series=("rest",))
+    write_logs(tmp_path / "scan", truth, form="cmrr")
+    assert cli("convert", export, target, "--keep-source").code == 0
+    archives = sorted(target.rglob("*_dicom.tar.gz"))
+    kept = [one for archive in archives for one in read_members(archive).values()]
+    assert sorted(kept) == sorted(file.read_bytes() for file in export.rglob("*.dcm"))
+    assert [sum("PhysioLog" in name for name in read_members(one)) for one in archives] == [1, 1]
+    before = read_times(target)
+    assert cli("convert", export, target, "--keep-source").code == 0
+    assert read_times(target) == before
+
+
+def test_archives_under_a_former_label_are_told_though_none_is_asked_for(
+    my_export: Path, tmp_path: Path, cli: Cli
+) -> None:
+    target, study = tmp_path / "bids", tmp_path / "study.toml"
+    assert cli("convert", my_export, target, "--keep-source").code == 0
+    study.write_text("version = 1\n[subjects]\nfrom = 'PatientID'\npattern = '\\d+'\n")
+    ran = cli("convert", my_export, target, "--study", study)
+    assert f"left behind {FIRST}.tar.gz: its study has another label now" in ran.err
