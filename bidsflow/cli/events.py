@@ -10,8 +10,11 @@ import typer
 from bidsflow.cli.options import SOURCE, STORAGE, TARGET, USAGE, end_help
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bidsflow.convert.companions.tasks import Added
     from bidsflow.dataset.tree import Dataset
+    from bidsflow.names import BidsName
     from bidsflow.validate import Issue
 
 HELP_END = end_help(
@@ -30,7 +33,7 @@ _TEMPLATE = """\
 {tables}"""
 _TABLE = """
 [events.{task}]
-logs = "logs/{{subject}}_{task}_run{{run}}.csv"  # from the folder of this file; {{subject}} {{session}} {{run}}, and *
+logs = "logs/{places}.csv"  # from the folder of this file; {{subject}} {{session}} {{run}}, and *
 format = "table"         # table (tabs, commas or semicolons), psychopy, presentation or eprime
 #unit = "s"              # of the log's times: s, ms, 0.1ms or us; presentation has 0.1ms, eprime ms
 start = 0                # times count from the first volume; or a column; or the row of the first pulse:
@@ -137,6 +140,14 @@ def _report(added: Added, errors: tuple[Issue, ...], *, dry: bool, as_json: bool
     out.print(f"events {said}, {len(added.without)} runs without a log", soft_wrap=True)
 
 
+def _suggest_places(names: Sequence[BidsName]) -> str:
+    """Return the places that tell the logs of a task apart: sessions and runs only where there are several."""
+    several_runs = len({(name.sub, name.ses) for name in names}) < len(names)
+    places = ["{subject}", *(["ses{session}"] if any(name.ses for name in names) else []), names[0].entity("task"),
+              *(["run{run}"] if several_runs else [])]  # fmt: skip
+    return "_".join(places)
+
+
 def _write_templates(dataset: Dataset, folder: Path) -> None:
     """Write a map and a header for each run that has no events, into a new folder outside of the dataset."""
     from bidsflow.cli.steps import consoles
@@ -155,7 +166,11 @@ def _write_templates(dataset: Dataset, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(str(folder), error.strerror or str(error)) from error
-    tables = "".join(_TABLE.format(task=task) for task in sorted({name.entity("task") for name in names}))
+    tasks = sorted({name.entity("task") for name in names})
+    tables = "".join(
+        _TABLE.format(task=task, places=_suggest_places([one for one in names if one.entity("task") == task]))
+        for task in tasks
+    )
     save_bytes([_TEMPLATE.format(tables=tables).encode()], folder / "events.toml")
     for name in names:
         save_bytes([b"onset\tduration\ttrial_type\n"], folder / f"{name.stem}.tsv")

@@ -49,6 +49,7 @@ def init(
     """
     from bidsflow.cli.plan import check_output
     from bidsflow.cli.steps import cache_file, consoles, default_jobs, opened, printable
+    from bidsflow.convert.drift.findings import count_words
     from bidsflow.convert.naming.guess import Guess
     from bidsflow.convert.opinion import ask_dcm2niix
     from bidsflow.convert.plan import Plan
@@ -71,7 +72,7 @@ def init(
         text = draft_study(inventory, replan(Study()), replan, people)
     write_durably(output, text.encode(), mode=0o600 if identified else 0o644)
     blocks = text.count("\n[[series]]")
-    out.print(f"{printable(str(output))}: {blocks} protocols; edit it, then: bidsflow plan EXPORT --study "
+    out.print(f"{printable(str(output))}: {count_words(blocks, 'protocol')}; edit it, then: bidsflow plan EXPORT --study "
               f"{printable(str(output))}", soft_wrap=True)  # fmt: skip
 
 

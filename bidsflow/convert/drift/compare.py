@@ -11,7 +11,7 @@ from bidsflow.convert.drift.cohort import (
     find_usual,
     note_small,
 )
-from bidsflow.convert.drift.findings import Drift, Finding
+from bidsflow.convert.drift.findings import Drift, Finding, merge_findings
 from bidsflow.convert.drift.observation import PARAMETERS, Observation
 from bidsflow.convert.drift.protocol import compare_protocol, given_parameters, note_unknown
 from bidsflow.convert.study.spec import Expected
@@ -35,7 +35,7 @@ def compare(observations: Sequence[Observation], expected: Sequence[Expected] = 
         visits=tuple(sorted({one.visit for one in observations})),
         present=frozenset((*one.visit, one.name) for one in observations),
         usual=find_usual(observations),
-        findings=tuple(sorted(findings, key=_order)),
+        findings=tuple(sorted(merge_findings(findings), key=_order)),
         notes=(*note_small(observations), *note_unknown(observations, expected)),
     )
 

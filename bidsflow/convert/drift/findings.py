@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from bidsflow.convert.drift.observation import Value
+
+#: What tells apart the images that one measurement makes.
+_PARTS = re.compile(r"(?:(?<=[/_])(?:echo|part)-[0-9a-zA-Z]+_)")
 
 
 class Kind(StrEnum):
@@ -131,3 +135,25 @@ def count_words(number: int, word: str) -> str:
     ('1 visit', '2 visits')
     """
     return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def join_parts(name: str) -> str:
+    """Return the name that the echoes and parts of one measurement share.
+
+    Examples
+    --------
+    >>> join_parts("func/task-rest_echo-2_part-mag_bold")
+    'func/task-rest_bold'
+    """
+    return _PARTS.sub("", name)
+
+
+def merge_findings(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings with one in place of those that say the same of each echo or part of a measurement."""
+    groups: dict[Finding, list[Finding]] = {}
+    for one in findings:
+        groups.setdefault(replace(one, name=join_parts(one.name), where=join_parts(one.where)), []).append(one)
+    return [
+        members[0] if len(members) == 1 else replace(shared, where=members[0].where)
+        for shared, members in groups.items()
+    ]

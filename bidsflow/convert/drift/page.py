@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from bidsflow.convert.drift.findings import Drift, Finding, Kind, name_visit
+from bidsflow.convert.drift.findings import Drift, Finding, Kind, count_words, join_parts, name_visit
 from bidsflow.convert.drift.observation import PARAMETERS, label_of, show_values
+from bidsflow.errors import BidsflowError
+from bidsflow.names import parse_name
 from bidsflow.report.values import (
     Badge,
     Cell,
@@ -51,13 +53,17 @@ def make_page(drift: Drift, title: str, study: str = "") -> Page:
         title=f"Protocol of {title}",
         subtitle=f"{told}; nothing is changed by looking.",
         facts=(
-            Fact(len({subject for subject, _ in drift.visits}), "subjects"),
-            Fact(len(drift.visits), "visits"),
-            Fact(len(drift.usual), "protocols"),
+            _count(len({subject for subject, _ in drift.visits}), "subject"),
+            _count(len(drift.visits), "visit"),
+            _count(len(drift.usual), "protocol"),
             *(Fact(counts[kind], kind.value, TONES[kind]) for kind in Kind if counts[kind]),
         ),
         sections=(_show_findings(drift), _show_glance(drift), _show_usual(drift)),
     )
+
+
+def _count(number: int, word: str) -> Fact:
+    return Fact(number, count_words(number, word).partition(" ")[2])
 
 
 def _show_findings(drift: Drift) -> Section:
@@ -74,7 +80,7 @@ def _show_findings(drift: Drift) -> Section:
             one.found,
             one.expected,
             one.against.value,
-            one.where or None,
+            _shorten_where(one) or None,
         )
         for one in drift.findings
     )
@@ -83,18 +89,29 @@ def _show_findings(drift: Drift) -> Section:
     return Section("What differs", (*notes, Table("Differences", columns, rows, empty="Nothing differs.")), badge=worst)
 
 
+def _shorten_where(one: Finding) -> str:
+    """Return where a finding is, as far as visit and image do not say it: of a file only its run."""
+    try:
+        return "_".join(f"{key}-{label}" for key, label in parse_name(one.where).entities if key == "run")
+    except BidsflowError:
+        return one.where
+
+
 def _show_glance(drift: Drift) -> Section:
     """Return a row for each visit with a mark for each image that there is, or should be."""
     by_visit: dict[tuple[str, str], dict[str, list[Finding]]] = defaultdict(lambda: defaultdict(list))
     for one in drift.findings:
         by_visit[one.subject, one.session][one.name].append(one)
-    names = sorted({one.name for one in drift.usual} | {one.name for one in drift.findings if one.subject})
+    usual = {one.name for one in drift.usual}
+    joined = {join_parts(name) for name in usual}  # a finding on all echoes is one on each
+    names = sorted(usual | {one.name for one in drift.findings if one.subject and one.name not in joined})
     strips = []
     for visit in sorted({*drift.visits, *(visit for visit in by_visit if visit[0])}):
         marks = tuple(
-            _mark(name, by_visit[visit][name])
+            _mark(name, told)
             for name in names
-            if (*visit, name) in drift.present or by_visit[visit][name]
+            if (told := [one for own in dict.fromkeys((name, join_parts(name))) for one in by_visit[visit][own]])
+            or (*visit, name) in drift.present
         )
         strips.append(Strip(name_visit(*visit), marks))
     return Section(

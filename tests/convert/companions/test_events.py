@@ -187,6 +187,22 @@ def test_templates_lie_outside_and_hold_headers_only(study: Path, cli: Any) -> N
         "events.toml", "sub-01_task-motor_events.tsv", "sub-02_task-motor_events.tsv",
     ]  # fmt: skip
     assert {one.read_text() for one in folder.glob("*.tsv")} == {"onset\tduration\ttrial_type\n"}
-    assert [task.task for task in read_map((folder / "events.toml").read_text(), "")] == ["motor"]
+    (task,) = read_map((folder / "events.toml").read_text(), "")
+    assert (task.task, task.logs) == ("motor", "logs/{subject}_motor.csv")
     assert not list(target.rglob("*_events*"))
     assert cli("events", target, "--template", folder).code == 73
+
+
+def test_template_asks_for_sessions_where_there_are_some(tmp_path: Path, cli: Any) -> None:
+    target = tmp_path / "bids"
+    for name in ("ses-1_task-motor", "ses-2_task-motor", "ses-2_task-go_run-1", "ses-2_task-go_run-2"):
+        folder = target / "sub-01" / name[:5] / "func"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"sub-01_{name}_bold.nii.gz").touch()
+    (target / ".bidsflow").mkdir()
+    assert cli("events", target, "--template", tmp_path / "new").code == 0
+    logs = {task.task: task.logs for task in read_map((tmp_path / "new" / "events.toml").read_text(), "")}
+    assert logs == {
+        "motor": "logs/{subject}_ses{session}_motor.csv",
+        "go": "logs/{subject}_ses{session}_go_run{run}.csv",
+    }

@@ -151,3 +151,27 @@ def test_page_shows_every_finding_and_visit() -> None:
     html = render(make_page(compare(seen), "My study", "study.toml"))
     for word in ("sub-04", "2.2 s", "changed", "missing", "study.toml", "sub-05"):
         assert word in html
+
+
+def test_finding_on_all_echoes_of_a_series_is_one() -> None:
+    names = [f"func/task-rest_echo-{echo}_bold" for echo in (1, 2, 3)]
+    seen = [one for name in names for one in [*cohort(4, name), measure("05", name, RepetitionTime=2.2)]]
+    seen = [
+        replace(
+            one, where=f"sub-{one.subject}/func/sub-{one.subject}_{one.name[5:]}.nii.gz".replace("_echo", "_run-2_echo")
+        )
+        for one in seen
+    ]
+    drift = compare([*seen, measure("06", T1W)])
+    assert [(one.subject, one.kind, one.name) for one in drift.findings] == [
+        ("05", Kind.CHANGED, REST), ("06", Kind.EXTRA, T1W), ("06", Kind.MISSING, REST),
+    ]  # fmt: skip
+    html = render(make_page(drift, "My study"))
+    assert "func/task-rest_echo-2_bold: changed TR" in html
+    assert "run-2" in html
+    assert ".nii.gz" not in html
+
+
+def test_page_counts_in_words() -> None:
+    facts = make_page(compare([measure("01")]), "Mine").facts
+    assert [(fact.value, fact.label) for fact in facts] == [(1, "subject"), (1, "visit"), (1, "protocol")]
