@@ -71,8 +71,8 @@ def init(
         people = list_people(inventory, folders) if identified else ()
         text = draft_study(inventory, replan(Study()), replan, people)
     write_durably(output, text.encode(), mode=0o600 if identified else 0o644)
-    blocks = text.count("\n[[series]]")
-    out.print(f"{printable(str(output))}: {count_words(blocks, 'protocol')}; edit it, then: bidsflow plan EXPORT --study "
+    blocks = count_words(text.count("\n[[series]]"), "protocol")
+    out.print(f"{printable(str(output))}: {blocks}; edit it, then: bidsflow plan EXPORT --study "
               f"{printable(str(output))}", soft_wrap=True)  # fmt: skip
 
 

@@ -156,7 +156,7 @@ def convert(
 def _find_moved(outcomes: Sequence[Outcome], work: Sequence[Work]) -> dict[str, str]:
     """Return where images are now that stood elsewhere before, by their former path."""
     former = {image: path for one in work for image, path in one.session.former.items()}
-    written = planned_paths([one.row for one in outcomes if one.status is Status.WRITTEN])
+    written = planned_paths([one.row for one in outcomes if one.is_written])
     return {former[image]: path for image, path in written.items() if image in former}
 
 
@@ -316,7 +316,8 @@ class _Crew:
             kept = sorted(name.rpartition("/")[2] for name in session.kept if name.partition(".")[0] == row.path)
             said = "; ".join(noted.get((row.series_uid, row.image), ()))
             said = f"{', '.join(kept)} changed by hand, and kept as it is" if kept else said
-            outcomes.append(Outcome(row, Status.FAILED if reason else Status.WRITTEN, reason or said))
+            done = Status.MOVED if (row.series_uid, row.image) in session.former else Status.WRITTEN
+            outcomes.append(Outcome(row, Status.FAILED if reason else done, reason or said))
         return outcomes
 
 

@@ -34,6 +34,7 @@ class Status(StrEnum):
     """What became of a planned image."""
 
     WRITTEN = "written"
+    MOVED = "moved"
     UNCHANGED = "unchanged"
     EDITED = "left alone"
     FAILED = "failed"
@@ -56,6 +57,11 @@ class Outcome:
     row: PlanRow
     status: Status
     reason: str = ""
+
+    @property
+    def is_written(self) -> bool:
+        """Whether its files were written, be it under another name than before."""
+        return self.status in (Status.WRITTEN, Status.MOVED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bidsflow.convert.survey import Outcome, Status
+from bidsflow.convert.survey import Outcome
 from bidsflow.dataset.tree import Dataset
 from bidsflow.names import parse_name
 from bidsflow.validate import Issue, validate_paths
@@ -27,7 +27,7 @@ def find_errors(dataset: Dataset, outcomes: Sequence[Outcome]) -> tuple[Issue, .
     -------
     errors : tuple of Issue
     """
-    written = {one.row.path for one in outcomes if one.status is Status.WRITTEN}
+    written = {one.row.path for one in outcomes if one.is_written}
     if not written:
         return ()
     folders = {parse_name(path).folder for path in written}

@@ -294,7 +294,7 @@ def test_images_may_swap_names(tmp_path: Path, cli: Cli) -> None:
         row["path"] = f"{head}dir-{swap[tail[:2]]}{tail[2:]}"
 
     ran = cli("convert", export, target, "--plan", make_plan(export, target, cli, change))
-    assert (ran.code, ran.out) == (0, f"{target}: 2 written\n"), ran.said
+    assert (ran.code, ran.out) == (0, f"{target}: 2 moved\n"), ran.said
     after = read_tree(target)
     assert after.keys() == before.keys()
     name = "sub-01/fmap/sub-01_dir-{}_epi.nii.gz"
@@ -312,7 +312,7 @@ def test_subject_with_another_label_takes_everything_along(done: Path, my_export
 
     plan = make_plan(my_export, done, cli, change)
     ran = cli("convert", my_export, done, "--plan", plan)
-    assert (ran.code, ran.out) == (0, f"{done}: 8 written\n"), ran.said
+    assert (ran.code, ran.out) == (0, f"{done}: 8 moved\n"), ran.said
     assert not (done / "sub-01").exists()
     assert read_rows(table) == {"sub-C7": {"participant_id": "sub-C7", "age": "34", "sex": "M", "group": "control"}}
     assert not list((done / ".bidsflow" / "ledger").glob("sub-01*"))

@@ -52,7 +52,8 @@ def test_changed_task_moves_images_and_says_so_before(
     file = write_study(RULE + "task = 'sleep'\n")
     changes = foresee(cli, two_people, target, "--study", file)
     assert changes["sub-01/func/sub-01_task-sleep_bold"][0] == "moved"
-    assert cli("convert", two_people, target, "--study", file).code == 0
+    ran = cli("convert", two_people, target, "--study", file)
+    assert (ran.code, ran.out) == (0, f"{target}: 4 moved\n")
     names = set(read_tree(target))
     assert "sub-01/func/sub-01_task-sleep_bold.nii.gz" in names
     assert not any("task-rest" in name for name in names)
