@@ -6,6 +6,8 @@ it leaves out where its source tells it elsewhere: ``Matrix``, ``Component``, ``
 objects: their header has no ScanningSequence, which the sidecar makes up. The count of volumes is often a guess.
 
 Rows are ``tuned`` (rules were mended for them) or ``held`` (run only to measure), by a hash of the session's name.
+``second`` are sessions that were gathered later, when the rules for the others stood: they were committed before they
+were run for the first time. Where their sidecars are old and say neither 2D nor 3D, the sequence or the name tells.
 """
 
 from __future__ import annotations
