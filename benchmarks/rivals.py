@@ -18,8 +18,8 @@ it keeps in folders of its own, or says to be ignored), an image is
 People are counted by folders. Errors are those of the reference validator. Wired are the runs and diffusion images
 that a field map of the tool names in IntendedFor or shares a B0FieldIdentifier with; dangling are names in IntendedFor
 that lead nowhere. For the kills the tool's processes are killed at a moment drawn between its start and its usual
-end, and the same commands are given again: `same` leaves the images of a run that nobody has disturbed, `stops` ends with an error, `silent` ends
-with success and without all of the images, `more` has others beside them.
+end, and the same commands are given again: `same` leaves the images of a run that nobody has disturbed, `stops` ends
+with an error, `silent` ends with success and without all of the images, `more` has others beside them.
 """
 
 from __future__ import annotations
