@@ -6,33 +6,57 @@ only what it says.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from bidsflow.convert.naming import words
 from bidsflow.convert.naming.decide import may_be
 from bidsflow.convert.naming.draft import ENOUGH, GIVEN, Draft
 from bidsflow.convert.plan import Decision
-from bidsflow.convert.study.spec import Rule
+from bidsflow.convert.study.conditions import find_match
+from bidsflow.convert.study.spec import Condition, Rule
 from bidsflow.dicom.physics import Kind
 
 #: Suffix that a datatype stands for where a rule names none and physics do not either.
 _DEFAULT = {"func": "bold", "dwi": "dwi", "fmap": "epi"}
 _RUNS = frozenset({"bold", "cbv", "dwi"})
+#: Suffixes of maps whose names do not say so.
+_MAPS = frozenset({"ADC", "FA", "colFA", "expADC", "trace", "UNIT1"})
 
 
 def heed_rule(draft: Draft, rule: Rule | None) -> Draft:
     """Return a draft as a rule of the study wants it, before the session's other images are looked at."""
     if rule is None:
         return draft
+    if rule.decision is not Decision.SKIP and _is_made_of_another(draft, rule):
+        draft = draft.noted(f"{rule.because} gives the name of what it was made of")
+        rule = replace(rule, decision=None, datatype="", suffix="", entities={})
     draft = replace(draft, rule=rule)
     if rule.decision is Decision.SKIP:
         return draft.sure(max(ENOUGH, draft.confidence)).decided(Decision.SKIP, f"skipped by {rule.because}")
     if rule.datatype or rule.suffix:
         draft = _name(draft, rule)
     draft = _set_entities(draft, rule)
-    if rule.decision is Decision.REVIEW:
-        return draft.decided(Decision.REVIEW, f"set before a person by {rule.because}")
     return draft if rule.datatype or rule.suffix or not rule.entities else draft.noted(_tell(rule))
+
+
+def _is_made_of_another(draft: Draft, rule: Rule) -> bool:
+    """Return whether the scanner computed an image of a series of the same protocol, which the rule means to name.
+
+    A rule that names a map, or that asks for something only this image has, means it.
+    """
+    if draft.finding.kind not in (Kind.MAP, Kind.DERIVED) or not (rule.datatype or rule.suffix):
+        return False
+    if rule.suffix == draft.suffix or rule.suffix in _MAPS or rule.suffix.endswith("map"):
+        return False
+    return not any(_tells_apart(one, draft) for one in rule.match)
+
+
+def _tells_apart(condition: Condition, draft: Draft) -> bool:
+    """Return whether a condition asks for what the series of one protocol do not share."""
+    if condition.field == "SeriesDescription":
+        return find_match(replace(condition, field="ProtocolName"), draft.series.protocol_name) is None
+    return condition.field in ("ImageType", "SiemensImageType", "kind", "component", "series_number")
 
 
 def _tell(rule: Rule) -> str:
@@ -103,3 +127,17 @@ def pin_entities(drafts: list[Draft]) -> list[Draft]:
     return [
         draft if draft.rule is None or not draft.to_convert else _set_entities(draft, draft.rule) for draft in drafts
     ]
+
+
+def hold_reviewed(drafts: list[Draft]) -> list[Draft]:
+    """Set before a person what a rule sets there, under the name that it would have, and the references of such runs."""
+    held = {one.series.uid for one in drafts if one.rule is not None and one.rule.decision is Decision.REVIEW}
+    return [_hold(draft, held) for draft in drafts]
+
+
+def _hold(draft: Draft, held: Collection[str]) -> Draft:
+    if draft.rule is not None and draft.rule.decision is Decision.REVIEW:
+        return draft.decided(Decision.REVIEW, f"set before a person by {draft.rule.because}")
+    if draft.to_convert and draft.suffix == "sbref" and draft.measurement in held:
+        return draft.decided(Decision.REVIEW, "its run is for a person to decide")
+    return draft

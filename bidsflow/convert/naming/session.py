@@ -24,7 +24,7 @@ from bidsflow.convert.naming.maps import pair_phases
 from bidsflow.convert.naming.protocols import tell_protocols_apart
 from bidsflow.convert.naming.references import find_blips, find_references, follow_runs
 from bidsflow.convert.naming.repeats import mark_again, mark_stopped, propose_runs
-from bidsflow.convert.naming.rules import pin_entities, settle_ruled
+from bidsflow.convert.naming.rules import hold_reviewed, pin_entities, settle_ruled
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.physics import Kind, phase_encoding
 
@@ -56,7 +56,7 @@ def name_session(
         link_collections, doubt_body, mark_agent, doubt_passage, doubt_dynamics, doubt_lone_maps, settle_m0, abstain,
         settle_ruled, _share_measurements, tie_followers, _set_echo_and_part, _tell_filters_apart,
         _drop_needless_directions, tell_protocols_apart, pin_entities, _number_runs, _refuse_same_index, mark_again,
-        follow_runs, follow_sources, propose_runs,
+        follow_runs, follow_sources, propose_runs, hold_reviewed,
     )  # fmt: skip
     for step in steps:
         current = step(current)

@@ -151,6 +151,41 @@ def test_rule_sets_an_image_before_a_person() -> None:
     assert row.path == "sub-01/anat/sub-01_T1w"
 
 
+def test_proposal_of_a_rule_that_only_reviews_is_the_name_without_it() -> None:
+    catch_all = rule("SeriesDescription = { glob = '*' }", 'decision = "review"')
+    series = [build(scan, rank) for rank, scan in enumerate((REFERENCE, NBACK, BACK, *SCANS[12:14], *SCANS[15:17], T1))]
+    planned = plan(catch_all, *series)
+    assert paths(planned) == paths(plan("", *series))
+    assert {row.decision for row in planned.plan.rows} == {Decision.REVIEW}
+    assert all(row.evidence.startswith("Set before a person by series[0]") for row in planned.plan.rows)
+
+
+def test_reference_waits_with_its_run_where_a_rule_reviews_that() -> None:
+    planned = plan(rule("n_volumes = 150", 'decision = "review"'), build(REFERENCE, 1), build(NBACK, 2))
+    assert [row.decision for row in planned.plan.rows] == [Decision.REVIEW] * 2
+    assert paths(planned)[0] == "sub-01/func/sub-01_task-nback_sbref"
+
+
+ADC = Scan("dti_ADC", {**DTI.tags, "ImageType": "DERIVED\\PRIMARY\\DIFFUSION\\ADC"})
+
+
+def one_protocol(*scans: Scan) -> tuple[Series, ...]:
+    return tuple(replace(build(scan, rank), protocol_name="dti") for rank, scan in enumerate(scans, start=1))
+
+
+@pytest.mark.parametrize("match", ['ProtocolName = "dti"', 'SeriesDescription = "dti*"'])
+def test_rule_for_a_run_leaves_the_maps_of_its_protocol_maps(match: str) -> None:
+    planned = plan(rule(match, 'name = "dwi/acq-x_dwi"'), *one_protocol(DTI, ADC))
+    assert paths(planned) == ["sub-01/dwi/sub-01_acq-x_dwi", "sub-01/dwi/sub-01_acq-x_ADC"]
+    assert "series[0] of study.toml gives the name of what it was made of" in planned.plan.rows[1].evidence
+
+
+@pytest.mark.parametrize("match", ['ImageType = { contains = "ADC" }', 'SeriesDescription = "dti_ADC"'])
+def test_rule_that_asks_for_a_map_names_it(match: str) -> None:
+    planned = plan(rule(match, 'name = "dwi/acq-mine_dwi"\ndecision = "review"'), *one_protocol(DTI, ADC))
+    assert paths(planned)[1] == "sub-01/dwi/sub-01_acq-mine_dwi"
+
+
 def test_name_in_the_dataset_stays_unless_the_study_changes_it() -> None:
     series = (build(REST, 1), build(REST, 2), build(T1, 3))
     before = plan("", *series)
