@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 HELP_END = end_help(
     {
         "bidsflow events BIDS_DIR --map events.toml": "make _events.tsv of logs, as the tables in the file say",
+        "bidsflow events BIDS_DIR": "as the [events] of BIDS_DIR/code/study.toml say",
         "bidsflow events BIDS_DIR --map events.toml --dry-run": "see which logs fit and can be read",
         "bidsflow events BIDS_DIR --template FOLDER": "a commented events.toml, and headers for runs without events",
     },
@@ -55,7 +56,11 @@ def events(
     ],
     map_file: Annotated[
         Path | None,
-        typer.Option("--map", help="Tables that say where logs lie and how they are read.", show_default=False),
+        typer.Option(
+            "--map",
+            help="Tables that say where logs lie and how they are read; default: BIDS_DIR/code/study.toml.",
+            show_default=False,
+        ),
     ] = None,
     template: Annotated[
         Path | None,
@@ -74,6 +79,7 @@ def events(
     from bidsflow.dataset.tree import STATE, Dataset, check_readable, check_target
     from bidsflow.errors import DatasetError
 
+    map_file = map_file if template is not None else map_file or _find_map(bids_dir)
     if (map_file is None) == (template is None):
         raise typer.BadParameter("give --map FILE to make events, or --template FOLDER to begin")
     dataset = Dataset(check_readable(bids_dir) if dry_run or template else check_target(bids_dir))
@@ -85,6 +91,19 @@ def events(
         dataset, map_file, dry=dry_run, force=force, as_json=as_json, identified=identified
     ):
         raise typer.Exit(1)
+
+
+def _find_map(bids_dir: Path) -> Path | None:
+    """Return the study of a dataset if it says how logs are read; what else is wrong with it, the others tell."""
+    import tomllib
+
+    from bidsflow.convert.study.apply import HOME
+
+    home = bids_dir / HOME
+    try:
+        return home if "events" in tomllib.loads(home.read_text(encoding="utf-8-sig")) else None
+    except (OSError, ValueError):
+        return None
 
 
 def _add(dataset: Dataset, map_file: Path, *, dry: bool, force: bool, as_json: bool, identified: bool) -> bool:

@@ -99,6 +99,14 @@ def read_map(text: str, where: str) -> tuple[TaskLogs, ...]:
     tables = content.get("events")
     if not isinstance(tables, dict) or not tables:
         raise StudyError(where, ("events: expected a table for each task, such as [events.motor]",))
+    found, problems = read_tasks(tables)
+    if problems:
+        raise StudyError(where, problems)
+    return found
+
+
+def read_tasks(tables: Mapping[str, Any]) -> tuple[tuple[TaskLogs, ...], tuple[str, ...]]:
+    """Return how the logs of each task are read, and what is wrong with their tables, each with its place."""
     problems: list[str] = []
     found = []
     for task, table in tables.items():
@@ -106,9 +114,7 @@ def read_map(text: str, where: str) -> tuple[TaskLogs, ...]:
             found.append(_read_task(task, table))
         except ValueError as error:
             problems.append(f"events.{task}{error}")
-    if problems:
-        raise StudyError(where, tuple(problems))
-    return tuple(found)
+    return tuple(found), tuple(problems)
 
 
 def _read_task(task: str, table: Any) -> TaskLogs:

@@ -130,7 +130,7 @@ def pin_entities(drafts: list[Draft]) -> list[Draft]:
 
 
 def hold_reviewed(drafts: list[Draft]) -> list[Draft]:
-    """Set before a person what a rule sets there, under the name that it would have, and the references of such runs."""
+    """Set before a person what a rule sets there, under the name that it would have, and references of such runs."""
     held = {one.series.uid for one in drafts if one.rule is not None and one.rule.decision is Decision.REVIEW}
     return [_hold(draft, held) for draft in drafts]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bidsflow import schema
+from bidsflow.convert.companions.tasklogs import read_tasks
 from bidsflow.convert.plan import Decision
 from bidsflow.convert.study.conditions import check_field, parse_conditions, show, suggest
 from bidsflow.convert.study.fields import FIELDS
@@ -35,7 +36,7 @@ _Node = Mapping[str, Json]
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 RULE_KEYS = ("match", "decision", "name", "datatype", "suffix", "sidecar", "aslcontext", "because", *ENTITIES)
-TOP_KEYS = ("version", "name", "subjects", "sessions", "dataset", "sidecar", "exclude", "series", "expected")
+TOP_KEYS = ("version", "name", "subjects", "sessions", "dataset", "sidecar", "exclude", "series", "expected", "events")
 LABEL_KEYS = ("from", "pattern", "table")
 TABLE_KEYS = ("path", "key", "label", "by")
 EXPECTED_KEYS = ("name", "runs", "volumes", "parameters", "optional", "sessions")
@@ -177,7 +178,12 @@ class _Reader:
             sidecar=dict(self._plain(self._table(node, "sidecar", "sidecar"), "sidecar")),
             exclude=tuple(self._conditions(one, path) for path, one in self._tables(node, "exclude")),
             dataset=dict(self._description(self._table(node, "dataset", "dataset"))),
+            events=dict(self._events(self._table(node, "events", "events"))),
         )
+
+    def _events(self, node: _Node) -> _Node:
+        self.problems += read_tasks(node)[1]
+        return self._plain(node, "events")
 
     def _plain(self, node: _Node, path: str) -> _Node:
         """Return values as they are; JSON knows no dates, and neither infinity nor what is no number."""

@@ -226,6 +226,8 @@ class Study:
         Images that pass all conditions of any of these are skipped, whatever the rules say.
     dataset : mapping of str to Json
         Fields of ``dataset_description.json`` (Name, Authors, License, ...).
+    events : mapping of str to Json
+        How the logs of each task are read: tables for `companions.tasklogs.read_tasks`.
     version : int
         Of the file format.
     """
@@ -238,4 +240,5 @@ class Study:
     sidecar: Mapping[str, Json] = field(default_factory=dict)
     exclude: tuple[tuple[Condition, ...], ...] = ()
     dataset: Mapping[str, Json] = field(default_factory=dict)
+    events: Mapping[str, Json] = field(default_factory=dict)
     version: int = VERSION

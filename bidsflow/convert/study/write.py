@@ -27,6 +27,7 @@ def format_study(study: Study) -> str:
         *(f"[[exclude]]\n{format_pairs(format_conditions(one))}" for one in study.exclude),
         *map(format_rule, study.rules),
         *map(format_expected, study.expected),
+        *(f"[events.{task}]\n{format_pairs(table)}" for task, table in study.events.items() if isinstance(table, dict)),
     ]
     return "\n".join(block for block in blocks if block)
 

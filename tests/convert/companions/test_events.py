@@ -155,6 +155,16 @@ def test_events_stand_beside_their_runs_and_are_valid(study: Path, cli: Any) -> 
     assert cli("events", target, "--map", study / "events.toml", "--force").code == 0
 
 
+def test_map_may_stand_in_the_study_of_the_dataset(study: Path, cli: Any) -> None:
+    code = study / "bids" / "code"
+    assert cli("events", study / "bids").code == 2
+    code.mkdir()
+    text = (study / "events.toml").read_text().replace("logs/*", "../../logs/*")
+    (code / "study.toml").write_text(f"version = 1\n{text}")
+    assert cli("study", "check", code / "study.toml").code == 0
+    assert "2 written" in cli("events", study / "bids").out
+
+
 def test_events_of_one_person_stay_when_another_gets_the_same(study: Path, cli: Any) -> None:
     late = study / "logs" / "Ada2_s2.log"
     late.rename(study / "late")

@@ -196,6 +196,12 @@ def test_version_that_cannot_be_read_is_told(text: str, said: str) -> None:
     assert caught.value.problems == (said,)
 
 
+def test_fault_of_an_events_table_is_named_with_the_others() -> None:
+    with pytest.raises(StudyError) as caught:
+        parse_study('version = 1\n[events.motor]\nonset = "t"\n[events.go]\nlogs = "{subject}"\nonset = "t"\nfrom = 1')
+    assert [one.partition(":")[0] for one in caught.value.problems] == ["events.motor.logs", "events.go.from"]
+
+
 DOCS = Path(__file__).parents[3] / "docs" / "study.md"
 
 

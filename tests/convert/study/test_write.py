@@ -105,11 +105,16 @@ def _is_usable(labels: Subjects | Sessions) -> bool:
     return bool(labels.pattern) or Source.FOLDER not in (labels.source, labels.table and labels.table.by)
 
 
+EVENTS = st.dictionaries(LABELS, st.fixed_dictionaries(
+    {"logs": st.just("{subject}.csv"), "start": st.sampled_from([0, "t"]), "onset": TEXTS.filter(bool)},
+    optional={"where": st.just({"kind": ["a", "b"]}), "levels": st.just({"trial_type": {"a": "left hand"}})},
+), max_size=2)  # fmt: skip
+
 STUDIES = st.builds(
     Study, st.just("") | TEXTS, SUBJECTS.filter(_is_usable), SESSIONS.filter(_is_usable),
     st.lists(_rule(), max_size=2).map(tuple), st.lists(EXPECTED, max_size=2).map(tuple), FIELDS_OF_JSON,
     st.lists(_conditions(), max_size=2).map(tuple),
-    st.dictionaries(st.sampled_from(["Name", "Authors", "License"]), JSON, max_size=2),
+    st.dictionaries(st.sampled_from(["Name", "Authors", "License"]), JSON, max_size=2), EVENTS,
 )  # fmt: skip
 
 
