@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from bidsflow.convert.drift.findings import Drift
     from bidsflow.convert.drift.observation import Observation
+    from bidsflow.convert.study.apply import StudyFile
 
 HELP_END = end_help(
     {
@@ -39,7 +40,12 @@ def check(
         ),
     ],
     study: Annotated[
-        Path | None, typer.Option("--study", help="The protocol that is expected: study.toml.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--study",
+            help="The protocol that is expected: study.toml; default: BIDS_DIR/code/study.toml.",
+            show_default=False,
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     html: Annotated[
@@ -55,19 +61,22 @@ def check(
     import json
     from dataclasses import asdict
 
-    from bidsflow.cli.steps import consoles
+    from bidsflow.cli.steps import consoles, open_study
     from bidsflow.convert.drift.compare import compare
+    from bidsflow.convert.drift.images import observe_dataset
     from bidsflow.convert.drift.page import make_page
     from bidsflow.convert.drift.protocol import fields_of
-    from bidsflow.convert.study.read import read_study
     from bidsflow.report.write import save
 
     out, err = consoles()
-    expected = read_study(study).expected if study is not None else ()
-    seen = _observe(where, fields_of(expected), study, err)
+    dataset = _find_dataset(where)
+    file = open_study(study, dataset, err)
+    expected = file.study.expected if file is not None else ()
+    fields = fields_of(expected)
+    seen = observe_dataset(dataset, fields) if dataset is not None else _observe_export(where, fields, file, err)
     drift = compare(seen, expected)
     if html is not None:
-        save(make_page(drift, where[0].resolve().name, study.name if study is not None else ""), html)
+        save(make_page(drift, where[0].resolve().name, file.path.name if file is not None else ""), html)
     if as_json:
         told = {
             "findings": [asdict(one) for one in drift.findings],
@@ -82,22 +91,32 @@ def check(
         raise typer.Exit(1)
 
 
-def _observe(
-    where: Sequence[Path], fields: frozenset[str], study: Path | None, err: Console
+def _find_dataset(where: Sequence[Path]) -> Path | None:
+    """Return the dataset that is to be looked at, None where exports are.
+
+    Raises
+    ------
+    typer.BadParameter
+        If there is more than the one.
+    """
+    if not any((path / "dataset_description.json").is_file() for path in where):
+        return None
+    if len(where) > 1:
+        raise typer.BadParameter("name one dataset, or one or several exports")
+    return where[0]
+
+
+def _observe_export(
+    where: Sequence[Path], fields: frozenset[str], study: StudyFile | None, err: Console
 ) -> tuple[Observation, ...]:
-    """Return what was measured: of a dataset, or of an export with the names that its plan gives."""
+    """Return what was measured in an export, with the names that its plan gives."""
     from bidsflow.cli.steps import cache_file, default_jobs, opened, plan_inventory
     from bidsflow.convert.drift.headers import observe_export
-    from bidsflow.convert.drift.images import observe_dataset
-    from bidsflow.convert.study.apply import find_study, lay_over
+    from bidsflow.convert.study.apply import lay_over
     from bidsflow.convert.subjects import Key, Sessions
 
-    if any((path / "dataset_description.json").is_file() for path in where):
-        if len(where) > 1:
-            raise typer.BadParameter("name one dataset, or one or several exports")
-        return observe_dataset(where[0], fields)
     with opened(where, cache_file(where), err) as inventory:
-        book = lay_over(find_study(study, None), inventory, where)
+        book = lay_over(study, inventory, where)
         sessions = Sessions(book.study.sessions.names)
         made = plan_inventory(inventory, Key(), {}, sessions, default_jobs(), book=book).plan
         return observe_export(inventory, made, fields)

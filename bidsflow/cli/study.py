@@ -88,7 +88,8 @@ def check(
     tables = read_tables(found, file.parent, str(file))
     numbers = {
         "[[series]]": len(found.rules), "[[expected]]": len(found.expected), "[[exclude]]": len(found.exclude),
-        "[events]": len(found.events), "subjects in the table": len(tables.subjects), "sessions in the table": len(tables.sessions),
+        "[events]": len(found.events), "subjects in the table": len(tables.subjects),
+        "sessions in the table": len(tables.sessions),
     }  # fmt: skip
     counts = [f"{number} {what}" for what, number in numbers.items() if number]
     named = f" ({found.name})" if found.name else ""

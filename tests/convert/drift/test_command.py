@@ -68,6 +68,16 @@ def test_study_says_what_is_expected(cli: Callable[..., Ran], export: Path, tmp_
     assert ran.out.count("\n") == 3, ran.out
 
 
+def test_study_of_a_dataset_counts_by_itself(cli: Callable[..., Ran], export: Path, tmp_path: Path) -> None:
+    target = tmp_path / "bids"
+    assert cli("convert", export, target).code == 0
+    (target / "code").mkdir()
+    (target / "code/study.toml").write_text("version = 1\n[[expected]]\nname = 'anat/T2w'\n")
+    ran = cli("check", target, "--json")
+    assert {one["name"] for one in json.loads(ran.out)["findings"] if one["kind"] == "missing"} == {"anat/T2w"}
+    assert "code/study.toml: 0 rules for series" in ran.err
+
+
 def test_alike_visits_end_with_nothing(cli: Callable[..., Ran], export: Path, tmp_path: Path) -> None:
     one = sorted(path for path in export.iterdir())[0]
     copy = shutil.copytree(one, tmp_path / "export")
