@@ -25,6 +25,8 @@ _COVERED = 0.5
 _ALIKE = 0.2
 #: Direction cosines that differ by less are one: those of an image are rounded.
 _ROUNDED = 0.02
+#: Slices whose normals have less than this in common stand square on each other.
+_SQUARE = 1e-6
 #: Terms of a shim that gradients make. Siemens' hold the offset of the gradient coil, too, which dwarfs the person's.
 _LINEAR = 3
 
@@ -151,14 +153,13 @@ def _dot(one: Sequence[float], other: Sequence[float]) -> float:
 
 def cover(field: Slab, run: Slab) -> float:
     """Return which part of the line through the middle of a run's slices lies between the outer slices of a field."""
-    steps = 50
-    inside = 0
-    for step in range(steps):
-        depth = run.reach * (2 * (step + 0.5) / steps - 1)
-        point = [middle + depth * along for middle, along in zip(run.centre, run.normal, strict=True)]
-        away = _dot(field.normal, point) - _dot(field.normal, field.centre)
-        inside += abs(away) <= field.reach
-    return inside / steps
+    along = _dot(field.normal, run.normal)
+    away = _dot(field.normal, run.centre) - _dot(field.normal, field.centre)
+    if abs(along) < _SQUARE:
+        return float(abs(away) <= field.reach)
+    ends = sorted((side * field.reach - away) / along for side in (-1, 1))
+    inside = min(ends[1], run.reach) - max(ends[0], -run.reach)
+    return max(0.0, inside) / (2 * run.reach)
 
 
 def read_shim(header: Header) -> str:

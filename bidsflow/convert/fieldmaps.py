@@ -20,6 +20,7 @@ from bidsflow.convert.conditions import (
     say_match,
 )
 from bidsflow.convert.naming.draft import Draft
+from bidsflow.convert.naming.maps import is_part_of_field
 from bidsflow.convert.naming.physics import only_b_zero
 from bidsflow.convert.plan import Decision, PlanRow
 from bidsflow.convert.wiring import sources
@@ -228,7 +229,7 @@ def _find_fields(shots: Sequence[_Shot], known: int) -> list[_Field]:
         fields.append(_Field(f"{kind}{number}", tuple(members), partner, own))
 
     for members in _group_echoes(shots):
-        add("gre" if members[0].draft.finding.kind is Kind.FIELD_GRE else "map", members)
+        add("map" if any(one.draft.suffix == "fieldmap" for one in members) else "gre", members)
     groups = _group_blips(shots)
     partners = _find_partners([group[0] for group in groups if len(group) == 1], shots)
     for group in groups:
@@ -249,7 +250,7 @@ def _group_echoes(shots: Sequence[_Shot]) -> list[list[_Shot]]:
     sets: dict[str, list[_Shot]] = defaultdict(list)
     for shot in shots:
         draft = shot.draft
-        if draft.to_convert and draft.datatype == "fmap" and draft.finding.kind in (Kind.FIELD_GRE, Kind.FIELD_HZ):
+        if draft.to_convert and is_part_of_field(draft):
             sets[draft.measurement].append(shot)
     return [some for some in sets.values() if any(one.draft.suffix.startswith(("phase", "fieldmap")) for one in some)]
 

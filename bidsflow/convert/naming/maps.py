@@ -11,21 +11,29 @@ from bidsflow.dicom.physics import CERTAIN, Kind
 
 Drafts = list[Draft]
 
+#: Kinds that are parts of a field map by their physics.
+_FIELDS = frozenset({Kind.FIELD_GRE, Kind.FIELD_HZ})
+
+
+def is_part_of_field(draft: Draft) -> bool:
+    """Return whether an image is a magnitude, a phase or a map of a field, by physics, protocol or study."""
+    return draft.datatype == "fmap" and draft.suffix.startswith(("magnitude", "phase", "fieldmap"))
+
 
 def pair_phases(drafts: Drafts) -> Drafts:
     """Bring the magnitudes and phases of gradient-echo field maps together into sets.
 
     A set is one series of magnitudes (or one for each of their echoes) and the phase series that follows with the same
     geometry, or one series that holds all. Two phases are phase1 and phase2; one alone is their difference. What finds
-    no partner is reviewed.
+    no partner is reviewed. What is a part of a field by its protocol or by a study alone keeps its name.
     """
     sets: list[Drafts] = []
     by_series: dict[str, Drafts] = {}
     latest: dict[object, Drafts] = {}
     for draft in drafts:
-        if not draft.to_convert or draft.finding.kind not in (Kind.FIELD_GRE, Kind.FIELD_HZ):
+        if not draft.to_convert or not is_part_of_field(draft):
             continue
-        key = (draft.geometry, draft.finding.kind)
+        key = (draft.geometry, draft.finding.kind is Kind.FIELD_HZ)
         home = by_series.get(draft.series.uid)
         if home is None:
             before = latest.get(key, [])
@@ -44,17 +52,26 @@ def _completes(before: Sequence[Draft], draft: Draft) -> bool:
     """Return whether the series of a draft brings what a set lacks: phases, magnitudes, or another echo of these."""
     if not before:
         return False
-    parts = {one.image.component for one in before}
-    if draft.image.component == "phase":
+    parts, part = {_part(one) for one in before}, _part(draft)
+    if part == "phase":
         return parts == {"magnitude"}
-    if parts == {"magnitude"} and draft.image.component == "magnitude" and draft.finding.kind is Kind.FIELD_GRE:
+    if parts == {"magnitude"} and part == "magnitude" and draft.finding.kind is Kind.FIELD_GRE:
         times = {one.image.echo_time for one in before}
         return draft.series.started == before[0].series.started and draft.image.echo_time not in times
     # Where the phases come first, only the same scan makes a set: else a lost magnitude would take the next one.
     return parts == {"phase"} and draft.series.started == before[0].series.started
 
 
+def _part(draft: Draft) -> str:
+    """Return whether an image of a field map is a magnitude or a phase: by physics, else by its name."""
+    if draft.finding.kind in _FIELDS:
+        return draft.image.component
+    return "magnitude" if draft.suffix.startswith("magnitude") else "phase"
+
+
 def _name_set(members: Sequence[Draft]) -> Drafts:
+    if any(one.finding.kind not in _FIELDS for one in members):
+        return [replace(one, measurement=members[0].series.uid) for one in members]
     maps = [one for one in members if one.suffix == "fieldmap"]
     phases = [one for one in members if one.image.component == "phase"]
     magnitudes = [one for one in members if one.image.component == "magnitude" and one.suffix != "fieldmap"]

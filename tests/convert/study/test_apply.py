@@ -15,6 +15,7 @@ from bidsflow.convert.subjects import Key, Sessions
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.series import Inventory, Patient, Series
 from bidsflow.errors import PlanError, StudyError
+from tests.convert.naming import scans
 from tests.convert.test_planner import ANNA, BERND, SCANS, Scan, build
 
 T1, REST, NBACK, BACK, REFERENCE = (SCANS[index] for index in (0, 3, 4, 5, 6))
@@ -127,6 +128,18 @@ def test_name_that_an_image_cannot_have_is_for_review() -> None:
 def test_localizer_is_converted_where_a_rule_names_it() -> None:
     row = only(plan(rule('SeriesDescription = "local*"', 'name = "anat/acq-scout_T1w"'), build(LOCALIZER, 1)))
     assert (row.decision, row.path) == (Decision.CONVERT, "sub-01/anat/sub-01_acq-scout_T1w")
+
+
+def test_field_map_that_only_a_study_tells_corrects_its_runs() -> None:
+    text = rule('SeriesDescription = "shim_m"', 'datatype = "fmap"\nsuffix = "magnitude1"')
+    text += rule('SeriesDescription = "shim_p"', 'datatype = "fmap"\nsuffix = "phasediff"')
+    series = (
+        scans.make(1, "shim_m", scans.FLASH3D),
+        scans.make(2, "shim_p", scans.FLASH3D, scans.phase()),
+        scans.bold(3, "rest"),
+    )
+    rows = plan(text, *series).plan.rows
+    assert [(row.b0_identifier, row.b0_source) for row in rows] == [("gre1", ""), ("gre1", ""), ("", "gre1")]
 
 
 def test_image_that_nothing_names_is_for_review_where_a_rule_converts_it() -> None:
