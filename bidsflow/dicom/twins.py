@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from bidsflow.dicom.series import Instance, Series
 from bidsflow.dicom.source import inflated
@@ -38,32 +38,50 @@ def has_time(series: Series) -> bool:
 def find_twins(series: Sequence[Series]) -> tuple[tuple[str, ...], ...]:
     """Return the SeriesInstanceUIDs of series that hold the same pixels, those of each group together.
 
-    Pixels are read of series that may be copies only: of their first, middle and last instance. Noise makes those of
-    two measurements differ.
+    Pixels are read of series that may be copies only, which were measured at one place: of their first, middle and last
+    instance. Noise makes those of two measurements differ. Where anonymisation has taken the times, the place is what
+    tells people apart, so that not all of an export is read.
     """
-    candidates: dict[object, list[Series]] = defaultdict(list)
+    return tuple(
+        tuple(sorted(one.uid for one in twins))
+        for alike in _group(mark_series, [one for one in series if one.instances])
+        for near in _group(_place_series, alike)
+        for twins in _group(_digest_pixels, near)
+    )
+
+
+def _group(key: Callable[[Series], object], series: Iterable[Series]) -> list[list[Series]]:
+    """Return the series that have a key in common with others; ``""`` is none."""
+    groups: dict[object, list[Series]] = defaultdict(list)
     for one in series:
-        if one.instances:
-            candidates[mark_series(one)].append(one)
-    found: dict[tuple[int, str], list[str]] = defaultdict(list)
-    for rank, members in enumerate(candidates.values()):
-        for one in members if len(members) > 1 else ():
-            digest = _digest_pixels(one)
-            if digest:
-                found[rank, digest].append(one.uid)
-    return tuple(tuple(sorted(uids)) for uids in found.values() if len(uids) > 1)
+        groups[key(one)].append(one)
+    return [some for common, some in groups.items() if len(some) > 1 and common != ""]
 
 
 def _digest_pixels(series: Series) -> str:
     """Return a digest of some of the pixels of a series, ``""`` where they cannot be read or show nothing."""
-    ordered = sorted(series.instances, key=_place)
     digest = hashlib.blake2b(digest_size=16)
     shown = False
-    for rank in sorted({0, len(ordered) // 2, len(ordered) - 1}):
-        pixels = _read_pixels(ordered[rank].file.path)
+    for one in _choose(series):
+        pixels = _read_pixels(one.file.path)
         shown = shown or bool(pixels.strip(b"\0"))
         digest.update(pixels)
     return digest.hexdigest() if shown else ""
+
+
+def _place_series(series: Series) -> tuple[object, ...]:
+    """Return where the instances of which pixels are read lie in the patient, in mm to three digits."""
+    keywords = ("ImagePositionPatient", "ImageOrientationPatient")
+    return tuple(
+        tuple(round(number, 3) + 0.0 for keyword in keywords for number in one.header.numbers(keyword))
+        for one in _choose(series)
+    )
+
+
+def _choose(series: Series) -> list[Instance]:
+    """Return the first, the middle and the last instance of a series."""
+    ordered = sorted(series.instances, key=_place)
+    return [ordered[rank] for rank in sorted({0, len(ordered) // 2, len(ordered) - 1})]
 
 
 def _place(one: Instance) -> tuple[int, int, str]:
