@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 
 from bidsflow.dicom.geometry import find_fault
@@ -26,6 +26,8 @@ UNLIKE = "its slices have "
 _DICOMDIR = "1.2.840.10008.1.3.10"
 #: What objects are called that hold a log of the body's own signals (CMRR-C2P/MB, ``readCMRRPhysio.m``).
 PHYSIO = "a recording of pulse or breathing"
+#: Whose an instance is.
+_OWNER = ("StudyInstanceUID", "PatientID", "PatientName", "PatientBirthDate", "PatientSex")
 #: Secondary capture (PS3.4 annex B.5).
 _CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 #: CT, MR and PET image storage, classic and enhanced (PS3.4 annex B.5).
@@ -113,21 +115,36 @@ def group_series(
     by_uid: dict[str, list[Instance]] = defaultdict(list)
     for instance in instances:
         by_uid[instance.header.text("SeriesInstanceUID")].append(instance)
-    whole: dict[str, list[Instance]] = {}
-    aside: list[SetAside] = []
-    for uid, members in by_uid.items():
-        agreeing, strangers = agree(members)
-        aside += [
-            SetAside(
-                one.file.path,
-                "it contradicts its series: another patient or study under one SeriesInstanceUID",
-                patient=patient_of(one.header),
-            )
-            for one in strangers
-        ]
-        whole[uid] = agreeing
-    series = [_make_series(uid, members, protocols, parts) for uid, members, parts in join_parts(whole)]
-    return tuple(sorted(series, key=_order)), tuple(aside)
+    agreed = {uid: agree(members) for uid, members in by_uid.items()}
+    ordered = {uid: in_order(agreeing) for uid, (agreeing, _) in agreed.items()}
+    aside = tuple(say_stranger(one) for _, strangers in agreed.values() for one in strangers)
+    return make_series(ordered, protocols, tuple), aside
+
+
+def say_stranger(one: Instance) -> SetAside:
+    """Return what is said of an instance that contradicts its series."""
+    reason = "it contradicts its series: another patient or study under one SeriesInstanceUID"
+    return SetAside(one.file.path, reason, patient=patient_of(one.header))
+
+
+def make_series(
+    by_uid: Mapping[str, Sequence[Instance]],
+    protocols: Mapping[str, Mapping[str, str]],
+    keep: Callable[[Sequence[Instance]], Sequence[Instance]],
+) -> tuple[Series, ...]:
+    """Return the series of instances that agree, in their order.
+
+    Parameters
+    ----------
+    by_uid : mapping of str to sequence of Instance
+        Those of each SeriesInstanceUID, in order of acquisition.
+    protocols : mapping of str to mapping
+        What the makers' protocols say, by path of the file they were read from.
+    keep : callable
+        Makes instances what a series holds them as.
+    """
+    parts = join_parts(by_uid)
+    return tuple(sorted((_make_series(*one, protocols, keep) for one in parts), key=_order))
 
 
 def _order(series: Series) -> tuple[str, str, str, int, str]:
@@ -136,13 +153,11 @@ def _order(series: Series) -> tuple[str, str, str, int, str]:
 
 def agree(members: Sequence[Instance]) -> tuple[list[Instance], list[Instance]]:
     """Return the instances of the patient and study that most instances of a series name, and the others."""
-
-    def owner(one: Instance) -> tuple[str, str]:
-        return one.header.text("StudyInstanceUID"), patient_of(one.header).key
-
-    owners = [owner(one) for one in members]
-    if len(set(owners)) == 1:
+    spelled = [tuple(map(one.header.text, _OWNER)) for one in members]
+    if len(set(spelled)) == 1:
         return list(members), []
+    keys = {words: (words[0], patient_of(Header(dict(zip(_OWNER, words, strict=True)))).key) for words in set(spelled)}
+    owners = [keys[words] for words in spelled]
     most = max(Counter(owners).items(), key=lambda pair: (pair[1], pair[0]))[0]
     ours = [one for one, key in zip(members, owners, strict=True) if key == most]
     return ours, [one for one, key in zip(members, owners, strict=True) if key != most]
@@ -165,9 +180,13 @@ def in_order(instances: Iterable[Instance]) -> list[Instance]:
 
 
 def _make_series(
-    uid: str, members: Sequence[Instance], protocols: Mapping[str, Mapping[str, str]], parts: int
+    uid: str,
+    members: Sequence[Instance],
+    parts: int,
+    protocols: Mapping[str, Mapping[str, str]],
+    keep: Callable[[Sequence[Instance]], Sequence[Instance]],
 ) -> Series:
-    ordered = in_order(members) if parts == 1 else list(members)
+    ordered = tuple(members)
     added = next((protocols[one.file.path] for one in ordered if one.file.path in protocols), {})
     first = ordered[0].header
     header = Header({**first.values, **added}, first.pixels, first.problems)
@@ -190,7 +209,7 @@ def _make_series(
         protocol_name=protocol_name,
         started=min((time for one in ordered if (time := when(one.header))), default=""),
         images=images,
-        instances=tuple(ordered),
+        instances=members if parts == 1 else keep(members),
         header=header,
         problems=(*problems, *missing, *odd),
         incomplete=(*problems, *missing),

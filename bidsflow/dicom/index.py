@@ -2,7 +2,7 @@
 
 A SQLite file per export or dataset. It holds what the headers hold, patients' names included: it is private (mode
 0600) and never leaves the machine. A broken or foreign index is rebuilt, never trusted: every row is keyed by path,
-size, time of change and inode, and its text is checked when read.
+size, time of change and inode, and its text is checked when read. What many headers have in common stands there once.
 """
 
 from __future__ import annotations
@@ -10,22 +10,25 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.series import File
-from bidsflow.dicom.shared import Sharer
+from bidsflow.dicom.shared import Variation
 
 #: Raised by one whenever headers are read differently, which makes older rows worthless.
-VERSION = 8
+VERSION = 9
 #: How long to wait for another scan that writes.
 WAIT_SECONDS = 10.0
 
 #: How SQLite says that a file is broken, is none of its own, or has other tables; anything else may pass (a lock).
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
 
-_COLUMNS = "path, size, mtime_ns, inode, reading"
+_COLUMNS = "path, size, mtime_ns, inode, base, reading"
+#: Files that are asked for at once; SQLite takes 999 questions at least.
+_AT_ONCE = 500
 
 #: A header, or the reason why there is none.
 Reading = Header | str
@@ -43,39 +46,108 @@ class Index:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._database = _open(path) if path is not None else None
+        #: False once it could not be read: the file is broken, or another scan does not let go of it.
+        self._readable = self._writable = True
+        #: What headers are variations of, by its number in the file, and the numbers by identity.
+        self._bases: dict[int, dict[str, str]] = {}
+        self._numbers: dict[int, int] = {}
 
-    def known(self, files: Iterable[File]) -> dict[str, Reading]:
+    def known(self, files: Sequence[File]) -> dict[str, Reading]:
         """Return the readings of the files that have not changed since they were read, by path."""
-        if self._database is None:
-            return {}
-        wanted = {os.fsencode(file.path): file for file in files}
-        sharer, shared = Sharer(), dict[str, str]()
         found: dict[str, Reading] = {}
-        try:
-            for path, *mark, text in self._database.execute(f"SELECT {_COLUMNS} FROM files"):
-                file = wanted.get(path)
-                if file is not None and mark == _mark(file):
-                    reading = _load(text, shared, sharer)
+        if self._database is None or not self._readable:
+            return found
+        for first in range(0, len(files), _AT_ONCE):
+            wanted = {os.fsencode(file.path): file for file in files[first : first + _AT_ONCE]}
+            marks = ", ".join("?" * len(wanted))
+            try:
+                rows = self._database.execute(f"SELECT {_COLUMNS} FROM files WHERE path IN ({marks})", tuple(wanted))
+                for path, *mark, base, text in rows.fetchall():
+                    file = wanted[path]
+                    reading = self._load(base, text) if mark == _mark(file) else None
                     if reading is not None:
                         found[file.path] = reading
-        except sqlite3.Error:
-            return found
+            except sqlite3.Error:
+                self._readable = False
+                break
         return found
 
     def remember(self, readings: Mapping[str, tuple[File, Reading]]) -> None:
         """Store readings; a disk that is full or an index that is locked costs the memory, not the scan."""
-        if self._database is None or not readings:
+        if self._database is None or not self._writable or not readings:
             return
-        rows = (  # one at a time: the texts of a million files need more memory than their headers
-            (os.fsencode(path), *_mark(file), _dump(reading))
-            for path, (file, reading) in readings.items()
-            if not file.passing
-        )
+        before = self._bases.copy(), self._numbers.copy()
         try:
             with self._database:
-                self._database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)", rows)
+                rows = [
+                    (os.fsencode(path), *_mark(file), *self._dump(reading))
+                    for path, (file, reading) in readings.items()
+                    if not file.passing
+                ]
+                self._database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", rows)
         except sqlite3.Error:
-            return
+            (self._bases, self._numbers), self._writable = before, False
+
+    def _dump(self, reading: Reading) -> tuple[int | None, str]:
+        """Return the number of what a reading is a variation of, stored where that is new, and its text."""
+        if isinstance(reading, str):
+            return None, json.dumps(reading)
+        values, number = reading.values, None
+        if isinstance(values, Variation):
+            number = self._numbers.get(id(values.base))
+            if number is None:
+                number = self._store(values.base)
+            values = values.own
+        return number, json.dumps([dict(values), reading.pixels, reading.problems], ensure_ascii=True)
+
+    def _store(self, base: dict[str, str]) -> int:
+        assert self._database is not None
+        number = self._database.execute("INSERT INTO bases (reading) VALUES (?)", (json.dumps(base),)).lastrowid
+        assert number is not None
+        self._bases[number] = base  # as long as it is here, no other has its identity
+        self._numbers[id(base)] = number
+        return number
+
+    def _load(self, number: object, text: str) -> Reading | None:
+        """Return a reading, None where its text is none."""
+        try:
+            stored = json.loads(text)
+            if isinstance(stored, str):
+                return stored
+            own, pixels, problems = stored
+            base = self._find(number) if number is not None else None
+            texts = (*own.values(), pixels, *problems)
+            if not isinstance(problems, list) or not all(isinstance(text, str) for text in texts):
+                return None
+            if base is None:
+                return Header(own, pixels, tuple(problems))
+            keys = {key: sys.intern(key) for key in own}
+            if keys.keys() <= base.keys():
+                values = Variation(base, {keys[key]: text for key, text in own.items()})
+                return Header(values, pixels, tuple(problems))
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            return None
+        return None
+
+    def _find(self, number: object) -> dict[str, str]:
+        """Return what headers are variations of, by its number.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        assert self._database is not None
+        if not isinstance(number, int):
+            raise ValueError(number)  # noqa: TRY004 - told like a number that no base has
+        if number not in self._bases:
+            row = self._database.execute("SELECT reading FROM bases WHERE number = ?", (number,)).fetchone()
+            base = json.loads(row[0]) if row is not None else None
+            if not isinstance(base, dict) or not all(isinstance(text, str) for text in base.values()):
+                raise ValueError(number)
+            self._bases[number] = base
+            self._numbers[id(base)] = number
+        return self._bases[number]
 
     def close(self) -> None:
         """Close the file."""
@@ -131,36 +203,15 @@ def _connect(path: Path) -> sqlite3.Connection:
         database.execute("PRAGMA synchronous=OFF")  # it can be rebuilt
         if database.execute("PRAGMA user_version").fetchone()[0] != VERSION:
             database.executescript(
-                "DROP TABLE IF EXISTS files;"
-                "CREATE TABLE files "
-                "(path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, reading TEXT);"
+                "DROP TABLE IF EXISTS files; DROP TABLE IF EXISTS bases;"
+                "CREATE TABLE bases (number INTEGER PRIMARY KEY, reading TEXT);"
+                "CREATE TABLE files (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, "
+                "base INTEGER, reading TEXT) WITHOUT ROWID;"
                 f"PRAGMA user_version={VERSION};"
             )
         database.execute(f"SELECT {_COLUMNS} FROM files").fetchone()
+        database.execute("SELECT number, reading FROM bases").fetchone()
     except sqlite3.Error:
         database.close()
         raise
     return database
-
-
-def _dump(reading: Reading) -> str:
-    if isinstance(reading, str):
-        return json.dumps(reading)
-    return json.dumps([dict(reading.values), reading.pixels, reading.problems], ensure_ascii=True)
-
-
-def _load(text: str, shared: dict[str, str], sharer: Sharer) -> Reading | None:
-    """Return a reading, None where its text is none; what several readings have in common is in memory once."""
-    try:
-        stored = json.loads(text)
-        if isinstance(stored, str):
-            return stored
-        values, pixels, problems = stored
-        texts = (*values.values(), pixels, *problems)
-        if isinstance(problems, list) and all(isinstance(text, str) for text in texts):
-            keep = shared.setdefault
-            plain = {keep(key, key): keep(value, value) for key, value in values.items()}
-            return Header(sharer.share(plain), keep(pixels, pixels), tuple(problems))
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        return None
-    return None

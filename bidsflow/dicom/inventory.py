@@ -1,18 +1,24 @@
-"""Take the inventory of an export: read headers, drop copies, group what is left into series."""
+"""Take the inventory of an export: read headers, drop copies, group what is left into series.
+
+Files come and go a few at a time, and what their headers say is packed where there is much of it (`pile`), so that a
+million files need some hundred megabytes.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from itertools import islice, pairwise
 from pathlib import Path
 
-from bidsflow.dicom.grouping import agree, find_collisions, group_series, in_order, refuse
+from bidsflow.dicom.grouping import agree, find_collisions, in_order, make_series, refuse, say_stranger
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.index import Index, Reading
+from bidsflow.dicom.pile import Pile, shelve_instances
 from bidsflow.dicom.read import Reader, read_blobs
 from bidsflow.dicom.series import File, Instance, Inventory, SetAside
-from bidsflow.dicom.shared import Sharer
 from bidsflow.dicom.source import inflated
 from bidsflow.dicom.tags import find_maker
 from bidsflow.dicom.twins import find_twins
@@ -28,6 +34,10 @@ _HARMLESS_ENDS = (".txt", ".md", ".pdf", ".json", ".xml", ".html", ".csv", ".tsv
 #: Begins the keywords of what a protocol says, beside those of the header that it is stored with.
 _PROTOCOL = "Protocol."
 _PROTOCOL_READ = "Protocol.Read"
+#: Files that are looked at before what was read is stored.
+_AT_ONCE = 2048
+#: Parts of a list of UIDs that are looked through one after the other.
+_PARTS = 64
 
 
 def take_inventory(
@@ -52,12 +62,14 @@ def take_inventory(
     """
     index = Index(index_path)
     try:
-        readings, fresh = _read_all(files, index, progress)
         aside = list(set_aside)
-        instances = []
+        shelf = shelve_instances()
+        by_uid: dict[str, Pile[Instance]] = {}
         protocols: dict[str, dict[str, str]] = {}
-        for file in files:
-            reading = readings[file.path]
+        seen = tuple(array("q") for _ in range(_PARTS))
+        fresh = 0
+        for file, reading, is_fresh in _read_all(files, index, progress):
+            fresh += is_fresh
             if isinstance(reading, str):
                 aside.append(SetAside(file.path, reading, _is_harmless(file.path, reading)))
                 continue
@@ -66,13 +78,21 @@ def take_inventory(
                 protocols[file.path] = protocol
             if (reason := refuse(header)) is not None:
                 aside.append(SetAside(file.path, *reason))
-            else:
-                instances.append(Instance(file, header))
-        kept, copies = _drop_copies(instances)
-        series, strangers = group_series(kept, _read_protocols(kept, protocols, index))
+                continue
+            uid, mark = header.text("SeriesInstanceUID"), hash(header.text("SOPInstanceUID"))
+            if uid not in by_uid:
+                by_uid[uid] = shelf.pile()
+            by_uid[uid].append(Instance(file, header))
+            seen[mark % _PARTS].append(mark)
+        aside += _drop_copies(by_uid, _find_repeated(seen))
+        for pile in by_uid.values():
+            agreeing, strangers = agree(pile.take())
+            aside += map(say_stranger, strangers)
+            pile.extend(in_order(agreeing))
+        _read_protocols(by_uid, protocols, index)
     finally:
         index.close()
-    aside += [*copies, *strangers]
+    series = make_series(by_uid, protocols, shelf.pile)
     return Inventory(
         series=series,
         set_aside=tuple(sorted(aside, key=lambda one: one.path)),
@@ -83,23 +103,24 @@ def take_inventory(
     )
 
 
-def _read_all(files: Sequence[File], index: Index, progress: Progress) -> tuple[dict[str, Reading], int]:
-    """Return the reading of each file by path, and how many were read now."""
-    readings = index.known(files)
-    fresh: dict[str, tuple[File, Reading]] = {}
-    reader, sharer = Reader(), Sharer()
-    for done, file in enumerate(files):
-        if done % 256 == 0:
-            progress(done, len(files))
-        if file.path not in readings:
-            reading = _read(reader, file)
-            if isinstance(reading, Header):
-                reading = Header(sharer.share(reading.values), reading.pixels, reading.problems)
-            readings[file.path] = reading
-            fresh[file.path] = (file, reading)
+def _read_all(files: Sequence[File], index: Index, progress: Progress) -> Iterator[tuple[File, Reading, bool]]:
+    """Yield each file with its reading, and whether it was read now."""
+    reader, done, coming = Reader(), 0, iter(files)
+    while some := list(islice(coming, _AT_ONCE)):
+        known = index.known(some)
+        fresh: dict[str, tuple[File, Reading]] = {}
+        for file in some:
+            if done % 256 == 0:
+                progress(done, len(files))
+            done += 1
+            reading = known.pop(file.path, None)
+            is_fresh = reading is None
+            if reading is None:
+                reading = _read(reader, file)
+                fresh[file.path] = (file, reading)
+            yield file, reading, is_fresh
+        index.remember(fresh)
     progress(len(files), len(files))
-    index.remember(fresh)
-    return readings, len(fresh)
 
 
 def _read(reader: Reader, file: File) -> Reading:
@@ -120,23 +141,64 @@ def _is_harmless(path: str, reason: str) -> bool:
     return reason == "not DICOM" and name.endswith(_HARMLESS_ENDS)
 
 
-def _drop_copies(instances: Sequence[Instance]) -> tuple[list[Instance], list[SetAside]]:
-    """Return each instance once: of equal files the first, of different files under one UID none."""
-    by_uid: dict[str, list[Instance]] = defaultdict(list)
-    for instance in instances:
-        by_uid[instance.header.text("SOPInstanceUID")].append(instance)
-    kept: list[Instance] = []
+def _find_repeated(seen: Sequence[Sequence[int]]) -> set[int]:
+    """Return the hashes of UIDs that stand there more than once; of a million, the UIDs would take too much memory."""
+    return {one for part in seen for one, two in pairwise(sorted(part)) if one == two}
+
+
+def _drop_copies(by_uid: MutableMapping[str, Pile[Instance]], repeated: set[int]) -> list[SetAside]:
+    """Keep each instance once: of equal files the first, of different files under one UID none.
+
+    Parameters
+    ----------
+    by_uid : mapping of str to Pile
+        Instances by SeriesInstanceUID; changed. Equal files are in the same series.
+    repeated : set of int
+        Hashes of the SOPInstanceUIDs to look at.
+    """
+    if not repeated:
+        return []
+    homes: dict[int, set[str]] = defaultdict(set)
+    for uid, pile in by_uid.items():
+        for one in pile:
+            if (mark := hash(_uid(one))) in repeated:
+                homes[mark].add(uid)
     aside: list[SetAside] = []
-    for members in by_uid.values():
-        if len(members) == 1:
-            kept.append(members[0])
-        elif len({_digest(one.file.path) for one in members}) == 1:
-            kept.append(members[0])
-            aside += [SetAside(one.file.path, f"a copy of {members[0].file.path}", True) for one in members[1:]]
-        else:
-            reason = "its SOPInstanceUID stands for different images in this export; neither is used"
-            aside += [SetAside(one.file.path, reason) for one in members]
-    return kept, aside
+    torn = _find_torn(by_uid, {mark for mark, uids in homes.items() if len(uids) > 1})
+    for uid in {uid for uids in homes.values() for uid in uids}:
+        members = by_uid[uid].take()
+        alike: dict[str, list[Instance]] = defaultdict(list)
+        for one in members:
+            if hash(_uid(one)) in repeated:
+                alike[_uid(one)].append(one)
+        lost: set[str] = set()
+        for sop, same in alike.items():
+            if sop not in torn and len({_digest(one.file.path) for one in same} if len(same) > 1 else same) <= 1:
+                path = same[0].file.path
+                aside += [SetAside(one.file.path, f"a copy of {path}", True) for one in same[1:]]
+                lost.update(one.file.path for one in same[1:])
+            else:
+                reason = "its SOPInstanceUID stands for different images in this export; neither is used"
+                aside += [SetAside(one.file.path, reason) for one in same]
+                lost.update(one.file.path for one in same)
+        by_uid[uid].extend([one for one in members if one.file.path not in lost])
+        if not by_uid[uid]:
+            del by_uid[uid]
+    return aside
+
+
+def _find_torn(by_uid: Mapping[str, Pile[Instance]], marks: set[int]) -> set[str]:
+    """Return the SOPInstanceUIDs that stand in more than one series, among those with some hashes."""
+    homes: dict[str, set[str]] = defaultdict(set)
+    for uid, pile in by_uid.items() if marks else ():
+        for one in pile:
+            if hash(_uid(one)) in marks:
+                homes[_uid(one)].add(uid)
+    return {sop for sop, uids in homes.items() if len(uids) > 1}
+
+
+def _uid(one: Instance) -> str:
+    return one.header.text("SOPInstanceUID")
 
 
 def _digest(path: str) -> str:
@@ -163,26 +225,19 @@ def _split(stored: Header) -> tuple[Header, dict[str, str] | None]:
 
 
 def _read_protocols(
-    instances: Sequence[Instance], known: Mapping[str, dict[str, str]], index: Index
-) -> dict[str, dict[str, str]]:
-    """Return what the maker's protocol says for the first instance of each series, by path."""
-    by_series: dict[str, list[Instance]] = defaultdict(list)
-    for instance in instances:
-        by_series[instance.header.text("SeriesInstanceUID")].append(instance)
-    protocols: dict[str, dict[str, str]] = {}
+    by_uid: Mapping[str, Sequence[Instance]], known: MutableMapping[str, dict[str, str]], index: Index
+) -> None:
+    """Add what the maker's protocol says for the first instance of each series, by path."""
     fresh: dict[str, tuple[File, Reading]] = {}
-    for members in by_series.values():
-        first = in_order(agree(members)[0])[0]
+    for members in by_uid.values():
+        first = members[0]
         path, header = first.file.path, first.header
         if path in known:
-            protocols[path] = known[path]
             continue
-        protocol = _protocol(find_maker(header.text("Manufacturer")), path)
-        protocols[path] = protocol
+        protocol = known[path] = _protocol(find_maker(header.text("Manufacturer")), path)
         stored = {_PROTOCOL + key: text for key, text in protocol.items()} | {_PROTOCOL_READ: "1"}
         fresh[path] = (first.file, Header({**header.values, **stored}, header.pixels, header.problems))
     index.remember(fresh)
-    return protocols
 
 
 def _protocol(name: str, path: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ each volume, and now and then within a run; Canon in classic files, with a UID f
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from bidsflow.dicom.series import Instance
@@ -28,8 +28,8 @@ _OWN: Final = (
 )  # fmt: skip
 
 
-def join_parts(by_uid: Mapping[str, Sequence[Instance]]) -> tuple[tuple[str, tuple[Instance, ...], int], ...]:
-    """Return the series, the parts of one under the UID of the first that was measured: it stays when a series grows.
+def join_parts(by_uid: Mapping[str, Sequence[Instance]]) -> Iterator[tuple[str, Sequence[Instance], int]]:
+    """Yield the series, the parts of one under the UID of the first that was measured: it stays when a series grows.
 
     Parts are joined where they agree in all that a scanner keeps for a series, and no instance of one can be told to be
     a copy of an instance of another (a series that was sent twice under new UIDs).
@@ -39,28 +39,26 @@ def join_parts(by_uid: Mapping[str, Sequence[Instance]]) -> tuple[tuple[str, tup
     by_uid : mapping of str to sequence of Instance
         Instances by SeriesInstanceUID, those of one patient and study.
 
-    Returns
-    -------
-    series : tuple of (str, tuple of Instance, int)
+    Yields
+    ------
+    series : (str, sequence of Instance, int)
         UID, instances, and the number of UIDs that they had.
     """
     candidates: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    joined: list[tuple[str, tuple[Instance, ...], int]] = []
     for uid, members in by_uid.items():
         header = members[0].header
         maker = header.text("Manufacturer").strip().upper()
         if maker.startswith(_MAKERS) and header.integer("SeriesNumber") > 0:
             candidates[tuple(header.text(keyword) for keyword in _SHARED)].append(uid)
         else:
-            joined.append((uid, tuple(members), 1))
+            yield uid, members, 1
     for uids in candidates.values():
-        members = tuple(one for uid in uids for one in by_uid[uid])
-        if len(uids) == 1 or len({_own(one) for one in members}) < len(members):
-            joined += [(uid, tuple(by_uid[uid]), 1) for uid in uids]
-        else:
+        owned = [_own(one) for uid in uids for one in by_uid[uid]] if len(uids) > 1 else []
+        if len(set(owned)) == len(owned) > 0:
             ordered = _number([by_uid[uid] for uid in uids])
-            joined.append((ordered[0].header.text("SeriesInstanceUID"), ordered, len(uids)))
-    return tuple(joined)
+            yield ordered[0].header.text("SeriesInstanceUID"), ordered, len(uids)
+        else:
+            yield from ((uid, by_uid[uid], 1) for uid in uids)
 
 
 def _number(parts: Sequence[Sequence[Instance]]) -> tuple[Instance, ...]:

@@ -156,7 +156,7 @@ class Layout:
     charset: str
 
     def match(self, data: bytes, pos: int) -> tuple[dict[str, str], int] | None:
-        """Return the values of a header at an offset and where it ends; None where it is laid out otherwise."""
+        """Return what a header at an offset has beside `texts`, and its end; None where it is laid out otherwise."""
         try:
             found = self._cut(data, pos)
         except struct.error:  # the bytes end too early
@@ -165,18 +165,16 @@ class Layout:
             return None
         values, end = found
         numbers = [(keyword, vr, values.pop(rank)) for rank, keyword, vr in self.numbers]
-        texts = self.texts.copy()
         plain = decode_texts(values)
-        if plain is not None:
-            texts.update(zip(self.keywords, plain, strict=True))
-        else:
+        own = dict(zip(self.keywords, plain, strict=True)) if plain is not None else {}
+        if plain is None:
             numbers += zip(self.keywords, self.vrs, values, strict=True)
         if numbers:
             more, problems = decode_values(numbers, self.charset)
             if problems:
                 return None
-            texts.update(more)
-        return texts, end
+            own |= more
+        return own, end
 
     def _cut(self, data: bytes, pos: int) -> tuple[list[bytes], int] | None:
         """Return the values that change; what opens has to close where its length says."""

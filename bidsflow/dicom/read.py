@@ -17,6 +17,7 @@ from bidsflow.dicom.frames import merge_groups
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.layout import HEAD_BYTES, UNDEFINED, Layout, Token, learn
 from bidsflow.dicom.pixels import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, find_pixels
+from bidsflow.dicom.shared import Sharer, Variation
 from bidsflow.dicom.source import FIRST_BYTES, Source, open_source
 from bidsflow.dicom.tags import Element
 from bidsflow.dicom.text import decode_values
@@ -34,6 +35,9 @@ from bidsflow.errors import HeaderError
 
 #: Layouts that a reader keeps; a mixed folder has a handful of kinds of files.
 _MAX_LAYOUTS: Final = 12
+#: Layouts of which a reader knows what their headers have in common.
+_MAX_BASES: Final = 64
+_NO_PREAMBLE: Final = "no DICOM preamble"
 #: Bytes that a reader reads of its first file.
 _FIRST_REACH: Final = 4 * 1024
 _SHARED, _FRAMES = swapped(tags.SHARED_GROUPS), swapped(tags.FRAME_GROUPS)
@@ -80,11 +84,17 @@ class Reader:
         them, and whether they are implicit.
     reach : int
         Bytes to read at once: as far as headers have been read so far.
+    sharer : Sharer
+        Has what headers have in common.
+    bases : dict of Layout to dict
+        What headers of a layout are variations of.
     """
 
     files: dict[tuple[int, bool], list[Layout]] = field(default_factory=dict)
     groups: dict[tuple[int, bool, bool], list[Layout]] = field(default_factory=dict)
     reach: int = _FIRST_REACH
+    sharer: Sharer = field(default_factory=Sharer)
+    bases: dict[Layout, dict[str, str]] = field(default_factory=dict)
 
     def read(self, path: str) -> Header:
         """Return the header of a file.
@@ -113,11 +123,14 @@ class Reader:
         start = _start(source.data)
         explicit = source.data[start + 4 : start + 6] in HEAD_BYTES
         layouts = self.files.setdefault((start, explicit), [])
-        found = _recall(layouts, source.data, start, lambda layout, texts, end: _ends(source, end, texts))
+        found = _recall(layouts, source.data, start, lambda layout, own, end: _ends(source, end, layout.texts, own))
         problems: tuple[str, ...] = ()
         if found is not None:
-            texts, end = found
-            implicit = layouts[0].implicit
+            layout, own, end = found
+            if (varied := self._vary(layout, own)) is not None:
+                problems = () if start else (_NO_PREAMBLE,)
+                return Header(varied, find_pixels(source, end, layout.implicit, varied), problems)
+            texts, implicit = layout.texts | own, layout.implicit
         else:
             source, encoding = read_encoding(source)
             implicit = encoding.implicit
@@ -137,8 +150,26 @@ class Reader:
             shared, frames, end = self._read_groups(source, end, implicit, charset)
             texts = merge_groups(texts, shared, frames)
         texts.setdefault("SOPClassUID", media_class)
-        problems += () if start else ("no DICOM preamble",)
-        return Header(texts, find_pixels(source, end, implicit, texts), problems)
+        problems += () if start else (_NO_PREAMBLE,)
+        return Header(self._share(texts), find_pixels(source, end, implicit, texts), problems)
+
+    def _share(self, texts: Mapping[str, str]) -> dict[str, str] | Variation:
+        return self.sharer.share(dict(sorted(texts.items())))  # headers of one kind come in many orders
+
+    def _vary(self, layout: Layout, own: dict[str, str]) -> Variation | None:
+        """Return the values of a single-frame header without looking at those that stay; None where that is not all."""
+        base = self.bases.get(layout)
+        if base is None:
+            texts = layout.texts | own
+            texts.pop("MediaClass", None)
+            if "NumberOfFrames" in texts or "SOPClassUID" not in texts:
+                return None
+            base = dict(sorted(texts.items()))
+            if len(self.bases) >= _MAX_BASES:
+                self.bases.clear()
+            self.bases[layout] = base
+        own.pop("MediaClass", None)
+        return Variation(base, {key: text for key, text in own.items() if text != base[key]})
 
     def _read_groups(
         self, source: Source, pos: int, implicit: bool, charset: str
@@ -181,10 +212,10 @@ class Reader:
         data = source.grow(end) if end > len(source.data) else source.data
         layouts = self.groups.setdefault((group, end == 0, implicit), [])
         found = _recall(
-            layouts, data, pos, lambda layout, texts, behind: layout.charset == charset and behind == (end or behind)
+            layouts, data, pos, lambda layout, own, behind: layout.charset == charset and behind == (end or behind)
         )
         if found is not None:
-            return found
+            return found[0].texts | found[1], found[2]
         tokens, behind = flatten(source, pos, end, implicit, _NESTED)
         texts, problems = _decode(source.data, tokens, charset)
         if not problems:
@@ -266,20 +297,20 @@ def _is_plain(encoding: Encoding, data: bytes) -> bool:
 
 def _recall(
     layouts: list[Layout], data: bytes, pos: int, fits: Callable[[Layout, Mapping[str, str], int], bool]
-) -> tuple[dict[str, str], int] | None:
-    """Return the values of a header at an offset and where it ends, by the layout that it is in; that is put first."""
+) -> tuple[Layout, dict[str, str], int] | None:
+    """Return the layout of a header at an offset, what it has beside that, and its end; the layout is put first."""
     for layout in layouts:
         found = layout.match(data, pos)
         if found is not None and fits(layout, *found):
             if layouts[0] is not layout:
                 layouts.remove(layout)
                 layouts.insert(0, layout)
-            return found
+            return layout, *found
     wider = layouts[0].widen(data, pos) if layouts else None
     found = wider.match(data, pos) if wider is not None else None
     if wider is not None and found is not None and fits(wider, *found):
         layouts[0] = wider
-        return found
+        return wider, *found
     return None
 
 
@@ -319,10 +350,11 @@ def _decode(data: bytes, tokens: Sequence[Token], charset: str = "") -> tuple[di
     return decode_values([(t.keyword, t.vr, data[t.value : t.end]) for t in tokens if t.keyword], charset)
 
 
-def _ends(source: Source, pos: int, texts: Mapping[str, str]) -> bool:
+def _ends(source: Source, pos: int, texts: Mapping[str, str], own: Mapping[str, str]) -> bool:
     """Return whether nothing wanted follows what a layout matched."""
-    last = BEFORE_GROUPS if "NumberOfFrames" in texts else tags.last_group(texts.get("Manufacturer", ""))
-    return _stops(source, pos, last)
+    if "NumberOfFrames" in texts or "NumberOfFrames" in own:
+        return _stops(source, pos, BEFORE_GROUPS)
+    return _stops(source, pos, tags.last_group(texts.get("Manufacturer", "")))  # the maker is the same in a layout
 
 
 def _stops(source: Source, pos: int, last: int) -> bool:

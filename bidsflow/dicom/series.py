@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -145,8 +146,8 @@ class Series:
         ``YYYYMMDDHHMMSS.ffffff`` of the first instance; ``""`` where unknown. Private (a date).
     images : tuple of Image
         In order of component, echo and orientation.
-    instances : tuple of Instance
-        In order of acquisition.
+    instances : sequence of Instance
+        In order of acquisition; of large exports they are unpacked whenever they are asked for.
     header : Header
         Header of the first instance, as it is. Private.
     problems : tuple of str
@@ -166,7 +167,7 @@ class Series:
     protocol_name: str
     started: str
     images: tuple[Image, ...]
-    instances: tuple[Instance, ...]
+    instances: Sequence[Instance]
     header: Header
     problems: tuple[str, ...] = ()
     incomplete: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from typing import TypeVar, overload
 _Default = TypeVar("_Default")
 
 #: With more differences than this a header is no variation of another, but the first of its own kind.
-_FEW = 20
+FEW = 20
 #: Kinds of headers that are remembered: an export has a few per maker.
 _KINDS = 64
 
@@ -26,16 +26,16 @@ class Variation(Mapping[str, str]):
         Never changed afterwards.
     """
 
-    __slots__ = ("_base", "_own")
+    __slots__ = ("base", "own")
 
     def __init__(self, base: dict[str, str], own: dict[str, str]) -> None:
-        self._base = base
-        self._own = own
+        self.base = base
+        self.own = own
 
     def __getitem__(self, key: str) -> str:
         """Return a value."""
-        value = self._own.get(key)
-        return self._base[key] if value is None else value
+        value = self.own.get(key)
+        return self.base[key] if value is None else value
 
     @overload
     def get(self, key: str, default: None = None, /) -> str | None: ...
@@ -45,16 +45,20 @@ class Variation(Mapping[str, str]):
 
     def get(self, key: str, default: object = None, /) -> object:
         """Return a value, or a default; asked many times per file, and so written out."""
-        value = self._own.get(key)
-        return self._base.get(key, default) if value is None else value
+        value = self.own.get(key)
+        return self.base.get(key, default) if value is None else value
+
+    def __contains__(self, key: object) -> bool:
+        """Return whether there is a value."""
+        return key in self.base
 
     def __iter__(self) -> Iterator[str]:
         """Give the keys."""
-        return iter(self._base)
+        return iter(self.base)
 
     def __len__(self) -> int:
         """Return how many there are."""
-        return len(self._base)
+        return len(self.base)
 
     def __repr__(self) -> str:
         return repr(dict(self))
@@ -66,13 +70,13 @@ class Sharer:
     def __init__(self) -> None:
         self._bases: dict[tuple[str, ...], dict[str, str]] = {}
 
-    def share(self, values: Mapping[str, str]) -> Mapping[str, str]:
+    def share(self, values: Mapping[str, str]) -> dict[str, str] | Variation:
         """Return the same values, in less memory where they are like others with the same keys."""
         keys = tuple(values)
         base = self._bases.get(keys)
         if base is not None:
             own = {key: value for key, value in values.items() if value != base[key]}
-            if len(own) <= _FEW:
+            if len(own) <= FEW:
                 return Variation(base, own)
         if len(self._bases) >= _KINDS:
             self._bases.clear()

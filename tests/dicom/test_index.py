@@ -14,6 +14,7 @@ import pytest
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.index import VERSION, Index
 from bidsflow.dicom.series import File
+from bidsflow.dicom.shared import Variation
 
 FILE = File("/export/1.dcm", 100, 5)
 HEADER = Header({"PatientName": "Zoë\udcff\0", "Rows": "64"}, "truncated", ("odd",))
@@ -113,7 +114,7 @@ def test_a_broken_row_is_read_again(path: Path, reading: str) -> None:
 
 def test_rows_of_odd_types_are_ignored(path: Path) -> None:
     fill(path)
-    _write(path, "INSERT INTO files VALUES (7, 'a', NULL, 1, 'x'); INSERT INTO files VALUES (NULL, 1, 1, 1, 1)")
+    _write(path, "INSERT INTO files VALUES (7, 'a', NULL, 1, 'x', 'x'); INSERT INTO files VALUES ('y', 1, 1, 1, 1, 1)")
     assert known(path, FILE) == {FILE.path: HEADER}
 
 
@@ -164,11 +165,45 @@ def test_no_path_keeps_nothing() -> None:
     index.close()
 
 
-def test_equal_texts_of_several_files_are_kept_once(path: Path) -> None:
-    files = [File(f"/export/{number}.dcm", 100, 5) for number in range(2)]
+BASE = {"StudyDescription": "the same for all", "InstanceNumber": "1"}
+
+
+def fill_alike(path: Path) -> list[File]:
+    files = [File(f"/export/{number}.dcm", 100, 5) for number in range(3)]
+    varied = [Header(Variation(BASE, {"InstanceNumber": str(number)})) for number in range(3)]
     index = Index(path)
-    index.remember({file.path: (file, Header({"StudyDescription": "the same for all"})) for file in files})
+    index.remember({files[0].path: (files[0], varied[0])})
+    index.remember({file.path: (file, header) for file, header in zip(files[1:], varied[1:], strict=True)})
     index.close()
-    one, two = (header.values for header in known(path, *files).values() if isinstance(header, Header))
-    assert next(iter(one)) is next(iter(two))
-    assert one["StudyDescription"] is two["StudyDescription"]
+    return files
+
+
+def test_what_headers_have_in_common_is_kept_once(path: Path) -> None:
+    found = known(path, *fill_alike(path))
+    values = [header.values for header in found.values() if isinstance(header, Header)]
+    assert values == [{**BASE, "InstanceNumber": str(number)} for number in range(3)]
+    assert len({id(one.base) for one in values if isinstance(one, Variation)}) == 1
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["DELETE FROM bases", "UPDATE bases SET reading='[]'", "UPDATE bases SET reading='{\"InstanceNumber\": 1}'",
+     "UPDATE bases SET reading='{}'", "UPDATE bases SET reading=NULL", "UPDATE files SET base='x'"],
+)  # fmt: skip
+def test_headers_without_what_they_have_in_common_are_read_again(path: Path, damage: str) -> None:
+    files = fill_alike(path)
+    _write(path, damage)
+    assert known(path, *files) == {}
+
+
+def test_a_scan_that_could_not_store_takes_no_header_for_another(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bidsflow.dicom.index.WAIT_SECONDS", 0.05)
+    fill(path)
+    index, other = Index(path), sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    index.remember({FILE.path: (FILE, Header(Variation({"Rows": "64", "PatientID": "A"}, {"Rows": "1"})))})
+    other.execute("COMMIT")
+    files = fill_alike(path)
+    assert index.known(files) == known(path, *files)
+    index.close()
+    other.close()

@@ -33,7 +33,7 @@ def test_a_header_like_another_holds_the_differences_only() -> None:
     assert not isinstance(sharer.share(first), Variation)
     second = sharer.share({**first, "Keyword3": "y"})
     assert isinstance(second, Variation)
-    assert second._own == {"Keyword3": "y"}
+    assert second.own == {"Keyword3": "y"}
 
 
 def test_a_header_unlike_the_others_is_the_first_of_its_kind() -> None:
