@@ -110,15 +110,15 @@ def _observe_export(
     where: Sequence[Path], fields: frozenset[str], study: StudyFile | None, err: Console
 ) -> tuple[Observation, ...]:
     """Return what was measured in an export, with the names that its plan gives."""
-    from bidsflow.cli.steps import cache_file, default_jobs, opened, plan_inventory
+    from bidsflow.cli.steps import cache_file, opened, plan_inventory
     from bidsflow.convert.drift.headers import observe_export
     from bidsflow.convert.study.apply import lay_over
-    from bidsflow.convert.subjects import Key, Sessions
+    from bidsflow.convert.subjects import Sessions
 
     with opened(where, cache_file(where), err) as inventory:
         book = lay_over(study, inventory, where)
         sessions = Sessions(book.study.sessions.names)
-        made = plan_inventory(inventory, Key(), {}, sessions, default_jobs(), book=book).plan
+        made = plan_inventory(inventory, sessions=sessions, book=book).plan
         return observe_export(inventory, made, fields)
 
 

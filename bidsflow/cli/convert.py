@@ -453,35 +453,22 @@ def _make_plan(request: _Request, inventory: Inventory, opinions: dict[str, Gues
     PlanError
         If the plan does not fit the export, or no row is left.
     """
-    from functools import partial
-
-    from bidsflow.convert.held import read_held
-    from bidsflow.convert.ledger import read_cohort, read_key, read_skipped, read_taken
+    from bidsflow.convert.held import read_known
     from bidsflow.convert.planner import follow_plan, make_plan
     from bidsflow.convert.run import check_fit
     from bidsflow.convert.study.apply import choose_sessions, lay_over
     from bidsflow.convert.subjects import Sessions
 
-    dataset = request.dataset
-    key, look_up = read_key(dataset), partial(read_held, dataset)
+    known = read_known(request.dataset)
     book = lay_over(request.study, inventory, request.exports)
     if request.plan is not None:
-        staying = [one for held in look_up(request.plan.rows).values() for one in held.staying]
+        staying = [one for held in known.look_up(request.plan.rows).values() for one in held.staying]
         given = replace(request.plan, fields=book.list_fields(request.plan, inventory))
         check_fit(given, inventory, request.where, staying)
-        planned = follow_plan(request.plan, inventory, key, request.where, look_up)
+        planned = follow_plan(request.plan, inventory, known.key, request.where, known.look_up)
     else:
-        planned = make_plan(
-            inventory,
-            guesses=opinions,
-            key=key,
-            sessions=Sessions(choose_sessions(request.sessions, book.study.sessions)),
-            taken=read_taken(dataset),
-            skipped=read_skipped(dataset),
-            look_up=look_up,
-            book=book,
-            cohort=read_cohort(dataset),
-        )
+        sessions = Sessions(choose_sessions(request.sessions, book.study.sessions))
+        planned = make_plan(inventory, known, guesses=opinions, sessions=sessions, book=book)
     chosen = _choose(planned.plan, request.subject_labels, request.session_labels)
     fields = None if request.study is None else book.list_fields(chosen, inventory)
     told = replace(chosen, fields=fields, description=book.study.dataset, numbered=not book.labels.subjects)

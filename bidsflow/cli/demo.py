@@ -248,12 +248,11 @@ def take_inventory(exports: Sequence[Path], dataset: Dataset, err: Console) -> I
 
 def write_plan(inventory: Inventory, path: Path) -> Planned:
     """Plan an inventory, and write the plan where a person can edit it."""
-    from bidsflow.cli.steps import default_jobs, plan_inventory
+    from bidsflow.cli.steps import plan_inventory
     from bidsflow.convert.plan import to_tsv
-    from bidsflow.convert.subjects import Key, Sessions
     from bidsflow.dataset.write import write_durably
 
-    planned = plan_inventory(inventory, Key(), {}, Sessions.AUTO, default_jobs())
+    planned = plan_inventory(inventory)
     write_durably(path, to_tsv(planned.plan).encode())
     return planned
 

@@ -53,12 +53,9 @@ def plan(
     With --output the plan goes to a file, one row per image, and what is up for review is listed. Edit it (a
     spreadsheet does): change a path, or a decision to convert, skip or review.
     """
-    from functools import partial
-
     from bidsflow.cli.steps import (
         cache_file,
         consoles,
-        default_jobs,
         open_study,
         opened,
         plan_inventory,
@@ -66,11 +63,10 @@ def plan(
         print_set_aside,
         printable,
     )
-    from bidsflow.convert.held import read_held
-    from bidsflow.convert.ledger import read_cohort, read_key, read_skipped, read_taken
+    from bidsflow.convert.held import read_known
     from bidsflow.convert.plan import to_tsv
     from bidsflow.convert.study.apply import choose_sessions, lay_over
-    from bidsflow.convert.subjects import Key, Sessions
+    from bidsflow.convert.subjects import Sessions
     from bidsflow.dataset.tree import Dataset, check_readable
     from bidsflow.dataset.write import write_durably
 
@@ -80,17 +76,12 @@ def plan(
         check_output(output, exports, force=force)
     err = consoles()[1]
     dataset = Dataset(check_readable(bids_dir, exports)) if bids_dir is not None else None
-    key, taken = (read_key(dataset), read_taken(dataset)) if dataset else (Key(), {})
-    skipped = read_skipped(dataset) if dataset else frozenset[tuple[str, int]]()
-    look_up = partial(read_held, dataset) if dataset else None
-    cohort = read_cohort(dataset) if dataset else None
+    known = read_known(dataset) if dataset else None
     in_force = open_study(study, bids_dir, err)
     with opened(exports, cache_file(exports), err) as inventory:
         book = lay_over(in_force, inventory, exports)
         wanted = Sessions(choose_sessions(sessions, book.study.sessions))
-        made = plan_inventory(
-            inventory, key, taken, wanted, default_jobs(), skipped, look_up, book=book, cohort=cohort
-        ).plan
+        made = plan_inventory(inventory, known, sessions=wanted, book=book).plan
         if output is not None:
             write_durably(output, to_tsv(made).encode(), mode=0o600)  # UIDs of some scanners hold the time of the scan
         _print(made, output, as_json=as_json, as_tsv=as_tsv)

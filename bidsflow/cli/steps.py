@@ -15,12 +15,11 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from bidsflow.convert.cohort import Cohort
+    from bidsflow.convert.known import Known
     from bidsflow.convert.plan import Plan, PlanRow
     from bidsflow.convert.planner import Planned
     from bidsflow.convert.study.apply import Rulebook, StudyFile
-    from bidsflow.convert.subjects import Key, Sessions
-    from bidsflow.convert.wiring import LookUp
+    from bidsflow.convert.subjects import Sessions
     from bidsflow.dicom.series import Inventory
     from bidsflow.sources import Aside
 
@@ -164,28 +163,21 @@ def _find_hint(exports: Sequence[Path], aside: Sequence[Aside]) -> str:
 
 def plan_inventory(
     inventory: Inventory,
-    key: Key,
-    taken: dict[tuple[str, int], str],
-    sessions: Sessions,
-    jobs: int,
-    skipped: frozenset[tuple[str, int]] = frozenset(),
-    look_up: LookUp | None = None,
+    known: Known | None = None,
     *,
+    sessions: Sessions | None = None,
     book: Rulebook | None = None,
-    cohort: Cohort | None = None,
 ) -> Planned:
     """Plan an inventory, with dcm2niix's opinion where it is needed."""
+    from bidsflow.convert.known import NOTHING
     from bidsflow.convert.opinion import ask_dcm2niix
     from bidsflow.convert.planner import make_plan, undecided
     from bidsflow.convert.study.apply import NO_RULES
-    from bidsflow.convert.wiring import hold_nothing
+    from bidsflow.convert.subjects import Sessions
 
     book = book or NO_RULES
-    guesses = ask_dcm2niix(undecided(inventory, book), jobs)
-    return make_plan(
-        inventory, guesses=guesses, key=key, sessions=sessions, taken=taken, skipped=skipped,
-        look_up=look_up or hold_nothing, book=book, cohort=cohort,
-    )  # fmt: skip
+    guesses = ask_dcm2niix(undecided(inventory, book), default_jobs())
+    return make_plan(inventory, known or NOTHING, guesses=guesses, sessions=sessions or Sessions.AUTO, book=book)
 
 
 def open_study(given: Path | None, bids_dir: Path | None, err: Console) -> StudyFile | None:

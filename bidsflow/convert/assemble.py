@@ -120,6 +120,8 @@ class Session:
         Fields for ``dataset_description.json``.
     numbered : bool
         Whether labels of subjects say nothing of the person.
+    ruled : mapping of (str, int) to frozenset of str, or None
+        What a study gives of the names of images; None where no study has made the names.
     """
 
     folder: str
@@ -135,6 +137,7 @@ class Session:
     kept: frozenset[str] = frozenset()
     description: Mapping[str, object] = field(default_factory=dict)
     numbered: bool = True
+    ruled: Mapping[tuple[str, int], frozenset[str]] | None = None
 
 
 def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence[Converted], key: Key) -> list[str]:
@@ -319,8 +322,15 @@ def _stage_image(
     return Entry(
         one.row.series_uid, one.row.image, source_digest(series), files | edited, len(series.instances), one.content,
         mark_digest(series), one.fields, protocol_of(series, series.images[one.row.image - 1]), one.row.n_volumes,
-        moment_of(series),
+        moment_of(series), _note_ruled(session, before, _image(one.row)),
     )  # fmt: skip
+
+
+def _note_ruled(session: Session, before: Entry | None, image: tuple[str, int]) -> tuple[str, ...]:
+    """Return what a study has given of a name; without one, what it had given before."""
+    if session.ruled is not None:
+        return tuple(sorted(session.ruled.get(image, ())))
+    return before.ruled if before is not None and (before.series_uid, before.image) == image else ()
 
 
 def _restamp(entry: Entry, session: Session) -> Entry:
@@ -329,8 +339,12 @@ def _restamp(entry: Entry, session: Session) -> Entry:
     fresh = {
         name: seen[name] for name, known in entry.files.items() if name in seen and seen[name].digest == known.digest
     }
+    image = entry.series_uid, entry.image
     return replace(
-        entry, files={**entry.files, **fresh}, marks=session.marks.get((entry.series_uid, entry.image), entry.marks)
+        entry,
+        files={**entry.files, **fresh},
+        marks=session.marks.get(image, entry.marks),
+        ruled=_note_ruled(session, entry, image),
     )
 
 

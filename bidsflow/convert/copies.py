@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 
 from bidsflow.convert.cohort import Cohort
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, PlanRow
-from bidsflow.convert.subjects import Key, person_of
+from bidsflow.convert.subjects import Key, folder_of, person_of
 from bidsflow.dicom.series import Inventory, Series
 from bidsflow.dicom.twins import has_time, moment_of
+from bidsflow.names import parse_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +25,19 @@ class Copies:
     rows : tuple of PlanRow
         What the plan says of the images of copies.
     doubts : mapping of str to str
-        Why a person has to look at a series, by its UID: its images stand under two patients.
+        Why a person has to look at a series, by its UID: its images stand under two patients, or it is the rest of a
+        study that the dataset has under other UIDs.
+    places : mapping of str to (str, str)
+        Where the dataset has such studies: subject and session by StudyInstanceUID.
     """
 
     inventory: Inventory
     rows: tuple[PlanRow, ...] = ()
     doubts: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
-def part_copies(inventory: Inventory, key: Key, taken: Collection[tuple[str, int]], cohort: Cohort) -> Copies:
+def part_copies(inventory: Inventory, key: Key, taken: Mapping[tuple[str, int], str], cohort: Cohort) -> Copies:
     """Return an export without series that it holds twice, or that the dataset has under another UID.
 
     Of copies the one is kept that the dataset has, else that of the larger study. What stands under two patients is
@@ -44,12 +49,13 @@ def part_copies(inventory: Inventory, key: Key, taken: Collection[tuple[str, int
         With its `twins`.
     key : Key
         Who is who in the dataset.
-    taken : collection of (str, int)
-        The images that the dataset holds, by SeriesInstanceUID and rank.
+    taken : mapping of (str, int) to str
+        The paths of images that the dataset holds, by SeriesInstanceUID and rank.
     cohort : Cohort
         When the images of the dataset were measured.
     """
-    held = {uid for uid, _ in taken}
+    held = {uid: parse_name(path) for (uid, _), path in taken.items()}
+    places: dict[str, tuple[str, str]] = {}
     by_uid = {series.uid: series for series in inventory.series}
     studies = Counter(series.study_uid for series in inventory.series)
     timed = _find_timed(inventory.series)
@@ -76,11 +82,22 @@ def part_copies(inventory: Inventory, key: Key, taken: Collection[tuple[str, int
         same = "a series of the same number, time and size under another UID"
         if known == subject or not _is_named(one):
             reasons[one.uid] = f"the dataset has it in sub-{subject}, from {same}"
+            if uid in held:
+                places[one.study_uid] = held[uid].sub, held[uid].ses
         else:
             doubts[one.uid] = f"sub-{subject} of the dataset has {same}: say whose it is"
     rest = tuple(one for one in inventory.series if one.uid not in reasons)
+    doubts |= {one.uid: _tell_rest(places[one.study_uid]) for one in rest
+               if one.study_uid in places and one.uid not in {*held, *doubts}}  # fmt: skip
     rows = tuple(row for uid, reason in reasons.items() for row in _skip(by_uid[uid], reason))
-    return Copies(replace(inventory, series=rest), rows, doubts)
+    return Copies(replace(inventory, series=rest), rows, doubts, places)
+
+
+def _tell_rest(place: tuple[str, str]) -> str:
+    return (
+        f"its study is a copy of one that the dataset has in {folder_of(place)}, under other UIDs, and this series of "
+        "it was not converted then: decide on it as on the original"
+    )
 
 
 def _find_timed(series: Sequence[Series]) -> set[str]:

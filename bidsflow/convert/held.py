@@ -1,11 +1,22 @@
-"""How the images of a dataset are wired that a plan does not convert. Reads only."""
+"""What a plan has to know of a dataset: names, and the wiring of images that it does not convert. Reads only."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 
-from bidsflow.convert.ledger import Entry, Ledger, read_ledger, read_taken
+from bidsflow.convert.known import Known
+from bidsflow.convert.ledger import (
+    Entry,
+    Ledger,
+    read_cohort,
+    read_key,
+    read_ledger,
+    read_ruled,
+    read_skipped,
+    read_taken,
+)
 from bidsflow.convert.plan import Decision, PlanRow
 from bidsflow.convert.wiring import Held, Links, Standing, read_links
 from bidsflow.dataset.tree import Dataset
@@ -13,6 +24,24 @@ from bidsflow.names import parse_name
 
 #: An image: SeriesInstanceUID and rank in its series.
 _Image = tuple[str, int]
+
+
+def read_known(dataset: Dataset) -> Known:
+    """Return what a dataset holds and remembers, as far as a plan has to know it.
+
+    Raises
+    ------
+    DatasetError
+        If a file of bidsflow is damaged.
+    """
+    return Known(
+        key=read_key(dataset),
+        taken=read_taken(dataset),
+        ruled=read_ruled(dataset),
+        skipped=read_skipped(dataset),
+        cohort=read_cohort(dataset),
+        look_up=partial(read_held, dataset),
+    )
 
 
 def read_held(dataset: Dataset, rows: Sequence[PlanRow]) -> dict[str, Held]:

@@ -62,6 +62,8 @@ class Entry:
         How many it has.
     moment : str
         `twins.moment_of` of its series; ``""`` where that is not known, or was not noted.
+    ruled : tuple of str
+        What a study gave of its name, sorted: see `spec.Rule.given`.
     """
 
     series_uid: str
@@ -75,6 +77,7 @@ class Entry:
     protocol: str = ""
     volumes: int = 0
     moment: str = ""
+    ruled: tuple[str, ...] = ()
 
 
 #: Bytes that are read at once for a digest.
@@ -170,7 +173,7 @@ def read_ledger(dataset: Dataset, folder: str) -> Ledger:
                 {name: Stamp(**values) for name, values in entry["files"].items()}, int(entry.get("instances", 0)),
                 str(entry.get("content", "")), str(entry.get("marks", "")),
                 str(entry.get("fields", "")), str(entry.get("protocol", "")), int(entry.get("volumes", 0)),
-                str(entry.get("moment", "")),
+                str(entry.get("moment", "")), tuple(map(str, entry.get("ruled", ()))),
             )
             for path, entry in stored.items()
         }  # fmt: skip
@@ -188,6 +191,13 @@ def read_taken(dataset: Dataset) -> dict[tuple[str, int], str]:
     folders = [file.stem for file in sorted((dataset.state / "ledger").glob("*.json"))]
     ledgers = [read_ledger(dataset, folder) for folder in folders]
     return {(entry.series_uid, entry.image): path for ledger in ledgers for path, entry in ledger.items()}
+
+
+def read_ruled(dataset: Dataset) -> dict[tuple[str, int], frozenset[str]]:
+    """Return what a study gave of the names of images, by SeriesInstanceUID and rank."""
+    files = sorted((dataset.state / "ledger").glob("*.json"))
+    entries = (entry for file in files for entry in read_ledger(dataset, file.stem).values())
+    return {(entry.series_uid, entry.image): frozenset(entry.ruled) for entry in entries if entry.ruled}
 
 
 def read_cohort(dataset: Dataset) -> Cohort:

@@ -108,6 +108,8 @@ class Plan:
         Fields that a study puts into ``dataset_description.json`` where they are absent.
     numbered : bool
         Whether labels of subjects are numbers that say nothing of the person; a study may make them of IDs.
+    ruled : mapping of (str, int) to frozenset of str, or None
+        What rules of a study gave of the names of images: see `spec.Rule.given`. None: no study has made the names.
     """
 
     rows: tuple[PlanRow, ...]
@@ -115,6 +117,7 @@ class Plan:
     fields: Mapping[tuple[str, int], Mapping[str, object]] | None = None
     description: Mapping[str, object] = field(default_factory=dict)
     numbered: bool = True
+    ruled: Mapping[tuple[str, int], frozenset[str]] | None = None
 
     def fields_of(self, row: PlanRow) -> Mapping[str, object]:
         """Return the fields that a study puts into the sidecar of an image."""

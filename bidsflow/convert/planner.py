@@ -8,11 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bidsflow import schema
-from bidsflow.convert.cohort import Cohort, Usual, find_usual, take_cohort
+from bidsflow.convert.cohort import Usual, find_usual, take_cohort
 from bidsflow.convert.copies import part_copies
 from bidsflow.convert.fieldmaps import note_foreign_shims, wire_fields
 from bidsflow.convert.fit import note_oddities, note_unplanned
 from bidsflow.convert.identity import check_people
+from bidsflow.convert.known import NOTHING, Known
 from bidsflow.convert.naming.decide import draft_image, wants_opinion
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.guess import Guess
@@ -32,7 +33,8 @@ from bidsflow.convert.study.stand import (
     stand_as_ruled,
 )
 from bidsflow.convert.subjects import Key, Sessions, assign, folder_of, group_people, person_of
-from bidsflow.convert.visits import Visit, find_neighbours, join_studies
+from bidsflow.convert.visit_notes import find_crowded, note_visits
+from bidsflow.convert.visits import find_neighbours, join_studies
 from bidsflow.convert.wiring import LookUp, hold_nothing, settle_fields
 from bidsflow.dicom.series import Conflict, Inventory, Series
 from bidsflow.errors import BidsflowError
@@ -72,17 +74,13 @@ def undecided(inventory: Inventory, book: Rulebook = NO_RULES) -> tuple[Series, 
     )
 
 
-def make_plan(  # noqa: PLR0913 (what the dataset and the study say, each by its name)
+def make_plan(
     inventory: Inventory,
+    known: Known = NOTHING,
     *,
     guesses: Mapping[str, Guess] | None = None,
-    key: Key | None = None,
     sessions: Sessions = Sessions.AUTO,
-    taken: Mapping[tuple[str, int], str] | None = None,
-    skipped: Collection[tuple[str, int]] = (),
-    look_up: LookUp = hold_nothing,
     book: Rulebook = NO_RULES,
-    cohort: Cohort | None = None,
 ) -> Planned:
     """Return what becomes of every image of an inventory.
 
@@ -90,83 +88,123 @@ def make_plan(  # noqa: PLR0913 (what the dataset and the study say, each by its
     ----------
     inventory : Inventory
         What the export holds.
+    known : Known
+        What the dataset holds that the plan is for.
     guesses : mapping of str to Guess, optional
         dcm2niix's second opinion by SeriesInstanceUID.
-    key : Key, optional
-        The key of the dataset that the plan is for.
     sessions : Sessions
         Whether names have a session.
-    taken : mapping of (str, int) to str, optional
-        The paths of images that the dataset holds already, by SeriesInstanceUID and rank. They keep their names.
-    skipped : collection of (str, int), optional
-        The images that a person said to skip in an earlier plan, by SeriesInstanceUID and rank.
-    look_up : callable
-        Tells what the dataset holds beside the images of the plan, which may complete fields.
     book : Rulebook
         What the study says. It goes before all other evidence, and changes names that the dataset has.
-    cohort : Cohort, optional
-        What the dataset remembers: how long everyone's runs are, and when they were measured.
 
     Raises
     ------
     PlanError
         If the study gives a label to someone that someone else has, see `identity.check_people`.
     """
-    cohort = cohort or Cohort()
-    parted = part_copies(inventory, key or Key(), taken or {}, cohort)
+    parted = part_copies(inventory, known.key, known.taken, known.cohort)
     inventory = parted.inventory
     given = {**given_sessions(inventory.series), **book.labels.sessions}
-    place = assign(inventory.series, key or Key(), sessions, given, book.labels)
+    settled = replace(known.key, sessions={**parted.places, **known.key.sessions})
+    place = assign(inventory.series, settled, sessions, given, book.labels)
     neighbours = find_neighbours(group_people(inventory.series, book.labels), given)
-    doubtful = {
+    doubtful = {**_find_doubtful(inventory, known, book), **parted.doubts}
+    if sessions is Sessions.AUTO:
+        doubtful = {**find_crowded(inventory, place, known.taken, join_studies(neighbours)), **doubtful}
+    named = _name_all(inventory, place, known, guesses or {}, doubtful, book)
+    by_uid = {series.uid: series for series in inventory.series}
+    rows = _settle_names(named, by_uid, known, book)
+    wired = settle_fields(rows, by_uid, known.look_up(rows))
+    rows = list(wired.rows)
+    foreign = note_foreign_shims(rows, by_uid)
+    where = {series.uid: place.sessions[series.study_uid] for series in inventory.series}
+    rows.sort(key=lambda row: (where[row.series_uid], row.series_number, row.series_uid, row.image))
+    rows += parted.rows
+    notes = (
+        *note_visits(neighbours, place, known.key.sessions), *_check_labels(rows, by_uid, known.key, book),
+        *note_left_behind(inventory, known.key, place), *note_contradictions(named.ruled.values(), book.name),
+        *_note_short(rows), *named.notes, *foreign, *wired.notes,
+    )  # fmt: skip
+    ruled = {image: draft.rule.given for image, draft in named.ruled.items() if draft.rule is not None}
+    told = Plan(tuple(rows), _tell(inventory, notes), ruled=None if book is NO_RULES else ruled)
+    kept = forget_unnamed(place, known.key.subjects, inventory, book.labels)
+    return Planned(told, _keep_places(kept, known.key, inventory, rows))
+
+
+def _find_doubtful(inventory: Inventory, known: Known, book: Rulebook) -> dict[str, str]:
+    """Return why no one can say whose series are, by their UID."""
+    collisions = {
         uid: str(collision.conflict.value)
         for collision in inventory.collisions
         if collision.conflict in _TWO_PEOPLE
         for uid in collision.series
     }
-    doubtful |= parted.doubts
-    known = (key or Key()).subjects
-    doubtful |= find_unnamed(inventory, known, book.labels)
-    if sessions is Sessions.AUTO:
-        doubtful = {**_find_crowded(inventory, place, taken or {}, join_studies(neighbours)), **doubtful}
+    return collisions | find_unnamed(inventory, known.key.subjects, book.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """The images of all visits, named as if there were no dataset.
+
+    Attributes
+    ----------
+    rows : tuple of PlanRow
+        In no order.
+    shared : mapping of (str, int) to str
+        What the images of one measurement have in common.
+    ruled : mapping of (str, int) to Draft
+        Those that a rule of the study matches.
+    notes : tuple of str
+        Of fields.
+    """
+
+    rows: tuple[PlanRow, ...]
+    shared: Mapping[_RowKey, str]
+    ruled: Mapping[_RowKey, Draft]
+    notes: tuple[str, ...]
+
+
+def _name_all(
+    inventory: Inventory,
+    place: Key,
+    known: Known,
+    guesses: Mapping[str, Guess],
+    doubtful: Mapping[str, str],
+    book: Rulebook,
+) -> _Named:
     rows: list[PlanRow] = []
-    unserved: list[str] = []
-    shared: dict[_RowKey, str] = {}
-    ruled: dict[_RowKey, Draft] = {}
-    elsewhere = _count_fields(inventory, taken or {})
-    everyone = take_cohort(inventory, place, cohort)
+    notes: list[str] = []
+    drafts: list[Draft] = []
+    elsewhere = _count_fields(inventory, known.taken)
+    everyone = take_cohort(inventory, place, known.cohort)
     for (subject, session, _), members in _group_visits(inventory, place, doubtful).items():
         usual = find_usual(everyone, members, subject)
-        drafts = [_settle(draft, taken or {}) for draft in _name_visit(members, guesses or {}, doubtful, book, usual)]
-        wired = wire_fields(drafts, elsewhere[subject, session])
-        drafts = list(wired.drafts)
-        unserved += [f"{folder_of((subject, session))}: {note}" for note in wired.notes]
-        shared |= {(draft.series.uid, draft.rank): draft.measurement for draft in drafts}
-        ruled |= {(draft.series.uid, draft.rank): draft for draft in drafts if draft.rule is not None}
-        rows += [_row(draft, subject, session) for draft in drafts]
-    by_uid = {series.uid: series for series in inventory.series}
-    labelled = {series.uid for series in inventory.series if book.gives_labels(series)}
-    rows = [doubt_misfit(row, by_uid[row.series_uid], book) if key_of(row) in ruled else row for row in rows]
-    kept = stand_as_ruled(rows, taken or {}, ruled, labelled, shared)
-    rows = [_heed_skip(row, skipped) for row in _keep_taken(rows, kept, taken or {})]
-    rows = free_proposals(refuse_conflicts(find_runs(rows, kept, shared), kept), kept, shared)
-    settled = settle_fields(rows, by_uid, look_up(rows))
-    rows = list(settled.rows)
-    foreign = note_foreign_shims(rows, by_uid)
-    where = {series.uid: place.sessions[series.study_uid] for series in inventory.series}
-    rows.sort(key=lambda row: (where[row.series_uid], row.series_number, row.series_uid, row.image))
-    rows += parted.rows
-    visits = _note_visits(neighbours, place, (key or Key()).sessions)
-    rules = note_contradictions(ruled.values(), book.name)
-    people = check_people(Plan(tuple(rows)), by_uid, key or Key(), book.name) if labelled else []
-    people += note_left_behind(inventory, key or Key(), place)
-    told = Plan(
-        tuple(rows),
-        _tell(inventory, (*visits, *people, *rules, *_note_short(rows), *unserved, *foreign, *settled.notes)),
-    )
-    return Planned(
-        told, _keep_places(forget_unnamed(place, known, inventory, book.labels), key or Key(), inventory, rows)
-    )
+        visit = [_settle(draft, known.taken) for draft in _name_visit(members, guesses, doubtful, book, usual)]
+        wired = wire_fields(visit, elsewhere[subject, session])
+        notes += [f"{folder_of((subject, session))}: {note}" for note in wired.notes]
+        rows += [_row(draft, subject, session) for draft in wired.drafts]
+        drafts += wired.drafts
+    by_image = {(draft.series.uid, draft.rank): draft for draft in drafts}
+    shared = {image: draft.measurement for image, draft in by_image.items()}
+    ruled = {image: draft for image, draft in by_image.items() if draft.rule is not None}
+    return _Named(tuple(rows), shared, ruled, tuple(notes))
+
+
+def _settle_names(named: _Named, by_uid: Mapping[str, Series], known: Known, book: Rulebook) -> list[PlanRow]:
+    """Return the rows with names that go with those that the dataset has."""
+    labelled = {series.uid for series in by_uid.values() if book.gives_labels(series)}
+    rows = [doubt_misfit(row, by_uid[row.series_uid], book) if key_of(row) in named.ruled else row
+            for row in named.rows]  # fmt: skip
+    formerly = {} if book is NO_RULES else known.ruled
+    kept = stand_as_ruled(rows, known.taken, named.ruled, labelled, named.shared, formerly)
+    rows = [_heed_skip(row, known.skipped) for row in _keep_taken(rows, kept, known.taken)]
+    return free_proposals(refuse_conflicts(find_runs(rows, kept, named.shared), kept), kept, named.shared)
+
+
+def _check_labels(rows: Sequence[PlanRow], by_uid: Mapping[str, Series], key: Key, book: Rulebook) -> list[str]:
+    """Return what is to be said of the labels that a study gives; see `identity.check_people`."""
+    labelled = any(book.gives_labels(series) for series in by_uid.values())
+    return check_people(Plan(tuple(rows)), by_uid, key, book.name) if labelled else []
 
 
 def _note_short(rows: Sequence[PlanRow]) -> tuple[str, ...]:
@@ -192,52 +230,6 @@ def _keep_places(place: Key, before: Key, inventory: Inventory, rows: Sequence[P
     converted = {row.series_uid for row in rows if row.decision is Decision.CONVERT}
     studies = {series.study_uid for series in inventory.series if series.uid in converted} | before.sessions.keys()
     return replace(place, sessions={study: where for study, where in place.sessions.items() if study in studies})
-
-
-def _find_crowded(
-    inventory: Inventory, place: Key, taken: Mapping[tuple[str, int], str], joined: Mapping[str, str]
-) -> dict[str, str]:
-    """Return why series of a second visit must not join the first, in a dataset without sessions, by their UID."""
-    visits = Counter(where for study, where in place.sessions.items() if study not in joined)
-    known = {uid for uid, _ in taken}
-    done = {joined.get(series.study_uid, series.study_uid) for series in inventory.series if series.uid in known}
-    reason = (
-        "a second study of this subject, in a dataset without sessions: --sessions always makes it a session beside "
-        "the first visit, --sessions never takes both for one visit"
-    )
-    return {
-        series.uid: reason
-        for series in inventory.series
-        if joined.get(series.study_uid, series.study_uid) not in done
-        and place.sessions[series.study_uid][1] == ""
-        and visits[place.sessions[series.study_uid]] > 1
-    }
-
-
-def _note_visits(neighbours: Sequence[Visit], place: Key, before: Mapping[str, tuple[str, str]]) -> tuple[str, ...]:
-    """Return what a person should know of the visits of a subject, once: when one of their studies is new."""
-    notes = []
-    for visit in neighbours:
-        (sub, one), (_, other) = (place.sessions[study] for study in visit.studies)
-        if all(study in before for study in visit.studies):
-            continue
-        if one == other and visit.certain:
-            notes.append(
-                f"sub-{sub}: two studies {visit.minutes} min apart are one visit, by their frame of reference; "
-                "if they are two, give the second a session of its own in the plan"
-            )
-        elif one != other and not visit.certain:
-            notes.append(
-                f"sub-{sub}: ses-{one} and ses-{other} are {visit.minutes} min apart on one scanner; if they are one "
-                "visit (a person registered again), give both one session in the plan"
-            )
-    here = {sub for study, (sub, ses) in place.sessions.items() if ses and study not in before}
-    notes += [
-        f"sub-{sub}: its first visit stays outside of a session, which is valid, but which not every tool expects; "
-        "to move it, put ses-01 into its paths in the plan (docs/converting.md, Subjects and sessions)"
-        for sub in sorted({sub for sub, ses in before.values() if not ses} & here)
-    ]
-    return tuple(notes)
 
 
 def _draft_series(series: Series, guesses: Mapping[str, Guess], book: Rulebook) -> list[Draft]:

@@ -145,7 +145,7 @@ def survey(dataset: Dataset, plan: Plan, by_uid: Mapping[str, Series], *, force:
         moved = {_image(row): former[_image(row)] for row in members if _image(row) in former}
         heir_of = tuple(sorted(old for old, new in heirs.items() if new == sub))
         session = Session(folder, tuple(members), named, converted, series, subject, moved, heir_of,
-                          description=plan.description, numbered=plan.numbered)  # fmt: skip
+                          description=plan.description, numbered=plan.numbered, ruled=plan.ruled)  # fmt: skip
         sessions.append(_sort(view, session))
     blocked = find_blocked(dataset, ledgers, [row for one in sessions for row in one.planned], force=force)
     return [_block(one, blocked) for one in sessions]

@@ -15,6 +15,7 @@ from bidsflow.convert.plan import Plan, PlanRow, from_tsv
 from bidsflow.convert.subjects import Key
 from bidsflow.dicom.series import Patient, Series
 from bidsflow.dicom.twins import moment_of
+from bidsflow.phantom import make_sessions, write
 from bidsflow.phantom.defects import list_files, send_again
 from tests.convert.conftest import Ran, read_tree
 from tests.convert.naming.scans import BOLD, MPRAGE, inventory_of, make
@@ -62,6 +63,19 @@ def test_copy_that_comes_later_and_alone_is_told_from_what_the_dataset_has(
     assert all("the dataset has it in sub-01" in row.evidence.lower() for row in planned.rows)
     cli("convert", again, bids)
     assert read_tree(bids) == before
+
+
+def test_rest_of_a_copied_session_is_no_second_study(tmp_path: Path, cli: Cli) -> None:
+    bids, scan = tmp_path / "bids", tmp_path / "scan"
+    write(scan, sessions=make_sessions(1, 1), series=("sbref", "aborted"))
+    assert cli("convert", scan / "dicom", bids).code == 0
+    waiting = [row for row in plan_of(cli, scan / "dicom", bids=bids).rows if row.decision == "review"]
+    again = send_again(scan / "dicom", tmp_path / "again")
+    rest = [row for row in plan_of(cli, again, bids=bids).rows if row.decision != "skip"]
+    assert len(rest) == len(waiting) == 1
+    assert rest[0].decision == "review"
+    assert rest[0].path.startswith("sub-01/func/")
+    assert rest[0].evidence.startswith("Its study is a copy of one that the dataset has in sub-01, under other UIDs")
 
 
 def test_original_stays_the_one_that_the_dataset_has(visit: Path, tmp_path: Path, cli: Cli) -> None:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bidsflow import schema
+from bidsflow.convert.known import Known
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan, PlanRow, from_tsv, to_tsv
 from bidsflow.convert.planner import make_plan
 from bidsflow.dicom.header import Header
@@ -94,7 +95,7 @@ def build(scan: Scan, number: int, patient: Patient = ANNA, day: int = 0) -> Ser
 
 
 def plan_rows(series: Sequence[Series], taken: dict[tuple[str, int], str] | None = None) -> tuple[PlanRow, ...]:
-    return make_plan(Inventory(tuple(series), ()), taken=taken).plan.rows
+    return make_plan(Inventory(tuple(series), ()), Known(taken=taken or {})).plan.rows
 
 
 def converted(rows: Sequence[PlanRow]) -> list[PlanRow]:
@@ -157,7 +158,7 @@ def test_a_series_that_comes_later_renames_nothing(series: tuple[Series, ...], s
     last = series[-1]
     late = build(scan, number, last.patient, int(last.study_uid.rsplit(".", 1)[1]))
     both = Inventory((*series, replace(late, uid=f"{late.study_uid}.99")), ())
-    rows = make_plan(both, key=planned.key, taken=taken).plan.rows
+    rows = make_plan(both, Known(planned.key, taken)).plan.rows
     again = {(row.series_uid, row.image): row.path for row in converted(rows)}
     assert taken.items() <= again.items()
     assert len(set(again.values())) == len(again)
@@ -167,7 +168,7 @@ def test_a_series_that_comes_later_renames_nothing(series: tuple[Series, ...], s
 def test_a_second_plan_of_the_same_export_changes_nothing(series: tuple[Series, ...]) -> None:
     planned = make_plan(Inventory(series, ()))
     taken = {(row.series_uid, row.image): row.path for row in converted(planned.plan.rows)}
-    assert make_plan(Inventory(series, ()), key=planned.key, taken=taken).plan == planned.plan
+    assert make_plan(Inventory(series, ()), Known(planned.key, taken)).plan == planned.plan
 
 
 def test_a_later_run_does_not_take_the_number_of_one_that_the_dataset_writes_with_a_zero() -> None:

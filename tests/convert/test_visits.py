@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
+from bidsflow.convert.known import Known
 from bidsflow.convert.planner import make_plan
 from bidsflow.convert.subjects import Key, Sessions, assign
 from bidsflow.dicom.grouping import find_collisions
@@ -94,7 +95,7 @@ def test_second_study_of_a_visit_is_converted_into_a_dataset_without_sessions() 
     first = make_plan(Inventory(FIRST, ()))
     taken = {(row.series_uid, row.image): row.path for row in first.plan.rows}
     both = Inventory((*FIRST, scan("2", 3, "20240301100900", "1.9")), ())
-    (late,) = make_plan(both, key=first.key, taken=taken).plan.rows[2:]
+    (late,) = make_plan(both, Known(first.key, taken)).plan.rows[2:]
     assert (late.decision, late.path) == ("convert", "sub-01/anat/sub-01_run-3_T1w")
 
 
@@ -107,13 +108,13 @@ def test_visits_that_lie_close_are_noted_once(frame: str, says: str) -> None:
     planned = make_plan(inventory)
     (note,) = planned.plan.notes
     assert note.startswith(says)
-    assert make_plan(inventory, key=planned.key).plan.notes == ()
+    assert make_plan(inventory, Known(planned.key)).plan.notes == ()
 
 
 def test_first_visit_that_stays_outside_of_a_session_is_noted() -> None:
     first = make_plan(Inventory(FIRST, ()))
     both = Inventory((*FIRST, scan("2", 1, "20250301100900")), ())
-    (note,) = make_plan(both, key=first.key, sessions=Sessions.ALWAYS).plan.notes
+    (note,) = make_plan(both, Known(first.key), sessions=Sessions.ALWAYS).plan.notes
     assert note.startswith("sub-01: its first visit stays outside of a session")
 
 

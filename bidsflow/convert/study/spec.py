@@ -91,6 +91,12 @@ class Rule:
     aslcontext: tuple[str, ...] = ()
     because: str = ""
 
+    @property
+    def given(self) -> frozenset[str]:
+        """What it gives of a name: labels by their keys, ``datatype``, ``suffix``, and ``name`` where that is all."""
+        kinds = {key for key, text in (("datatype", self.datatype), ("suffix", self.suffix)) if text}
+        return frozenset({*kinds, *self.entities, *(("name",) if len(kinds) == 2 else ())})
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:

@@ -23,6 +23,7 @@ def stand_as_ruled(
     ruled: Mapping[_RowKey, Draft],
     labelled: Collection[str],
     shared: Mapping[_RowKey, str],
+    formerly: Mapping[_RowKey, frozenset[str]] | None = None,
 ) -> dict[_RowKey, str]:
     """Return where the images of a dataset are to stand: where they do, unless the study gives them another name.
 
@@ -38,15 +39,21 @@ def stand_as_ruled(
         SeriesInstanceUIDs of which the study gives the subject or the session.
     shared : mapping of (str, int) to str
         What the images of one measurement (a run, its reference, its phases) have in common: they move together.
+    formerly : mapping of (str, int) to frozenset of str
+        What a study gave of these names, see `Rule.given`: what it does not give any more is left to the evidence.
     """
     led = {
         shared[row.series_uid, row.image]
         for row in rows
-        if (row.series_uid, row.image) in ruled
-        and row.decision is Decision.CONVERT
+        if row.decision is Decision.CONVERT
         and row.path != NOT_APPLICABLE
         and (before := taken.get((row.series_uid, row.image)))
-        and not _follows(parse_name(before), parse_name(row.path), ruled[row.series_uid, row.image])
+        and not _follows(
+            parse_name(before),
+            parse_name(row.path),
+            ruled.get((row.series_uid, row.image)),
+            (formerly or {}).get((row.series_uid, row.image), frozenset()),
+        )
     }
     moved = {
         (row.series_uid, row.image): path
@@ -67,17 +74,15 @@ def _rename(row: PlanRow, before: str, led: bool, labelled: Collection[str]) -> 
     return path if path != before else ""
 
 
-def _follows(old: BidsName, new: BidsName, draft: Draft) -> bool:
-    """Return whether a name has all that a rule says; runs that the rule leaves open stay."""
-    rule = draft.rule
-    if rule is None:
-        return True
-    if rule.datatype and rule.suffix:
-        keys = {key for key, _ in (*old.entities, *new.entities)} - ({"run"} - rule.entities.keys())
-    else:
-        keys = set(rule.entities)
-    same = (not rule.datatype or old.datatype == new.datatype) and (not rule.suffix or old.suffix == new.suffix)
-    return same and all(old.entity(key) == new.entity(key) for key in keys)
+def _follows(old: BidsName, new: BidsName, draft: Draft | None, formerly: frozenset[str]) -> bool:
+    """Return whether a name has what a rule says, and nothing that one said before; runs that are left open stay."""
+    given = draft.rule.given if draft is not None and draft.rule is not None else frozenset[str]()
+    lost = formerly - given
+    keys = {*given, *lost}
+    if "name" in keys:
+        keys |= {key for key, _ in (*old.entities, *new.entities)} - ({"run"} - keys)
+    same = all(getattr(old, kind) == getattr(new, kind) for kind in ("datatype", "suffix") if kind in keys)
+    return same and all(old.entity(key) == new.entity(key) for key in keys - {"name", "datatype", "suffix"})
 
 
 def note_contradictions(drafts: Iterable[Draft], name: str) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from bidsflow.convert.known import Known
 from bidsflow.convert.naming.guess import Guess
 from bidsflow.convert.plan import Decision, PlanRow
 from bidsflow.convert.planner import make_plan
@@ -247,7 +248,8 @@ def inventory_of(series: Sequence[Series]) -> Inventory:
 
 
 def plan_of(series: Sequence[Series], **more: Any) -> tuple[PlanRow, ...]:
-    return make_plan(inventory_of(series), **more).plan.rows
+    known = {key: more.pop(key) for key in ("taken", "cohort") if key in more}
+    return make_plan(inventory_of(series), Known(**known), **more).plan.rows
 
 
 def short(row: PlanRow) -> str:

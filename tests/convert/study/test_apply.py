@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from bidsflow.convert.known import Known
 from bidsflow.convert.plan import Decision, PlanRow
 from bidsflow.convert.planner import Planned, make_plan
 from bidsflow.convert.study.apply import Rulebook
@@ -30,9 +31,10 @@ def lay(text: str, series: tuple[Series, ...], tables: Tables | None = None) -> 
 
 def plan(
     text: str, *series: Series, taken: dict[tuple[str, int], str] | None = None, key: Key | None = None,
-    tables: Tables | None = None,
+    tables: Tables | None = None, ruled: dict[tuple[str, int], frozenset[str]] | None = None,
 ) -> Planned:  # fmt: skip
-    return make_plan(Inventory(series, ()), taken=taken, key=key, book=lay(text, series, tables))
+    held = Known(key or Key(), taken or {}, ruled or {})
+    return make_plan(Inventory(series, ()), held, book=lay(text, series, tables))
 
 
 def paths(planned: Planned) -> list[str]:
@@ -209,6 +211,20 @@ def test_name_in_the_dataset_stays_unless_the_study_changes_it() -> None:
     assert paths(moved) == [*(f"sub-01/func/sub-01_task-sleep_run-{run}_bold" for run in (1, 2)), paths(before)[2]]
 
 
+def test_name_goes_back_where_the_study_no_longer_gives_it() -> None:
+    series = (build(REST, 1), build(NBACK, 2))
+    text = rule('SeriesDescription = "bold_rest"', 'task = "sleep"\nacq = "x"')
+    text += rule('SeriesDescription = "bold_nback"', 'name = "func/task-n_acq-y_bold"')
+    before = plan(text, *series)
+    held = {"taken": {(row.series_uid, row.image): row.path for row in before.plan.rows}, "key": before.key,
+            "ruled": before.plan.ruled}  # fmt: skip
+    less = plan(rule('SeriesDescription = "bold_rest"', 'task = "sleep"'), *series, **held)
+    assert paths(less) == ["sub-01/func/sub-01_task-sleep_bold", "sub-01/func/sub-01_task-nback_bold"]
+    assert paths(plan("name = 'none'", *series, **held)) == paths(plan("", *series))
+    without = make_plan(Inventory(series, ()), Known(**held))
+    assert [row.path for row in without.plan.rows] == paths(before)
+
+
 def test_two_images_of_the_dataset_swap_names_by_the_study() -> None:
     series = (build(REST, 1), build(NBACK, 2))
     before = plan("", *series)
@@ -327,8 +343,8 @@ def test_label_of_someone_else_in_the_dataset_is_refused() -> None:
     other = known(build(T1, 1, replace(BERND, id="P9")), PatientID="P1")
     with pytest.raises(PlanError, match="sub-P1"):
         make_plan(
-            Inventory((other,), ()), key=before.key, book=lay(BY_ID, (other,)), sessions=Sessions.NEVER,
-            taken={("1.2.1.0.1", 1): "sub-P1/anat/sub-P1_T1w"},
+            Inventory((other,), ()), Known(before.key, {("1.2.1.0.1", 1): "sub-P1/anat/sub-P1_T1w"}),
+            book=lay(BY_ID, (other,)), sessions=Sessions.NEVER,
         )  # fmt: skip
 
 

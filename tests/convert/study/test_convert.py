@@ -59,6 +59,11 @@ def test_changed_task_moves_images_and_says_so_before(
     assert not any("task-rest" in name for name in names)
     assert {change for change, _ in foresee(cli, two_people, target, "--study", file).values()} == {"unchanged"}
     assert {change for change, _ in foresee(cli, two_people, target).values()} == {"unchanged"}
+    assert cli("convert", two_people, target).code == 0  # without a study, all stays
+    file = write_study("")
+    assert {change for change, _ in foresee(cli, two_people, target, "--study", file).values()} == {"moved"}
+    assert cli("convert", two_people, target, "--study", file).out == f"{target}: 4 moved\n"
+    assert any("task-rest" in name for name in read_tree(target))
 
 
 def test_sidecar_fields_are_written_and_a_change_of_them_is_seen(
