@@ -36,6 +36,8 @@ _MARK = 2048
 _ROW, _MOST = 1024, 256 << 20
 #: Seconds by which the samples of a text file may miss the time that it covers.
 _TOLERANCE = 1.0
+#: No log of one measurement lasts longer (seconds).
+_LONGEST = 6 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,9 @@ def read_logs(texts: Iterable[str]) -> Recording:
         kind, rows, period = _split_log(text)
         if kind == "ACQUISITION_INFO":
             for number, cells in rows:
-                volume, _, start, *_ = _whole(cells[:4], number)
+                if len(cells) < 3:
+                    raise ValueError(f"line {number} of a log breaks off")
+                volume, _, start = _whole(cells[:3], number)
                 volumes[volume] = min(start, volumes.get(volume, start))
         elif kind in _LABELS:
             logs[kind] = _collect(rows, period)
@@ -260,6 +264,8 @@ def _assemble(logs: Mapping[str, _Log], volumes: Sequence[int]) -> Recording:
             continue
         period = log.period or _frequent_gap(sorted(set(every)))
         first, count = min(every), (max(every) - min(every)) // period + 1
+        if count * period * TIC > _LONGEST:
+            raise ValueError("its times are hours apart: it is damaged, or went on past midnight")
         columns = {
             _name_column(kind, name, len(log.samples)): _lay_on_grid(
                 samples, first, period, count, 0 if kind == "EXT" else None

@@ -80,3 +80,17 @@ def test_damaged_payload_is_refused(payload: bytes, reason: str) -> None:
 def test_row_that_is_no_row_is_named() -> None:
     with pytest.raises(ValueError, match="line 5 "):
         read_logs([f"{HEAD}100 PULS\n"])
+
+
+@pytest.mark.parametrize(("rows", "reason"), [
+    ("34559998 PULS 1000\n2 PULS 1001\n", "past midnight"),
+    ("100 PULS 1000\n98000000000 PULS 1001\n", "damaged"),
+])  # fmt: skip
+def test_times_that_are_no_measurement_are_refused(rows: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        read_logs([f"{HEAD}{rows}"])
+
+
+def test_row_of_a_volume_that_breaks_off_is_named() -> None:
+    with pytest.raises(ValueError, match="line 2 of a log breaks off"):
+        read_logs(["LogDataType = ACQUISITION_INFO\n1 2\n"])
