@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Hashable
 from dataclasses import replace
@@ -12,6 +13,9 @@ from bidsflow.convert.plan import Decision
 from bidsflow.dicom.physics import is_declared_derived
 
 Drafts = list[Draft]
+
+#: Times and angles that differ by less than this share are one.
+_TOLERANCE = 0.01
 
 
 def skip_corrected(drafts: Drafts) -> Drafts:
@@ -55,20 +59,38 @@ def _skip_corrected(draft: Draft, original: Draft | None) -> Draft:
 
 
 def doubt_derived(drafts: Drafts) -> Drafts:
-    """Set images that are declared as derived before a person where an original of the same kind is there."""
-    originals = {_kind_key(one): one for one in reversed(drafts) if one.datatype and not is_declared_derived(one.image)}
+    """Set images that are declared as derived before a person where an original of the same kind is there.
+
+    GE calls derived what it only filtered. What was made of an original has its repetition and flip angle.
+    """
+    originals: dict[Hashable, Drafts] = defaultdict(list)
+    for one in drafts:
+        if one.datatype and not is_declared_derived(one.image):
+            originals[_kind_key(one)].append(one)
     result = []
     for draft in drafts:
-        original = originals.get(_kind_key(draft))
-        if draft.to_convert and original is not None and is_declared_derived(draft.image):
-            said = f"ImageType begins with DERIVED, and series {original.series.number} is an original {draft.suffix}"
-            draft = draft.decided(Decision.REVIEW, said)
+        if draft.to_convert and is_declared_derived(draft.image):
+            original = next((one for one in originals[_kind_key(draft)] if _may_be_made_of(draft, one)), None)
+            if original is not None:
+                said = (
+                    f"ImageType begins with DERIVED, and series {original.series.number} is an original {draft.suffix}"
+                )
+                draft = draft.decided(Decision.REVIEW, said)
         result.append(draft)
     return result
 
 
 def _kind_key(draft: Draft) -> Hashable:
     return draft.datatype, draft.suffix, draft.geometry if draft.datatype != "anat" else ""
+
+
+def _may_be_made_of(draft: Draft, original: Draft) -> bool:
+    """Return whether nothing that both headers tell of how often and how far was excited differs."""
+    pairs = (
+        (draft.series.header.number(keyword), original.series.header.number(keyword))
+        for keyword in ("RepetitionTime", "InversionTime", "FlipAngle")  # what is made of several echoes has its own
+    )
+    return all(not ours or not theirs or math.isclose(ours, theirs, rel_tol=_TOLERANCE) for ours, theirs in pairs)
 
 
 def abstain(drafts: Drafts) -> Drafts:

@@ -60,7 +60,7 @@ def heed_labelling_words(draft: Draft) -> Draft:
         f"the {words.source(draft.series)} says {called} (perfusion), and no header speaks of arterial spin labelling"
     )
     suffix = "m0scan" if words.names_m0(draft.series) and draft.image.volumes <= _MOST_M0 else "asl"
-    named = draft.named("perf", suffix, draft.confidence)
+    named = replace(draft, evidence=(draft.finding.because,)).named("perf", suffix, draft.confidence)
     return named.decided(Decision.REVIEW, f"{said}: aslcontext.tsv and its fields are missing, {_HOW}")
 
 

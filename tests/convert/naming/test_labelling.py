@@ -109,3 +109,9 @@ def test_an_m0_that_no_run_is_there_for_waits() -> None:
     (draft,) = settle_m0([draft_image(m0, m0.images[0], 1, {})])
     assert draft.decision.value == "review"
     assert draft.evidence[0] == "an M0 scan without a run of arterial spin labelling that is converted"
+
+
+def test_labelling_that_words_name_is_not_called_the_passage_of_an_agent() -> None:
+    (row,) = s.plan_of([s.make(201, "pCASL", s.PH_FEEPI, ImageType="ORIGINAL\\PRIMARY\\PERFUSION\\FFE")])
+    assert "pcasl" in row.evidence
+    assert "agent" not in row.evidence

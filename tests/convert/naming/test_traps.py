@@ -56,6 +56,17 @@ CASES = {
     ),
     "dynamic angiography": Case((Scan("t1_twist", FLASH, 60),), ("review: 60 volumes",)),
     "one slice": Case((Scan("t2_shim", TSE),), ("anat/T2w",)),
+    "derived of the original beside it": Case(
+        (Scan("t1", MPRAGE), Scan("t1_rms", {**MPRAGE, "ImageType": "DERIVED\\PRIMARY\\OTHER", "EchoTime": "5"})),
+        ("anat/T1w", "review: series 1 is an original"),
+    ),
+    "filtered, beside another protocol": Case(
+        (
+            Scan("t1", {**MPRAGE, "ImageType": "DERIVED\\PRIMARY\\OTHER"}),
+            Scan("t1", {**MPRAGE, "RepetitionTime": "1800"}),
+        ),
+        ("anat/acq-TR2300_T1w: DERIVED", "anat/acq-TR1800_T1w"),
+    ),
     "motion-corrected on the scanner": Case(
         (bold("bold_rest"), Scan("bold_rest", MOCO, 200)), ("func/task-rest_bold", "skip: corrected for motion")
     ),
