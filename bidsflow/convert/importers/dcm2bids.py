@@ -42,8 +42,9 @@ _RENAMED: Mapping[str, tuple[str, float]] = {
     "PulseSequenceDetails": ("SequenceFile", 1.0),
     "ImageTypeText": ("SiemensImageType", 1.0),
 }
-#: BIDS, PhaseEncodingDirection, of slices that lie axially, as those of nearly every EPI.
-_DIRECTIONS = {"j": "PA", "j-": "AP", "i": "LR", "i-": "RL"}
+#: BIDS, PhaseEncodingDirection, of slices that lie axially, as those of nearly every EPI: dcm2niix keeps the columns,
+#: which go from right to left.
+_DIRECTIONS = {"j": "PA", "j-": "AP", "i": "RL", "i-": "LR"}
 #: What dcm2niix adds to ImageType.
 _COMPONENTS = {"MAGNITUDE": "magnitude", "PHASE": "phase", "REAL": "real", "IMAGINARY": "imaginary"}
 _OLD = {

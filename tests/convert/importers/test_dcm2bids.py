@@ -42,6 +42,7 @@ CASES: list[tuple[dict[str, object], tuple[Condition, ...]]] = [
       Condition("component", Relation.EQUALS, "phase"))),
     ({"PulseSequenceDetails": "%SiemensSeq%\\ep2d_bold"}, (Condition("SequenceFile", Relation.EQUALS, "ep2d_bold"),)),
     ({"PhaseEncodingDirection": "j-"}, (Condition("direction", Relation.EQUALS, "AP"),)),
+    ({"PhaseEncodingDirection": "i-"}, (Condition("direction", Relation.EQUALS, "LR"),)),
     ({"SidecarFilename": "007_*"}, (Condition("series_number", Relation.EQUALS, 7),)),
     ({"SidecarFilename": "*_e2*"}, (Condition("echo", Relation.EQUALS, 2),)),
 ]  # fmt: skip
