@@ -222,6 +222,8 @@ def _translate(key: str, value: object, config: _Config) -> Iterator[Condition]:
         yield _read_direction(value)
         return
     name, factor = _RENAMED.get(key, (key, 1.0))
+    if key == "EchoNumber" and str(value) != "1":  # a phase difference alone has echo 2; 1 is written for several only
+        name = "EchoNumbers"
     kind = FIELDS.get(name)
     if kind is None:
         raise LeftOutError(

@@ -65,6 +65,8 @@ def read_field(name: str, series: Series, image: Image, folder: str = "") -> str
         return found if isinstance(found, str) else f"{found:.10g}"
     if name == "EchoTime" and image.echo_time:  # enhanced objects have it elsewhere, several echoes have several
         return f"{image.echo_time:.10g}"
+    if name == "EchoNumbers" and image.echo and name not in image.header:  # enhanced objects have none
+        return str(image.echo)
     if name == "SeriesDescription":
         return series.description
     if name == "ProtocolName":

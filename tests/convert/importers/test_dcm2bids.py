@@ -10,9 +10,11 @@ import pytest
 from bidsflow.convert.importers.dcm2bids import import_dcm2bids
 from bidsflow.convert.importers.imported import Imported, format_imported
 from bidsflow.convert.plan import Decision
+from bidsflow.convert.study.apply import Rulebook
 from bidsflow.convert.study.read import parse_study
 from bidsflow.convert.study.spec import Condition, Relation
 from bidsflow.errors import ConfigError
+from tests.convert.naming import scans
 
 
 def import_one(criteria: object = None, **more: object) -> Imported:
@@ -131,3 +133,22 @@ def test_what_is_no_configuration_is_refused(text: str) -> None:
 def test_expression_that_may_take_for_ever_is_left_out() -> None:
     assert "for ever" in import_one({"SeriesDescription": "(a+)+$"}, search_method="re").notes[0].text
     assert "for ever" in import_one({"SeriesDescription": "((a|b*)c)*$"}, search_method="re").notes[0].text
+
+
+def test_phase_difference_is_the_second_echo_although_it_is_alone() -> None:
+    halves = (("magnitude1", 1, "M"), ("magnitude2", 2, "M"), ("phasediff", 2, "P"))
+    content = {
+        "descriptions": [
+            {
+                "datatype": "fmap",
+                "suffix": suffix,
+                "criteria": {"EchoNumber": echo, "ImageType": ["ORIGINAL", "PRIMARY", part, "ND"]},
+            }
+            for suffix, echo, part in halves
+        ]
+    }
+    book = Rulebook(import_dcm2bids(json.dumps(content), "config.json").study)
+    phase = scans.phase("ORIGINAL\\PRIMARY\\P\\ND", 7.38, EchoNumbers=2)
+    series = (scans.magnitudes(1, at=5), scans.make(2, "gre_field_mapping", scans.FIELD, phase, at=5))
+    paths = [row.path for row in scans.plan_of(series, book=book)]
+    assert paths == [f"sub-01/fmap/sub-01_{suffix}" for suffix, _, _ in halves]
