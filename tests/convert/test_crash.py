@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from bidsflow.phantom import make_sessions, write
+from bidsflow.phantom.physio import write_logs
 
 from .conftest import Ran, finish, read_tree, spawn
 
@@ -145,28 +150,73 @@ def test_signals_at_random_moments(small_export: Path, tmp_path: Path, reference
         check_finished(small_export, target, reference)
 
 
-@pytest.mark.slow
-@pytest.mark.shared
-def test_thirty_random_kills_on_real_exports(tmp_path: Path) -> None:
-    export = Path(__file__).parents[2].parent / "shared" / "data" / "dicom"
-    if not export.is_dir():
-        pytest.skip("the scanner exports are not here")
-    first = tmp_path / "reference" / "bids"
+#: How many runs are killed in each of the slow tests.
+KILLS = int(os.environ.get("BIDSFLOW_KILLS", "30"))
+
+
+def kill_often(words: Sequence[object], target: Path, before: Path | None = None) -> None:
+    """Kill a command at random moments; given again, it makes what an undisturbed run makes.
+
+    Parameters
+    ----------
+    words : sequence of object
+        The command, with None for the dataset.
+    target : Path
+        Below which datasets are made.
+    before : Path, optional
+        The dataset that each trial begins with.
+    """
+
+    def begin(name: str) -> tuple[Path, list[object]]:
+        bids = target / name / "bids"
+        if before is not None:
+            shutil.copytree(before, bids)
+        return bids, [bids if word is None else word for word in words]
+
+    first, command = begin("reference")
     began = time.monotonic()
-    ran = finish(spawn("convert", export, first), timeout=600)
+    ran = finish(spawn(*command), timeout=600)
     length = time.monotonic() - began
     assert ran.code == 0, ran.err
     expected = read_tree(first)
     seed = random.SystemRandom().randrange(10**9)
     rng = random.Random(seed)
-    for trial in range(30):
-        target = tmp_path / str(trial) / "bids"
+    kills = 0
+    while kills < KILLS:
+        bids, command = begin(f"at-{kills}")
         for _ in range(rng.randrange(1, 4)):
-            process = spawn("convert", export, target)
+            process = spawn(*command)
             time.sleep(length * rng.random())
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
             finish(process)
-        ran = finish(spawn("convert", export, target), timeout=600)
-        assert ran.code == 0, (seed, trial, ran.err)
-        assert read_tree(target) == expected, (seed, trial)
+            kills += 1
+        ran = finish(spawn(*command), timeout=600)
+        assert ran.code == 0, (seed, kills, ran.err)
+        assert read_tree(bids) == expected, (seed, kills)
+        assert not any((bids / ".bidsflow" / "journal").iterdir())
+        shutil.rmtree(bids)
+
+
+@pytest.mark.slow
+def test_random_kills_of_a_conversion(small_export: Path, tmp_path: Path) -> None:
+    kill_often(("convert", small_export, None), tmp_path)
+
+
+@pytest.mark.slow
+def test_random_kills_of_a_person_who_gets_another_label(tmp_path: Path) -> None:
+    export, before, study = tmp_path / "scan" / "dicom", tmp_path / "before", tmp_path / "study.toml"
+    truth = write(tmp_path / "scan", sessions=make_sessions(1, 2), series=("task",))
+    write_logs(tmp_path / "scan", truth, form="cmrr")
+    study.write_text("version = 1\n[subjects]\nfrom = 'PatientID'\npattern = '\\d+'\n")
+    assert finish(spawn("convert", export, before)).code == 0
+    kill_often(("convert", export, None, "--study", study), tmp_path, before)
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+def test_random_kills_on_real_exports(tmp_path: Path) -> None:
+    export = Path(__file__).parents[2].parent / "shared" / "data" / "dicom"
+    if not export.is_dir():
+        pytest.skip("the scanner exports are not here")
+    kill_often(("convert", export, None), tmp_path)
