@@ -11,12 +11,9 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
-from functools import cache, partial
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 
-from bidsflow import __version__
 from bidsflow.convert.cohort import protocol_of
 from bidsflow.convert.companions.aslcontext import TABLE
 from bidsflow.convert.companions.calibration import pair_m0, tell_m0
@@ -30,7 +27,6 @@ from bidsflow.convert.ledger import (
     is_same,
     mark_digest,
     read_ledger,
-    read_taken,
     source_digest,
     stamp,
 )
@@ -47,8 +43,9 @@ from bidsflow.convert.tables import (
     stage_scans,
     stage_session,
 )
+from bidsflow.convert.top import list_tasks, list_unused_tasks, stage_top
 from bidsflow.convert.wiring import Held, Links, settle_fields, sources
-from bidsflow.dataset import describe, origin
+from bidsflow.dataset import describe
 from bidsflow.dataset.draft import Draft
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dicom.series import Series
@@ -191,9 +188,9 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
         stage_session(draft, place, list(session.series.values()), key, before)
         people = session.subject or tuple(session.series.values())
         stage_participant(draft, place.sub, people, session.heir_of, gone, remove)
-        tasks = _tasks(row.path for row in there)
-        _stage_top(draft, tasks, session)
-        remove += _list_unused_tasks(draft, left, tasks)
+        tasks = list_tasks(row.path for row in there)
+        stage_top(draft, tasks, session.description, numbered=session.numbered)
+        remove += list_unused_tasks(draft, left, tasks)
     return remove
 
 
@@ -400,54 +397,6 @@ def _complete(
         corrected_by=sources(row),
         intended_for=sorted(targets),
     )
-
-
-def _tasks(paths: Iterable[str]) -> set[str]:
-    names = map(parse_name, paths)
-    return {name.entity("task") for name in names if name.suffix == "bold"} - {""}
-
-
-def _task_file(task: str) -> tuple[str, str]:
-    return f"task-{task}_bold.json", describe.to_json({"TaskName": task})
-
-
-def _list_unused_tasks(draft: Draft, left: Iterable[str], present: set[str]) -> list[str]:
-    """Return the files of tasks that lose their last image with this commit, where no one has added to them."""
-    gone = set(left)
-    lost = _tasks(gone) - present
-    if not lost:
-        return []
-    used = _tasks(path for path in read_taken(draft.dataset).values() if path not in gone)
-    files = [(draft.dataset.root / name, text) for name, text in map(_task_file, sorted(lost - used))]
-    return [file.name for file, text in files if file.is_file() and file.read_bytes() == text.encode()]
-
-
-def _stage_top(draft: Draft, tasks: set[str], session: Session) -> None:
-    """Stage the files that describe the whole dataset, where it does not have them yet, or not whole."""
-    generators = generated_by()
-    title, image = draft.dataset.root.name, origin.name_image()
-    files = {
-        "dataset_description.json": describe.dataset_description(
-            title, generators, origin.describe_image(image) if image else {}
-        ),
-        "README": describe.readme(title, generators, numbered=session.numbered),
-        "CHANGES": describe.changes(date.today().isoformat(), __version__),
-        **dict(map(_task_file, sorted(tasks))),
-    }
-    for file, text in files.items():
-        if draft.find(file) is None:
-            draft.write(file, text.encode())
-    present = draft.find("dataset_description.json")
-    if session.description and present is not None:
-        old = present.read_text(encoding="utf-8", errors="surrogateescape")
-        new = describe.fill_description(old, title, session.description)
-        draft.write("dataset_description.json", new.encode("utf-8", errors="surrogateescape"))
-
-
-@cache
-def generated_by() -> tuple[tuple[str, str], ...]:
-    """Return the programs that make a dataset, with their versions."""
-    return (("bidsflow", origin.name_version()), ("dcm2niix", version("dcm2niix")))
 
 
 def group_by_folder(rows: Iterable[PlanRow]) -> dict[str, list[PlanRow]]:
