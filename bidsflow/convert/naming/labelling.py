@@ -66,7 +66,8 @@ def heed_labelling_words(draft: Draft) -> Draft:
 
 def heed_given_labels(draft: Draft, given: Mapping[str, object]) -> Draft:
     """Return a draft of labelled blood with what a study says of its volumes and fields; others as they are."""
-    decided = draft.rule is not None and (draft.rule.decision is not None or draft.rule.datatype or draft.rule.suffix)
+    rule = draft.rule
+    decided = rule is not None and (rule.decision not in (None, Decision.REVIEW) or rule.datatype or rule.suffix)
     if not given.keys() & TOLD_BY_STUDY or decided or draft.datatype != "perf" or draft.suffix not in ("asl", "m0scan"):
         return draft
     plain = replace(draft, decision=Decision.CONVERT, evidence=())
