@@ -165,6 +165,7 @@ def _submit(request: Conversion, cluster: Request, stack: ExitStack, *, force: b
     from bidsflow.cli.conversion import open_both, reserve
     from bidsflow.cli.steps import consoles, print_notes, print_reviews, print_set_aside
     from bidsflow.convert.cluster import submit
+    from bidsflow.convert.drift.findings import count_words
     from bidsflow.convert.plan import Decision
     from bidsflow.errors import SourceError
 
@@ -179,10 +180,11 @@ def _submit(request: Conversion, cluster: Request, stack: ExitStack, *, force: b
         plan = planned.plan
         sent = submit(plan, inventory, request.dataset, planned.key, cluster, force=force)
         if sent.live:
-            out.print(f"{len(sent.live)} sessions submitted before", markup=False)
+            out.print(f"{count_words(len(sent.live), 'session')} submitted before", markup=False)
         if sent.batch is not None:
             ids = ", ".join(job for job, _ in sent.batch.jobs)
-            said = f"{len(sent.batch.names)} sessions: {cluster.executor} job {ids}; scripts and logs: {sent.folder}"
+            sessions = count_words(len(sent.batch.names), "session")
+            said = f"{sessions}: {cluster.executor} job {ids}; scripts and logs: {sent.folder}"
             out.print(said, markup=False, soft_wrap=True)
         elif not sent.live:
             out.print("every planned image is there", markup=False)

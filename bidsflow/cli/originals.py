@@ -61,10 +61,11 @@ def _print_former(name: str, console: Console) -> None:
 def report_kept(kept: Sequence[Kept], console: Console) -> None:
     """Say what was kept, and that it names people."""
     from bidsflow.cli.steps import SHOWN
+    from bidsflow.convert.drift.findings import count_words
 
     new = [one for one in kept if one.archive]
     for one in new[:SHOWN]:
-        console.print(f"{one.files} files in {one.archive}", soft_wrap=True)
+        console.print(f"{count_words(one.files, 'file')} in {one.archive}", soft_wrap=True)
     if len(new) > SHOWN:
         console.print(f"{len(new) - SHOWN} more archives in sourcedata/")
     for name in dict.fromkeys(name for one in kept for name in one.former):

@@ -67,10 +67,11 @@ def _print(found: Standing) -> None:
     from itertools import groupby
 
     from bidsflow.cli.steps import SHOWN, consoles, printable
+    from bidsflow.convert.drift.findings import count_words
 
     out, _ = consoles()
     for folder, members in groupby(found.images, key=lambda one: one.folder):
-        out.print(f"[bold]{folder}[/]  {len(list(members))} images", soft_wrap=True)
+        out.print(f"[bold]{folder}[/]  {count_words(len(list(members)), 'image')}", soft_wrap=True)
     for image in found.images:
         for word, names in (("edited", image.edited), ("missing", image.missing)):
             for name in names:
@@ -90,6 +91,6 @@ def _print(found: Standing) -> None:
         out.print(f"[yellow]{found.commits} commits are not finished[/]; the next convert finishes them")
     if found.at_work:
         out.print(f"{found.at_work} runs are at work")
-    beside = f"{len(found.companions)} files beside them, " if found.companions else ""
-    counts = f"{len(found.images)} images, {beside}{len(found.waiting)} waiting"
-    out.print(f"{counts}, {len(found.quarantined)} files set aside", soft_wrap=True)
+    beside = f"{count_words(len(found.companions), 'file')} beside them, " if found.companions else ""
+    counts = f"{count_words(len(found.images), 'image')}, {beside}{len(found.waiting)} waiting"
+    out.print(f"{counts}, {count_words(len(found.quarantined), 'file')} set aside", soft_wrap=True)

@@ -253,10 +253,11 @@ def print_table(table: Table, out: Console) -> None:
 
 def count_decisions(plan: Plan) -> str:
     """Return how many images a plan has, and what becomes of them."""
+    from bidsflow.convert.drift.findings import count_words
     from bidsflow.convert.plan import Decision
 
     counts = ", ".join(f"{len(plan.decided(decision))} to {decision}" for decision in Decision)
-    return f"{len(plan.rows)} images: {counts}"
+    return f"{count_words(len(plan.rows), 'image')}: {counts}"
 
 
 def print_reviews(rows: Sequence[PlanRow], err: Console) -> None:
