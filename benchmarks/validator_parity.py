@@ -152,9 +152,12 @@ def _ask_here(root: Path, mode: str) -> Mapping[str, Any] | None:
 
 
 def ask_cached(command: list[str], root: Path, cache: Path) -> Mapping[str, Any] | None:
-    """Return what the reference says; it is asked once for the same files, sizes and times, until it answers."""
+    """Return what the reference says; it is asked once for the same files, sizes and times, until it answers.
+
+    The folder counts, too: what is written within one tick of the clock has the same time in all of them.
+    """
     program = Path(command[0])
-    what = [*command[2:], str(program.resolve()), program.stat().st_mtime_ns, *sorted(_walk(root))]
+    what = [*command[1:], str(program.resolve()), program.stat().st_mtime_ns, *sorted(_walk(root))]
     kept = cache / f"{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:32]}.json"
     if kept.exists():
         document: Mapping[str, Any] | None = json.loads(kept.read_bytes())
