@@ -204,30 +204,31 @@ NAMES = {names!r}
 
 
 def infotodict(seqinfo):
-    info = {{}}
+    info, seen = {{}}, {{}}
     for s in seqinfo:
-        phase = bool({{"P", "PHASE"}} & set(s.image_type))
-        template = NAMES.get((s.series_description, phase))
-        if template:
-            info.setdefault((template, ("nii.gz",), None), []).append(s.series_id)
+        templates = NAMES.get(s.series_description, [])
+        nth = seen[s.series_description] = seen.get(s.series_description, -1) + 1
+        if templates:
+            key = (templates[min(nth, len(templates) - 1)], ("nii.gz",), None)
+            info.setdefault(key, []).append(s.series_id)
     return info
 """
 
 
 def convert_with_heudiconv(folder: Path, job: Job, key: Mapping[str, Image]) -> list[list[str]]:
     """Return one call per person; of several echoes heudiconv numbers the names itself."""
-    names: dict[tuple[str, bool], str] = {}
-    for image in key.values():
+    names: dict[str, list[str]] = {}
+    for image in sorted(key.values(), key=lambda image: image.series.number):
         if image.truth is None:
             continue
         several = len(image.series.names) > 1
         suffix = image.truth.suffix.rstrip("12") if several and image.truth.datatype == "fmap" else image.truth.suffix
         entities = "".join(f"{k}-{v}_" for k, v in image.truth.entities if k != "echo")
-        phase = bool({"P", "PHASE"} & set(image.image_type))
-        template = f"sub-{{subject}}/{image.truth.datatype}/sub-{{subject}}_{entities}"
         # a run that was made twice gets numbers, for it cannot be told which of the two is whole
         again = "run-{item:02d}_" if _is_repeated(image, key) else ""
-        names[image.series.description, phase] = f"{template}{again}{suffix}"
+        template = f"sub-{{subject}}/{image.truth.datatype}/sub-{{subject}}_{entities}{again}{suffix}"
+        known = names.setdefault(image.series.description, [])  # of a description that several series have: in order
+        known += [] if template in known else [template]
     heuristic = job.out / "heuristic.py"
     heuristic.write_text(_HEURISTIC.format(names=names), encoding="utf-8")
     program = [str(folder / "heudiconv"), "-f", str(heuristic), "-c", "dcm2niix", "-b", "--minmeta"]

@@ -10,6 +10,7 @@ import json
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache, partial
 from pathlib import Path
 
 from bidsflow.convert.ledger import read_json, say_damaged
@@ -152,8 +153,12 @@ def note_files(dataset: Dataset, exports: Sequence[Path], files: Sequence[tuple[
     StorageError
         If the disk is full.
     """
-    looked = {hash_uid(dataset, str(export.absolute())) for export in exports}
-    fresh = [(one, Place(_hash_place(dataset, path))) for path, one in files]
+    name = cache(partial(hash_uid, dataset))  # of folders that many files share
+    looked = {name(str(export.absolute())) for export in exports}
+    fresh = [
+        (one, Place((hash_uid(dataset, path), *(name(str(folder)) for folder in Path(path).parents))))
+        for path, one in files
+    ]
     with locked(dataset):
         before = read_pending(dataset)
         kept = [(one, place) for one, place in before.files if not looked & set(place.hashes)]
@@ -173,10 +178,6 @@ def forget_files(dataset: Dataset) -> int:
         before = read_pending(dataset)
         _store(dataset, Pending(before.images))
     return len(before.files)
-
-
-def _hash_place(dataset: Dataset, path: str) -> tuple[str, ...]:
-    return tuple(hash_uid(dataset, str(one)) for one in (Path(path), *Path(path).parents))
 
 
 def _store(dataset: Dataset, pending: Pending) -> None:

@@ -314,8 +314,8 @@ class _Crew:
         for row in rows:
             reason = blocked.get((row.series_uid, row.image), "")
             kept = sorted(name.rpartition("/")[2] for name in session.kept if name.partition(".")[0] == row.path)
-            said = "; ".join(noted.get((row.series_uid, row.image), ()))
-            said = f"{', '.join(kept)} changed by hand, and kept as it is" if kept else said
+            by_hand = (f"{', '.join(kept)} changed by hand, and kept as it is",) if kept else ()
+            said = "; ".join((*by_hand, *noted.get((row.series_uid, row.image), ())))
             done = Status.MOVED if (row.series_uid, row.image) in session.former else Status.WRITTEN
             outcomes.append(Outcome(row, Status.FAILED if reason else done, reason or said))
         return outcomes

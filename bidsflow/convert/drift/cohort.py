@@ -43,10 +43,11 @@ def group_values(key: str, members: Sequence[Observation]) -> list[Group]:
     held.sort(key=lambda pair: (str(type(pair[0])), pair[0], pair[1].visit))
     groups: list[list[tuple[Value, Observation]]] = []
     for value, one in held:
-        if groups and is_usual(key, value, groups[-1][0][0]):
-            groups[-1].append((value, one))
-        else:
+        group = next((group for group in groups if is_usual(key, value, group[0][0])), None)
+        if group is None:
             groups.append([(value, one)])
+        else:
+            group.append((value, one))
     found = [(Counter(value for value, _ in group).most_common(1)[0][0], [one for _, one in group]) for group in groups]
     return sorted(found, key=lambda group: -_count_subjects(group[1]))
 

@@ -64,18 +64,22 @@ def _read_table(table: Table, folder: Path, where: str, name: str) -> dict[_Key,
         raise StudyError(where, (f"{name}.table: {table.path} is not UTF-8",)) from error
     first = text.partition("\n")[0]
     mark = next((mark for mark in "\t;," if mark in first), ",")
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=mark)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=mark)
+    try:
+        names, rows = reader.fieldnames or (), [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise StudyError(where, (f"{name}.table: {table.path} is no table ({error})",)) from error
     columns = [column for column in (table.key, table.label, table.date) if column]
-    absent = [column for column in columns if column not in (rows.fieldnames or ())]
+    absent = [column for column in columns if column not in names]
     if absent:  # what stands in the first line instead may be someone's data
         said = f"{table.path} has no column {' or '.join(map(repr, absent))} in its first line"
         raise StudyError(where, (f"{name}.table: {said}",))
     labels: dict[_Key, str] = {}
     problems = []
-    for row in rows:
+    for number, row in rows:
         key, day = _fold(row[table.key] or ""), _day((row[table.date] or "") if table.date else "")
         label = _clean(row[table.label] or "")
-        line = f"{name}.table: line {rows.line_num} of {table.path}"
+        line = f"{name}.table: line {number} of {table.path}"
         if table.date and key and not day:
             problems.append(f"{line} has no day such as 2024-03-04 in {table.date!r}")
         elif key and not label:

@@ -35,6 +35,14 @@ def test_nothing_differs_where_all_are_alike() -> None:
     assert drift.usual[0].parameters["RepetitionTime"] == (2.0,)
 
 
+def test_voxels_that_differ_by_rounding_in_plane_are_told_apart_by_their_depth() -> None:
+    plane = (0.8984370, 0.8984371, 0.8984372, 0.8984373, 0.8984374, 0.8984375)
+    depth = (1.0, 1.2, 1.0, 1.2, 1.0, 1.0)
+    sizes = [(side, side, high) for side, high in zip(plane, depth, strict=True)]
+    drift = compare([measure(f"{rank:02}", T1W, VoxelSize=size) for rank, size in enumerate(sizes)])
+    assert kinds(drift) == [(f"{rank:02}", Kind.CHANGED, "VoxelSize") for rank in (1, 3)]
+
+
 def test_value_differs_where_most_others_have_another() -> None:
     drift = compare([*cohort(), measure("05", RepetitionTime=2.2)])
     (one,) = drift.findings

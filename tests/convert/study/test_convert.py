@@ -121,6 +121,7 @@ def test_person_who_is_in_no_line_of_the_table_waits(
         ("", "who.csv cannot be read"),
         ("PHANTOM00001,01\n", "who.csv has no column 'PatientID' or 'participant_id' in its first line"),
         ("PatientID,participant_id\nPHANTOM00001,01\nphantom00001,02\n", "line 3 of who.csv gives another label"),
+        (f"PatientID,participant_id\nPHANTOM00001,{200_000 * 'x'}\n", "who.csv is no table"),
         ("PatientID,participant_id\nPHANTOM00001,--\n", "line 2 of who.csv has no letter or digit"),
     ],
 )
