@@ -45,7 +45,10 @@ def _is_made_of_another(draft: Draft, rule: Rule) -> bool:
 
     A rule that names a map, or that asks for something only this image has, means it.
     """
-    if draft.finding.kind not in (Kind.MAP, Kind.DERIVED) or not (rule.datatype or rule.suffix):
+    run = rule.datatype in ("func", "dwi", "perf") or rule.suffix in _RUNS  # anatomy may be wanted as a reformat
+    if not (rule.datatype or rule.suffix) or draft.finding.kind not in (
+        (Kind.MAP, Kind.DERIVED) if run else (Kind.MAP,)
+    ):
         return False
     if rule.suffix == draft.suffix or rule.suffix in _MAPS or rule.suffix.endswith("map"):
         return False

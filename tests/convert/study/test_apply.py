@@ -195,6 +195,15 @@ def test_rule_for_a_run_leaves_the_maps_of_its_protocol_maps(match: str) -> None
     assert "series[0] of study.toml gives the name of what it was made of" in planned.plan.rows[1].evidence
 
 
+def test_rule_for_anatomy_names_its_reformat_and_one_for_a_run_no_tensor() -> None:
+    reformat = Scan("t1_mprage", {**T1.tags, "ImageType": "DERIVED\\PRIMARY\\MPR"})
+    tensor = Scan("dti_TENSOR", {**DTI.tags, "ImageType": "DERIVED\\PRIMARY\\DIFFUSION\\TENSOR"}, 6)
+    text = rule('ProtocolName = "t1_mprage"', 'name = "anat/acq-r_T1w"')
+    assert paths(plan(text, build(reformat, 1))) == ["sub-01/anat/sub-01_acq-r_T1w"]
+    planned = plan(rule('ProtocolName = "dti"', 'name = "dwi/dwi"'), *one_protocol(DTI, tensor))
+    assert [row.decision for row in planned.plan.rows] == [Decision.CONVERT, Decision.SKIP]
+
+
 @pytest.mark.parametrize("match", ['ImageType = { contains = "ADC" }', 'SeriesDescription = "dti_ADC"'])
 def test_rule_that_asks_for_a_map_names_it(match: str) -> None:
     planned = plan(rule(match, 'name = "dwi/acq-mine_dwi"\ndecision = "review"'), *one_protocol(DTI, ADC))
