@@ -228,7 +228,7 @@ def _show(request: Conversion, *, force: bool, as_json: bool) -> None:
     from bidsflow.cli.originals import keep, report_former, report_kept
     from bidsflow.cli.outcome import list_changes, print_changes
     from bidsflow.cli.steps import cache_file, consoles, opened, print_notes, print_plan, print_set_aside
-    from bidsflow.convert.changes import find_left, foresee
+    from bidsflow.convert.changes import find_left, foresee, foresee_companions
     from bidsflow.convert.plan import to_json
 
     out, err = consoles()
@@ -238,11 +238,12 @@ def _show(request: Conversion, *, force: bool, as_json: bool) -> None:
         planned = plan_conversion(request, inventory, opinions)
         made = planned.plan
         prospects, left = foresee(dataset, made, inventory, force=force), find_left(dataset, made)
+        along = foresee_companions(dataset, prospects)
         if as_json:
-            typer.echo(to_json(made, list_changes(prospects, left)), nl=False)
+            typer.echo(to_json(made, list_changes(prospects, left, along)), nl=False)
             return
         print_plan(made, out)
-        print_changes(prospects, left, out)
+        print_changes(prospects, left, along, out)
         report_beside(Beside.put(dataset, inventory, exports, planned, force=force, dry=True), out, dry=True)
         if request.keep:
             report_kept(keep(dataset, inventory, made, dry=True), out)

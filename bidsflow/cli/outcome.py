@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -45,12 +45,13 @@ def report_problems(result: Result, left: Sequence[str], err: Console) -> None:
     print_reviews(result.reviews, err)
 
 
-def print_changes(prospects: Sequence[Prospect], left: Sequence[str], out: Console) -> None:
+def print_changes(prospects: Sequence[Prospect], left: Sequence[str], along: Mapping[str, str], out: Console) -> None:
     """Say what would become of the images of a plan: one by one where something is changed, counted elsewhere."""
     from collections import Counter
 
     from bidsflow.cli.steps import SHOWN, printable
     from bidsflow.convert.changes import Change
+    from bidsflow.convert.drift.findings import count_words
 
     told = [one for one in prospects if one.reason]
     for one in told[:SHOWN]:
@@ -62,15 +63,17 @@ def print_changes(prospects: Sequence[Prospect], left: Sequence[str], out: Conso
         out.print(f"[yellow]left[/] {path}: converted before, and not to be converted by this plan", soft_wrap=True)
     if len(left) > SHOWN:
         out.print(f"[yellow]left[/] {len(left) - SHOWN} more; --json lists all", soft_wrap=True)
+    if along:
+        out.print(f"{count_words(len(along), 'file')} of events and recordings would move along", soft_wrap=True)
     counts = Counter(one.change for one in prospects)
     said = ", ".join(f"{counts[change]} {change}" for change in Change if counts[change]) or "nothing to convert"
     out.print(f"To be done: {said}", soft_wrap=True)
 
 
-def list_changes(prospects: Sequence[Prospect], left: Sequence[str]) -> dict[str, object]:
-    """Return for machines what would become of the images of a plan."""
+def list_changes(prospects: Sequence[Prospect], left: Sequence[str], along: Mapping[str, str]) -> dict[str, object]:
+    """Return for machines what would become of the images of a plan, and of what goes along with them."""
     changes = [{"path": one.row.path, "change": one.change.value, "reason": one.reason} for one in prospects]
-    return {"changes": changes, "left": list(left)}
+    return {"changes": changes, "left": list(left), "companions": dict(along)}
 
 
 def report_counts(result: Result, dataset: Dataset, out: Console, err: Console) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bidsflow.convert.companions.follow import find_moves
 from bidsflow.convert.ledger import read_taken
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.survey import Status, planned_paths, survey
@@ -39,11 +41,14 @@ class Prospect:
         What would become of it.
     reason : str
         Why; ``""`` where it is new or unchanged.
+    former : str
+        Where it stands now, if it would move.
     """
 
     row: PlanRow
     change: Change
     reason: str = ""
+    former: str = ""
 
 
 def foresee(dataset: Dataset, plan: Plan, inventory: Inventory, *, force: bool = False) -> tuple[Prospect, ...]:
@@ -62,8 +67,9 @@ def foresee(dataset: Dataset, plan: Plan, inventory: Inventory, *, force: bool =
         for row in work.planned:
             image = row.series_uid, row.image
             reason = work.why[image]
-            moved = image in work.session.former
-            found[image] = Prospect(row, Change.MOVED if moved else Change.AGAIN if reason else Change.NEW, reason)
+            former = work.session.former.get(image, "")
+            change = Change.MOVED if former else Change.AGAIN if reason else Change.NEW
+            found[image] = Prospect(row, change, reason, former)
     return tuple(found[row.series_uid, row.image] for row in plan.decided(Decision.CONVERT))
 
 
@@ -79,3 +85,14 @@ def find_left(dataset: Dataset, plan: Plan) -> tuple[str, ...]:
         if image not in wanted and (image in named or parse_name(path).folder in folders)
     )
     return tuple(sorted(left))
+
+
+def foresee_companions(dataset: Dataset, prospects: Sequence[Prospect]) -> dict[str, str]:
+    """Return where events and recordings would go with images that move, by their former path.
+
+    Raises
+    ------
+    DatasetError
+        If the memory of what was put beside images is damaged.
+    """
+    return find_moves(dataset, {one.former: one.row.path for one in prospects if one.former})

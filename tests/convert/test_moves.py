@@ -47,6 +47,10 @@ def full(visits: Path, tmp_path: Path, cli: Cli) -> Path:
 
 def test_person_with_another_label_leaves_no_table_and_no_companion_behind(full: Path, visits: Path, cli: Cli) -> None:
     before = read_tree(full)
+    beside = sum("_events" in name or "_physio" in name for name in before)
+    ran = cli("convert", visits, full, "--study", full.parent / "study.toml", "--dry-run")
+    assert f"{beside} files of events and recordings would move along" in ran.out
+    assert read_tree(full) == before
     ran = cli("convert", visits, full, "--study", full.parent / "study.toml")
     assert ran.code == 0, ran.said
     assert "left behind" not in ran.err

@@ -9,6 +9,7 @@ from pathlib import Path
 from bidsflow import schema
 from bidsflow.convert.companions.place import format_placed, memory_file, read_placed
 from bidsflow.dataset.draft import Draft
+from bidsflow.dataset.tree import Dataset
 from bidsflow.errors import BidsflowError
 from bidsflow.names import BidsName, parse_name
 
@@ -33,17 +34,23 @@ def move_companions(draft: Draft, moved: Mapping[str, str]) -> list[str]:
     DatasetError
         If the memory of what was put there is damaged.
     """
-    stamps = read_placed(draft.dataset) if moved else {}
-    targets = _aim(draft.dataset.root, stamps, moved)
-    while blocked := {old for old, new in targets.items() if new not in targets and draft.find(new) is not None}:
-        targets = {old: new for old, new in targets.items() if old not in blocked}
+    targets = find_moves(draft.dataset, moved)
     if not targets:
         return []
     for old, new in targets.items():
         shutil.copy2(draft.dataset.root / old, draft.place(new))  # with its time, by which its stamp knows it
+    stamps = read_placed(draft.dataset)
     kept = {path: one for path, one in stamps.items() if path not in targets}
     draft.write(memory_file(draft.dataset), format_placed({**kept, **{targets[old]: stamps[old] for old in targets}}))
     return [old for old in targets if old not in targets.values()]
+
+
+def find_moves(dataset: Dataset, moved: Mapping[str, str]) -> dict[str, str]:
+    """Return where companions go with images that get another name, by their former path; see `move_companions`."""
+    targets = _aim(dataset.root, read_placed(dataset), moved) if moved else {}
+    while blocked := {old for old, new in targets.items() if new not in targets and (dataset.root / new).exists()}:
+        targets = {old: new for old, new in targets.items() if old not in blocked}
+    return targets
 
 
 def _aim(root: Path, paths: Collection[str], moved: Mapping[str, str]) -> dict[str, str]:
