@@ -119,7 +119,7 @@ def is_usual(key: str, found: Value, expected: Value) -> bool:
 
 
 def show_value(key: str, value: Value) -> str:
-    """Return a value for reading, with its unit; seconds below a tenth as milliseconds.
+    """Return a value for reading, with its unit; seconds below a tenth, and echo times, as milliseconds.
 
     Examples
     --------
@@ -129,7 +129,7 @@ def show_value(key: str, value: Value) -> str:
     unit = PARAMETERS[key].unit if key in PARAMETERS else ""
     if isinstance(value, str):
         return value
-    if unit == "s" and isinstance(value, int | float) and abs(value) < 0.1:
+    if unit == "s" and isinstance(value, int | float) and (abs(value) < 0.1 or key == "EchoTime"):
         value, unit = value * 1000, "ms"
     numbers = value if isinstance(value, tuple) else (value,)
     text = (", " if key == "BValues" else " x ").join(f"{number:.5g}" for number in numbers)

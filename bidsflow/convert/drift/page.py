@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bidsflow.convert.drift.findings import Drift, Finding, Kind, count_words, join_parts, name_visit
 from bidsflow.convert.drift.observation import PARAMETERS, label_of, show_values
@@ -67,23 +67,20 @@ def _count(number: int, word: str) -> Fact:
 
 
 def _show_findings(drift: Drift) -> Section:
-    columns = (
-        Column("Visit", Set.PATH), Column("Image", Set.PATH), Column("What"), Column("Parameter"), Column("Found"),
-        Column("Expected"), Column("By"), Column("Where", Set.PATH),
-    )  # fmt: skip
-    rows = tuple(
-        (
-            one.visit,
-            one.name,
-            Badge(one.kind.value, TONES[one.kind]),
-            label_of(one.parameter) if one.parameter else None,
-            one.found,
-            one.expected,
-            one.against.value,
-            _shorten_where(one) or None,
-        )
-        for one in drift.findings
-    )
+    shown: list[tuple[Column, Callable[[Finding], Cell]]] = [
+        (Column("Visit"), lambda one: one.visit),
+        (Column("Image", Set.PATH), lambda one: one.name),
+        (Column("What"), lambda one: Badge(one.kind.value, TONES[one.kind])),
+        (Column("Parameter"), lambda one: label_of(one.parameter) if one.parameter else None),
+        (Column("Found"), lambda one: one.found),
+        (Column("Expected"), lambda one: one.expected),
+    ]
+    if len({one.against for one in drift.findings}) > 1:  # else the title of the page says it
+        shown.append((Column("By"), lambda one: one.against.value))
+    if any(_shorten_where(one) for one in drift.findings):
+        shown.append((Column("Where"), lambda one: _shorten_where(one) or None))
+    columns = tuple(column for column, _ in shown)
+    rows = tuple(tuple(read(one) for _, read in shown) for one in drift.findings)
     notes = tuple(Note(f"{note[0].upper()}{note[1:]}.") for note in drift.notes)
     worst = Badge(f"{len(rows)}", Tone.WARNING) if rows else Badge("none", Tone.OK)
     return Section("What differs", (*notes, Table("Differences", columns, rows, empty="Nothing differs.")), badge=worst)
