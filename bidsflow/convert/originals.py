@@ -176,19 +176,20 @@ def _find_objects(inventory: Inventory) -> Iterator[tuple[str, _Original]]:
 
     from bidsflow.dicom.text import quiet_pydicom
 
-    tags = ["StudyInstanceUID", "SOPInstanceUID", "SeriesNumber", "SeriesDescription"]
+    tags = ["StudyInstanceUID", "SOPInstanceUID", "SeriesNumber"]
     for aside in inventory.set_aside:
-        if not aside.reason.startswith("not an image"):
+        kind = aside.reason.removeprefix("not an image (").removesuffix(")")
+        if kind == aside.reason:
             continue
         path = Path(aside.path)
         try:
             with quiet_pydicom("ignore"):
                 header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags)
                 uid, number = str(header.SOPInstanceUID), int(header.get("SeriesNumber") or 0)
-                study, words = str(header.StudyInstanceUID), str(header.get("SeriesDescription") or "object")
+                study = str(header.StudyInstanceUID)
         except Exception:  # noqa: BLE001 - pydicom raises what it likes; what names no study belongs to none
             continue
-        yield study, _Original(_name_member(number, words, uid, path), path)
+        yield study, _Original(_name_member(number, kind, uid, path), path)  # its description may name the person
 
 
 def _list_originals(series: Sequence[Series]) -> list[_Original]:

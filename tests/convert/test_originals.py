@@ -91,7 +91,7 @@ def test_recordings_and_reports_of_a_session_are_kept_with_it(tmp_path: Path, cl
     archives = sorted(target.rglob("*_dicom.tar.gz"))
     kept = [one for archive in archives for one in read_members(archive).values()]
     assert sorted(kept) == sorted(file.read_bytes() for file in export.rglob("*.dcm"))
-    assert [sum("PhysioLog" in name for name in read_members(one)) for one in archives] == [1, 1]
+    assert [sum("a_recording_of_pulse" in name for name in read_members(one)) for one in archives] == [1, 1]
     before = read_times(target)
     assert cli("convert", export, target, "--keep-source").code == 0
     assert read_times(target) == before
