@@ -20,6 +20,7 @@ from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.wiring import Standing, check_labels
 from bidsflow.dicom.geometry import find_fault
 from bidsflow.dicom.grouping import UNLIKE
+from bidsflow.dicom.parrec import is_pair
 from bidsflow.dicom.physics import Kind, classify, field_in_hz, phase_encoding
 from bidsflow.dicom.series import Image, Inventory, Series
 from bidsflow.errors import PlanError
@@ -62,6 +63,9 @@ _DIRECTIONS = frozenset({"AP", "PA", "LR", "RL", "HF", "FH"})
 _BY_ECHO = frozenset({"magnitude1", "magnitude2", "phase1", "phase2"})
 _PARTS = {"mag": "magnitude", "phase": "phase", "real": "real", "imag": "imaginary"}
 _MAGNITUDE_WORDS = frozenset({"M", "MAGNITUDE", "M_FFE", "M_SE", "M_IR"})
+
+#: What is said of half of a field map whose readout no one knows.
+NO_READOUT = "BIDS requires TotalReadoutTime, which no PAR tells; give it in a study specification (sidecar)"
 
 #: Series that a plan leaves out are listed up to this number.
 _LISTED = 20
@@ -179,6 +183,8 @@ def find_misfit(
     if (needs := _NOT_IN_HEADERS.get((name.datatype, suffix))) or name.datatype == "mrs":
         needs = needs or "spectroscopy, which bidsflow does not convert"
         return f"as {suffix} BIDS requires {needs}; skip it and add it by hand"
+    if lacks_readout(name.datatype, suffix, series, given):
+        return f"as {suffix} {NO_READOUT}"
     if name.datatype == "perf" and (missing := _list_unknown(name, series, image, given)):
         return (
             f"as {suffix} BIDS requires {', '.join(missing)}, which nothing tells; give them in a study specification"
@@ -192,6 +198,11 @@ def find_misfit(
     if suffix == "dwi" and volumes == 1 and not image.b_values and classify(series, image).kind is not Kind.DIFFUSION:
         return "a dwi needs b-values, and neither its headers nor its sequence say anything of diffusion"
     return _find_wrong_part(name, series, image, part)
+
+
+def lacks_readout(datatype: str, suffix: str, series: Series, given: Mapping[str, object]) -> bool:
+    """Return whether an image is half of a field map of a PAR, which has no field strength to estimate a time by."""
+    return (datatype, suffix) == ("fmap", "epi") and is_pair(series) and "TotalReadoutTime" not in given
 
 
 def _list_unknown(name: BidsName, series: Series, image: Image, given: Mapping[str, object]) -> tuple[str, ...]:

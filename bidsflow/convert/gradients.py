@@ -58,7 +58,8 @@ def check_gradients(series: Series, image: Image, output: Output) -> tuple[str, 
 def _read_table(series: Series, output: Output, ext: str, rows: int) -> list[list[float]]:
     path = output.tables.get(ext)
     if path is None:
-        raise ConversionError(series.title, "dcm2niix finds no b-values in it, which a dwi must have")
+        said = "dcm2niix finds no b-values in it" if ext == ".bval" else "nothing tells its directions"
+        raise ConversionError(series.title, f"{said}, which a dwi must have")
     lines = [line.split() for line in path.read_text(errors="replace").splitlines() if line.strip()]
     if [len(line) for line in lines] != [output.volumes] * rows:
         raise ConversionError(series.title, f"dcm2niix wrote a {ext} that does not fit {output.volumes} volumes")

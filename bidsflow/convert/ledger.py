@@ -91,7 +91,7 @@ Ledger = dict[str, Entry]
 
 def source_digest(series: Series) -> str:
     """Return a digest of the instances of a series that does not depend on where they lie or in which order."""
-    return _digest(f"{one.header.text('SOPInstanceUID')} {one.file.size}" for one in series.instances)
+    return _digest(f"{one.header.text('SOPInstanceUID')} {file.size}" for one in series.instances for file in one.files)
 
 
 def content_digest(series: Series) -> str:
@@ -102,13 +102,13 @@ def content_digest(series: Series) -> str:
     OSError
         If a file cannot be read.
     """
-    return _digest(f"{one.header.text('SOPInstanceUID')} {_digest_file(one.file.path)}"
-                   for one in series.instances)  # fmt: skip
+    return _digest(f"{one.header.text('SOPInstanceUID')} {_digest_file(file.path)}"
+                   for one in series.instances for file in one.files)  # fmt: skip
 
 
 def mark_digest(series: Series) -> str:
     """Return a digest of what changes with the bytes of a series, and with a copy of it as well: times and inodes."""
-    files = ((one.header.text("SOPInstanceUID"), one.file) for one in series.instances)
+    files = ((one.header.text("SOPInstanceUID"), file) for one in series.instances for file in one.files)
     return _digest(f"{uid} {file.mtime_ns} {file.inode}" for uid, file in files)
 
 

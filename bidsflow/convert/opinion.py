@@ -11,6 +11,7 @@ from pathlib import Path
 from bidsflow.convert.dcm2niix import Dcm2niix, find_program, lay_out
 from bidsflow.convert.naming.guess import Guess, read_guess
 from bidsflow.dataset.write import storage_errors
+from bidsflow.dicom.parrec import is_pair
 from bidsflow.dicom.series import Series
 from bidsflow.errors import ConversionError
 
@@ -34,6 +35,7 @@ def ask_dcm2niix(series: Sequence[Series], jobs: int = 1, folder: Path | None = 
     StorageError
         If the disk is full: without an opinion names would differ from those of a run with one.
     """
+    series = [one for one in series if not is_pair(one)]  # dcm2niix guesses nothing of a PAR
     if not series:
         return {}
     tool = Dcm2niix(find_program())

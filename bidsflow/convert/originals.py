@@ -196,18 +196,17 @@ def _list_originals(series: Sequence[Series]) -> list[_Original]:
     found = []
     for one in series:
         for instance in one.instances:
-            path = Path(instance.file.path)
-            name = _name_member(
-                one.number, one.description or one.protocol_name, instance.header.text("SOPInstanceUID"), path
-            )
-            found.append(_Original(name, path))
+            uid, words = instance.header.text("SOPInstanceUID"), one.description or one.protocol_name
+            for file in instance.files:
+                path = Path(file.path)
+                found.append(_Original(_name_member(one.number, words, uid, path), path))
     return found
 
 
 def _name_member(number: int, words: str, uid: str, path: Path) -> str:
     label = "".join(char if char.isalnum() or char in "-_" else "_" for char in to_plain_letters(words))[:60]
-    ext = ".dcm.gz" if path.name.lower().endswith(".gz") else ".dcm"
-    return f"{number:04d}_{label}/{uid}{ext}"
+    known = {".gz": ".dcm.gz", ".par": ".PAR", ".rec": ".REC"}
+    return f"{number:04d}_{label}/{uid}{known.get(path.suffix.lower(), '.dcm')}"
 
 
 def _find_missing(dataset: Dataset, parts: Sequence[str], originals: Iterable[_Original]) -> Iterator[_Original]:

@@ -11,7 +11,7 @@ from bidsflow import schema
 from bidsflow.convert.cohort import Usual, find_usual, take_cohort
 from bidsflow.convert.copies import part_copies
 from bidsflow.convert.fieldmaps import note_foreign_shims, wire_fields
-from bidsflow.convert.fit import note_oddities, note_unplanned
+from bidsflow.convert.fit import NO_READOUT, lacks_readout, note_oddities, note_unplanned
 from bidsflow.convert.identity import check_people
 from bidsflow.convert.known import NOTHING, Known
 from bidsflow.convert.naming.decide import draft_image, wants_opinion
@@ -260,7 +260,7 @@ def _name_visit(
 ) -> list[Draft]:
     ordered = sorted(members, key=lambda one: (one.started, one.number, one.uid))
     drafts = [draft for series in ordered for draft in _draft_series(series, guesses, book)]
-    return [_doubt(draft, doubtful) for draft in name_session(drafts, guesses, usual)]
+    return [_doubt(draft, doubtful, book) for draft in name_session(drafts, guesses, usual)]
 
 
 def _count_fields(inventory: Inventory, taken: Mapping[_RowKey, str]) -> Counter[tuple[str, str]]:
@@ -270,11 +270,14 @@ def _count_fields(inventory: Inventory, taken: Mapping[_RowKey, str]) -> Counter
     return Counter((name.sub, name.ses) for name in names if name.datatype in ("fmap", "dwi"))
 
 
-def _doubt(draft: Draft, doubtful: Mapping[str, str]) -> Draft:
+def _doubt(draft: Draft, doubtful: Mapping[str, str], book: Rulebook) -> Draft:
     if draft.to_convert and draft.series.uid in doubtful:
         return draft.decided(Decision.REVIEW, doubtful[draft.series.uid])
     if draft.to_convert and draft.series.incomplete:
         return draft.decided(Decision.REVIEW, draft.series.incomplete[0])
+    given = book.find_fields(draft.series, draft.image)
+    if draft.to_convert and lacks_readout(draft.datatype, draft.suffix, draft.series, given):
+        return draft.decided(Decision.REVIEW, NO_READOUT)
     return draft
 
 

@@ -28,6 +28,7 @@ from bidsflow.convert.fit import check_fit
 from bidsflow.convert.former import drop_former
 from bidsflow.convert.gradients import check_gradients
 from bidsflow.convert.ledger import content_digest, fields_digest, read_ledger, stamp, write_key
+from bidsflow.convert.parrec import convert_pair
 from bidsflow.convert.pending import make_secret, note_images
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.remains import Remain, find_remains
@@ -39,6 +40,7 @@ from bidsflow.convert.tables import check_tables
 from bidsflow.convert.verdict import find_errors
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import Staging, commit, locked, staging, storage_errors
+from bidsflow.dicom.parrec import is_pair
 from bidsflow.dicom.person import person_pattern
 from bidsflow.dicom.series import Inventory, Series
 from bidsflow.errors import ConversionError, DatasetError, StorageError, ToolError, describe_error
@@ -244,12 +246,8 @@ class _Crew:
             with storage_errors(self._staged.dataset.root):
                 source.mkdir()
                 target.mkdir()
-                own = self._own_folders.get(series.uid)
-                export = own[0] if own is not None and reads_in_place(series.instances, *own) else source
-                if export is source:
-                    lay_out(series, source)
-                content = content_digest(series)  # before dcm2niix reads: what changes meanwhile is done again
-                found = match_outputs(series, self._tool.run(series, export, target))
+                content = content_digest(series)  # before it is read: what changes meanwhile is done again
+                found = convert_pair(series, target) if is_pair(series) else self._run_tool(series, source, target)
                 converted = [self._finish(series, row, found[row.image], content) for row in rows]
                 shutil.rmtree(source)
                 return converted
@@ -263,6 +261,14 @@ class _Crew:
             reason = f"bidsflow stumbles over it ({describe_error(error)}); please report this"
         shutil.rmtree(folder, ignore_errors=True)
         return reason
+
+    def _run_tool(self, series: Series, source: Path, target: Path) -> dict[int, Output]:
+        """Have dcm2niix convert a series, in its own folder where that holds nothing else; `source` is an empty one."""
+        own = self._own_folders.get(series.uid)
+        export = own[0] if own is not None and reads_in_place(series.instances, *own) else source
+        if export is source:
+            lay_out(series, source)
+        return match_outputs(series, self._tool.run(series, export, target))
 
     def _finish(self, series: Series, row: PlanRow, output: Output, content: str) -> Converted:
         image, name = series.images[row.image - 1], parse_name(row.path)
@@ -322,4 +328,4 @@ class _Crew:
 
 
 def _bytes(series: Series) -> int:
-    return sum(one.file.size for one in series.instances)
+    return sum(file.size for one in series.instances for file in one.files)

@@ -15,6 +15,7 @@ from bidsflow.dicom.geometry import find_fault
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.images import split_images
 from bidsflow.dicom.joining import join_parts
+from bidsflow.dicom.parrec import DOUBTS
 from bidsflow.dicom.person import hide_people, person_pattern
 from bidsflow.dicom.series import Collision, Conflict, Image, Instance, Patient, Series, SetAside
 from bidsflow.dicom.tags import find_maker
@@ -191,7 +192,8 @@ def _make_series(
     first = ordered[0].header
     header = Header({**first.values, **added}, first.pixels, first.problems)
     images, problems = split_images(ordered, header)
-    missing = (*_find_faults(images), *_find_unlike(ordered), *_missing_numbers(ordered))
+    doubts = tuple(doubt for doubt in first.text(DOUBTS).split("\\") if doubt)
+    missing = (*_find_faults(images), *_find_unlike(ordered), *_missing_numbers(ordered), *doubts)
     odd = sorted({problem for one in ordered for problem in one.header.problems})
     if parts > 1:
         odd.append(f"the scanner gave its parts {parts} SeriesInstanceUIDs")

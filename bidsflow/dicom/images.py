@@ -162,18 +162,20 @@ def _mosaic_slices(header: Header, shared: Header) -> int:
 
 
 def _multiframe_images(instances: Sequence[Instance]) -> list[Image]:
-    groups: dict[tuple[str, float, tuple[float, ...], int, int, bool], list[tuple[Header, int, int]]]
+    groups: dict[tuple[str, float, tuple[float, ...], int, int, bool, str], list[tuple[Header, int, int]]]
     groups = defaultdict(list)
     for instance in instances:
         header = instance.header
         size = (header.integer("Columns"), header.integer("Rows"), is_noise(header))
         for entry in header.text("Frames.Images").split(ENTRY):
-            echo, part, directions, frames, places = entry.split(FIELD)
+            echo, part, directions, frames, places, own = (*entry.split(FIELD), "")[:6]
             orientation = tuple(round(float(value), 2) + 0.0 for value in directions.split("\\") if value)
-            word = part.lower() if part.lower() in _COMPONENTS else component(header)
-            groups[(word, round(float(echo or 0), 2), orientation, *size)].append((header, int(frames), int(places)))
+            said = Header({**header.values, "ImageType": own}, header.pixels, header.problems) if own else header
+            word = part.lower() if part.lower() in _COMPONENTS else component(said)
+            key = (word, round(float(echo or 0), 2), orientation, *size, own)
+            groups[key].append((said, int(frames), int(places)))
     images = []
-    for (part, echo_time, orientation, columns, rows, _), members in groups.items():
+    for (part, echo_time, orientation, columns, rows, *_), members in groups.items():
         header = members[0][0]
         slices = max(places for _, _, places in members)
         if slices == 1:  # one frame per file

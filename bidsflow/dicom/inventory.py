@@ -16,6 +16,9 @@ from pathlib import Path
 from bidsflow.dicom.grouping import agree, find_collisions, in_order, make_series, refuse, say_stranger
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.index import Index, Reading
+from bidsflow.dicom.pairs import join_examinations, pair_files
+from bidsflow.dicom.parrec import REC_BYTES, read_par
+from bidsflow.dicom.partable import NAME, is_par
 from bidsflow.dicom.pile import Pile, shelve_instances
 from bidsflow.dicom.read import Reader, read_blobs
 from bidsflow.dicom.series import File, Instance, Inventory, SetAside
@@ -66,6 +69,7 @@ def take_inventory(
         shelf = shelve_instances()
         by_uid: dict[str, Pile[Instance]] = {}
         protocols: dict[str, dict[str, str]] = {}
+        pars: list[Instance] = []
         seen = tuple(array("q") for _ in range(_PARTS))
         fresh = 0
         for file, reading, is_fresh in _read_all(files, index, progress):
@@ -78,12 +82,16 @@ def take_inventory(
                 protocols[file.path] = protocol
             if (reason := refuse(header)) is not None:
                 aside.append(SetAside(file.path, *reason))
-                continue
-            uid, mark = header.text("SeriesInstanceUID"), hash(header.text("SOPInstanceUID"))
-            if uid not in by_uid:
-                by_uid[uid] = shelf.pile()
-            by_uid[uid].append(Instance(file, header))
-            seen[mark % _PARTS].append(mark)
+            elif REC_BYTES in header:
+                pars.append(Instance(file, header))
+            else:
+                _put(Instance(file, header), by_uid, seen, shelf.pile)
+        if pars:
+            paired = pair_files(pars, files)
+            joined = join_examinations(paired.instances, [pile[0].header for pile in by_uid.values()])
+            aside = [one for one in aside if one.path not in paired.recs] + [*paired.set_aside, *joined.set_aside]
+            for pair in joined.instances:
+                _put(pair, by_uid, seen, shelf.pile)
         aside += _drop_copies(by_uid, _find_repeated(seen))
         for pile in by_uid.values():
             agreeing, strangers = agree(pile.take())
@@ -101,6 +109,20 @@ def take_inventory(
         n_reused=len(files) - fresh,
         twins=find_twins(series),
     )
+
+
+def _put(
+    one: Instance,
+    by_uid: MutableMapping[str, Pile[Instance]],
+    seen: Sequence[array[int]],
+    pile: Callable[[], Pile[Instance]],
+) -> None:
+    """Put an instance to its series, and the hash of its UID to those that were seen."""
+    uid, mark = one.header.text("SeriesInstanceUID"), hash(_uid(one))
+    if uid not in by_uid:
+        by_uid[uid] = pile()
+    by_uid[uid].append(one)
+    seen[mark % _PARTS].append(mark)
 
 
 def _read_all(files: Sequence[File], index: Index, progress: Progress) -> Iterator[tuple[File, Reading, bool]]:
@@ -127,7 +149,7 @@ def _read(reader: Reader, file: File) -> Reading:
     if file.size == 0:
         return "empty file"
     try:
-        return reader.read(file.path)
+        return read_par(file.path) if is_par(file.path) else reader.read(file.path)
     except HeaderError as error:
         return error.reason
     except OSError as error:
@@ -173,12 +195,14 @@ def _drop_copies(by_uid: MutableMapping[str, Pile[Instance]], repeated: set[int]
                 alike[_uid(one)].append(one)
         lost: set[str] = set()
         for sop, same in alike.items():
-            if sop not in torn and len({_digest(one.file.path) for one in same} if len(same) > 1 else same) <= 1:
+            if sop not in torn and len({_digest_all(one) for one in same} if len(same) > 1 else same) <= 1:
                 path = same[0].file.path
                 aside += [SetAside(one.file.path, f"a copy of {path}", True) for one in same[1:]]
                 lost.update(one.file.path for one in same[1:])
             else:
                 reason = "its SOPInstanceUID stands for different images in this export; neither is used"
+                if same[0].beside is not None:
+                    reason = f"{NAME}: another PAR of its examination and number is not the same; neither is used"
                 aside += [SetAside(one.file.path, reason) for one in same]
                 lost.update(one.file.path for one in same)
         by_uid[uid].extend([one for one in members if one.file.path not in lost])
@@ -199,6 +223,10 @@ def _find_torn(by_uid: Mapping[str, Pile[Instance]], marks: set[int]) -> set[str
 
 def _uid(one: Instance) -> str:
     return one.header.text("SOPInstanceUID")
+
+
+def _digest_all(one: Instance) -> str:
+    return " ".join(_digest(file.path) for file in one.files)
 
 
 def _digest(path: str) -> str:

@@ -195,12 +195,17 @@ def _split_instances(instances: Iterable[Instance]) -> Rows:
             if rank == len(bases):
                 bases.append(values.base)
             values = values.own
-        rows.append((_row(one.file), dict(values), rank, one.header.pixels, one.header.problems))
+        beside = None if one.beside is None else _row(one.beside)
+        rows.append((_row(one.file), dict(values), rank, one.header.pixels, one.header.problems, beside))
     return rows, bases
 
 
 def _join_instances(rows: list[Any], shared: list[dict[str, str]]) -> list[Instance]:
     return [
-        Instance(File(*file), Header(values if rank < 0 else Variation(shared[rank], values), pixels, problems))
-        for file, values, rank, pixels, problems in rows
+        Instance(
+            File(*file),
+            Header(values if rank < 0 else Variation(shared[rank], values), pixels, problems),
+            None if beside is None else File(*beside),
+        )
+        for file, values, rank, pixels, problems, beside in rows
     ]

@@ -36,10 +36,26 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One DICOM instance: a file and what its header says."""
+    """One DICOM instance: a file and what its header says.
+
+    Attributes
+    ----------
+    file : File
+        What was read.
+    header : Header
+        What it says.
+    beside : File, optional
+        The file that holds its pixels, where that is another one (the REC of a PAR).
+    """
 
     file: File
     header: Header
+    beside: File | None = None
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """All that it is made of."""
+        return (self.file,) if self.beside is None else (self.file, self.beside)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import hashlib
 import io
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from bidsflow.dicom.series import Instance, Series
 from bidsflow.dicom.source import inflated
@@ -63,7 +64,7 @@ def _digest_pixels(series: Series) -> str:
     digest = hashlib.blake2b(digest_size=16)
     shown = False
     for one in _choose(series):
-        pixels = _read_pixels(one.file.path)
+        pixels = _read_pixels(one)
         shown = shown or bool(pixels.strip(b"\0"))
         digest.update(pixels)
     return digest.hexdigest() if shown else ""
@@ -89,12 +90,14 @@ def _place(one: Instance) -> tuple[int, int, str]:
     return header.integer("AcquisitionNumber"), header.integer("InstanceNumber"), header.text("ImagePositionPatient")
 
 
-def _read_pixels(path: str) -> bytes:
+def _read_pixels(one: Instance) -> bytes:
     from pydicom import dcmread
     from pydicom.errors import InvalidDicomError
 
     try:
-        read = dcmread(io.BytesIO(b"".join(inflated(path))), force=True)
+        if one.beside is not None:
+            return Path(one.beside.path).read_bytes()
+        read = dcmread(io.BytesIO(b"".join(inflated(one.file.path))), force=True)
         return bytes(read.PixelData)
     except (HeaderError, InvalidDicomError, OSError, AttributeError, ValueError):
         return b""

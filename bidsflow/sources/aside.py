@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bidsflow.dicom.partable import NAME
 from bidsflow.dicom.person import hide_people, person_pattern
 from bidsflow.dicom.series import Inventory, SetAside
 from bidsflow.sources.foreign import HEAD_BYTES, Content, name_content
-from bidsflow.sources.parrec import NAME, describe_pair
+from bidsflow.sources.parrec import ADVICE, describe_part
 
 #: How the reasons begin that the reader of headers gives for bytes that it does not know.
 _UNKNOWN = ("not DICOM", "a compressed file", "an empty file inside gzip", "the file ends inside", "neither reader")
@@ -71,6 +72,8 @@ def _show(aside: SetAside, shorten: Callable[[str], str]) -> Aside:
     path = shorten(aside.path)
     if aside.reason.startswith(_COPY):
         return Aside(path, _COPY + shorten(aside.reason.removeprefix(_COPY)), harmless=aside.harmless)
+    if aside.reason.startswith(NAME):
+        return Aside(path, aside.reason, "" if aside.harmless else ADVICE, aside.harmless)
     content = find_content(aside.path) if aside.reason.startswith(_UNKNOWN) else None
     if content is None:
         return Aside(path, aside.reason, harmless=aside.harmless)
@@ -84,7 +87,7 @@ def find_content(path: str) -> Content | None:
             content = name_content(file.read(HEAD_BYTES), os.path.basename(path))  # noqa: PTH119
     except OSError:
         return None
-    return describe_pair(path) if content is not None and content.name == NAME else content
+    return describe_part(path) if content is not None and content.name == NAME else content
 
 
 def _make_shortener(inventory: Inventory, exports: Sequence[Path]) -> Callable[[str], str]:

@@ -24,6 +24,7 @@ def make_instances(count: int, first: int = 0) -> list[Instance]:
                 "absent",
                 ("odd",),
             ),
+            File(f"/export/{number}.REC", 7, 8) if number % 5 == 0 else None,
         )
         for number in range(first, first + count)
     ]

@@ -1,44 +1,53 @@
-"""Pairs of PAR and REC are told apart from halves, and name no one."""
+"""What is no pair that can be read is told, with what to do, and names no one."""
 
 from __future__ import annotations
 
-import shutil
-from importlib.resources import files
+from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
-from bidsflow.sources.aside import find_content
-from bidsflow.sources.parrec import describe_pair
-
-#: Pairs that nibabel brings for its own tests: whole ones, and a PAR with more dynamics than its REC has.
-DATA = Path(str(files("nibabel"))) / "tests" / "data"
-WHOLE = "phantom_EPI_asc_CLEAR_2_1"
-
-pytestmark = pytest.mark.skipif(not (DATA / f"{WHOLE}.PAR").exists(), reason="nibabel was installed without its tests")
+from bidsflow.dicom.inventory import take_inventory
+from bidsflow.sources.aside import Aside, show_aside
+from bidsflow.sources.folder import find_files
+from tests.parrec import T1, write_pair
 
 
-def test_whole_pair_is_told_by_its_scan_and_once(tmp_path: Path) -> None:
-    for ext in (".PAR", ".REC"):
-        shutil.copy(DATA / f"{WHOLE}{ext}", tmp_path / f"x{ext.lower()}")
-    par, rec = (find_content(str(tmp_path / name)) for name in ("x.par", "x.rec"))
-    assert par is not None
-    assert rec is not None
-    assert par.name == "Philips PAR/REC, FEEPI, 9 slices, 3 dynamics, TR 2000 ms; a whole pair"
-    assert "export the images as DICOM" in par.advice
+def show(folder: Path) -> list[Aside]:
+    return list(show_aside(take_inventory(find_files([folder]).files), [folder]))
+
+
+def test_whole_pair_leaves_nothing_aside(tmp_path: Path) -> None:
+    write_pair(tmp_path, T1)
+    assert show(tmp_path) == []
+
+
+def test_broken_pair_is_told_once_with_what_to_do(tmp_path: Path) -> None:
+    rec = write_pair(tmp_path, T1, name="Jane_Doe_T1").with_suffix(".REC")
+    rec.write_bytes(rec.read_bytes()[:-10])
+    (aside,) = show(tmp_path)
+    assert (aside.path, aside.harmless) == ("***_***_T1.PAR", False)
+    assert "its REC breaks off" in aside.reason
+    assert "the images as DICOM" in aside.advice
+
+
+def test_old_pair_is_told_by_its_version(tmp_path: Path) -> None:
+    write_pair(tmp_path, replace(T1, version="V3"))
+    par, rec = show(tmp_path)
+    assert (par.reason, rec.reason) == (
+        "Philips PAR/REC: a PAR of V3; those of V4, V4.1, V4.2 are read", "Philips PAR/REC: the pixels of a pair"
+    )  # fmt: skip
     assert (par.harmless, rec.harmless) == (False, True)
-    text = (DATA / f"{WHOLE}.PAR").read_text(encoding="latin-1")
-    assert "Konvertertest" in text
-    assert not {"Konvertertest", "EPI_asc", "2014"} & set(par.name.replace(",", " ").split())
 
 
-def test_rec_that_breaks_off_is_told(tmp_path: Path) -> None:
-    shutil.copy(DATA / f"{WHOLE}.PAR", tmp_path)
-    (tmp_path / f"{WHOLE}.REC").write_bytes((DATA / f"{WHOLE}.REC").read_bytes()[:-10])
-    assert "its REC breaks off (221174 of 221184 bytes)" in describe_pair(str(tmp_path / f"{WHOLE}.PAR")).name
+def test_rec_alone_is_told(tmp_path: Path) -> None:
+    write_pair(tmp_path, T1).unlink()
+    (aside,) = show(tmp_path)
+    assert (aside.reason, aside.harmless) == ("Philips PAR/REC: a REC without its PAR", False)
 
 
-@pytest.mark.parametrize(("ext", "said"), [(".PAR", "a PAR without its REC"), (".REC", "a REC without its PAR")])
-def test_half_a_pair_is_told(ext: str, said: str, tmp_path: Path) -> None:
-    shutil.copy(DATA / f"{WHOLE}{ext}", tmp_path)
-    assert said in describe_pair(str(tmp_path / f"{WHOLE}{ext}")).name
+def test_par_under_another_name_and_xml_are_told(tmp_path: Path) -> None:
+    par = write_pair(tmp_path, T1, name="a")
+    par.rename(tmp_path / "a.txt")
+    (tmp_path / "b.xml").write_text("<PRIDE_V5>\n")
+    reasons = {Path(one.path).suffix: one.reason for one in show(tmp_path)}
+    assert reasons[".txt"] == "Philips PAR/REC: a PAR under another name"
+    assert reasons[".xml"] == "Philips PAR/REC: the XML form, which is not read"

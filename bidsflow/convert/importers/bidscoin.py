@@ -53,7 +53,7 @@ def import_bidscoin(text: str, where: str) -> Imported:
     if not isinstance(section, dict):
         raise ConfigError(where, ("it has no section DICOM: a bidsmap of scanner data has one",))
     notes = [
-        Note(name, "left out: bidsflow converts DICOM (PAR/REC and NIfTI are not planned by rules)")
+        Note(name, "left out: rules of a bidsmap for other sources than DICOM are not carried over")
         for name in content
         if name not in ("DICOM", "Options", "$schema", "PlugIns", "Plugins") and isinstance(content[name], dict)
     ]

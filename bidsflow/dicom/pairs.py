@@ -1,0 +1,129 @@
+"""Put PAR and REC together, and pairs beside what the same export holds as DICOM. Pure."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bidsflow.dicom.grouping import patient_of
+from bidsflow.dicom.header import Header
+from bidsflow.dicom.parrec import REC_BYTES
+from bidsflow.dicom.partable import NAME
+from bidsflow.dicom.series import File, Instance, SetAside
+from bidsflow.dicom.tags import find_maker
+
+#: What a PAR takes over of the DICOM files of its examination: it holds no ID.
+_PERSON = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "PatientAge")
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """PARs that can be used, and those that cannot.
+
+    Attributes
+    ----------
+    instances : tuple of Instance
+        PARs with their RECs.
+    set_aside : tuple of SetAside
+        The others, and why.
+    recs : frozenset of str
+        Paths of the RECs that a PAR speaks of.
+    """
+
+    instances: tuple[Instance, ...]
+    set_aside: tuple[SetAside, ...]
+    recs: frozenset[str] = frozenset()
+
+
+def pair_files(pars: Sequence[Instance], files: Sequence[File]) -> Paired:
+    """Return PARs with their RECs, without those that have none that is whole.
+
+    Parameters
+    ----------
+    pars : sequence of Instance
+        Those of an export.
+    files : sequence of File
+        Everything that lies in it.
+    """
+    recs = _find_recs(files)
+    whole: list[Instance] = []
+    aside: list[SetAside] = []
+    used: set[str] = set()
+    for one in pars:
+        stem = _stem(one.file.path)
+        rec = recs.get(stem) or recs.get(_fold(stem))
+        need = one.header.integer(REC_BYTES)
+        if rec is not None:
+            used.add(rec.path)
+        if rec is not None and rec.size == need:
+            whole.append(replace(one, beside=rec))
+            continue
+        reason = "a PAR without its REC, which has the pixels"
+        if rec is not None:
+            said = "breaks off" if rec.size < need else "holds more than its PAR lists"
+            reason = f"its REC {said} ({rec.size} of {need} bytes)"
+        aside.append(SetAside(one.file.path, f"{NAME}: {reason}", patient=patient_of(one.header)))
+    return Paired(tuple(whole), tuple(aside), frozenset(used))
+
+
+def _find_recs(files: Sequence[File]) -> dict[str, File]:
+    """Return the RECs by their path without extension, and by that with the name in small letters."""
+    recs = {_stem(file.path): file for file in files if file.path[-4:].lower() == ".rec"}
+    return {_fold(stem): file for stem, file in recs.items()} | recs
+
+
+def _stem(path: str) -> str:
+    return os.path.splitext(path)[0]  # noqa: PTH122 - paths are text here, there may be many
+
+
+def _fold(stem: str) -> str:
+    folder, slash, name = stem.rpartition("/")
+    return f"{folder}{slash}{name.lower()}"
+
+
+def join_examinations(pairs: Sequence[Instance], headers: Sequence[Header]) -> Paired:
+    """Return pairs as part of the examination that is there as DICOM, without those that it has already.
+
+    DICOM tells more. Philips scanners export one examination in both ways; the number of a series is the same, and so
+    is the day and, of the examination, the person's name or the time.
+
+    Parameters
+    ----------
+    pairs : sequence of Instance
+        PARs with their RECs.
+    headers : sequence of Header
+        One of each series of DICOM.
+    """
+    days: dict[str, list[Header]] = defaultdict(list)
+    for other in headers:
+        if find_maker(other.text("Manufacturer")) == "PHILIPS" and "StudyDate" in other:
+            days[other.text("StudyDate")].append(other)
+    kept: list[Instance] = []
+    aside: list[SetAside] = []
+    for one in pairs:
+        header = one.header
+        same = [other for other in days[header.text("StudyDate")] if _is_same_examination(header, other)]
+        if any(other.integer("SeriesNumber") == header.integer("SeriesNumber") for other in same):
+            reason = f"{NAME}: the same series is there as DICOM, which tells more"
+            aside.append(SetAside(one.file.path, reason, True, patient_of(header)))
+        elif len({patient_of(other).key for other in same}) == 1:
+            kept.append(replace(one, header=_adopt(header, same)))
+        else:
+            kept.append(one)
+    return Paired(tuple(kept), tuple(aside))
+
+
+def _is_same_examination(header: Header, other: Header) -> bool:
+    ours, theirs = patient_of(header).name, patient_of(other).name
+    time = header.text("StudyTime")
+    return (ours == theirs and bool(ours)) or bool(time and other.text("StudyTime").startswith(time))
+
+
+def _adopt(header: Header, same: Sequence[Header]) -> Header:
+    """Return the header of a PAR as one of the person, and of the study where there is only one that day."""
+    found: Mapping[str, str] = {key: text for key in _PERSON if (text := same[0].text(key))}
+    studies = {other.text("StudyInstanceUID") for other in same}
+    study = {"StudyInstanceUID": studies.pop()} if len(studies) == 1 else {}
+    return Header({**header.values, **found, **study}, header.pixels, header.problems)
