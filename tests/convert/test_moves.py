@@ -92,6 +92,7 @@ def test_companion_does_not_go_over_a_file_of_someone_else(full: Path, visits: P
     assert ran.code == 0, ran.said
     assert taken.read_text() == "theirs"
     assert (full / events).is_file()
+    assert (full / events).with_suffix(".json").is_file()
     assert f"left behind {events}: something stands under its new name" in ran.err
 
 

@@ -48,9 +48,15 @@ def move_companions(draft: Draft, moved: Mapping[str, str]) -> list[str]:
 def find_moves(dataset: Dataset, moved: Mapping[str, str]) -> dict[str, str]:
     """Return where companions go with images that get another name, by their former path; see `move_companions`."""
     targets = _aim(dataset.root, read_placed(dataset), moved) if moved else {}
-    while blocked := {old for old, new in targets.items() if new not in targets and (dataset.root / new).exists()}:
-        targets = {old: new for old, new in targets.items() if old not in blocked}
+    while blocked := {
+        _stem(old) for old, new in targets.items() if new not in targets and (dataset.root / new).exists()
+    }:  # a table does not go without its sidecar
+        targets = {old: new for old, new in targets.items() if _stem(old) not in blocked}
     return targets
+
+
+def _stem(path: str) -> str:
+    return path.partition(".")[0]
 
 
 def _aim(root: Path, paths: Collection[str], moved: Mapping[str, str]) -> dict[str, str]:

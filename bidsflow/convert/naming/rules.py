@@ -30,7 +30,8 @@ def heed_rule(draft: Draft, rule: Rule | None) -> Draft:
         return draft
     if rule.decision is not Decision.SKIP and _is_made_of_another(draft, rule):
         draft = draft.noted(f"{rule.because} gives the name of what it was made of")
-        rule = replace(rule, decision=None, datatype="", suffix="", entities={})
+        decision = rule.decision if rule.decision is Decision.REVIEW else None
+        rule = replace(rule, decision=decision, datatype="", suffix="", entities={})
     draft = replace(draft, rule=rule)
     if rule.decision is Decision.SKIP:
         return draft.sure(max(ENOUGH, draft.confidence)).decided(Decision.SKIP, f"skipped by {rule.because}")
@@ -46,9 +47,8 @@ def _is_made_of_another(draft: Draft, rule: Rule) -> bool:
     A rule that names a map, or that asks for something only this image has, means it.
     """
     run = rule.datatype in ("func", "dwi", "perf") or rule.suffix in _RUNS  # anatomy may be wanted as a reformat
-    if not (rule.datatype or rule.suffix) or draft.finding.kind not in (
-        (Kind.MAP, Kind.DERIVED) if run else (Kind.MAP,)
-    ):
+    computed = draft.finding.kind is Kind.MAP or (run and draft.finding.kind is Kind.DERIVED)
+    if not computed or not (rule.datatype or rule.suffix):
         return False
     if rule.suffix == draft.suffix or rule.suffix in _MAPS or rule.suffix.endswith("map"):
         return False
