@@ -10,6 +10,7 @@ import numpy as np
 
 from bidsflow_pipelines.qc.measures.common import (
     Summary,
+    biweight,
     bounding_box,
     clean,
     efc,
@@ -41,7 +42,7 @@ HIGH_RESOLUTION = 1.9
 """Millimetres: with voxels below this in every axis, white matter is thick enough to be eroded (as in MRIQC)."""
 
 MIN_CORE = 30
-"""Voxels that the core of a tissue has at least: the deviation of so few is known to a fifth."""
+"""Voxels that the core of a tissue has at least: the deviation of so few is known to a seventh."""
 
 DEGREE = 4
 """Of the polynomial that the non-uniformity is fitted with in `level`."""
@@ -240,7 +241,7 @@ def _polynomials(mask: Mask, zooms: Zooms) -> NDArray[np.float64]:
 def snr_core(values: NDArray[np.floating]) -> float:
     """Return the signal-to-noise ratio of a tissue: the median of its core over the (robust) deviation there.
 
-    ``median / (mad * sqrt(n / (n - 1)))`` with the scaled median absolute deviation (Magnotta and Friedman 2006,
+    ``median / (s * sqrt(n / (n - 1)))`` with the biweight deviation s (Magnotta and Friedman 2006,
     doi:10.1007/s10278-006-0264-x, with the standard deviation); without unit; higher is better. NaN for a region of one
     voxel or less, or without variance.
 
@@ -248,11 +249,12 @@ def snr_core(values: NDArray[np.floating]) -> float:
     -----
     MRIQC takes the standard deviation over all voxels, weighted by probability (up to version 23 over an eroded mask),
     after N4. That is partial volume: a voxel in a hundred that belongs to another tissue triples it. Here it is what
-    varies within a tissue: noise, and in real tissue its own differences.
+    varies within a tissue: noise, and in real tissue its own differences. The core of fluid has some hundred voxels; of
+    250 with Gaussian noise the median absolute deviation is known to 7 %, the biweight to 5 %.
     """
     if values.size <= 1:
         return math.nan
-    return ratio(float(np.median(values)), mad(values) * math.sqrt(values.size / (values.size - 1)))
+    return ratio(float(np.median(values)), biweight(values) * math.sqrt(values.size / (values.size - 1)))
 
 
 def harmonize(image: Image, wm: Image, zooms: Zooms) -> Image:
