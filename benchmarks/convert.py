@@ -107,7 +107,7 @@ def main() -> int:
         bench = Bench(work, find_tools(options, work), options.rounds, options.jobs)
         exports = [describe_export(folder, folder.name) for folder in options.exports or make_phantoms(options, work)]
         if not options.no_tiny:
-            tiny = make_phantom(work / "phantoms" / TINY, "classic", "small", "localizer,t1w")
+            tiny = make_phantom(work / "phantoms" / TINY, "classic", "tiny", "localizer,t1w")
             exports.insert(0, describe_export(tiny, TINY))
         load = os.getloadavg()
         rows = [row for export in exports for row in bench.measure(export)]
@@ -129,7 +129,7 @@ def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog=__doc__.split("\n\n")[1])
     parser.add_argument("exports", nargs="*", type=Path, help="folders of DICOM files; if none, made-up ones")
     parser.add_argument("--phantom", default="classic,enhanced,ge", help="dialects of the made-up exports")
-    parser.add_argument("--size", default="medium", help="of the made-up exports: small, medium or large")
+    parser.add_argument("--size", default="medium", help="of the made-up exports: tiny, small, medium or large")
     parser.add_argument("--no-tiny", action="store_true", help="leave out the tiny export that shows the fixed cost")
     parser.add_argument("--rounds", type=int, default=5, help="after one that does not count")
     parser.add_argument("--jobs", type=int, default=count_processors(), help="for the tools that can")

@@ -42,7 +42,8 @@ def main() -> int:
 
 def measure(work: Path, number: int, options: argparse.Namespace) -> int:
     """Print the row of one size; return 1 if a conversion failed."""
-    made = [*command(), "phantom", str(work / "ph"), "--subjects", str(number), "--dialect", options.dialect]
+    kind = ("--subjects", str(number), "--dialect", options.dialect, "--size", "tiny")
+    made = [*command(), "phantom", str(work / "ph"), *kind]
     subprocess.run(made, check=True, stdout=subprocess.DEVNULL)
     export = work / "ph" / "dicom"
     n_files = sum(len(files) for _, _, files in os.walk(export))

@@ -108,7 +108,7 @@ def make_dataset(folder: Path, subjects: int = 2, series: Sequence[str] | None =
     """
     from bidsflow.phantom import make_sessions, write
 
-    truth = write(folder / "scan", sessions=make_sessions(subjects, 1), series=series)
+    truth = write(folder / "scan", sessions=make_sessions(subjects, 1), size="tiny", series=series)
     dataset = folder / "bids"
     subprocess.run(
         [sys.executable, "-m", "bidsflow", "convert", str(folder / "scan" / truth.export), str(dataset)],

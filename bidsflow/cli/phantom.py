@@ -33,7 +33,7 @@ def phantom(  # noqa: PLR0917 - typer declares options as parameters
     series: Annotated[
         str, typer.Option(help="Kinds of series, with commas: t1w,bold,fmap,dwi,...; all if empty.")
     ] = "",
-    size: Annotated[str, typer.Option(help="Of the images: small, medium or large.")] = "small",
+    size: Annotated[str, typer.Option(help="Of the images: tiny, small, medium or large.")] = "small",
     seed: Annotated[int, typer.Option(help="Another seed, another study.")] = 0,
     logs: Annotated[
         Literal["none", "cmrr", "xml", "text"],

@@ -112,11 +112,12 @@ _DIFFUSION_B = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """The stacks of a session: of 3D scans, of slices, of echo-planar images, of the localizer."""
+    """The stacks of a session: of 3D scans, slices, echo-planar images, diffusion-weighted ones, and the localizer."""
 
     volume: Grid
     planar: Grid
     epi: Grid
+    diffusion: Grid
     scouts: tuple[Grid, ...]
 
 
@@ -127,12 +128,14 @@ def lay_out(size: Size) -> Geometry:
     columns, rows, slices = size.planar
     apart = 144 / slices
     planar = make_axial(size.planar, (_FOV / columns, _FOV / rows, apart), tilt=6, gap=0.2 * apart)
-    columns, rows, slices = size.epi
-    epi = make_axial(size.epi, (_FOV / columns, _FOV / rows, 128 / slices), tilt=12)
+    epi, diffusion = (
+        make_axial((columns, rows, slices), (_FOV / columns, _FOV / rows, 128 / slices), tilt=12)
+        for columns, rows, slices in (size.epi, size.diffusion)
+    )
     pixel = 256 / size.scout
     makers = (make_sagittal, make_coronal, make_axial)
     scouts = tuple(make((size.scout, size.scout, 3), (pixel, pixel, 20.0)) for make in makers)
-    return Geometry(volume, planar, epi, tuple(replace(s, thickness=7.0) for s in scouts))
+    return Geometry(volume, planar, epi, diffusion, tuple(replace(s, thickness=7.0) for s in scouts))
 
 
 def _read_epi(grid: Grid, direction: str) -> Readout:
@@ -267,12 +270,12 @@ def _plan_diffusion(geometry: Geometry, size: Size) -> dict[str, tuple[Series, .
         b_values.append(_DIFFUSION_B)
         directions.append(vector)
     count = len(b_values)
-    series = _series("dwi", "diffusion", "DWI_b1000_AP", _DIFFUSION, geometry.epi)
+    series = _series("dwi", "diffusion", "DWI_b1000_AP", _DIFFUSION, geometry.diffusion)
     series = replace(
         series,
         volumes=count,
         planned=count,
-        readout=_read_epi(geometry.epi, "AP"),
+        readout=_read_epi(geometry.diffusion, "AP"),
         b_values=tuple(b_values),
         directions=tuple(directions),
         names=(_name("dwi", "dwi", dir="AP"),),

@@ -44,7 +44,8 @@ def write_volume(study: Study, series: Series, volume: Volume) -> Iterator[Datas
     ds.NumberOfFrames = slices
     header.add_pixels(ds, rows=rows, columns=columns, data=volume.pixels.tobytes(), largest=int(volume.pixels.max()))
     ds.SharedFunctionalGroupsSequence = Sequence([_make_shared(study, series, volume)])
-    frames = [_make_frame(series, volume, k) for k in range(slices)]
+    common = _make_common(series, volume)
+    frames = [_make_frame(series, volume, k, common) for k in range(slices)]
     ds.PerFrameFunctionalGroupsSequence = Sequence(frames)
     yield ds
 
@@ -214,13 +215,9 @@ def _pad(data: bytes) -> bytes:
     return data + b" " * (len(data) % 2)
 
 
-def _make_frame(series: Series, volume: Volume, k: int) -> Dataset:
-    """Return what holds for one slice."""
+def _make_common(series: Series, volume: Volume) -> Dataset:
+    """Return what all slices of a volume say alike, each in its own words: made once, written with every frame."""
     grid = volume.grid
-    position = grid.position(k)
-    moment = series.volume_start(volume.index)
-    late = 0.0 if series.sequence.dimensions == "3D" else series.slice_times[k]
-    excited = (moment + timedelta(seconds=late)).strftime("%Y%m%d%H%M%S.%f")
     out = Dataset()
     out.MREchoSequence = Sequence([_item(EffectiveEchoTime=float(series.sequence.te_ms[volume.echo]))])
     diffusion = find_diffusion(series, volume.index)
@@ -231,21 +228,8 @@ def _make_frame(series: Series, volume: Volume, k: int) -> Dataset:
     kind = _item(FrameType=_list_image_type(series))
     _add_frame_type(kind, series)
     out.MRImageFrameTypeSequence = Sequence([kind])
-    content = _item(
-        FrameAcquisitionDateTime=excited,
-        FrameReferenceDateTime=excited,
-        FrameAcquisitionDuration=float(series.sequence.contrast.tr_ms),
-        StackID="1",
-        InStackPositionNumber=k + 1,
-        TemporalPositionIndex=volume.index + 1,
-        FrameAcquisitionNumber=volume.index + 1,
-        DimensionIndexValues=[1, k + 1, volume.index + 1],
-    )
-    out.FrameContentSequence = Sequence([content])
-    out.PlanePositionSequence = Sequence([_item(ImagePositionPatient=format_numbers(position))])
     orientation = format_numbers((*grid.row, *grid.column))
     out.PlaneOrientationSequence = Sequence([_item(ImageOrientationPatient=orientation)])
-    _add_frame_private(out, series, volume, position, k)
     measures = _item(
         SliceThickness=format_number(grid.thickness),
         SpacingBetweenSlices=format_number(grid.spacing[2]),
@@ -258,6 +242,30 @@ def _make_frame(series: Series, volume: Volume, k: int) -> Dataset:
         RescaleType="US",
     )
     out.PixelValueTransformationSequence = Sequence([scaling])
+    return out
+
+
+def _make_frame(series: Series, volume: Volume, k: int, common: Dataset) -> Dataset:
+    """Return what holds for one slice, with what it has in common with the others."""
+    position = volume.grid.position(k)
+    moment = series.volume_start(volume.index)
+    late = 0.0 if series.sequence.dimensions == "3D" else series.slice_times[k]
+    excited = (moment + timedelta(seconds=late)).strftime("%Y%m%d%H%M%S.%f")
+    out = Dataset()
+    out.update(common)
+    content = _item(
+        FrameAcquisitionDateTime=excited,
+        FrameReferenceDateTime=excited,
+        FrameAcquisitionDuration=float(series.sequence.contrast.tr_ms),
+        StackID="1",
+        InStackPositionNumber=k + 1,
+        TemporalPositionIndex=volume.index + 1,
+        FrameAcquisitionNumber=volume.index + 1,
+        DimensionIndexValues=[1, k + 1, volume.index + 1],
+    )
+    out.FrameContentSequence = Sequence([content])
+    out.PlanePositionSequence = Sequence([_item(ImagePositionPatient=format_numbers(position))])
+    _add_frame_private(out, series, volume, position, k)
     return out
 
 

@@ -83,8 +83,8 @@ def write(
         Whose DICOM, a key of `DIALECTS`.
     seed : int
         Changes heads, noise, motion, identifiers and people.
-    size : {"small", "medium", "large"}
-        Of matrices and numbers of volumes.
+    size : {"tiny", "small", "medium", "large"}
+        Of matrices and numbers of volumes, see `Size`.
     series : sequence of str, optional
         Kinds of series or groups of them, see `select_keys`; by default all.
     edit : callable, optional

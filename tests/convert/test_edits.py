@@ -100,7 +100,7 @@ def reverse_phase_encoding(folder: Path, copy: Path) -> None:
 @pytest.mark.validator
 @pytest.mark.skipif(PROGRAM is None, reason="the reference validator is not installed (extra `dev`)")
 def test_diffusion_in_opposite_directions_is_its_own_field(tmp_path: Path, cli: Cli) -> None:
-    write(tmp_path / "scan", sessions=make_sessions(1, 1), series=("dwi",))
+    write(tmp_path / "scan", sessions=make_sessions(1, 1), size="tiny", series=("dwi",))
     (folder,) = {path.parent for path in (tmp_path / "scan" / "dicom").rglob("*DWI*/*.dcm")} - set(
         (tmp_path / "scan" / "dicom").rglob("*ADC*")
     )

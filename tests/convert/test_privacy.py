@@ -98,7 +98,7 @@ def unpack(path: Path) -> bytes:
 
 @pytest.mark.parametrize("dialect", sorted(DIALECTS))
 def test_no_canary_comes_out(dialect: str, tmp_path: Path) -> None:
-    write(tmp_path / "scan", series=("localizer", "fieldmap", "rest", "dwi"), dialect=dialect)
+    write(tmp_path / "scan", series=("localizer", "fieldmap", "rest", "dwi"), dialect=dialect, size="tiny")
     export, target = tmp_path / "scan" / "dicom", tmp_path / "bids"
     put_canaries(export)
     broken = next(export.rglob("*rest*/*.dcm"))

@@ -34,7 +34,7 @@ def find_errors(root: Path) -> list[str]:
 
 @pytest.mark.parametrize("dialect", sorted(DIALECTS))
 def test_dataset_is_valid(dialect: str, tmp_path: Path, cli: Cli) -> None:
-    write(tmp_path / "scan", dialect=dialect)
+    write(tmp_path / "scan", dialect=dialect, size="tiny")
     assert cli("convert", tmp_path / "scan" / "dicom", tmp_path / "bids").code == 0
     assert find_errors(tmp_path / "bids") == []
 

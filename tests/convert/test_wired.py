@@ -24,7 +24,7 @@ KINDS = ("fieldmap", "topup", "aborted", "sbref", "rest", "mebold", "dwi")
 def wired_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One visit with two sorts of field maps, and runs of all sorts. Read only: change a copy."""
     root = tmp_path_factory.mktemp("wired")
-    write(root / "scan", sessions=make_sessions(1, 1), series=KINDS)
+    write(root / "scan", sessions=make_sessions(1, 1), size="tiny", series=KINDS)
     return root / "scan" / "dicom"
 
 

@@ -206,7 +206,7 @@ def kit() -> Kit:
 def dialect_export(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small export of the phantom in each dialect; tests must leave it as it is."""
     root = tmp_path_factory.mktemp(request.param)
-    write(root / "scan", dialect=request.param, series=["localizer", "fieldmap", "mebold", "dwi"])
+    write(root / "scan", dialect=request.param, size="tiny", series=["localizer", "fieldmap", "mebold", "dwi"])
     return root / "scan" / "dicom"
 
 
@@ -214,7 +214,7 @@ def dialect_export(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
 def classic_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small Siemens export of the phantom; tests that change it copy it."""
     root = tmp_path_factory.mktemp("classic")
-    write(root / "scan", dialect="classic", series=["localizer", "fieldmap", "rest", "dwi"])
+    write(root / "scan", dialect="classic", size="tiny", series=["localizer", "fieldmap", "rest", "dwi"])
     return root / "scan" / "dicom"
 
 

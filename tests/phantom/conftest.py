@@ -73,6 +73,6 @@ def run_dcm2niix() -> Callable[[Path, Path], tuple[tuple[Converted, ...], str]]:
 @pytest.fixture(scope="session", params=sorted(DIALECTS))
 def export(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Export:
     root = tmp_path_factory.mktemp(request.param)
-    truth = write(root / "scan", dialect=request.param)
+    truth = write(root / "scan", dialect=request.param, size="tiny")
     images, log = convert(root / "scan" / truth.export, root / "nifti")
     return Export(root / "scan", truth, images, log)

@@ -25,7 +25,7 @@ def run(app: typer.Typer, *words: object) -> Result:
 
 
 def test_command_writes_an_export_and_says_what_is_in_it(app: typer.Typer, tmp_path: Path) -> None:
-    result = run(app, tmp_path / "x", "--series", "fieldmap,adc", "--subjects", 2)
+    result = run(app, tmp_path / "x", "--series", "fieldmap,adc", "--subjects", 2, "--size", "tiny")
     assert result.exit_code == 0, result.output
     assert "fmap/phasediff" in result.output
     assert "dwi/ADC" in result.output

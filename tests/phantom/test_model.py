@@ -139,13 +139,13 @@ class TestSignal:
     @pytest.mark.parametrize(("brighter", "darker", "key"), [("white", "gray", "t1w"), ("csf", "gray", "t2w")])
     def test_contrasts_are_those_of_their_names(self, brighter: str, darker: str, key: str) -> None:
         session = make_sessions()[0]
-        series = plan_session(session, SIZES["small"], [key])[0]
+        series = plan_session(session, SIZES["tiny"], [key])[0]
         contrast, te = series.sequence.contrast, series.sequence.te_ms[0]
         values = [compute_signal(TISSUE_BY_NAME[n], contrast, te) for n in (brighter, darker)]
         assert values[0] > 1.2 * values[1]
 
     def test_gray_matter_of_an_mprage_is_that_of_scanners_at_3_tesla(self) -> None:
-        contrast = plan_session(make_sessions()[0], SIZES["small"], ["t1w"])[0].sequence.contrast
+        contrast = plan_session(make_sessions()[0], SIZES["tiny"], ["t1w"])[0].sequence.contrast
         gray, white, csf = (compute_signal(TISSUE_BY_NAME[name], contrast, 3) for name in ("gray", "white", "csf"))
         assert 0.6 < gray / white < 0.75
         assert csf < 0.4 * white
@@ -180,7 +180,7 @@ def test_response_settles_at_one_and_comes_late() -> None:
 
 
 def test_undistorted_points_go_where_the_field_sends_them() -> None:
-    grid, pose = lay_out(SIZES["small"]).epi, make_pose(0, "x")
+    grid, pose = lay_out(SIZES["tiny"]).epi, make_pose(0, "x")
     points = grid.points().reshape(3, -1)
     shift = compute_shift(grid, "PA", 32, 0.0005)
     assert shift[1] > 0
@@ -191,7 +191,7 @@ def test_undistorted_points_go_where_the_field_sends_them() -> None:
 
 
 def test_distortion_goes_with_the_head() -> None:
-    grid, pose, motion = lay_out(SIZES["small"]).epi, make_pose(0, "x"), Pose(tx=4.0, ty=-6.0, tz=8.0)
+    grid, pose, motion = lay_out(SIZES["tiny"]).epi, make_pose(0, "x"), Pose(tx=4.0, ty=-6.0, tz=8.0)
     points = grid.points().reshape(3, -1)
     shift = compute_shift(grid, "AP", 32, 0.0005)
     origin, density = undistort_points(points, pose, shift)
@@ -211,7 +211,7 @@ class Shaken(Scene):
 @pytest.mark.parametrize("key", ["rest", "dwi"])
 def test_volumes_show_the_head_where_the_motion_says(key: str) -> None:
     session = make_sessions()[0]
-    (series,) = (one for one in plan_session(session, SIZES["small"], [key]) if one.key == key)
+    (series,) = (one for one in plan_session(session, SIZES["tiny"], [key]) if one.key == key)
     series = replace(series, volumes=5, b_values=(0.0,) * 5 if key == "dwi" else (), directions=series.directions[:5])
     scene = Shaken(make_head(0, "01"), Pose(), 0, "x")
     weights = [volume.pixels.sum(axis=(0, 1), dtype=float) for volume in render_series(scene, series)]
@@ -244,7 +244,7 @@ def test_directions_cover_the_half_sphere() -> None:
 
 
 def test_series_follow_each_other_without_overlap() -> None:
-    series = plan_session(make_sessions()[0], SIZES["small"], KEYS)
+    series = plan_session(make_sessions()[0], SIZES["tiny"], KEYS)
     assert [s.number for s in series] == list(range(1, len(series) + 1))
     scans = [s for s in series if not s.same_scan]
     for before, after in pairwise(scans):

@@ -17,7 +17,7 @@ from bidsflow.sources import find_files
 @pytest.fixture(scope="module", params=sorted(DIALECTS))
 def planned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Truth, list[PlanRow]]:
     root: Path = tmp_path_factory.mktemp(request.param)
-    truth = write(root, dialect=request.param)
+    truth = write(root, dialect=request.param, size="tiny")
     inventory = take_inventory(find_files([root / truth.export]).files)
     return truth, list(make_plan(inventory).plan.rows)
 

@@ -62,7 +62,7 @@ def test_draft_says_of_each_protocol_what_it_is_and_what_is_expected() -> None:
 def study_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("study")
     series = ("localizer", "t1w", "topup", "sbref", "rest", "fmap", "dwi")
-    write(root / "scan", sessions=make_sessions(2, 1), series=series)
+    write(root / "scan", sessions=make_sessions(2, 1), size="tiny", series=series)
     return root / "scan" / "dicom"
 
 

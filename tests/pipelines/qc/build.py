@@ -13,8 +13,9 @@ import pytest
 
 from bidsflow.phantom import Truth, make_sessions, read_truth, write
 
-#: Who has what: finding the brain of a T1w takes half a minute, so that one person's is enough.
-SCANS = {"01": ("t1w", "rest", "dwi"), "02": ("rest", "dwi")}
+#: Who has what: finding the brain of a T1w takes half a minute, and the motion of a diffusion series ten seconds, so
+#: that one person's are enough.
+SCANS = {"01": ("t1w", "rest", "dwi"), "02": ("rest",)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,18 +56,17 @@ def expected_displacement(truth: Truth, image: Path, key: str = "rest") -> float
 
 @pytest.mark.parametrize("label", ["01", "02"])
 def test_displacement_is_that_of_the_phantom(finished: Finished, label: str) -> None:
-    """To half a hundredth of a voxel of 8 mm; in voxels of 4 mm it is nearer."""
+    """Of ten seeds, the farthest was off by 6.6 % (docs/qc.md)."""
     image = finished.bids / f"sub-{label}" / "func" / f"sub-{label}_task-rest_bold.nii.gz"
     found = json.loads((finished.qc / f"sub-{label}" / "func" / f"sub-{label}_task-rest_bold.json").read_text())
-    assert found["fd_mean"] == pytest.approx(expected_displacement(finished.truths[label], image), abs=0.04)
+    assert found["fd_mean"] == pytest.approx(expected_displacement(finished.truths[label], image), rel=0.07)
 
 
-@pytest.mark.parametrize("label", ["01", "02"])
-def test_displacement_of_twelve_directions_is_about_that_of_the_phantom(finished: Finished, label: str) -> None:
-    """With so few, half of the motion could as well be contrast; edges tell most of it (docs/qc.md)."""
-    stem = f"sub-{label}/dwi/sub-{label}_dir-AP_dwi"
-    expected = expected_displacement(finished.truths[label], finished.bids / f"{stem}.nii.gz", "dwi")
-    assert 0.8 * expected < json.loads((finished.qc / f"{stem}.json").read_text())["fd_mean"] < 1.2 * expected
+def test_displacement_of_diffusion_images_is_about_that_of_the_phantom(finished: Finished) -> None:
+    """Some of the motion could as well be contrast: of eight seeds, the farthest was off by 6.1 % (docs/qc.md)."""
+    stem = "sub-01/dwi/sub-01_dir-AP_dwi"
+    expected = expected_displacement(finished.truths["01"], finished.bids / f"{stem}.nii.gz", "dwi")
+    assert json.loads((finished.qc / f"{stem}.json").read_text())["fd_mean"] == pytest.approx(expected, rel=0.1)
 
 
 def measure_displacement(scan: Scan) -> float:
@@ -83,23 +82,12 @@ def test_displacement_of_diffusion_images_is_small_where_the_head_lies_still(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     still = scan(tmp_path, "dwi", "small", moves=False)
-    assert measure_displacement(still) < 0.02 * max(nib.load(still.image("dwi")).header.get_zooms()[:3])
+    assert measure_displacement(still) < 0.01 * max(nib.load(still.image("dwi")).header.get_zooms()[:3])
 
 
-@pytest.mark.slow
-def test_displacement_of_thirty_directions_is_that_of_the_phantom(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    moved = scan(tmp_path, "dwi", "medium")
-    expected = expected_displacement(moved.truth, moved.image("dwi"), "dwi")
-    assert measure_displacement(moved) == pytest.approx(expected, rel=0.1)  # seeds: -5 to +6 %
-
-
-@pytest.mark.parametrize("label", ["01", "02"])
 @pytest.mark.parametrize("measure", ["sigma_cc", "sigma_pca", "sigma_piesno"])
-def test_noise_of_diffusion_images_is_that_of_the_phantom(finished: Finished, label: str, measure: str) -> None:
-    found = json.loads((finished.qc / f"sub-{label}" / "dwi" / f"sub-{label}_dir-AP_dwi.json").read_text())
+def test_noise_of_diffusion_images_is_that_of_the_phantom(finished: Finished, measure: str) -> None:
+    found = json.loads((finished.qc / "sub-01" / "dwi" / "sub-01_dir-AP_dwi.json").read_text())
     assert found[measure] == pytest.approx(NOISE, rel=CLOSE)
 
 
@@ -158,9 +146,9 @@ def find_signals(truth: Truth, maps: Path, image: nib.Nifti1Image) -> dict[str, 
     return {key: (place, float(np.median(data[binary_erosion(place)]))) for key, place in places.items()}
 
 
-@pytest.mark.parametrize("measure", ["snr_gm", "snr_wm", "snrd_csf", "snrd_gm", "snrd_wm"])
+@pytest.mark.parametrize("measure", ["snr_csf", "snr_gm", "snr_wm", "snrd_csf", "snrd_gm", "snrd_wm"])
 def test_signal_to_noise_of_a_t1w_is_that_of_the_phantom(finished: Finished, measure: str) -> None:
-    """With the masks and tissues that qc finds in voxels of 4 mm."""
+    """With the masks and tissues that qc finds in voxels of 3 mm."""
     stem = "sub-01/anat/sub-01_T1w"
     maps = finished.bids.parent / "01" / "truth"
     known = find_signals(finished.truths["01"], maps, nib.load(finished.bids / f"{stem}.nii.gz"))
