@@ -162,11 +162,12 @@ def find_own_folders(inventory: Inventory) -> dict[str, tuple[Path, int]]:
     """
     tenants: dict[str, set[str]] = defaultdict(set)
     counts: Counter[str] = Counter()
+    homes: dict[str, Counter[str]] = {}
     for series in inventory.series:
-        for one in series.instances:
-            folder = os.path.dirname(one.file.path)  # noqa: PTH120 - called once per file of an export
+        found = homes[series.uid] = Counter(os.path.dirname(one.file.path) for one in series.instances)  # noqa: PTH120
+        counts.update(found)
+        for folder in found:
             tenants[folder].add(series.uid)
-            counts[folder] += 1
     for aside in inventory.set_aside:
         folder = os.path.dirname(aside.path)  # noqa: PTH120
         counts[folder] += 1
@@ -174,9 +175,8 @@ def find_own_folders(inventory: Inventory) -> dict[str, tuple[Path, int]]:
             tenants[folder].add(aside.path)
     own: dict[str, tuple[Path, int]] = {}
     for series in inventory.series:
-        folders = {os.path.dirname(one.file.path) for one in series.instances}  # noqa: PTH120
-        folder = folders.pop()
-        if not folders and tenants[folder] == {series.uid} and series.parts == 1:
+        folder = next(iter(homes[series.uid]))
+        if len(homes[series.uid]) == 1 and tenants[folder] == {series.uid} and series.parts == 1:
             own[series.uid] = Path(folder), counts[folder]
     return own
 

@@ -46,7 +46,9 @@ class Pile(Sequence[T]):
 
     def append(self, value: T) -> None:
         """Put a value behind the others."""
-        self.extend((value,))
+        self._loose.append(value)
+        self._length += 1
+        self._shelf.note(self, 1)
 
     def take(self) -> list[T]:
         """Return all values, and forget them."""
@@ -189,14 +191,17 @@ def _split_instances(instances: Iterable[Instance]) -> Rows:
     ranks: dict[int, int] = {}
     bases: list[dict[str, str]] = []
     for one in instances:
-        values, rank = one.header.values, -1
+        header, rank = one.header, -1
+        values = header.values
         if isinstance(values, Variation):
             rank = ranks.setdefault(id(values.base), len(bases))
             if rank == len(bases):
                 bases.append(values.base)
-            values = values.own
+            own = values.own
+        else:
+            own = dict(values)
         beside = None if one.beside is None else _row(one.beside)
-        rows.append((_row(one.file), dict(values), rank, one.header.pixels, one.header.problems, beside))
+        rows.append((_row(one.file), own, rank, header.pixels, header.problems, beside))
     return rows, bases
 
 

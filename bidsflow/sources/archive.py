@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Final, cast
 
 from bidsflow.dataset.write import storage_errors
+from bidsflow.dicom.pile import shelve_files
 from bidsflow.dicom.series import File, SetAside
 from bidsflow.dicom.source import MAX_RATIO, MAX_UNCHECKED
 from bidsflow.errors import StorageError
@@ -148,7 +149,7 @@ def unpack(
             before += size
         else:
             os.unlink(path)  # noqa: PTH108 - our own copy, of which the contents stand beside
-    ordered = tuple(sorted(files, key=lambda file: file.path))
+    ordered = shelve_files().pile(sorted(files, key=lambda file: file.path))
     return Unpacked(Found(ordered, tuple(sorted(aside, key=lambda one: one.path))), tuple(origins))
 
 

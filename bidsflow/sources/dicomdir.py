@@ -25,11 +25,12 @@ def miss_files(found: Found) -> Found:
     indexes = [file.path for file in found.files if os.path.basename(file.path).upper() == NAME]  # noqa: PTH119
     if not indexes:
         return found
-    there = {file.path.upper() for file in found.files}
+    lists = {index: [path.upper() for path in _list_files(Path(index))] for index in indexes}
+    wanted = {path for listed in lists.values() for path in listed}
+    there = {path for file in found.files if (path := file.path.upper()) in wanted}
     aside = list(found.set_aside)
-    for index in indexes:
-        listed = list(_list_files(Path(index)))
-        gone = sum(path.upper() not in there for path in listed)
+    for index, listed in lists.items():
+        gone = sum(path not in there for path in listed)
         if gone:
             aside.append(SetAside(index, f"{gone} of the {len(listed)} files that it lists are not there"))
     return Found(found.files, tuple(sorted(aside, key=lambda one: one.path)))

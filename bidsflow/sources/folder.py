@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bidsflow.dicom.pile import shelve_files
 from bidsflow.dicom.series import File, SetAside
 from bidsflow.errors import SourceError
 
@@ -18,13 +19,13 @@ class Found:
 
     Attributes
     ----------
-    files : tuple of File
-        Regular files in the order of their path, each once.
+    files : sequence of File
+        Regular files in the order of their path, each once; a million of them take some ten megabytes.
     set_aside : tuple of SetAside
         What could not be looked at: unreadable folders, dangling links, devices.
     """
 
-    files: tuple[File, ...]
+    files: Sequence[File]
     set_aside: tuple[SetAside, ...]
 
 
@@ -43,7 +44,8 @@ def find_files(exports: Sequence[Path]) -> Found:
     SourceError
         If a path does not exist or cannot be opened.
     """
-    files: dict[str, File] = {}
+    files = shelve_files().pile()
+    last, in_order = "", True
     aside: list[SetAside] = []
     seen: set[tuple[int, int]] = set()
     for export in exports:
@@ -59,42 +61,67 @@ def find_files(exports: Sequence[Path]) -> Found:
         if stat.S_ISDIR(status.st_mode):
             if not os.access(root, os.R_OK | os.X_OK):
                 raise SourceError(str(export), "the folder cannot be read", "Check its permissions")
-            for one in _walk(str(root), seen):
-                if isinstance(one, File):
-                    files[one.path] = one
-                else:
-                    aside.append(one)
+            found = _walk(str(root), seen, aside)
         elif stat.S_ISREG(status.st_mode):
-            files[str(root)] = File(str(root), status.st_size, status.st_mtime_ns, status.st_ino)
+            found = iter([File(str(root), status.st_size, status.st_mtime_ns, status.st_ino)])
         else:
             raise SourceError(str(export), "neither a folder nor a file", "A device, a pipe or a socket is no export")
-    return Found(tuple(files[path] for path in sorted(files)), tuple(sorted(aside, key=lambda one: one.path)))
+        for file in found:
+            in_order = in_order and last < file.path
+            last = file.path
+            files.append(file)
+    if not in_order:  # exports that lie in each other, or were not given in the order of their names
+        by_path = {file.path: file for file in files}
+        files = shelve_files().pile([by_path[path] for path in sorted(by_path)])
+    return Found(files, tuple(sorted(aside, key=lambda one: one.path)))
 
 
-def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[File | SetAside]:
-    """Yield what stands below a folder, without recursion (exports nest deep)."""
-    pending = [folder]
+def _walk(folder: str, seen: set[tuple[int, int]], aside: list[SetAside]) -> Iterator[File]:
+    """Yield the files below a folder in the order of their path, without recursion (exports nest deep).
+
+    What cannot be looked at is added to `aside`.
+    """
+    pending = [_list_names(folder, seen, aside)]
     while pending:
-        here = pending.pop()
-        try:
-            status = os.stat(here)  # noqa: PTH116 - a str walk is several times faster than one of Path objects
-            if (status.st_dev, status.st_ino) in seen:
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            with os.scandir(here) as found:
-                entries = list(found)
-        except OSError as error:
-            yield SetAside(here, f"the folder cannot be read ({error.strerror})", lost=True)
+        here, names = pending[-1]
+        if not names:
+            pending.pop()
             continue
-        for entry in entries:
-            try:
-                status = entry.stat()
-            except OSError as error:
-                yield SetAside(entry.path, f"cannot be looked at ({error.strerror})", lost=True)
-                continue
-            if stat.S_ISDIR(status.st_mode):
-                pending.append(entry.path)
-            elif stat.S_ISREG(status.st_mode):
-                yield File(entry.path, status.st_size, status.st_mtime_ns, status.st_ino)
-            else:
-                yield SetAside(entry.path, "not a regular file (a device, a pipe or a socket)", harmless=True)
+        path = here + names.pop()
+        if path.endswith("/"):
+            pending.append(_list_names(path[:-1], seen, aside))
+            continue
+        try:
+            status = os.stat(path)  # noqa: PTH116 - a str walk is several times faster than one of Path objects
+        except OSError as error:
+            aside.append(SetAside(path, f"cannot be looked at ({error.strerror})", lost=True))
+            continue
+        if stat.S_ISREG(status.st_mode):
+            yield File(path, status.st_size, status.st_mtime_ns, status.st_ino)
+        else:
+            aside.append(SetAside(path, "not a regular file (a device, a pipe or a socket)", harmless=True))
+
+
+def _list_names(folder: str, seen: set[tuple[int, int]], aside: list[SetAside]) -> tuple[str, list[str]]:
+    """Return how the paths of what stands in a folder begin, and the names, the first last; folders end with a slash.
+
+    With the slash names are in the order of the paths below them (``a-1`` comes before ``a/1``).
+    """
+    here = folder if folder.endswith("/") else f"{folder}/"
+    try:
+        status = os.stat(folder)  # noqa: PTH116
+        if (status.st_dev, status.st_ino) in seen:
+            return here, []
+        seen.add((status.st_dev, status.st_ino))
+        with os.scandir(folder) as entries:
+            return here, sorted((f"{one.name}/" if _is_folder(one) else one.name for one in entries), reverse=True)
+    except OSError as error:
+        aside.append(SetAside(folder, f"the folder cannot be read ({error.strerror})", lost=True))
+        return here, []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads nowhere one may look
+        return False

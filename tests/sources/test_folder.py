@@ -132,3 +132,13 @@ def test_a_link_loop_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(SourceError, match="cannot be opened"):
         find_files([tmp_path / "loop"])
+
+
+def test_files_are_in_the_order_of_their_paths_whatever_folders_are_called(tmp_path: Path) -> None:
+    for name in ("a/1", "a-1", "a.dcm", "a0/2", "a/b/3", "A", "a/b-3"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    paths = [one.path for one in find_files([tmp_path]).files]
+    assert len(paths) == 7
+    assert paths == sorted(paths)
+    assert [one.path for one in find_files([tmp_path / "a0", tmp_path / "a", tmp_path, tmp_path / "A"]).files] == paths
