@@ -67,7 +67,7 @@ def convert_pair(series: Series, target: Path) -> dict[int, Output]:
     try:
         info, rows = parse_par(Path(instance.file.path))
         raw = _read_rec(instance, rows)
-        places = {_mark_kind(info, kind): (kind, places) for kind, places in group_rows(rows).items()}
+        places = _find_images(info, rows)
         found = {}
         for rank, image in enumerate(series.images, start=1):
             kind, own = places[_mark_image(image)]
@@ -94,6 +94,20 @@ def _read_rec(instance: Instance, rows: Any) -> Any:
     dtype = np.dtype(f"<u{bits.pop() // 8}")
     raw: Any = np.memmap(instance.files[-1].path, dtype, mode="r", shape=(len(rows), high, columns))
     return raw
+
+
+def _find_images(info: Mapping[str, Any], rows: Any) -> dict[tuple[object, ...], tuple[Kind, list[int]]]:
+    """Return the places of the records of each image, by what `_mark_image` says of it.
+
+    Raises
+    ------
+    ValueError
+        If there are several stacks: a PAR has angles and a middle for one.
+    """
+    groups = group_rows(rows)
+    if len({(kind.orientation, kind.angles) for kind in groups}) > 1:
+        raise ValueError("its slices point in several directions")
+    return {_mark_kind(info, kind): (kind, places) for kind, places in groups.items()}
 
 
 def _mark_kind(info: Mapping[str, Any], kind: Kind) -> tuple[object, ...]:
@@ -139,6 +153,7 @@ def _sort(info: Mapping[str, Any], rows: Any) -> _Stack:
     ValueError
         If they do not fill volumes.
     """
+    import numpy as np
     from nibabel.parrec import PARRECError, PARRECHeader
 
     slices = len(set(rows["slice number"].tolist()))
@@ -151,6 +166,8 @@ def _sort(info: Mapping[str, Any], rows: Any) -> _Stack:
             scales = header.get_data_scaling(method)  # (1, 1, slices[, volumes])
     except PARRECError as error:
         raise ValueError(str(error).partition("(")[0].strip()) from error
+    if not np.isfinite(affine).all():
+        raise ValueError("it does not say where its slices lie")
     if len(order) != len(rows):
         raise ValueError(f"{len(rows)} slices do not fill volumes of {slices}")
     slope, intercept = (part[0, 0].T.reshape(-1, slices) for part in scales)

@@ -51,6 +51,8 @@ _AROUND: Final = re.compile(r"^WIP\s+|\s+(?:SENSE|CLEAR)$")
 _NO_NAME: Final = re.compile(r"(anon\w*|unknown|no[ _]?name|none|removed|x+|)", re.IGNORECASE)
 #: Slices may lie this far (mm) from where angulation and distance put them: offcentres are rounded.
 _MISPLACED: Final = 1.0
+#: Angles of slices are rounded, too (degrees).
+_TURNED: Final = 0.1
 
 
 def is_pair(series: Series) -> bool:
@@ -71,7 +73,7 @@ def read_par(path: str) -> Header:
     info, rows = parse_par(Path(path))
     try:
         return _make_header(info, rows)
-    except (KeyError, ValueError, IndexError, TypeError, OverflowError) as error:
+    except (KeyError, ValueError, IndexError, TypeError, AttributeError, ArithmeticError) as error:
         raise HeaderError(f"{NAME}: the PAR contradicts itself ({type(error).__name__})") from error
 
 
@@ -213,7 +215,11 @@ def _find_doubts(info: Mapping[str, Any], rows: Any) -> list[str]:
         slices = rows["slice number"][places]
         if len(slices) % len(set(slices.tolist())):
             doubts.append(f"a volume is incomplete: {len(slices)} slices do not fill volumes of {len(set(slices))}")
-        middle = info["off_center"] if len({(one.orientation, one.angles) for one in groups}) == 1 else None
+        middle = None
+        if len({(one.orientation, one.angles) for one in groups}) == 1:
+            middle = info["off_center"]
+            if not all(abs(one - two) < _TURNED for one, two in zip(info["angulation"], kind.angles, strict=True)):
+                doubts.append("its slices have other angles than their stack")
         doubts += _find_misplaced(rows[places], find_axes(kind.orientation, kind.angles), middle)
     if rows["index in REC file"].tolist() != list(range(len(rows))):
         doubts.append("its PAR does not list its images in the order of its REC")
@@ -248,7 +254,7 @@ def _find_misplaced(rows: Any, axes: Any, middle: Any) -> list[str]:
     away = float(np.linalg.norm(last - first - expected))
     if middle is not None:
         away = max(away, float(np.linalg.norm((first + last) / 2 - _to_lps(middle))))
-    if away <= max(_MISPLACED, 0.02 * step * count):
+    if away <= max(_MISPLACED, 0.02 * step * count):  # NaN is no less than anything
         return []
     return [f"its slices have places that contradict their angulation (by {away:.0f} mm)"]
 

@@ -99,7 +99,7 @@ def parse_par(path: Path) -> tuple[dict[str, Any], Any]:
     try:
         with quiet():
             info, rows = parse_PAR_header(StringIO(text))
-    except (KeyError, ValueError, IndexError, TypeError, AttributeError) as error:
+    except (KeyError, ValueError, IndexError, TypeError, AttributeError, ArithmeticError) as error:
         raise HeaderError(f"{NAME}: the PAR cannot be understood ({type(error).__name__})") from error
     if not len(rows):
         raise HeaderError(f"{NAME}: the PAR lists no images")

@@ -132,14 +132,20 @@ def test_sidecar_says_what_a_par_says_and_no_more(tmp_path: Path) -> None:
     assert not unknown & sidecar.keys()
 
 
-@pytest.mark.parametrize("damage", ["rec", "order"])
+@pytest.mark.parametrize("damage", ["rec", "order", "directions", "place"])
 def test_pair_that_changed_after_the_scan_fails_with_a_reason(damage: str, tmp_path: Path) -> None:
     par = write_pair(tmp_path, T1)
     series = read_series(tmp_path)
     if damage == "rec":
         par.with_suffix(".REC").write_bytes(b"short")
     else:
-        par.write_text(par.read_text().replace(" 0 2 0 16 100", " 0 2 9 16 100"))
+        old, new = {
+            "order": (" 0 2 0 16 100", " 0 2 9 16 100"),
+            "directions": ("3.000 0.500  0 1 0 2", "3.000 0.500  0 2 0 2"),
+            "place": ("midslice(ap,fh,rl) [mm] :   2.000", "midslice(ap,fh,rl) [mm] :   nan"),
+        }[damage]  # fmt: skip
+        assert old in par.read_text()
+        par.write_text(par.read_text().replace(old, new, 1))
     with pytest.raises(ConversionError, match="its PAR does not make whole images"):
         convert_pair(series, tmp_path)
 

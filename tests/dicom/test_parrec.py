@@ -98,8 +98,9 @@ def test_other_versions_are_set_aside(version: str, tmp_path: Path) -> None:
         ("Technique  ", "Tecnique  "),
         ("Acquisition nr                     :   3", "Acquisition nr : three"),
         ("1860", ""),
+        ("16 100", "9" * 20 + " 100"),
     ],
-    ids=["key", "number", "cell"],
+    ids=["key", "number", "cell", "size"],
 )
 def test_par_that_is_damaged_is_set_aside(old: str, new: str, tmp_path: Path) -> None:
     par = write_pair(tmp_path, T1)
@@ -163,6 +164,13 @@ def test_slices_that_contradict_their_angulation_are_for_review(tmp_path: Path) 
     par.write_text(text.replace(" 0 1 0 2 2.000", " 0 3 0 2 2.000"))
     (series,) = take(tmp_path).series
     assert series.incomplete[0].startswith("its slices have places that contradict their angulation")
+
+
+def test_angles_of_slices_that_contradict_the_scan_are_for_review(tmp_path: Path) -> None:
+    par = write_pair(tmp_path, BOLD)
+    par.write_text(par.read_text().replace("[degr]:   0.000", "[degr]:   9.000"))
+    (series,) = take(tmp_path).series
+    assert series.incomplete == ("its slices have other angles than their stack",)
 
 
 @real
