@@ -259,7 +259,7 @@ def test_image_with_another_name_leaves_nothing_behind(done: Path, my_export: Pa
 
     ran = cli("convert", my_export, done, "--plan", make_plan(my_export, done, cli, change))
     assert ran.code == 0, ran.said
-    assert "2 written, 6 unchanged" in ran.out
+    assert "2 moved, 6 unchanged" in ran.out
     names = set(read_tree(done))
     assert not [name for name in names if name.startswith("sub-01/ses-01") and "rest" in name]
     scans = read_rows(done / "sub-01/ses-01/sub-01_ses-01_scans.tsv")
