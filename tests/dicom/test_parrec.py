@@ -81,6 +81,18 @@ def test_half_pairs_are_set_aside_with_the_reason(tmp_path: Path) -> None:
     assert tell_aside(tmp_path) == ["a PAR without its REC, which has the pixels"]
 
 
+def test_rec_that_comes_later_is_found_though_its_par_is_known(tmp_path: Path) -> None:
+    rec = write_pair(tmp_path / "scan", T1).with_suffix(".REC")
+    away = rec.rename(tmp_path / rec.name)
+
+    def scan() -> Inventory:
+        return take_inventory(find_files([tmp_path / "scan"]).files, index_path=tmp_path / "index")
+
+    assert (scan().series, scan().n_read) == ((), 0)
+    away.rename(rec)
+    assert len(scan().series) == 1
+
+
 @pytest.mark.parametrize("version", ["V4", "V4.1", "V4.2"])
 def test_versions_that_nibabel_reads_are_read(version: str, tmp_path: Path) -> None:
     assert read_par(str(write_pair(tmp_path, replace(T1, version=version)))).text("Columns") == "160"
