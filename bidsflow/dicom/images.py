@@ -15,7 +15,10 @@ from bidsflow.dicom.tags import find_maker
 
 _COMPONENTS = ("magnitude", "phase", "real", "imaginary")
 _GE_COMPONENTS = {"0": "magnitude", "1": "phase", "2": "real", "3": "imaginary"}
-_B_VALUES = ("DiffusionBValue", "SiemensBValue", "PhilipsBValue", "UihBValue")
+#: Where b-values stand; that of GE, the last, is coded.
+_B_KEYWORDS = (
+    "Frames.DiffusionBValue", "DiffusionBValue", "SiemensBValue", "PhilipsBValue", "UihBValue", "GeBValue",
+)  # fmt: skip
 #: What tells the images of a series apart.
 _SPLITTING = (
     "ImageOrientationPatient", "EchoTime", "Columns", "Rows", "ImageType", "ComplexImageComponent", "GeImageType",
@@ -62,7 +65,7 @@ def is_noise(header: Header) -> bool:
 
 def b_values(header: Header) -> tuple[float, ...]:
     """Return the b-values of an instance in s/mm², distinct and ascending; empty where it says nothing of diffusion."""
-    for keyword in ("Frames.DiffusionBValue", *_B_VALUES):
+    for keyword in _B_KEYWORDS[:-1]:
         values = header.numbers(keyword)
         if values:
             return tuple(sorted(set(values)))
@@ -118,7 +121,8 @@ def _classic_images(instances: Sequence[Instance], shared: Header, problems: lis
             gap = _find_gap(headers, orientation)
             problems += [gap] if gap else []
             matrix = (columns, rows, slices)
-        found = sorted({value for header in headers for value in b_values(header)})
+        spelled = {tuple(map(header.text, _B_KEYWORDS)): header for header in headers}  # few, where slices are many
+        found = sorted({value for header in spelled.values() for value in b_values(header)})
         images.append(Image(headers[0], matrix, volumes, 0, echo_time, part, orientation, tuple(found), len(headers)))
     return images
 
@@ -141,10 +145,9 @@ def _find_gap(headers: Sequence[Header], orientation: tuple[float, ...]) -> str:
         return ""
     a, b, c, d, e, f = orientation
     normal = (b * f - c * e, c * d - a * f, a * e - b * d)
-    places = {header.text("ImagePositionPatient"): header.numbers("ImagePositionPatient") for header in headers}
-    depths = sorted(
-        sum(x * n for x, n in zip(place, normal, strict=True)) for place in places.values() if len(place) == 3
-    )
+    spelled = {header.text("ImagePositionPatient"): header for header in headers}
+    places = (header.numbers("ImagePositionPatient") for header in spelled.values())
+    depths = sorted(sum(x * n for x, n in zip(place, normal, strict=True)) for place in places if len(place) == 3)
     steps = sorted(after - before for before, after in pairwise(depths))
     if len(steps) < _FEW_STEPS or steps[-1] < 1.5 * steps[len(steps) // 2]:
         return ""
