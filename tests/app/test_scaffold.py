@@ -23,9 +23,9 @@ def _path(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_new_pipeline_is_found_in_its_folder(tmp_path: Path) -> None:
-    new_pipeline("my-measure", tmp_path / "my-measure")
-    pipeline = find_pipeline(f"{tmp_path}/my-measure")
-    assert pipeline.name == "my-measure"
+    new_pipeline("own-measure", tmp_path / "own-measure")
+    pipeline = find_pipeline(f"{tmp_path}/own-measure")
+    assert pipeline.name == "own-measure"
     assert pipeline.levels == ("participant", "group")
 
 
