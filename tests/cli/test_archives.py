@@ -16,7 +16,7 @@ from tests.convert.conftest import read_tree
 @pytest.fixture(scope="module")
 def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("scan")
-    write(root, series=["t1w", "fmap", "rest"])
+    write(root, size="tiny", series=["t1w", "fmap", "rest"])
     return root / "dicom"
 
 

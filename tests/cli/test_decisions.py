@@ -16,7 +16,7 @@ run = CliRunner().invoke
 @pytest.fixture(scope="module")
 def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("export")
-    write(root, series=["t1w", "t2w"])
+    write(root, size="tiny", series=["t1w", "t2w"])
     return root / "dicom"
 
 

@@ -39,7 +39,7 @@ def run(*args: str | Path) -> Said:
 @pytest.fixture(scope="module")
 def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("scan")
-    write(root, series=["t1w"])
+    write(root, size="tiny", series=["t1w"])
     return root / "dicom"
 
 

@@ -82,7 +82,7 @@ def test_lines_in_a_pipe_are_whole() -> None:
 @pytest.fixture(scope="module")
 def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("export")
-    write(root, series=["t1w", "aborted"])
+    write(root, size="tiny", series=["t1w", "aborted"])
     return root / "dicom"
 
 

@@ -94,7 +94,7 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 def small_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One person, two visits. Read only: change a copy."""
     root = tmp_path_factory.mktemp("small")
-    write(root / "scan", sessions=make_sessions(1, 2), series=SERIES)
+    write(root / "scan", size="tiny", sessions=make_sessions(1, 2), series=SERIES)
     return root / "scan" / "dicom"
 
 
@@ -102,7 +102,7 @@ def small_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def two_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two people, one visit each; a folder for each. Read only: change a copy."""
     root = tmp_path_factory.mktemp("two")
-    write(root / "scan", sessions=make_sessions(2, 1), series=("sbref", "rest"))
+    write(root / "scan", size="tiny", sessions=make_sessions(2, 1), series=("sbref", "rest"))
     return root / "scan" / "dicom"
 
 

@@ -41,7 +41,7 @@ main()
 def four_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four people, one visit each, with field maps and recordings. Read only."""
     root = tmp_path_factory.mktemp("four") / "scan"
-    write_logs(root, write(root, sessions=make_sessions(4, 1), series=("topup", "sbref", "rest")))
+    write_logs(root, write(root, size="tiny", sessions=make_sessions(4, 1), series=("topup", "sbref", "rest")))
     return root / "dicom"
 
 

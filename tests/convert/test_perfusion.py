@@ -24,7 +24,7 @@ RUN, M0 = "sub-01/perf/sub-01_asl", "sub-01/perf/sub-01_m0scan"
 @pytest.fixture(scope="module")
 def xa(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("xa")
-    write(root, dialect="enhanced", series=["asl"])
+    write(root, dialect="enhanced", size="tiny", series=["asl"])
     return root / "dicom"
 
 

@@ -28,7 +28,7 @@ def bidsflow(*args: str | Path) -> str:
 @pytest.fixture(scope="module")
 def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("scanner") / "p"
-    truth = phantom.write(root, series=["task", "aborted", "adc"])
+    truth = phantom.write(root, size="tiny", series=["task", "aborted", "adc"])
     return root / truth.export
 
 

@@ -38,7 +38,7 @@ def test_session_of_a_study_is_what_its_names_agree_on(names: list[str], expecte
 @pytest.fixture(scope="module")
 def inventory(tmp_path_factory: pytest.TempPathFactory) -> Inventory:
     root: Path = tmp_path_factory.mktemp("export")
-    write(root, series=["t1w", "rest"])
+    write(root, size="tiny", series=["t1w", "rest"])
     return take_inventory(find_files([root / "dicom"]).files)
 
 
