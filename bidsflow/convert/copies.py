@@ -67,7 +67,7 @@ def part_copies(inventory: Inventory, key: Key, taken: Mapping[tuple[str, int], 
         if len(twins) < 2:  # only a part of the export is looked at
             continue
         first = twins[0]
-        if len({person_of(one) for one in twins if _is_named(one)}) > 1:
+        if len({person_of(one) for one in twins if one.patient.is_named}) > 1:
             said = "the same pixels stand under two patients, of whom one was scanned: say who"
             doubts |= {one.uid: said for one in twins if one.uid not in held}
             continue
@@ -80,7 +80,7 @@ def part_copies(inventory: Inventory, key: Key, taken: Mapping[tuple[str, int], 
             continue
         known = key.subjects.get(person_of(one), "")
         same = "a series of the same number, time and size under another UID"
-        if known == subject or not _is_named(one):
+        if known == subject or not one.patient.is_named:
             reasons[one.uid] = f"the dataset has it in sub-{subject}, from {same}"
             if uid in held:
                 places[one.study_uid] = held[uid].sub, held[uid].ses
@@ -132,10 +132,6 @@ def _find_parts(series: Sequence[Series], settled: Collection[str]) -> dict[str,
             if one.uid not in settled and one.study_uid != whole.study_uid and len(one.instances) < len(whole.instances)
         }
     return doubts
-
-
-def _is_named(series: Series) -> bool:
-    return bool(series.patient.id or series.patient.name)
 
 
 def _skip(series: Series, reason: str) -> list[PlanRow]:

@@ -84,7 +84,7 @@ FIRST_DAY = date(1900, 1, 1)
 def person_of(series: Series) -> str:
     """Return a text that is equal for the same person; each study is a person of its own where no one is named."""
     patient = series.patient
-    return patient.key if patient.id or patient.name else f"study\x1f{series.study_uid}"
+    return patient.key if patient.is_named else f"study\x1f{series.study_uid}"
 
 
 def is_someone_else(person: str, other: str) -> bool:
@@ -186,8 +186,14 @@ def _move(places: Mapping[str, tuple[str, str]], labels: Labels, wanted: bool) -
 
 
 def _rename(series: Sequence[Series], key: Key, labels: Labels) -> dict[str, str]:
+    # Where it was not seen before that a name is anybody's, the key has no person for the study, and its place.
+    placed = {
+        person_of(one): key.sessions[one.study_uid][0]
+        for one in series
+        if one.study_uid in key.sessions and not one.patient.is_named
+    }
     named = {person_of(one): labels.subjects[one.study_uid] for one in series if one.study_uid in labels.subjects}
-    return {**key.subjects, **named}
+    return {**placed, **key.subjects, **named}
 
 
 def _keep_shifts(series: Sequence[Series], key: Key, labels: Labels) -> dict[str, int]:

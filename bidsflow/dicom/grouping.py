@@ -17,7 +17,7 @@ from bidsflow.dicom.images import split_images
 from bidsflow.dicom.joining import join_parts
 from bidsflow.dicom.parrec import DOUBTS
 from bidsflow.dicom.person import hide_people, person_pattern
-from bidsflow.dicom.series import Collision, Conflict, Image, Instance, Patient, Series, SetAside
+from bidsflow.dicom.series import Collision, Conflict, Image, Instance, Patient, Series, SetAside, is_placeholder
 from bidsflow.dicom.tags import find_maker
 
 _UID = re.compile(r"[0-9.]{1,64}")
@@ -284,9 +284,9 @@ def find_collisions(series: Sequence[Series]) -> tuple[Collision, ...]:
     by_study: dict[str, list[Series]] = defaultdict(list)
     for one in series:
         by_study[one.study_uid].append(one)
-        if one.patient.id:
+        if not is_placeholder(one.patient.id):
             by_id[one.patient.id].append(one)
-        if one.patient.name and one.patient.birth_date:
+        if one.patient.birth_date and not is_placeholder(one.patient.name):
             by_name[(one.patient.name, one.patient.birth_date)].append(one)
     for members in by_id.values():
         people = [one.patient for one in members]

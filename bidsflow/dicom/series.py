@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from bidsflow.dicom.header import Header
+
+#: A word that stands where anybody's ID or name would: what anonymisers, consoles and tests write.
+_NOBODY: Final = re.compile(
+    r"anon[^\W\d]*|unknown|unbekannt|inconnu|name|noname|none|null|nil|na|nn|s|x+|0+|patient|pat|person|participant|"
+    r"proband|subject|subj|sub|volunteer|test|(?:de)?identified|deid|removed|deleted|redacted|defaced|hidden|masked|"
+    r"empty|blank",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,23 @@ class Patient:
     def key(self) -> str:
         """A text that is equal for the same person; private like the person."""
         return "\x1f".join((self.id, self.name, self.birth_date))
+
+    @property
+    def is_named(self) -> bool:
+        """Whether ID or name say who it is; what many people are called (``ANONYMOUS``) does not."""
+        return not (is_placeholder(self.id) and is_placeholder(self.name))
+
+
+def is_placeholder(text: str) -> bool:
+    """Return whether an ID or a name is one that archives and scanners give to anybody, or none at all.
+
+    Examples
+    --------
+    >>> [is_placeholder(text) for text in ("^^", "ANONYMOUS PATIENT", "n/a", "000", "Doe Anon", "ANON01", "Patient 7")]
+    [True, True, True, True, False, False, False]
+    """
+    words = re.findall(r"[^\W_]+", text)
+    return all(map(_NOBODY.fullmatch, words)) or _NOBODY.fullmatch("".join(words)) is not None
 
 
 @dataclass(frozen=True, slots=True)

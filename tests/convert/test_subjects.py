@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -60,3 +61,27 @@ def test_person_whom_a_plan_gives_two_labels_has_a_shift_under_both() -> None:
     series = [make_series("1", "A", "20240301"), make_series("2", "A", "20240401")]
     key = assign(series, Key({series[0].patient.key: "B"}, {"1": ("A", ""), "2": ("B", "")}))
     assert key.shifts["A"] == key.shifts["B"]
+
+
+@pytest.mark.parametrize(
+    "who", ["ANONYMOUS", "NA", "-", "000", "s", "Subject", "TEST PATIENT", "no name", "De-identified"]
+)
+@pytest.mark.parametrize("as_name", [True, False])
+def test_names_that_anybody_has_join_no_studies(who: str, *, as_name: bool) -> None:
+    patient = Patient("", who, "", "M") if as_name else Patient(who, "", "", "M")
+    series = [replace(make_series(uid, "", f"2024030{uid}"), patient=patient) for uid in ("1", "2")]
+    assert assign(series, Key()).sessions == {"1": ("01", ""), "2": ("02", "")}
+
+
+@pytest.mark.parametrize("who", ["ANON01", "Doe Test", "Subject 7", "0007", "NA12"])
+def test_pseudonyms_join_studies(who: str) -> None:
+    series = [make_series(uid, who, f"2024030{uid}") for uid in ("1", "2")]
+    assert assign(series, Key()).sessions == {"1": ("01", "01"), "2": ("01", "02")}
+
+
+def test_study_of_nobody_keeps_its_place_where_the_key_knew_a_person() -> None:
+    known = Key({"\x1fANONYMOUS\x1f": "07"}, {"1": ("07", "")})
+    one = replace(make_series("1", "", "20240301"), patient=Patient("", "ANONYMOUS", "", "M"))
+    key = assign([one], known)
+    assert key.sessions == known.sessions
+    assert set(key.subjects.values()) == {"07"}

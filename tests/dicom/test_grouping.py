@@ -145,6 +145,7 @@ def test_the_time_is_taken_from_the_best_of_the_dates(values: dict[str, str], ex
         ([{"PatientID": "A", "Manufacturer": "SIEMENS", "DeviceSerialNumber": "1"},
           {"PatientID": "A", "Manufacturer": "Siemens Healthineers"}], None),
         ([{"PatientID": "", "PatientName": "Doe"}, {"PatientID": "", "PatientName": "Roe"}], None),
+        ([{"PatientID": "ANON", "PatientName": "Doe"}, {"PatientID": "ANON", "PatientName": "Roe"}], None),
     ],
 )  # fmt: skip
 def test_doubtful_people_are_told(kit: Any, people: list[dict[str, str]], conflict: Conflict | None) -> None:
