@@ -53,9 +53,9 @@ def stage_top(draft: Draft, tasks: set[str], description: Mapping[str, object], 
     for file, text in files.items():
         if draft.find(file) is None:
             draft.write(file, text.encode())
-    readme, promise = draft.find("README"), describe.readme(title, generators, numbered=True).encode()
-    if not numbered and readme is not None and readme.read_bytes() == promise:  # which a study no longer keeps
-        draft.write("README", files["README"].encode())
+    readme = draft.find("README")
+    if not numbered and readme is not None and describe.PROMISE in (old := readme.read_bytes()):
+        draft.write("README", old.replace(describe.PROMISE, b""))  # which the study does not keep
     present = draft.find("dataset_description.json")
     if description and present is not None:
         old = present.read_text(encoding="utf-8", errors="surrogateescape")

@@ -8,6 +8,8 @@ from types import MappingProxyType
 
 #: Version of BIDS that bidsflow writes.
 BIDS_VERSION = "1.11.1"
+#: What a README says of labels that are numbers.
+PROMISE = b"Subject labels say nothing of the person. "
 
 
 def dataset_description(
@@ -72,7 +74,7 @@ def readme(name: str, generators: Sequence[tuple[str, str]], *, numbered: bool =
         f"# {name}\n\n"
         f"This is a BIDS dataset (version {BIDS_VERSION} of the standard, https://bids.neuroimaging.io). "
         f"It was converted from DICOM by {made}.\n\n"
-        + ("Subject labels say nothing of the person. " if numbered else "")
+        + (PROMISE.decode() if numbered else "")
         + "Dates are shifted by a whole number of days per subject, to before\n"
         "1925, so that intervals within a subject are true. Faces have not been removed from images.\n"
     )

@@ -179,8 +179,9 @@ def test_readme_promises_labels_that_say_nothing_only_where_they_are_numbers(
 def test_readme_takes_its_promise_back_where_a_study_relabels_people(
     two_people: Path, tmp_path: Path, cli: Cli, write_study: Callable[[str], Path]
 ) -> None:
-    target = tmp_path / "bids"
-    assert cli("convert", two_people, target).code == 0
+    former, target = tmp_path / "bids", tmp_path / "renamed"
+    assert cli("convert", two_people, former).code == 0
+    former.rename(target)
     study = write_study("[subjects]\nfrom = 'PatientID'\n")
     assert cli("convert", two_people, target, "--study", study).code == 0
     assert "labels say nothing of the person" not in (target / "README").read_text()
