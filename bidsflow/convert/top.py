@@ -54,8 +54,8 @@ def stage_top(draft: Draft, tasks: set[str], description: Mapping[str, object], 
         if draft.find(file) is None:
             draft.write(file, text.encode())
     readme = draft.find("README")
-    if not numbered and readme is not None and describe.PROMISE in (old := readme.read_bytes()):
-        draft.write("README", old.replace(describe.PROMISE, b""))  # which the study does not keep
+    if not numbered and readme is not None and describe.PROMISE in (said := readme.read_bytes()):
+        draft.write("README", said.replace(describe.PROMISE, b""))  # which the study does not keep
     present = draft.find("dataset_description.json")
     if description and present is not None:
         old = present.read_text(encoding="utf-8", errors="surrogateescape")
