@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 from bidsflow.convert.companions.logs import FORMATS, UNITS
@@ -46,7 +47,8 @@ class TaskLogs:
     task : str
         Label of the task.
     logs : str
-        Pattern of their paths, with ``{subject}``, ``{session}`` and ``{run}``; ``*`` stands for anything.
+        Pattern of their paths, with ``{subject}``, ``{session}`` and ``{run}``; ``*`` stands for anything,
+        ``**`` for any folders.
     form : str
         A key of `logs.FORMATS`.
     unit : float
@@ -78,10 +80,23 @@ class TaskLogs:
 
     @property
     def pattern(self) -> re.Pattern[str]:
-        """Matches the path of a log, with groups for subject, session and run."""
-        parts = re.split(r"(\{\w+\}|\*)", self.logs)
-        known = {f"{{{name}}}": rf"(?P<{name}>[A-Za-z0-9]+)" for name in _PLACES} | {"*": "[^/]*"}
-        return re.compile("".join(known.get(part, re.escape(part)) for part in parts))
+        """Matches the path of a log, with groups for subject, session and run: labels as long as they can be."""
+        known = {f"{{{name}}}": rf"(?P<{name}>[A-Za-z0-9]+)" for name in _PLACES} | {"*": "[^/]*?"}
+        folders = [
+            r"(?:[^/]+/)*"
+            if part == "**"
+            else "".join(known.get(piece, re.escape(piece)) for piece in re.split(r"(\{\w+\}|\*)", part)) + "/"
+            for part in self.logs.split("/")
+        ]
+        return re.compile("".join(folders).removesuffix("/"))
+
+    @property
+    def glob(self) -> str:
+        """What finds those paths, and maybe others, on a disk; from the root on where `logs` is absolute."""
+        return "/".join(
+            part if part == "**" else re.sub(r"(\{\w+\}|\*)+", "*", re.sub(r"[?\[]", r"[\g<0>]", part))
+            for part in self.logs.removeprefix("/").split("/")
+        )
 
 
 def read_map(text: str, where: str) -> tuple[TaskLogs, ...]:
@@ -154,7 +169,9 @@ def _read_pattern(table: Mapping[str, Any]) -> str:
         raise ValueError(
             ".logs: expected a path with {subject}, and {session} and {run} where there are several, once each"
         )
-    return logs
+    if together := re.search(r"\{\w+\}\{\w+\}", logs):
+        raise ValueError(f".logs: nothing tells where in {together[0]} one label ends; put something between them")
+    return re.sub("^/+", "/", PurePosixPath(logs).as_posix())
 
 
 def _read_duration(table: Mapping[str, Any]) -> str | float | None:

@@ -82,7 +82,7 @@ def add_events(
     Parameters
     ----------
     base : Path
-        Folder that the paths of logs are relative to.
+        Folder that the paths of logs are relative to, where they are no absolute ones.
     force : bool
         Replace what others wrote.
     dry : bool
@@ -101,7 +101,7 @@ def add_events(
     for task in tasks:
         runs = list_runs(dataset, task.task)
         logs: dict[BidsName, list[str]] = defaultdict(list)
-        for path, found in _find_logs(task, base, list(runs)):
+        for path, found in find_logs(task, base, list(runs)):
             if isinstance(found, str):
                 refused.append(Refused(f"task-{task.task}", path, found))
             else:
@@ -115,13 +115,11 @@ def add_events(
     return Added(place(dataset, companions, force=force, dry=dry), tuple(refused), tuple(without))
 
 
-def _find_logs(task: TaskLogs, base: Path, runs: Sequence[BidsName]) -> Iterator[tuple[str, BidsName | str]]:
+def find_logs(task: TaskLogs, base: Path, runs: Sequence[BidsName]) -> Iterator[tuple[str, BidsName | str]]:
     """Yield the logs of a task, each with its run, or why it has none."""
-    glob = task.logs
-    for name in ("{subject}", "{session}", "{run}"):
-        glob = glob.replace(name, "*")
-    for file in sorted(base.glob(glob)):
-        path = file.relative_to(base).as_posix()
+    absolute = task.logs.startswith("/")
+    for file in sorted(Path("/" if absolute else base).glob(task.glob)):
+        path = file.as_posix() if absolute else file.relative_to(base).as_posix()
         match = task.pattern.fullmatch(path)
         if match is None or not file.is_file():
             continue

@@ -11,7 +11,9 @@ import pytest
 from bidsflow.convert.companions.events import make_events
 from bidsflow.convert.companions.logs import FORMATS, decode
 from bidsflow.convert.companions.tasklogs import read_map
+from bidsflow.convert.companions.tasks import find_logs
 from bidsflow.errors import StudyError
+from bidsflow.names import BidsName
 
 PSYCHOPY = (
     "trials.thisN,cue.started,cond,key.rt,note,participant\n"
@@ -105,6 +107,7 @@ def test_frame_that_breaks_off_is_refused_with_its_line() -> None:
         ("", "events: expected a table for each task"),
         ("[events.motor]\nx = 1", "events.motor.x: unknown key"),
         ('[events.motor]\nlogs = "{name}.csv"', "events.motor.logs: expected a path with {subject}"),
+        ('[events.motor]\nlogs = "{subject}{session}.csv"', "events.motor.logs: nothing tells where in {subject}{"),
         ('[events.motor]\nlogs = "{subject}.csv"\nonset = "t"', "events.motor.start: expected 0"),
         ('[events.motor]\nlogs = "{subject}.csv"\nstart = 0', "events.motor.onset: expected a text"),
         ('[events.motor]\nlogs = "{subject}.csv"\nformat = "xlsx"', "events.motor.format: 'xlsx' is none of table"),
@@ -216,3 +219,34 @@ def test_template_asks_for_sessions_where_there_are_some(tmp_path: Path, cli: An
         "motor": "logs/{subject}_ses{session}_motor.csv",
         "go": "logs/{subject}_ses{session}_go_run{run}.csv",
     }
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("{subject}_{session}*.csv", "01_pre_a.csv"),
+        ("logs/**{subject}.csv", "logs/01.csv"),
+        ("./logs//*_{subject}.csv", "logs/a_01.csv"),
+        ("logs/**/{subject}.csv", "logs/a/b/01.csv"),
+        ("logs/**/{subject}.csv", "logs/01.csv"),
+        ("[a]?/{subject}.csv", "[a]?/01.csv"),
+        ("{here}/{subject}.csv", "01.csv"),
+        ("/{here}/*{subject}.csv", "_01.csv"),
+    ],
+)
+def test_log_is_found_by_patterns_as_people_write_them(pattern: str, path: str, tmp_path: Path) -> None:
+    log = tmp_path / path
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("t\n1\n")
+    text = pattern.replace("{here}", str(tmp_path))
+    (task,) = read_map(f'[events.motor]\nlogs = "{text}"\nstart = 0\nonset = "t"', "events.toml")
+    run = BidsName("01", "func", "events", ".tsv", "pre" if "session" in pattern else "", (("task", "motor"),))
+    ((_, found),) = find_logs(task, tmp_path, [run])
+    assert found == run
+
+
+def test_label_in_a_name_of_a_log_is_never_cut(tmp_path: Path) -> None:
+    (tmp_path / "12.csv").write_text("t\n1\n")
+    (task,) = read_map('[events.motor]\nlogs = "*{subject}.csv"\nstart = 0\nonset = "t"', "events.toml")
+    runs = [BidsName(sub, "func", "events", ".tsv", "", (("task", "motor"),)) for sub in ("02", "12")]
+    assert [found for _, found in find_logs(task, tmp_path, runs)] == [runs[1]]
