@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HELP_END = end_help(
     {
         "bidsflow events BIDS_DIR --map events.toml": "make _events.tsv of logs, as the tables in the file say",
-        "bidsflow events BIDS_DIR": "as the [events] of BIDS_DIR/code/study.toml say",
+        "bidsflow events BIDS_DIR": "as the events tables of BIDS_DIR/code/study.toml say",
         "bidsflow events BIDS_DIR --map events.toml --dry-run": "see which logs fit and can be read",
         "bidsflow events BIDS_DIR --template FOLDER": "a commented events.toml, and headers for runs without events",
     },
@@ -81,7 +81,10 @@ def events(
 
     map_file = map_file if template is not None else map_file or _find_map(bids_dir)
     if (map_file is None) == (template is None):
-        raise typer.BadParameter("give --map FILE to make events, or --template FOLDER to begin")
+        raise typer.BadParameter(
+            "give --map FILE, or tables [events.TASK] in BIDS_DIR/code/study.toml, to make events; --template FOLDER "
+            "to begin"
+        )
     dataset = Dataset(check_readable(bids_dir) if dry_run or template else check_target(bids_dir))
     if not (dataset.root / STATE).is_dir():
         raise DatasetError(str(bids_dir), "bidsflow has converted nothing here", "Name a dataset that it has made")
@@ -94,7 +97,8 @@ def events(
 
 
 def _find_map(bids_dir: Path) -> Path | None:
-    """Return the study of a dataset if it says how logs are read; what else is wrong with it, the others tell."""
+    """Return the study of a dataset if it says how logs are read, or if no one can tell: its reader says why."""
+    import os
     import tomllib
 
     from bidsflow.convert.study.apply import HOME
@@ -103,7 +107,7 @@ def _find_map(bids_dir: Path) -> Path | None:
     try:
         return home if "events" in tomllib.loads(home.read_text(encoding="utf-8-sig")) else None
     except (OSError, ValueError):
-        return None
+        return home if os.path.lexists(home) else None
 
 
 def _add(dataset: Dataset, map_file: Path, *, dry: bool, force: bool, as_json: bool, identified: bool) -> bool:
@@ -115,7 +119,7 @@ def _add(dataset: Dataset, map_file: Path, *, dry: bool, force: bool, as_json: b
     from bidsflow.validate import validate_paths
 
     try:
-        text = map_file.read_text(encoding="utf-8")
+        text = map_file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise SourceError(str(map_file), f"it cannot be read ({reason})", "Begin with --template FOLDER") from error
@@ -151,6 +155,9 @@ def _report(added: Added, errors: tuple[Issue, ...], *, dry: bool, as_json: bool
             err.print(f"[yellow]{placed.fate}[/] {printable(f'{placed.path}: {placed.reason}')}", soft_wrap=True)
     for path in added.without:
         err.print(f"[yellow]no log[/] {path}", soft_wrap=True)
+    for task in added.unknown:
+        known = ", ".join(added.tasks) or "none"
+        err.print(f"[yellow]note[/] no run has task-{task}; the dataset has {known}", soft_wrap=True)
     for issue in errors:
         err.print(f"[red]not valid[/] {printable(issue.location)}: {issue.code}", soft_wrap=True)
     tables = [one for one in added.placed if one.path.endswith(".tsv")]

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bidsflow.cli.options import INTERRUPTED, SOURCE, STORAGE, USAGE, end_help
+
+if TYPE_CHECKING:
+    from bidsflow.convert.study.spec import Study
+
+#: The output that is printed.
+_PRINTED = Path("-")
 
 HELP_END = end_help(
     {
@@ -37,7 +43,9 @@ def init(
             metavar="EXPORT...", help="Folders or files from the scanner.", show_default=False, readable=False
         ),
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Write the study here.")] = Path("study.toml"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Write the study here; - prints it.")] = Path(
+        "study.toml"
+    ),
     identified: Annotated[
         bool, typer.Option("--identified", help="List patient IDs and folders in it, to write patterns: private then.")
     ] = False,
@@ -48,7 +56,7 @@ def init(
     Until you edit it, it changes no name. Nobody is named in it unless you ask for that.
     """
     from bidsflow.cli.plan import check_output
-    from bidsflow.cli.steps import cache_file, consoles, default_jobs, opened, printable
+    from bidsflow.cli.steps import cache_file, consoles, default_jobs, opened
     from bidsflow.convert.drift.findings import count_words
     from bidsflow.convert.naming.guess import Guess
     from bidsflow.convert.opinion import ask_dcm2niix
@@ -57,10 +65,10 @@ def init(
     from bidsflow.convert.study.apply import Rulebook, find_folders
     from bidsflow.convert.study.init import draft_study, list_people
     from bidsflow.convert.study.spec import Study
-    from bidsflow.dataset.write import write_durably
 
-    check_output(output, exports, force=force)
-    out, err = consoles()
+    if output != _PRINTED:
+        check_output(output, exports, force=force)
+    _, err = consoles()
     with opened(exports, cache_file(exports), err) as inventory:
         guesses: dict[str, Guess] = ask_dcm2niix(undecided(inventory), default_jobs())
         folders = find_folders(inventory, exports)
@@ -70,10 +78,8 @@ def init(
 
         people = list_people(inventory, folders) if identified else ()
         text = draft_study(inventory, replan(Study()), replan, people)
-    write_durably(output, text.encode(), mode=0o600 if identified else 0o644)
     blocks = count_words(text.count("\n[[series]]"), "protocol")
-    out.print(f"{printable(str(output))}: {blocks}; edit it, then: bidsflow plan EXPORT --study "
-              f"{printable(str(output))}", soft_wrap=True)  # fmt: skip
+    _save(output, text, f"{blocks}; edit it, then", 0o600 if identified else 0o644)
 
 
 def check(
@@ -81,6 +87,7 @@ def check(
 ) -> None:
     """Say whether a study file can be used, and everything that is wrong with it if not."""
     from bidsflow.cli.steps import consoles, printable
+    from bidsflow.convert.drift.findings import count_words
     from bidsflow.convert.study.labels import read_tables
     from bidsflow.convert.study.read import read_study
 
@@ -92,9 +99,37 @@ def check(
         "sessions in the table": len(tables.sessions),
     }  # fmt: skip
     counts = [f"{number} {what}" for what, number in numbers.items() if number]
+    counts += _tell_labels(found)
+    fields = {"sidecar field": len(found.sidecar), "description field": len(found.dataset)}
+    counts += [count_words(number, what) for what, number in fields.items() if number]
     named = f" ({found.name})" if found.name else ""
     consoles()[0].print(f"{printable(f'{file}{named}')}: {', '.join(counts) or 'it says nothing yet'}",
                         markup=False, soft_wrap=True)  # fmt: skip
+
+
+def _tell_labels(found: Study) -> list[str]:
+    """Return what a study says of the labels of people and visits."""
+    from bidsflow.convert.drift.findings import count_words
+    from bidsflow.convert.study.spec import Source
+
+    sources = {"subjects": found.subjects.source, "sessions": found.sessions.source}
+    told = [f"{what} from {source}" for what, source in sources.items() if source is not Source.NUMBER]
+    if found.sessions.labels:
+        told.append(count_words(len(found.sessions.labels), "session label"))
+    return told if found.sessions.names == "auto" else [*told, f"sessions: {found.sessions.names}"]
+
+
+def _save(output: Path, text: str, said: str, mode: int = 0o644) -> None:
+    """Write a study file and say something of it, or print the file where its name is a dash."""
+    from bidsflow.cli.steps import consoles, printable
+    from bidsflow.dataset.write import write_durably
+
+    if output == _PRINTED:
+        typer.echo(text, nl=False)
+        return
+    write_durably(output, text.encode(), mode=mode)
+    name = printable(str(output))
+    consoles()[0].print(f"{name}: {said}: bidsflow plan EXPORT --study {name}", soft_wrap=True)
 
 
 def import_config(
@@ -107,7 +142,9 @@ def import_config(
             readable=False,
         ),
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Write the study here.")] = Path("study.toml"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Write the study here; - prints it.")] = Path(
+        "study.toml"
+    ),
     export: Annotated[
         list[Path] | None,
         typer.Option("--export", help="Scans of the study, to ask a heuristic about; may be repeated.", readable=False),
@@ -123,21 +160,20 @@ def import_config(
     from bidsflow.cli.steps import cache_file, consoles, opened, printable
     from bidsflow.convert.importers import import_study
     from bidsflow.convert.importers.imported import format_imported
-    from bidsflow.dataset.write import write_durably
 
-    check_output(output, export or (), force=force)
-    out, err = consoles()
+    if output != _PRINTED:
+        check_output(output, export or (), force=force)
+    _, err = consoles()
     if export:
         with opened(export, cache_file(export), err) as inventory:
             found = import_study(file, inventory)
     else:
         found = import_study(file)
-    write_durably(output, format_imported(found, file.name).encode())
     for note in found.notes:
         err.print(f"[yellow]note[/] {printable(str(note))}", soft_wrap=True)
     rules = len(found.study.rules)
-    out.print(f"{printable(str(output))}: {rules} rule{'' if rules == 1 else 's'} of {printable(found.tool)}; look "
-              "at them, then: bidsflow plan EXPORT --study " + printable(str(output)), soft_wrap=True)  # fmt: skip
+    said = f"{rules} rule{'' if rules == 1 else 's'} of {printable(found.tool)}; look at them, then"
+    _save(output, format_imported(found, file.name), said)
 
 
 #: What `bidsflow study` does, by the word after it.

@@ -20,7 +20,9 @@ IDENTIFYING = frozenset({
 
 #: Fields that are true of dcm2niix's run and not of the image.
 _NOT_METADATA = frozenset({"BidsGuess", "SeriesNumber"})
-_SUSPECT = re.compile(r"Patient(?!Position)|Physician|Operator|Institution|Address|UID$|DateTime$|Date$|Accession")
+_PERSONAL = re.compile(r"Patient(?!Position)|Physician|Operator|UID$|DateTime$|Date$|Accession")
+#: An institution is named where a study says so, and not because a scanner did.
+_SUSPECT = re.compile(rf"{_PERSONAL.pattern}|Institution|Address")
 #: Fields that hold terms of DICOM or of the maker, which no one types: a person called Prisma loses no metadata.
 _CODED = frozenset({
     "BodyPart", "BodyPartExamined", "CoilCombinationMethod", "ConversionSoftware", "ConversionSoftwareVersion",
@@ -28,6 +30,11 @@ _CODED = frozenset({
     "MatrixCoilMode", "Modality", "PatientPosition", "PhaseEncodingAxis", "PhaseEncodingDirection",
     "PulseSequenceType", "ScanOptions", "ScanningSequence", "SequenceVariant",
 })  # fmt: skip
+
+
+def is_personal(key: str) -> bool:
+    """Return whether a field says who was scanned, by whom or on which day, by its name."""
+    return _PERSONAL.search(key) is not None or key in ("StudyID", "StudyTime", "AcquisitionTime")
 
 
 def clean_sidecar(raw: Mapping[str, object], person: re.Pattern[str] | None = None) -> Json:

@@ -52,15 +52,21 @@ class Added:
         Logs of which nothing was made.
     without : tuple of str
         Runs of the tasks that no log was found for: paths of the events that they lack.
+    unknown : tuple of str
+        Tasks that no run of the dataset has.
+    tasks : tuple of str
+        Those that it has.
     """
 
     placed: tuple[Placed, ...]
     refused: tuple[Refused, ...]
     without: tuple[str, ...]
+    unknown: tuple[str, ...]
+    tasks: tuple[str, ...]
 
 
-def list_runs(dataset: Dataset, task: str = "") -> dict[BidsName, Path]:
-    """Return the runs of a task, or of all: the name of their events, and one of their images."""
+def list_runs(dataset: Dataset) -> dict[BidsName, Path]:
+    """Return the runs of a dataset: the name of their events, and one of their images."""
     found: dict[BidsName, Path] = {}
     for path in sorted(dataset.root.glob("sub-*/**/func/*_bold.nii.gz")):
         try:
@@ -69,7 +75,7 @@ def list_runs(dataset: Dataset, task: str = "") -> dict[BidsName, Path]:
             continue
         entities = tuple(one for one in name.entities if one[0] not in ("echo", "part"))
         events = BidsName(name.sub, name.datatype, "events", ".tsv", name.ses, entities)
-        if (not task or name.entity("task") == task) and schema.allows(events):
+        if schema.allows(events):
             found.setdefault(events, path)
     return found
 
@@ -98,8 +104,10 @@ def add_events(
     companions: list[Companion] = []
     refused: list[Refused] = []
     without: list[str] = []
+    every = list_runs(dataset)
+    present = {name.entity("task") for name in every}
     for task in tasks:
-        runs = list_runs(dataset, task.task)
+        runs = {name: image for name, image in every.items() if name.entity("task") == task.task}
         logs: dict[BidsName, list[str]] = defaultdict(list)
         for path, found in find_logs(task, base, list(runs)):
             if isinstance(found, str):
@@ -112,7 +120,9 @@ def add_events(
             except ValueError as error:
                 refused.append(Refused(str(name), paths[0], str(error)))
         without += [str(name) for name in runs if name not in logs and not (dataset.root / str(name)).exists()]
-    return Added(place(dataset, companions, force=force, dry=dry), tuple(refused), tuple(without))
+    placed = place(dataset, companions, force=force, dry=dry)
+    unknown = tuple(task.task for task in tasks if task.task not in present)
+    return Added(placed, tuple(refused), tuple(without), unknown, tuple(sorted(present)))
 
 
 def find_logs(task: TaskLogs, base: Path, runs: Sequence[BidsName]) -> Iterator[tuple[str, BidsName | str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -134,7 +135,8 @@ def find_study(given: Path | None, bids_dir: Path | None) -> StudyFile | None:
         As `read.read_study`.
     """
     home = None if bids_dir is None else bids_dir / HOME
-    path = home if given is None and home is not None and home.is_file() else given
+    found = given is None and home is not None and os.path.lexists(home)  # what cannot be read is told
+    path = home if found else given
     return None if path is None else StudyFile(read_study(path), path)
 
 

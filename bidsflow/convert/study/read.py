@@ -13,6 +13,7 @@ from typing import TypeVar
 from bidsflow import schema
 from bidsflow.convert.companions.tasklogs import read_tasks
 from bidsflow.convert.plan import Decision
+from bidsflow.convert.sidecar import is_personal
 from bidsflow.convert.study.conditions import check_field, parse_conditions, show, suggest
 from bidsflow.convert.study.fields import FIELDS
 from bidsflow.convert.study.names import ENTITIES, LABEL, TEMPLATE, check_labels, split_name
@@ -159,8 +160,7 @@ class _Reader:
         value = node.get(key, default)
         if value is None or value in list(kind):
             return default if value is None else kind(str(value))
-        near = suggest(str(value), kind)
-        self.problems.append(f"{path}.{key}: expected one of {', '.join(kind)}, got {show(value)}{near}")
+        self.problems.append(f"{path}.{key}: expected one of {', '.join(kind)}, got {show(value)}")
         return default
 
     def read(self, node: _Node) -> Study:
@@ -175,7 +175,7 @@ class _Reader:
             sessions=self._sessions(self._table(node, "sessions", "sessions")),
             rules=tuple(self._rule(one, path) for path, one in self._tables(node, "series")),
             expected=tuple(self._expected(one, path) for path, one in self._tables(node, "expected")),
-            sidecar=dict(self._plain(self._table(node, "sidecar", "sidecar"), "sidecar")),
+            sidecar=dict(self._sidecar(node, "sidecar")),
             exclude=tuple(self._conditions(one, path) for path, one in self._tables(node, "exclude")),
             dataset=dict(self._description(self._table(node, "dataset", "dataset"))),
             events=dict(self._events(self._table(node, "events", "events"))),
@@ -191,6 +191,13 @@ class _Reader:
             if not _is_json(value):
                 self.problems.append(f"{path}.{key}: expected a text, a number, true or false, a list or a table")
         return node
+
+    def _sidecar(self, node: _Node, path: str) -> _Node:
+        """Return the fields for sidecars of a study or a rule."""
+        fields = self._table(node, "sidecar", path)
+        for key in filter(is_personal, fields):
+            self.problems.append(f"{path}.{key}: says who or when, which no sidecar of a dataset holds; leave it out")
+        return self._plain(fields, path)
 
     def _description(self, node: _Node) -> _Node:
         known = schema.description_fields()
@@ -282,7 +289,7 @@ class _Reader:
                 raise ValueError(problem)
         return Rule(
             match, decision, datatype, suffix, entities,
-            dict(self._plain(self._table(node, "sidecar", f"{path}.sidecar"), f"{path}.sidecar")),
+            dict(self._sidecar(node, f"{path}.sidecar")),
             self._texts(node, "aslcontext", path, _ASL_TYPES), self._text(node, "because", path),
         )  # fmt: skip
 

@@ -160,8 +160,13 @@ def test_events_stand_beside_their_runs_and_are_valid(study: Path, cli: Any) -> 
 
 def test_map_may_stand_in_the_study_of_the_dataset(study: Path, cli: Any) -> None:
     code = study / "bids" / "code"
-    assert cli("events", study / "bids").code == 2
+    ran = cli("events", study / "bids")
+    assert ran.code == 2
+    assert "code/study.toml" in " ".join(ran.err.replace("│", " ").split())
     code.mkdir()
+    (code / "study.toml").symlink_to("nowhere")
+    assert "it cannot be read" in cli("events", study / "bids").err
+    (code / "study.toml").unlink()
     text = (study / "events.toml").read_text().replace("logs/*", "../../logs/*")
     (code / "study.toml").write_text(f"version = 1\n{text}")
     assert cli("study", "check", code / "study.toml").code == 0
@@ -250,3 +255,15 @@ def test_label_in_a_name_of_a_log_is_never_cut(tmp_path: Path) -> None:
     (task,) = read_map('[events.motor]\nlogs = "*{subject}.csv"\nstart = 0\nonset = "t"', "events.toml")
     runs = [BidsName(sub, "func", "events", ".tsv", "", (("task", "motor"),)) for sub in ("02", "12")]
     assert [found for _, found in find_logs(task, tmp_path, runs)] == [runs[1]]
+
+
+def test_task_that_the_dataset_lacks_is_told(study: Path, cli: Any) -> None:
+    text = (study / "events.toml").read_text()
+    (study / "events.toml").write_text(text + text.replace("motor", "nosuch").replace("logs/*", "none/*"))
+    ran = cli("events", study / "bids", "--map", study / "events.toml")
+    assert ran.code == 0
+    assert "no run has task-nosuch; the dataset has motor" in ran.err
+
+
+def test_help_names_the_tables_of_a_study(cli: Any) -> None:
+    assert "as the events tables of BIDS_DIR/code/study.toml say" in cli("events", "--help").out

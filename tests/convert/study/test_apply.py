@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from bidsflow.convert.known import Known
 from bidsflow.convert.plan import Decision, PlanRow
 from bidsflow.convert.planner import Planned, make_plan
-from bidsflow.convert.study.apply import Rulebook
+from bidsflow.convert.study.apply import Rulebook, find_study
 from bidsflow.convert.study.labels import Tables, make_labels
 from bidsflow.convert.study.read import parse_study
 from bidsflow.convert.subjects import Key, Sessions
@@ -367,3 +368,12 @@ def test_scan_without_words_is_matched_by_what_was_measured() -> None:
     silent = Scan("", REST.tags, 200)
     assert "task-quiet" in only(plan(rule("EchoTime = 30.0", 'task = "quiet"'), build(silent, 1))).path
     assert "task-quiet" not in only(plan(rule('EchoTime = "31..40"', 'task = "quiet"'), build(silent, 1))).path
+
+
+@pytest.mark.parametrize("kind", ["link", "folder"])
+def test_study_of_a_dataset_that_cannot_be_read_is_told(kind: str, tmp_path: Path) -> None:
+    home = tmp_path / "code" / "study.toml"
+    home.parent.mkdir()
+    home.mkdir() if kind == "folder" else home.symlink_to("nowhere")
+    with pytest.raises(StudyError, match="it cannot be read"):
+        find_study(None, tmp_path)

@@ -126,3 +126,28 @@ def test_check_tells_what_a_file_holds_or_what_is_wrong(tmp_path: Path, cli: Cli
     assert ran.code == 65
     assert "task: unknown key" in ran.err
     assert "series[0].match.n_volume: no element of the header that bidsflow reads; did you mean n_volumes?" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[subjects]\nfrom = 'PatientID'\n[sessions]\nlabels = ['pre']", "subjects from PatientID, 1 session label"),
+        ("[sessions]\nfrom = 'folder'\npattern = 'v(.)'", "sessions from folder"),
+        ("[sessions]\nnames = 'never'", "sessions: never"),
+        ("[sidecar]\nA = 1\nB = 2\n[dataset]\nName = 'x'", "2 sidecar fields, 1 description field"),
+        ("", "it says nothing yet"),
+    ],
+)
+def test_check_tells_all_that_a_file_says(text: str, said: str, tmp_path: Path, cli: Cli) -> None:
+    file = tmp_path / "study.toml"
+    file.write_text(f"version = 1\n{text}\n")
+    assert cli("study", "check", file).out == f"{file}: {said}\n"
+
+
+def test_study_is_printed_where_the_output_is_a_dash(
+    two_people: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = cli("study", "init", two_people, "-o", "-")
+    assert (ran.code, ran.out.startswith("# "), list(tmp_path.glob("-"))) == (0, True, [])
+    assert parse_study(ran.out).rules

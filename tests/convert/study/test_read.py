@@ -122,6 +122,9 @@ FAULTS = [
     Fault("[dataset]\nDatasetType = 'raw'", "dataset.DatasetType: bidsflow writes it itself"),
     Fault("[sidecar]\nDay = 2020-01-01", "sidecar.Day: expected a text, a number"),
     Fault("[[exclude]]", "exclude[0]: expected at least one condition"),
+    Fault("[sidecar]\nPatientName = 'X'", "sidecar.PatientName: says who or when, which no sidecar of a dataset holds"),
+    Fault(_rule(more="sidecar = { StudyDate = 'X' }"), "series[0].sidecar.StudyDate: says who or when"),
+    Fault("[subjects]\nfrom = 'Name'", "subjects.from: expected one of number, PatientID, PatientName, folder, table"),
     Fault("[[series]]\ntask = 'rest'", "series[0].match: expected at least one condition"),
     Fault(_rule('{ EchoTime = "abc" }'), 'series[0].match.EchoTime: expected a number or ">20", got "abc"'),
     Fault(_rule("{ EchoTme = 3 }"), "series[0].match.EchoTme: no element of the header that bidsflow reads; did you"),
@@ -167,6 +170,7 @@ def test_fault_is_named_with_its_place(fault: Fault) -> None:
     with pytest.raises(StudyError) as caught:
         parse_study(f"version = 1\n{fault.text}\n")
     assert caught.value.problems[0].startswith(fault.said)
+    assert "did you mean number?" not in caught.value.problems[0]  # beside a list of all that there is
 
 
 def test_every_fault_is_named_at_once_with_the_line_of_its_block() -> None:
