@@ -48,6 +48,7 @@ from bidsflow.convert.wiring import Held, Links, settle_fields, sources
 from bidsflow.dataset import describe
 from bidsflow.dataset.draft import Draft
 from bidsflow.dataset.tree import Dataset
+from bidsflow.dicom.parrec import mark_examination
 from bidsflow.dicom.series import Series
 from bidsflow.dicom.twins import moment_of
 from bidsflow.names import parse_name
@@ -319,7 +320,7 @@ def _stage_image(
     return Entry(
         one.row.series_uid, one.row.image, source_digest(series), files | edited, len(series.instances), one.content,
         mark_digest(series), one.fields, protocol_of(series, series.images[one.row.image - 1]), one.row.n_volumes,
-        moment_of(series), _note_ruled(session, before, _image(one.row)),
+        moment_of(series), _note_ruled(session, before, _image(one.row)), mark_examination(series),
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 from bidsflow.convert.subjects import Key
@@ -33,10 +33,13 @@ class Cohort:
         Volumes of the longest run of each subject, by `protocol_of` and the subject's label.
     moments : mapping of str to (str, str)
         SeriesInstanceUID and subject's label by `twins.moment_of`.
+    examinations : mapping of str to str
+        Subject's label by `parrec.mark_examination`.
     """
 
     volumes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     moments: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    examinations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def take_cohort(inventory: Inventory, key: Key, before: Cohort) -> Cohort:
         for image in series.images:
             people = cohort[protocol_of(series, image)]
             people[person] = max(people.get(person, 0), image.volumes)
-    return Cohort(cohort, before.moments)
+    return replace(before, volumes=cohort)
 
 
 def find_usual(cohort: Cohort, members: Sequence[Series], person: str) -> dict[tuple[str, int], Usual]:

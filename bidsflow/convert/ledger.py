@@ -64,6 +64,8 @@ class Entry:
         `twins.moment_of` of its series; ``""`` where that is not known, or was not noted.
     ruled : tuple of str
         What a study gave of its name, sorted: see `spec.Rule.given`.
+    examination : str
+        `parrec.mark_examination` of its series; ``""`` where that is not known, or was not noted.
     """
 
     series_uid: str
@@ -78,6 +80,7 @@ class Entry:
     volumes: int = 0
     moment: str = ""
     ruled: tuple[str, ...] = ()
+    examination: str = ""
 
 
 #: Bytes that are read at once for a digest.
@@ -174,6 +177,7 @@ def read_ledger(dataset: Dataset, folder: str) -> Ledger:
                 str(entry.get("content", "")), str(entry.get("marks", "")),
                 str(entry.get("fields", "")), str(entry.get("protocol", "")), int(entry.get("volumes", 0)),
                 str(entry.get("moment", "")), tuple(map(str, entry.get("ruled", ()))),
+                str(entry.get("examination", "")),
             )
             for path, entry in stored.items()
         }  # fmt: skip
@@ -204,6 +208,7 @@ def read_cohort(dataset: Dataset) -> Cohort:
     """Return how long the runs of everyone in a dataset are, and when they were measured."""
     volumes: dict[str, dict[str, int]] = defaultdict(dict)
     moments: dict[str, tuple[str, str]] = {}
+    examinations: dict[str, str] = {}
     for file in sorted((dataset.state / "ledger").glob("*.json")):
         subject = file.stem.partition("_")[0].removeprefix("sub-")
         for entry in read_ledger(dataset, file.stem).values():
@@ -212,7 +217,9 @@ def read_cohort(dataset: Dataset) -> Cohort:
                 people[subject] = max(people.get(subject, 0), entry.volumes)
             if entry.moment:
                 moments[entry.moment] = entry.series_uid, subject
-    return Cohort(volumes, moments)
+            if entry.examination:
+                examinations[entry.examination] = subject
+    return Cohort(volumes, moments, examinations)
 
 
 def read_skipped(dataset: Dataset) -> frozenset[tuple[str, int]]:

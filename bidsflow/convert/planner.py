@@ -22,6 +22,7 @@ from bidsflow.convert.naming.rules import heed_rule
 from bidsflow.convert.naming.session import name_session
 from bidsflow.convert.naming.words import given_sessions
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan, PlanRow
+from bidsflow.convert.rivals import find_rivals, follow_held
 from bidsflow.convert.runs import find_runs, free_proposals, key_of, refuse_conflicts
 from bidsflow.convert.study.apply import NO_RULES, Rulebook
 from bidsflow.convert.study.stand import (
@@ -104,11 +105,13 @@ def make_plan(
     """
     parted = part_copies(inventory, known.key, known.taken, known.cohort)
     inventory = parted.inventory
+    labelled = {series.uid for series in inventory.series if book.gives_labels(series)}
+    rivals = find_rivals(inventory, known.key, {uid for uid, _ in known.taken}, known.cohort, labelled)
     given = {**given_sessions(inventory.series), **book.labels.sessions}
     settled = replace(known.key, sessions={**parted.places, **known.key.sessions})
-    place = assign(inventory.series, settled, sessions, given, book.labels)
+    place = assign(inventory.series, follow_held(inventory, known.taken, settled), sessions, given, book.labels)
     neighbours = find_neighbours(group_people(inventory.series, book.labels), given)
-    doubtful = {**_find_doubtful(inventory, known, book), **parted.doubts}
+    doubtful = {**_find_doubtful(inventory, known, book), **parted.doubts, **rivals}
     if sessions is Sessions.AUTO:
         doubtful = {**find_crowded(inventory, place, known.taken, join_studies(neighbours)), **doubtful}
     named = _name_all(inventory, place, known, guesses or {}, doubtful, book)

@@ -260,7 +260,7 @@ def _read_protocols(
     for members in by_uid.values():
         first = members[0]
         path, header = first.file.path, first.header
-        if path in known:
+        if path in known or REC_BYTES in header:  # of a PAR, what belongs to its export alone was added
             continue
         protocol = known[path] = _protocol(find_maker(header.text("Manufacturer")), path)
         stored = {_PROTOCOL + key: text for key, text in protocol.items()} | {_PROTOCOL_READ: "1"}

@@ -1,4 +1,4 @@
-"""Put PAR and REC together, and pairs beside what the same export holds as DICOM. Pure."""
+"""Put PAR and REC together, and pairs beside what the same export holds as DICOM. Reads nothing but some of a REC."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from bidsflow.dicom.grouping import patient_of
 from bidsflow.dicom.header import Header
-from bidsflow.dicom.parrec import REC_BYTES
+from bidsflow.dicom.parrec import REC_BYTES, SCAN, identify, names_no_one
 from bidsflow.dicom.partable import NAME
 from bidsflow.dicom.series import File, Instance, SetAside
 from bidsflow.dicom.tags import find_maker
@@ -57,15 +57,35 @@ def pair_files(pars: Sequence[Instance], files: Sequence[File]) -> Paired:
         need = one.header.integer(REC_BYTES)
         if rec is not None:
             used.add(rec.path)
-        if rec is not None and rec.size == need:
-            whole.append(replace(one, beside=rec))
-            continue
         reason = "a PAR without its REC, which has the pixels"
-        if rec is not None:
+        if rec is not None and rec.size == need:
+            try:
+                whole.append(replace(one, header=identify(one.header, rec.path), beside=rec))
+                continue
+            except OSError as error:
+                reason = f"its REC cannot be read ({error.strerror})"
+        elif rec is not None:
             said = "breaks off" if rec.size < need else "holds more than its PAR lists"
             reason = f"its REC {said} ({rec.size} of {need} bytes)"
         aside.append(SetAside(one.file.path, f"{NAME}: {reason}", patient=patient_of(one.header)))
-    return Paired(tuple(whole), tuple(aside), frozenset(used))
+    kept, rivals = _part_rivals(whole)
+    return Paired(tuple(kept), (*aside, *rivals), frozenset(used))
+
+
+def _part_rivals(pairs: Sequence[Instance]) -> tuple[list[Instance], list[SetAside]]:
+    """Return pairs, and those that differ though they are one acquisition of one examination by their PARs.
+
+    Where the examination has no time, all are kept: they are for review.
+    """
+    uids: dict[str, set[str]] = defaultdict(set)
+    for one in pairs:
+        if one.header.text("StudyTime"):
+            uids[one.header.text(SCAN)].add(one.header.text("SeriesInstanceUID"))
+    kept = [one for one in pairs if len(uids[one.header.text(SCAN)]) < 2]
+    rivals = [one for one in pairs if len(uids[one.header.text(SCAN)]) > 1]
+    reason = f"{NAME}: another PAR of its examination and number is not the same; neither is used"
+    aside = [SetAside(one.file.path, reason, patient=patient_of(one.header)) for one in rivals]
+    return kept, aside
 
 
 def _find_recs(files: Sequence[File]) -> dict[str, File]:
@@ -87,7 +107,7 @@ def join_examinations(pairs: Sequence[Instance], headers: Sequence[Header]) -> P
     """Return pairs as part of the examination that is there as DICOM, without those that it has already.
 
     DICOM tells more. Philips scanners export one examination in both ways; the number of a series is the same, and so
-    is the day and, of the examination, the person's name or the time.
+    is the day and the time of the examination. Where one has no time, the person's name has to be the same.
 
     Parameters
     ----------
@@ -116,9 +136,11 @@ def join_examinations(pairs: Sequence[Instance], headers: Sequence[Header]) -> P
 
 
 def _is_same_examination(header: Header, other: Header) -> bool:
-    ours, theirs = patient_of(header).name, patient_of(other).name
-    time = header.text("StudyTime")
-    return (ours == theirs and bool(ours)) or bool(time and other.text("StudyTime").startswith(time))
+    ours, theirs = header.text("StudyTime"), other.text("StudyTime")
+    if ours.strip("0.") and theirs.strip("0."):
+        return theirs.startswith(ours)
+    name = patient_of(header).name
+    return name == patient_of(other).name and not names_no_one(name)
 
 
 def _adopt(header: Header, same: Sequence[Header]) -> Header:

@@ -3,7 +3,7 @@ r"""Read a Philips PAR as the header of the enhanced DICOM file that would say t
 A PAR is a text: parameters of the scan, then a line for each slice of each image; its pixels are in a REC beside it.
 With DICOM's keywords, names follow from the same rules as those of any other series.
 
-What DICOM has and a PAR has not: UIDs (they are made of person, examination and numbers here), an ID and a birth date,
+What DICOM has and a PAR has not: UIDs (that of a series is made of all that the pair holds), an ID and a birth date,
 the time of a series (only that of the examination), field strength, slice order and the polarity of phase encoding.
 
 Sources: nibabel's ``parrec``, which reads the versions 4, 4.1 and 4.2; the comments in the files themselves; numbers
@@ -34,10 +34,12 @@ from bidsflow.dicom.partable import (
     parse_par,
 )
 from bidsflow.dicom.series import Series
+from bidsflow.dicom.tags import find_maker
 from bidsflow.errors import HeaderError
 
-#: Keywords that no DICOM has: the bytes that the REC must hold, and what makes a series doubtful.
-REC_BYTES, DOUBTS = "Par.RecBytes", "Par.Doubts"
+#: Keywords that no DICOM has: the bytes that the REC must hold, what makes a series doubtful, and a digest that one
+#: acquisition of one examination has, whatever its pixels are.
+REC_BYTES, DOUBTS, SCAN = "Par.RecBytes", "Par.Doubts", "Par.Scan"
 
 #: How techniques are called that refocus by a gradient, and by radio frequency; EPI may be either.
 _GRADIENT: Final = re.compile(r"FFE|TFE|^FE|PRESTO")
@@ -48,7 +50,13 @@ _POSITIONS: Final = {
 }  # fmt: skip
 #: What the scanner itself puts around the name of a protocol.
 _AROUND: Final = re.compile(r"^WIP\s+|\s+(?:SENSE|CLEAR)$")
-_NO_NAME: Final = re.compile(r"(anon\w*|unknown|no[ _]?name|none|removed|x+|)", re.IGNORECASE)
+_NO_NAME: Final = re.compile(
+    r"(anon\w*|pseudo\w*|de-?identified|unknown|no ?name|none|n/a|removed|patient|x+|0+|)"
+    r"( (name|patient|subject|anon\w*))?",
+    re.IGNORECASE,
+)
+#: How many pieces of a REC are read to tell it from others, and of how many bytes.
+_PIECES, _PIECE = 32, 8192
 #: Slices may lie this far (mm) from where angulation and distance put them: offcentres are rounded.
 _MISPLACED: Final = 1.0
 #: Angles of slices are rounded, too (degrees).
@@ -58,6 +66,22 @@ _TURNED: Final = 0.1
 def is_pair(series: Series) -> bool:
     """Return whether a series is a PAR with its REC."""
     return REC_BYTES in series.header
+
+
+def mark_examination(series: Series, kind: str = "") -> str:
+    """Return a digest of the moment of an examination of Philips, and of the way it was exported; ``""`` of others.
+
+    Parameters
+    ----------
+    series : Series
+        One of it.
+    kind : str
+        ``par`` or ``dicom``; the series' own where none is given.
+    """
+    date, time = (series.header.text(word) for word in ("StudyDate", "StudyTime"))
+    if not date or not time[:6].strip("0") or find_maker(series.header.text("Manufacturer")) != "PHILIPS":
+        return ""
+    return _make_uid(kind or ("par" if is_pair(series) else "dicom"), date, time[:6])
 
 
 def read_par(path: str) -> Header:
@@ -99,23 +123,23 @@ def _make_header(info: Mapping[str, Any], rows: Any) -> Header:
 def _identify(info: Mapping[str, Any], rows: Any) -> dict[str, str]:
     """Return who was scanned when, and UIDs.
 
-    Where the examination has no time, as after anonymisation, nothing tells its PARs from those of another person: the
-    UID of the series is then one of all that the PAR holds.
+    Person, examination and number do not tell a series: anonymisation makes them equal for all. Its UID is one of all
+    that the PAR holds, to which `identify` adds the pixels.
     """
     name, protocol = info["patient_name"].strip(), _AROUND.sub("", info["protocol_name"].strip())
-    date, time = _read_moment(info["exam_date"])
+    date, time = _read_moment(info)
     exam = (name, info["exam_name"], info["exam_date"])
     numbers = (int(info["acq_nr"]), int(info["recon_nr"]), info["protocol_name"], info["series_type"])
-    content = () if time else (sorted(map(str, info.items())), rows.tobytes().hex())
-    uid = _make_uid("series", *exam, *numbers, *content)
+    uid = _make_uid("series", sorted(map(str, info.items())), rows.tobytes().hex())
     return {
-        "PatientName": "" if _NO_NAME.fullmatch(name) else name,
+        "PatientName": "" if names_no_one(name) else name,
         "StudyDate": date,
         "StudyTime": time,
         "AcquisitionDate": date,  # without a time, which only the examination has
         "StudyInstanceUID": _make_uid("study", *exam),
         "SeriesInstanceUID": uid,
         "SOPInstanceUID": f"{uid}.1",
+        SCAN: _make_uid("scan", *exam, *numbers),
         "SeriesNumber": str(100 * numbers[0] + numbers[1]),
         "SeriesDescription": protocol,
         "ProtocolName": protocol,
@@ -128,18 +152,59 @@ def _make_uid(*parts: object) -> str:
     return f"2.25.{int.from_bytes(digest)}"
 
 
-def _read_moment(text: str) -> tuple[str, str]:
-    """Return date and time of an examination as DICOM writes them, ``""`` for what is not known.
+def names_no_one(name: str) -> bool:
+    """Return whether a name is one that stands for any person.
 
     Examples
     --------
-    >>> _read_moment("2014.08.05 / 11:27:34"), _read_moment("2000.01.01 / 00:00:00"), _read_moment("anon")
-    (('20140805', '112734'), ('20000101', ''), ('', ''))
+    >>> names_no_one("Anonymous^Patient"), names_no_one("Doe^Jane")
+    (True, False)
     """
+    return bool(_NO_NAME.fullmatch(re.sub(r"[\s^,=_]+", " ", name).strip()))
+
+
+def identify(header: Header, path: str) -> Header:
+    """Return the header of a PAR with UIDs of its REC, too: tables of two people may be equal, their pixels are not.
+
+    Of large RECs some pieces are read, for which the noise of two measurements differs.
+
+    Raises
+    ------
+    OSError
+        If the REC cannot be read.
+    """
+    with Path(path).open("rb") as file:
+        size, pieces = file.seek(0, 2), []
+        for rank in range(_PIECES if size > _PIECES * _PIECE else 0):
+            file.seek(rank * size // _PIECES)
+            pieces.append(file.read(_PIECE))
+        sample = b"".join(pieces)
+        if not sample.strip(b"\0"):  # a small file, or one that shows nothing there
+            file.seek(0)
+            sample = hashlib.file_digest(file, "blake2b").digest()
+    uid = _make_uid("series", header.text("SeriesInstanceUID"), sample.hex())
+    named = {"SeriesInstanceUID": uid, "SOPInstanceUID": f"{uid}.1"}
+    return Header({**header.values, **named}, header.pixels, header.problems)
+
+
+def _read_moment(info: Mapping[str, Any]) -> tuple[str, str]:
+    """Return date and time of an examination as DICOM writes them, ``""`` for what is not known.
+
+    Midnight is no time; nor, where no one is named, is any full hour: anonymisation sets such times for all.
+
+    Examples
+    --------
+    >>> _read_moment({"patient_name": "Doe", "exam_date": "2014.08.05 / 12:00:00"})
+    ('20140805', '120000')
+    >>> _read_moment({"patient_name": "anon", "exam_date": "2014.08.05 / 12:00:00"})
+    ('20140805', '')
+    """
+    text = info["exam_date"]
     date = re.search(r"(\d{4})\.(\d\d)\.(\d\d)", text)
     time = re.search(r"(\d\d):(\d\d):(\d\d)", text)
     known = "".join(time.groups()) if time and date else ""
-    return "".join(date.groups()) if date else "", known if known.strip("0") else ""
+    unset = known.endswith("0000") if names_no_one(info["patient_name"]) else not known.strip("0")
+    return "".join(date.groups()) if date else "", "" if unset else known
 
 
 def _describe_scan(info: Mapping[str, Any], first: Any) -> dict[str, str]:
@@ -204,8 +269,8 @@ def _describe_images(info: Mapping[str, Any], rows: Any) -> dict[str, str]:
 def _find_doubts(info: Mapping[str, Any], rows: Any) -> list[str]:
     """Return what a person has to look at before an image is made of a PAR."""
     doubts = []
-    if not _read_moment(info["exam_date"])[1]:
-        doubts.append("its PAR has no time of the examination, so that nothing tells whose it is")
+    if not _read_moment(info)[1]:
+        doubts.append("its PAR has no time of the examination that is sure, so that nothing tells whose it is")
     groups = group_rows(rows)
     for kind, places in groups.items():
         if kind.type not in TYPES:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from bidsflow.dicom.parrec import SCAN, is_pair
 from bidsflow.dicom.series import Instance, Series
 from bidsflow.dicom.source import inflated
 from bidsflow.errors import HeaderError
@@ -26,7 +27,12 @@ def mark_series(series: Series) -> tuple[object, ...]:
 
 
 def moment_of(series: Series) -> str:
-    """Return a digest that a series shares with its copies alone; ``""`` where the time of day is not known."""
+    """Return a digest that a series shares with its copies alone; ``""`` where the time of day is not known.
+
+    A PAR has no time of its own, and shares what its examination and number make with those that differ in pixels.
+    """
+    if is_pair(series):
+        return series.header.text(SCAN) if series.header.text("StudyTime") else ""
     mark = repr(mark_series(series)).encode()
     return hashlib.blake2b(mark, digest_size=12).hexdigest() if has_time(series) else ""
 

@@ -42,6 +42,11 @@ def convert_one(pair: Pair, folder: Path) -> dict[int, Output]:
     return convert_pair(read_series(folder / "in"), folder / "out")
 
 
+def read_images(root: Path) -> dict[str, bytes]:
+    """Return the images of a dataset."""
+    return {name: data for name, data in read_tree(root).items() if name.endswith(".nii.gz")}
+
+
 def load(output: Output) -> np.ndarray:
     return np.asarray(nib.load(output.nifti).dataobj, dtype=float)
 
@@ -185,11 +190,31 @@ def test_second_run_leaves_pairs_alone_and_a_late_one_is_added(export: Path, tmp
     assert cli("convert", export, tmp_path / "bids").out.endswith(": 1 written, 7 unchanged\n")
 
 
-def test_corrected_pixels_are_converted_again(export: Path, tmp_path: Path, cli: Cli) -> None:
+def test_other_pixels_of_an_acquisition_replace_nothing(export: Path, tmp_path: Path, cli: Cli) -> None:
     assert cli("convert", export, tmp_path / "bids").code == 0
+    before = read_images(tmp_path / "bids")
     rec = next(export.glob("T1W*.REC"))
     rec.write_bytes(rec.read_bytes()[::-1])
-    assert cli("convert", export, tmp_path / "bids").out.endswith(": 1 written, 6 unchanged\n")
+    ran = cli("convert", export, tmp_path / "bids")
+    assert ran.out.endswith(": 6 unchanged, 1 for review\n")
+    assert "another PAR of its examination and number" in ran.said
+    assert read_images(tmp_path / "bids") == before
+
+
+@pytest.mark.parametrize("time", ["11:11:11", "12:00:00", "00:00:00"])
+def test_someone_without_a_name_never_joins_someone_else(time: str, tmp_path: Path, cli: Cli) -> None:
+    anon = replace(T1, patient="anon", moment=f"2000.01.01 / {time}")
+    write_pair(tmp_path / "1", anon)
+    rec = write_pair(tmp_path / "2", anon).with_suffix(".REC")
+    rec.write_bytes(rec.read_bytes()[::-1])
+    write_pair(tmp_path / "3", replace(BOLD, patient=anon.patient, moment=anon.moment))
+    cli("convert", tmp_path / "1", tmp_path / "bids")
+    before = read_images(tmp_path / "bids")
+    assert len(before) == (time == "11:11:11")
+    for other in ("2", "3"):
+        ran = cli("convert", tmp_path / other, tmp_path / "bids")
+        assert (ran.code, ran.out.endswith(": nothing to convert, 1 for review\n")) == (0, True)
+        assert read_images(tmp_path / "bids") == before
 
 
 def test_original_pairs_are_kept_whole(export: Path, tmp_path: Path, cli: Cli) -> None:

@@ -250,6 +250,40 @@ def test_pair_joins_person_and_examination_that_are_there_as_dicom(pair: Instanc
     assert (one.beside, joined.set_aside) == (pair.beside, ())
 
 
+@pytest.mark.parametrize(("name", "time", "joins"), [("DOE^JANE", "112734", True), ("DOE^JANE", "150000", False),
+    ("DOE^JANE", "", True), ("ROE", "", False), ("ROE", "112734.5", True)])  # fmt: skip
+def test_pair_joins_by_the_time_and_by_the_name_where_there_is_none(
+    name: str, time: str, joins: bool, pair: Instance
+) -> None:
+    (one,) = join_examinations([pair], [as_dicom(201, PatientName=name, StudyTime=time)]).instances
+    assert (one.header.text("PatientID") == "77") is joins
+
+
+def test_names_that_name_no_one_join_nothing(tmp_path: Path) -> None:
+    write_pair(tmp_path, replace(T1, patient="Anonymous Patient"))
+    one = take(tmp_path).series[0].instances[0]
+    other = as_dicom(301, PatientName="ANONYMOUS^PATIENT", StudyTime="")
+    assert join_examinations([one], [other]).instances == (one,)
+
+
+@pytest.mark.parametrize("shape", [(160, 160, 5), (256, 256, 8)], ids=["small", "large"])
+def test_series_of_equal_tables_are_told_apart_by_their_pixels(shape: tuple[int, int, int], tmp_path: Path) -> None:
+    uids = set()
+    for value in (1, 2):
+        folder = tmp_path / str(value)
+        rec = write_pair(folder, replace(T1, shape=shape)).with_suffix(".REC")
+        rec.write_bytes(bytes(rec.stat().st_size - 2) + bytes([value, 0]))
+        uids.add(take(folder).series[0].uid)
+    assert len(uids) == 2
+
+
+def test_pair_is_the_same_series_in_a_second_scan(tmp_path: Path) -> None:
+    write_pair(tmp_path / "scan", T1)
+    files = find_files([tmp_path / "scan"]).files
+    one, two = (take_inventory(files, index_path=tmp_path / "index") for _ in range(2))
+    assert (one.series[0].uid, two.n_read) == (two.series[0].uid, 0)
+
+
 @pytest.mark.parametrize("other", [{"StudyDate": "20140806"}, {"Manufacturer": "SIEMENS"}, {"PatientName": "Roe",
                                    "StudyTime": "0900"}])  # fmt: skip
 def test_pair_of_another_examination_stays_apart(other: dict[str, str], pair: Instance) -> None:
