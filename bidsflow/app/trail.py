@@ -11,7 +11,8 @@ from bidsflow.app.derivatives import is_inside
 from bidsflow.app.faults import is_unfetched
 from bidsflow.app.provenance import digest_file, find_change
 from bidsflow.app.state import Marker, group_file, list_finished, read_json, read_marker
-from bidsflow.convert.ledger import read_ledger
+from bidsflow.convert.companions.place import read_placed
+from bidsflow.convert.ledger import is_same, read_ledger
 from bidsflow.dataset.tree import STATE, Dataset
 from bidsflow.errors import BidsflowError, InputError, OptionError
 from bidsflow.names import parse_name
@@ -198,13 +199,17 @@ def _trace_raw(root: Path, path: Path) -> Origin:
     if not (root / STATE).is_dir():
         return Origin(str(path), "raw", {"origin": "not converted by bidsflow, or its records were left out"})
     try:
-        entries = read_ledger(Dataset(root), parse_name(name).folder)
+        entries, placed = read_ledger(Dataset(root), parse_name(name).folder), read_placed(Dataset(root))
     except BidsflowError:
         return Origin(str(path), "raw", {"origin": "unknown"})
     for image, entry in entries.items():
         if name in entry.files or name.startswith(f"{image}."):
             series = Origin(entry.series_uid, "dicom", {"image of the series": str(entry.image), "files": entry.source})
             return Origin(str(path), "raw", {"made by": "bidsflow convert"}, (series,))
+    if name in placed:
+        made = "bidsflow events" if parse_name(name).suffix == "events" else "bidsflow convert, of a recording"
+        content = "as it was written" if is_same(path, placed[name]) else "CHANGED since it was written"
+        return Origin(str(path), "raw", {"made by": made, "content": content})
     return Origin(str(path), "raw", {"origin": "unknown: it is in no record"})
 
 

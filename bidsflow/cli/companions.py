@@ -55,7 +55,15 @@ class Beside:
         rows += planned.plan.decided(Decision.CONVERT) if dry else ()
         stands |= {(row.series_uid, row.image): row.path for row in rows}
         studies = {one.study_uid for one in inventory.series if one.uid in asked} if planned.others else None
-        placed, unused = add_recordings(dataset, inventory, stands, studies=studies, force=force, dry=dry)
+        reviewed = (*planned.plan.decided(Decision.REVIEW), *planned.others)
+        waiting = {
+            (row.series_uid, row.image): row.path
+            for row in reviewed
+            if row.decision is Decision.REVIEW and row.path and (row.series_uid, row.image) not in stands
+        }
+        placed, unused = add_recordings(
+            dataset, inventory, stands, waiting=waiting, studies=studies, force=force, dry=dry
+        )
         if not unused:
             return cls(placed)
         shown = {

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from bidsflow import schema
 from bidsflow.convert.companions.done import Answer, fingerprint, recall, remember
@@ -89,7 +90,7 @@ def _make_run(name: BidsName, series: Series, volumes: int) -> Run:
 
 
 def match(
-    runs: Sequence[Run], inventory: Inventory, studies: Collection[str] | None = None
+    runs: Sequence[Run], inventory: Inventory, studies: Collection[str] | None = None, waiting: Sequence[Run] = ()
 ) -> tuple[list[Companion], list[Unused]]:
     """Return the files to stand beside runs, and the recordings that go nowhere.
 
@@ -99,6 +100,8 @@ def match(
     ----------
     studies : collection of str, optional
         StudyInstanceUIDs of what was asked for; recordings of others are passed over.
+    waiting : sequence of Run
+        Runs that are up for review: recordings of theirs wait with them.
     """
     files: dict[str, Companion] = {}
     unused: list[Unused] = []
@@ -109,7 +112,7 @@ def match(
     ):
         try:
             recording = source.read()
-            pairs = _pair(recording, source, runs)
+            pairs = _pair_or_wait(recording, source, runs, waiting)
         except ValueError as error:
             unused.append(Unused(source.files[0], str(error), source.study))
             continue
@@ -128,6 +131,27 @@ def match(
                 elif files[made[0].path].data != made[0].data:
                     unused.append(Unused(source.files[0], f"{made[0].path} was made of another recording"))
     return list(files.values()), [one for one in unused if studies is None or not one.study or one.study in studies]
+
+
+def _pair_or_wait(
+    recording: Recording, source: Source, runs: Sequence[Run], waiting: Sequence[Run]
+) -> list[tuple[Run, float]]:
+    """Return what `_pair` does.
+
+    Raises
+    ------
+    ValueError
+        As `_pair`; or if its run is up for review.
+    """
+    try:
+        return _pair(recording, source, runs)
+    except ValueError as error:
+        reason = str(error)
+    try:
+        _pair(recording, source, waiting)
+    except ValueError:
+        raise ValueError(reason) from None
+    raise ValueError("its run is up for review: it is put beside it once that is converted")
 
 
 def _pair(recording: Recording, source: Source, runs: Sequence[Run]) -> list[tuple[Run, float]]:
@@ -253,6 +277,7 @@ def add_recordings(
     inventory: Inventory,
     stands: Mapping[tuple[str, int], str],
     *,
+    waiting: Mapping[tuple[str, int], str] = MappingProxyType({}),
     studies: Collection[str] | None = None,
     force: bool = False,
     dry: bool = False,
@@ -263,6 +288,8 @@ def add_recordings(
     ----------
     stands : mapping of (str, int) to str
         Where images stand, by SeriesInstanceUID and rank.
+    waiting : mapping of (str, int) to str
+        Where those would stand that are up for review.
     studies : collection of str, optional
         StudyInstanceUIDs of what was asked for; by default all.
     force : bool
@@ -277,16 +304,16 @@ def add_recordings(
     StorageError
         If the disk is full.
     """
-    runs = find_runs(inventory, stands)
+    runs, late = find_runs(inventory, stands), find_runs(inventory, waiting)
     files = list_candidates(inventory)
     if not files:
         return (), ()
-    mark = fingerprint(dataset, files, runs if studies is None else (*runs, *sorted(studies)))
+    mark = fingerprint(dataset, files, (*runs, *late, *sorted(studies or ())))
     known = recall(dataset, mark)
     if known is not None and not force and stands_as_written(dataset, known.made):
         done = tuple(Placed(path, Fate.UNCHANGED) for path in known.made)
         return done, tuple(Unused(files[rank], reason) for rank, reason in known.unused)
-    companions, unused = match(runs, inventory, studies)
+    companions, unused = match(runs, inventory, studies, late)
     placed = place(dataset, companions, force=force, dry=dry)
     if not dry:
         ranks = {path: rank for rank, path in enumerate(files)}

@@ -169,3 +169,23 @@ def test_recordings_of_people_who_were_not_asked_for_are_passed_over(form: str, 
     assert {file.parts[-3] for file in target.glob("sub-*/func/*_physio.tsv.gz")} == {"sub-01"}
     assert cli("convert", export, target).code == 0
     assert {file.parts[-3] for file in target.glob("sub-*/func/*_physio.tsv.gz")} == {"sub-01", "sub-02"}
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_recording_waits_with_a_run_that_is_up_for_review(
+    logged: Path, tmp_path: Path, cli: Any, dry: tuple[str, ...]
+) -> None:
+    study = tmp_path / "study.toml"
+    study.write_text('version = 1\n[[series]]\nmatch = { SeriesDescription = "*rest*" }\ndecision = "review"\n')
+    ran = cli("convert", logged, tmp_path / "bids", "--study", study, *dry)
+    assert "its run is up for review" in ran.said
+    assert "no run" not in ran.said
+
+
+def test_recording_is_traced_to_what_made_it(logged: Path, tmp_path: Path, cli: Any) -> None:
+    target = tmp_path / "bids"
+    assert cli("convert", logged, target).code == 0
+    found = next(target.rglob("*_physio.json"))
+    assert "bidsflow convert, of a recording" in cli("trace", found).out
+    found.write_text("{}")
+    assert "CHANGED since it was written" in cli("trace", found).out
