@@ -16,6 +16,8 @@ from bidsflow.dicom.tags import find_maker
 
 #: What a PAR takes over of the DICOM files of its examination: it holds no ID.
 _PERSON = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "PatientAge")
+#: How the name of a REC ends that cannot be read in place.
+_PACKED = ".rec.gz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ def pair_files(pars: Sequence[Instance], files: Sequence[File]) -> Paired:
         Everything that lies in it.
     """
     recs = _find_recs(files)
+    packed = {_fold(file.path[: -len(_PACKED)]) for file in files if file.path.lower().endswith(_PACKED)}
     whole: list[Instance] = []
     aside: list[SetAside] = []
     used: set[str] = set()
@@ -67,6 +70,8 @@ def pair_files(pars: Sequence[Instance], files: Sequence[File]) -> Paired:
         elif rec is not None:
             said = "breaks off" if rec.size < need else "holds more than its PAR lists"
             reason = f"its REC {said} ({rec.size} of {need} bytes)"
+        elif _fold(stem) in packed:
+            reason = "its REC is compressed; unpack it first"
         aside.append(SetAside(one.file.path, f"{NAME}: {reason}", patient=patient_of(one.header)))
     kept, rivals = _part_rivals(whole)
     return Paired(tuple(kept), (*aside, *rivals), frozenset(used))

@@ -13,7 +13,7 @@ ADVICE: Final = "export it again, or better the images as DICOM: a PAR knows nei
 
 
 def describe_part(path: str) -> Content:
-    """Return what a REC, or a file with the first bytes of a PAR or of its XML form, is.
+    """Return what a REC, or a file with the first bytes of a PAR or of its XML form, is, compressed or not.
 
     Examples
     --------
@@ -22,6 +22,8 @@ def describe_part(path: str) -> Content:
     """
     file = Path(path)
     ext = file.suffix.lower()
+    if ext == ".gz":
+        return Content(f"{NAME}: one half of a pair, compressed", "unpack it first, and the other half too")
     if ext == ".rec":
         if _has_beside(file, {".par", ".xml"}):
             return Content(f"{NAME}: the pixels of a pair", harmless=True)  # told with the other half

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,11 @@ from tests.parrec import T1, write_pair
 
 def show(folder: Path) -> list[Aside]:
     return list(show_aside(take_inventory(find_files([folder]).files), [folder]))
+
+
+def pack(path: Path) -> None:
+    path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
 
 
 def test_whole_pair_leaves_nothing_aside(tmp_path: Path) -> None:
@@ -42,6 +48,17 @@ def test_rec_alone_is_told(tmp_path: Path) -> None:
     write_pair(tmp_path, T1).unlink()
     (aside,) = show(tmp_path)
     assert (aside.reason, aside.harmless) == ("Philips PAR/REC: a REC without its PAR", False)
+
+
+def test_compressed_halves_are_to_be_unpacked(tmp_path: Path) -> None:
+    par = write_pair(tmp_path, T1)
+    pack(par.with_suffix(".REC"))
+    half, rec = show(tmp_path)
+    assert half.reason == "Philips PAR/REC: its REC is compressed; unpack it first"
+    pack(par)
+    for one in (rec, *show(tmp_path)):
+        assert one.reason == "Philips PAR/REC: one half of a pair, compressed"
+        assert one.advice.startswith("unpack it first")
 
 
 def test_par_under_another_name_and_xml_are_told(tmp_path: Path) -> None:
