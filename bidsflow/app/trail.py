@@ -215,7 +215,7 @@ def _trace_raw(root: Path, path: Path) -> Origin:
 
 _TITLES = {
     "derivative": "", "participant": "from the results in ", "raw": "from the raw image ",
-    "dicom": "from the DICOM series ",
+    "dicom": "from the series ",
 }  # fmt: skip
 
 

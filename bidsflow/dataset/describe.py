@@ -73,7 +73,7 @@ def readme(name: str, generators: Sequence[tuple[str, str]], *, numbered: bool =
     return (
         f"# {name}\n\n"
         f"This is a BIDS dataset (version {BIDS_VERSION} of the standard, https://bids.neuroimaging.io). "
-        f"It was converted from DICOM by {made}.\n\n"
+        f"It was converted from the files of the scanner by {made}.\n\n"
         + (PROMISE.decode() if numbered else "")
         + "Dates are shifted by a whole number of days per subject, to before\n"
         "1925, so that intervals within a subject are true. Faces have not been removed from images.\n"
@@ -82,7 +82,7 @@ def readme(name: str, generators: Sequence[tuple[str, str]], *, numbered: bool =
 
 def changes(day: str, version: str) -> str:
     """Return the first CHANGES of a dataset (CPAN format, as BIDS asks)."""
-    return f"1.0.0 {day}\n  - Converted from DICOM by bidsflow {version}\n"
+    return f"1.0.0 {day}\n  - Converted from the files of the scanner by bidsflow {version}\n"
 
 
 def participants_columns(columns: Sequence[str]) -> str:

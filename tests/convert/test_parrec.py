@@ -177,6 +177,7 @@ def test_session_of_pairs_becomes_valid_bids_without_the_person(export: Path, tm
     assert not [word for word in (b"jane", b"20140805", b"2014.08.05", b"112734", b"2.25.") if word in said]
     assert not [word for word in ("jane", "2014") if word in ran.said.lower()]
     assert cli("validate", tmp_path / "bids").code == 0
+    assert not [name for name in ("README", "CHANGES") if b"DICOM" in tree[name]]
     sidecar = json.loads(tree["sub-01/func/sub-01_task-rest_bold.json"])
     assert sidecar["B0FieldSource"] == json.loads(tree["sub-01/fmap/sub-01_phase1.json"])["B0FieldIdentifier"]
 
@@ -229,6 +230,7 @@ def test_image_is_traced_to_its_pair(export: Path, tmp_path: Path, cli: Cli) -> 
     assert cli("convert", export, tmp_path / "bids").code == 0
     ran = cli("trace", tmp_path / "bids" / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
     assert ran.code == 0
+    assert "from the series " in ran.out
     assert cli("status", tmp_path / "bids").out.endswith("7 images, 0 waiting, 0 files set aside\n")
     for where in (export, tmp_path / "bids"):
         assert cli("check", where).code == 0
