@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -228,7 +229,7 @@ def _show(request: Conversion, *, force: bool, as_json: bool) -> None:
     from bidsflow.cli.originals import keep, report_former, report_kept
     from bidsflow.cli.outcome import list_changes, print_changes
     from bidsflow.cli.steps import cache_file, consoles, opened, print_notes, print_plan, print_set_aside
-    from bidsflow.convert.changes import find_left, foresee, foresee_companions
+    from bidsflow.convert.changes import find_left, foresee, foresee_companions, note_split
     from bidsflow.convert.plan import to_json
 
     out, err = consoles()
@@ -239,6 +240,7 @@ def _show(request: Conversion, *, force: bool, as_json: bool) -> None:
         made = planned.plan
         prospects, left = foresee(dataset, made, inventory, force=force), find_left(dataset, made)
         along = foresee_companions(dataset, prospects)
+        made = replace(made, notes=(*made.notes, *note_split(dataset, planned.key, inventory, prospects)))
         if as_json:
             typer.echo(to_json(made, list_changes(prospects, left, along)), nl=False)
             return
@@ -260,6 +262,7 @@ def _carry_out(request: Conversion, stack: ExitStack, *, force: bool, as_json: b
     from bidsflow.cli.originals import keep, report_former, report_kept
     from bidsflow.cli.outcome import report_counts, report_json, report_problems
     from bidsflow.cli.steps import consoles, print_notes, print_set_aside, progress_bar
+    from bidsflow.convert.changes import note_split
     from bidsflow.convert.pending import Quarantined, note_files
     from bidsflow.convert.plan import Decision
     from bidsflow.convert.run import Result, convert
@@ -276,6 +279,7 @@ def _carry_out(request: Conversion, stack: ExitStack, *, force: bool, as_json: b
         plan = planned.plan
         with progress_bar(err, "converting") as update:
             result = convert(plan, inventory, dataset, planned.key, jobs=request.jobs, force=force, progress=update)
+        plan = replace(plan, notes=(*plan.notes, *note_split(dataset, planned.key, inventory)))
         beside = Beside.put(dataset, inventory, request.exports, planned, force=force)
         if request.keep:
             report_kept(keep(dataset, inventory, plan), err)

@@ -182,7 +182,7 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
     if there:
         place = Place.of(session.folder)
         emptied = {folder for folder, own in ledgers.items() if not own}
-        before = _leave(draft, [path for path in left if path not in fresh], emptied, remove)
+        before = _leave(draft, [path for path in left if path not in fresh], emptied, remove, place.sub)
         gone = sorted({Place.of(folder).sub for folder in emptied} - {place.sub} - _list_subjects(dataset, remove))
         started = {row.path: session.series[row.series_uid].started for row in there}
         stage_scans(draft, place, started, fresh, key, cells)
@@ -267,10 +267,13 @@ def _list_outdated(dataset: Dataset, left: Mapping[str, Entry], fresh: Mapping[s
     return [name for name in dict.fromkeys(names) if name not in kept and os.path.lexists(dataset.root / name)]
 
 
-def _leave(draft: Draft, images: Sequence[str], emptied: Collection[str], remove: list[str]) -> dict[str, str]:
-    """Stage the tables of the places that images have left, and return the row of a session that is empty now.
+def _leave(
+    draft: Draft, images: Sequence[str], emptied: Collection[str], remove: list[str], sub: str
+) -> dict[str, str]:
+    """Stage the tables of the places that images have left, and return the row that their session had there.
 
-    Tables that go are added to `remove`.
+    That is of a session that is empty now, or of a subject who has become `sub`, with the same visits. Tables that
+    go are added to `remove`.
     """
     by_folder: dict[str, list[str]] = defaultdict(list)
     for path in images:
@@ -278,7 +281,7 @@ def _leave(draft: Draft, images: Sequence[str], emptied: Collection[str], remove
     row: dict[str, str] = {}
     for folder, paths in by_folder.items():
         place = Place.of(folder)
-        if folder in emptied:
+        if folder in emptied or place.sub != sub:
             row = {**read_session(draft, place), **row}
         remove += leave_place(draft, place, paths, remove, emptied=folder in emptied)
     return row

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from bidsflow.convert.companions.follow import find_moves
+from bidsflow.convert.drift.findings import count_words
 from bidsflow.convert.ledger import read_taken
 from bidsflow.convert.plan import Decision, Plan, PlanRow
+from bidsflow.convert.subjects import Key
 from bidsflow.convert.survey import Status, planned_paths, survey
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dicom.series import Inventory
@@ -85,6 +88,31 @@ def find_left(dataset: Dataset, plan: Plan) -> tuple[str, ...]:
         if image not in wanted and (image in named or parse_name(path).folder in folders)
     )
     return tuple(sorted(left))
+
+
+def note_split(dataset: Dataset, key: Key, inventory: Inventory, prospects: Sequence[Prospect] = ()) -> tuple[str, ...]:
+    """Return a sentence for each label that keeps images of somebody who has another one now.
+
+    Parameters
+    ----------
+    key : Key
+        As the conversion follows it.
+    prospects : sequence of Prospect, optional
+        What is still to be done: images that move are not kept.
+    """
+    moving = {(one.row.series_uid, one.row.image) for one in prospects if one.former}
+    studies = {series.uid: series.study_uid for series in inventory.series}
+    kept: Counter[tuple[str, str]] = Counter()
+    for (uid, rank), path in read_taken(dataset).items():
+        label, _ = key.sessions.get(studies.get(uid, ""), ("", ""))
+        if label and (uid, rank) not in moving and label != (former := parse_name(path).sub):
+            kept[former, label] += 1
+    return tuple(
+        f"sub-{former} keeps {count_words(count, 'image')} of the person who is sub-{label} now, since excluded and "
+        "edited images do not move: take the edits back or give --force, let the study convert what it excludes, or "
+        "delete them"
+        for (former, label), count in sorted(kept.items())
+    )
 
 
 def foresee_companions(dataset: Dataset, prospects: Sequence[Prospect]) -> dict[str, str]:

@@ -130,3 +130,27 @@ def test_status_tells_of_companions_that_are_edited_missing_or_alone(full: Path,
     assert "edited sub-01/ses-01/func/sub-01_ses-01_task-motor_events.tsv" in said
     assert "missing sub-01/ses-01/func/sub-01_ses-01_task-motor_events.json" in said
     assert "alone, its image has gone sub-01/ses-02/func/sub-01_ses-02_task-motor_events.tsv" in said
+
+
+def test_person_who_is_split_by_another_label_is_told(full: Path, visits: Path, cli: Cli) -> None:
+    study = full.parent / "study.toml"
+    next(full.glob("sub-01/ses-01/func/*_bold.json")).write_text("{}")
+    said = "sub-01 keeps 1 image of the person who is sub-00001 now"
+    before = read_tree(full)
+    assert said in cli("convert", visits, full, "--study", study, "--dry-run").err
+    assert read_tree(full) == before
+    assert said in cli("convert", visits, full, "--study", study).err
+    assert "sub-01 keeps" not in cli("convert", visits, full, "--study", study, "--force").err
+    assert not list(full.glob("sub-01/**/*_bold.*"))
+
+
+def test_cells_of_a_session_go_with_the_visit_though_an_image_stays(tmp_path: Path, cli: Cli) -> None:
+    export, target, study = tmp_path / "scan" / "dicom", tmp_path / "bids", tmp_path / "study.toml"
+    write(tmp_path / "scan", sessions=make_sessions(1, 2), series=("t1w", "task"), size="tiny")
+    assert cli("convert", export, target).code == 0
+    (target / "sub-01" / "sub-01_sessions.tsv").write_text("session_id\tmood\nses-01\tgood\nses-02\tbad\n")
+    study.write_text(f"{RELABEL}[[exclude]]\nn_volumes = 1\n")
+    assert "sub-01 keeps 2 images" in cli("convert", export, target, "--study", study).err
+    for label in ("01", "00001"):
+        table = (target / f"sub-{label}" / f"sub-{label}_sessions.tsv").read_text()
+        assert table == "session_id\tmood\nses-01\tgood\nses-02\tbad\n"
