@@ -188,14 +188,15 @@ def open_study(given: Path | None, bids_dir: Path | None, err: Console) -> Study
     StudyError
         If it cannot be used.
     """
+    from bidsflow.convert.drift.findings import count_words
     from bidsflow.convert.study.apply import find_study
 
     file = find_study(given, bids_dir)
     if file is not None:
         name = f" ({file.study.name})" if file.study.name else ""
         count = len(file.study.rules)
-        rules = "1 rule for series" if count == 1 else f"{count} rules for series"
-        err.print(f"[dim]study {printable(f'{file.path}{name}')}: {rules}[/]", soft_wrap=True)
+        rules = f": {count_words(count, 'rule')} for series" if count else ""
+        err.print(f"[dim]study {printable(f'{file.path}{name}')}{rules}[/]", soft_wrap=True)
     return file
 
 

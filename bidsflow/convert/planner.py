@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from bidsflow import schema
 from bidsflow.convert.cohort import Usual, find_usual, take_cohort
 from bidsflow.convert.copies import part_copies
+from bidsflow.convert.examinations import find_held_examinations, follow_held
 from bidsflow.convert.fieldmaps import note_foreign_shims, wire_fields
 from bidsflow.convert.fit import NO_READOUT, lacks_readout, note_oddities, note_unplanned
 from bidsflow.convert.identity import check_people
@@ -22,7 +23,6 @@ from bidsflow.convert.naming.rules import heed_rule
 from bidsflow.convert.naming.session import name_session
 from bidsflow.convert.naming.words import given_sessions
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan, PlanRow
-from bidsflow.convert.rivals import find_rivals, follow_held
 from bidsflow.convert.runs import find_runs, free_proposals, key_of, refuse_conflicts
 from bidsflow.convert.study.apply import NO_RULES, Rulebook
 from bidsflow.convert.study.stand import (
@@ -106,7 +106,7 @@ def make_plan(
     parted = part_copies(inventory, known.key, known.taken, known.cohort)
     inventory = parted.inventory
     labelled = {series.uid for series in inventory.series if book.gives_labels(series)}
-    rivals = find_rivals(inventory, known.key, {uid for uid, _ in known.taken}, known.cohort, labelled)
+    rivals = find_held_examinations(inventory, known.key, {uid for uid, _ in known.taken}, known.cohort, labelled)
     given = {**given_sessions(inventory.series), **book.labels.sessions}
     settled = replace(known.key, sessions={**parted.places, **known.key.sessions})
     place = assign(inventory.series, follow_held(inventory, known.taken, settled), sessions, given, book.labels)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 from bidsflow.dicom.grouping import patient_of
 from bidsflow.dicom.header import Header
-from bidsflow.dicom.parrec import REC_BYTES, SCAN, identify, names_no_one
+from bidsflow.dicom.parrec import REC_BYTES, SCAN, identify
 from bidsflow.dicom.partable import NAME
-from bidsflow.dicom.series import File, Instance, SetAside
+from bidsflow.dicom.series import File, Instance, SetAside, is_placeholder
 from bidsflow.dicom.tags import find_maker
 
 #: What a PAR takes over of the DICOM files of its examination: it holds no ID.
@@ -145,7 +145,7 @@ def _is_same_examination(header: Header, other: Header) -> bool:
     if ours.strip("0.") and theirs.strip("0."):
         return theirs.startswith(ours)
     name = patient_of(header).name
-    return name == patient_of(other).name and not names_no_one(name)
+    return name == patient_of(other).name and not is_placeholder(name)
 
 
 def _adopt(header: Header, same: Sequence[Header]) -> Header:

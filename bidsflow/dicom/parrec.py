@@ -33,7 +33,7 @@ from bidsflow.dicom.partable import (
     name_type,
     parse_par,
 )
-from bidsflow.dicom.series import Series
+from bidsflow.dicom.series import Series, is_placeholder
 from bidsflow.dicom.tags import find_maker
 from bidsflow.errors import HeaderError
 
@@ -50,11 +50,6 @@ _POSITIONS: Final = {
 }  # fmt: skip
 #: What the scanner itself puts around the name of a protocol.
 _AROUND: Final = re.compile(r"^WIP\s+|\s+(?:SENSE|CLEAR)$")
-_NO_NAME: Final = re.compile(
-    r"(anon\w*|pseudo\w*|de-?identified|unknown|no ?name|none|n/a|removed|patient|x+|0+|)"
-    r"( (name|patient|subject|anon\w*))?",
-    re.IGNORECASE,
-)
 #: How many pieces of a REC are read to tell it from others, and of how many bytes.
 _PIECES, _PIECE = 32, 8192
 #: Slices may lie this far (mm) from where angulation and distance put them: offcentres are rounded.
@@ -132,7 +127,7 @@ def _identify(info: Mapping[str, Any], rows: Any) -> dict[str, str]:
     numbers = (int(info["acq_nr"]), int(info["recon_nr"]), info["protocol_name"], info["series_type"])
     uid = _make_uid("series", sorted(map(str, info.items())), rows.tobytes().hex())
     return {
-        "PatientName": "" if names_no_one(name) else name,
+        "PatientName": "" if is_placeholder(name) else name,
         "StudyDate": date,
         "StudyTime": time,
         "AcquisitionDate": date,  # without a time, which only the examination has
@@ -150,17 +145,6 @@ def _make_uid(*parts: object) -> str:
     """Return a UID that is the same for the same parts (PS3.5 annex B.2)."""
     digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=15).digest()
     return f"2.25.{int.from_bytes(digest)}"
-
-
-def names_no_one(name: str) -> bool:
-    """Return whether a name is one that stands for any person.
-
-    Examples
-    --------
-    >>> names_no_one("Anonymous^Patient"), names_no_one("Doe^Jane")
-    (True, False)
-    """
-    return bool(_NO_NAME.fullmatch(re.sub(r"[\s^,=_]+", " ", name).strip()))
 
 
 def identify(header: Header, path: str) -> Header:
@@ -203,7 +187,7 @@ def _read_moment(info: Mapping[str, Any]) -> tuple[str, str]:
     date = re.search(r"(\d{4})\.(\d\d)\.(\d\d)", text)
     time = re.search(r"(\d\d):(\d\d):(\d\d)", text)
     known = "".join(time.groups()) if time and date else ""
-    unset = known.endswith("0000") if names_no_one(info["patient_name"]) else not known.strip("0")
+    unset = known.endswith("0000") if is_placeholder(info["patient_name"]) else not known.strip("0")
     return "".join(date.groups()) if date else "", "" if unset else known
 
 

@@ -12,7 +12,7 @@ from bidsflow.dicom.header import Header
 
 #: A word that stands where anybody's ID or name would: what anonymisers, consoles and tests write.
 _NOBODY: Final = re.compile(
-    r"anon[^\W\d]*|unknown|unbekannt|inconnu|name|noname|none|null|nil|na|nn|s|x+|0+|patient|pat|person|participant|"
+    r"anon[^\W\d]*|pseudonym|unknown|unbekannt|inconnu|name|noname|none|null|nil|na|nn|s|x+|0+|patient|pat|person|participant|"
     r"proband|subject|subj|sub|volunteer|test|(?:de)?identified|deid|removed|deleted|redacted|defaced|hidden|masked|"
     r"empty|blank",
     re.IGNORECASE,

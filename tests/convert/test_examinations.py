@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bidsflow.convert.cohort import Cohort
-from bidsflow.convert.rivals import find_rivals, follow_held
+from bidsflow.convert.examinations import find_held_examinations, follow_held
 from bidsflow.convert.subjects import Key
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.inventory import take_inventory
@@ -34,7 +34,7 @@ def dicom(pair: Series) -> Series:
 
 def find(series: Series, key: Key = Key(), *examinations: str) -> list[str]:  # noqa: B008 - frozen
     cohort = Cohort(examinations=dict.fromkeys(examinations, "05"))
-    return list(find_rivals(Inventory((series,), ()), key, (), cohort).values())
+    return list(find_held_examinations(Inventory((series,), ()), key, (), cohort).values())
 
 
 def test_examination_that_the_dataset_has_in_the_other_way_is_for_review(pair: Series, dicom: Series) -> None:
@@ -61,7 +61,7 @@ def test_name_that_the_dataset_has_with_an_id_or_without_is_for_review(pair: Ser
 def test_what_the_dataset_holds_or_a_study_labels_is_in_no_doubt(pair: Series, dicom: Series) -> None:
     cohort = Cohort(examinations={mark_examination(pair): "05"})
     for held, labelled in (((dicom.uid,), ()), ((), (dicom.uid,))):
-        assert find_rivals(Inventory((dicom,), ()), Key(), held, cohort, labelled) == {}
+        assert find_held_examinations(Inventory((dicom,), ()), Key(), held, cohort, labelled) == {}
 
 
 def test_study_of_a_pair_that_the_dataset_holds_stays_with_it(pair: Series) -> None:

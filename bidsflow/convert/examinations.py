@@ -10,14 +10,14 @@ from dataclasses import replace
 
 from bidsflow.convert.cohort import Cohort
 from bidsflow.convert.subjects import Key, person_of
-from bidsflow.dicom.parrec import is_pair, mark_examination, names_no_one
-from bidsflow.dicom.series import Inventory, Series
+from bidsflow.dicom.parrec import is_pair, mark_examination
+from bidsflow.dicom.series import Inventory, Series, is_placeholder
 from bidsflow.dicom.tags import find_maker
 from bidsflow.dicom.twins import moment_of
 from bidsflow.names import parse_name
 
 
-def find_rivals(
+def find_held_examinations(
     inventory: Inventory, key: Key, held: Collection[str], cohort: Cohort, labelled: Collection[str] = ()
 ) -> dict[str, str]:
     """Return why a person has to say whose series are, by their UID; those that the dataset holds are never among them.
@@ -83,7 +83,7 @@ def _find_other(series: Series, key: Key, cohort: Cohort) -> str:
 def _find_namesake(series: Series, key: Key) -> str:
     """Return what is said where the dataset has the name with an ID, which a PAR never has, or the other way round."""
     name, philips = series.patient.name, find_maker(series.header.text("Manufacturer")) == "PHILIPS"
-    if names_no_one(name) or not philips or person_of(series) in key.subjects:
+    if is_placeholder(name) or not philips or person_of(series) in key.subjects:
         return ""
     for person, subject in key.subjects.items():
         number, named = [*person.split("\x1f"), ""][:2]
