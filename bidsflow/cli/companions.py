@@ -47,7 +47,7 @@ class Beside:
         from bidsflow.convert.companions.logfiles import Unused
         from bidsflow.convert.companions.recordings import add_recordings
         from bidsflow.convert.ledger import read_taken
-        from bidsflow.convert.plan import Decision
+        from bidsflow.convert.plan import NOT_APPLICABLE, Decision
         from bidsflow.sources import show_aside
 
         stands, asked = read_taken(dataset), {row.series_uid for row in planned.plan.rows}
@@ -59,7 +59,9 @@ class Beside:
         waiting = {
             (row.series_uid, row.image): row.path
             for row in reviewed
-            if row.decision is Decision.REVIEW and row.path and (row.series_uid, row.image) not in stands
+            if row.decision is Decision.REVIEW
+            and row.path != NOT_APPLICABLE
+            and (row.series_uid, row.image) not in stands
         }
         placed, unused = add_recordings(
             dataset, inventory, stands, waiting=waiting, studies=studies, force=force, dry=dry

@@ -75,7 +75,7 @@ def test_study_of_a_dataset_counts_by_itself(cli: Callable[..., Ran], export: Pa
     (target / "code/study.toml").write_text("version = 1\n[[expected]]\nname = 'anat/T2w'\n")
     ran = cli("check", target, "--json")
     assert {one["name"] for one in json.loads(ran.out)["findings"] if one["kind"] == "missing"} == {"anat/T2w"}
-    assert "code/study.toml: 0 rules for series" in ran.err
+    assert "code/study.toml" in ran.err
 
 
 def test_alike_visits_end_with_nothing(cli: Callable[..., Ran], export: Path, tmp_path: Path) -> None:
