@@ -337,11 +337,11 @@ def _branch(path: Path, root: Path, session: str, depth: int) -> list[str]:
 
 def list_versions(truths: Sequence[Truth], report: Report) -> tuple[tuple[str, str], ...]:
     """Return which programs took part."""
-    from bidsflow.convert.top import generated_by
+    from bidsflow.convert.top import DCM2NIIX, generated_by
 
     phantom = f"{', '.join(truth.dialect for truth in truths)}; size {truths[0].size}, seed {truths[0].seed}"
     checked = ("Validator", f"{report.engine}, BIDS schema {report.schema_version}")
-    return (*generated_by(), ("Phantom", phantom), checked)
+    return (*generated_by([DCM2NIIX]), ("Phantom", phantom), checked)
 
 
 def show(page: Path) -> bool:

@@ -43,7 +43,7 @@ from bidsflow.convert.tables import (
     stage_scans,
     stage_session,
 )
-from bidsflow.convert.top import list_tasks, list_unused_tasks, stage_top
+from bidsflow.convert.top import list_tasks, list_unused_tasks, name_program, stage_top
 from bidsflow.convert.wiring import Held, Links, settle_fields, sources
 from bidsflow.dataset import describe
 from bidsflow.dataset.draft import Draft
@@ -190,7 +190,8 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
         people = session.subject or tuple(session.series.values())
         stage_participant(draft, place.sub, people, session.heir_of, gone, remove)
         tasks = list_tasks(row.path for row in there)
-        stage_top(draft, tasks, session.description, numbered=session.numbered)
+        programs = {name_program(session.series[one.row.series_uid]) for one in converted}
+        stage_top(draft, tasks, programs, session.description, numbered=session.numbered)
         remove += list_unused_tasks(draft, left, tasks)
     return remove
 
@@ -324,6 +325,7 @@ def _stage_image(
         one.row.series_uid, one.row.image, source_digest(series), files | edited, len(series.instances), one.content,
         mark_digest(series), one.fields, protocol_of(series, series.images[one.row.image - 1]), one.row.n_volumes,
         moment_of(series), _note_ruled(session, before, _image(one.row)), mark_examination(series),
+        name_program(series),
     )  # fmt: skip
 
 

@@ -66,6 +66,8 @@ class Entry:
         What a study gave of its name, sorted: see `spec.Rule.given`.
     examination : str
         `parrec.mark_examination` of its series; ``""`` where that is not known, or was not noted.
+    program : str
+        What made it; ``""`` where that was not noted.
     """
 
     series_uid: str
@@ -81,6 +83,7 @@ class Entry:
     moment: str = ""
     ruled: tuple[str, ...] = ()
     examination: str = ""
+    program: str = ""
 
 
 #: Bytes that are read at once for a digest.
@@ -177,7 +180,7 @@ def read_ledger(dataset: Dataset, folder: str) -> Ledger:
                 str(entry.get("content", "")), str(entry.get("marks", "")),
                 str(entry.get("fields", "")), str(entry.get("protocol", "")), int(entry.get("volumes", 0)),
                 str(entry.get("moment", "")), tuple(map(str, entry.get("ruled", ()))),
-                str(entry.get("examination", "")),
+                str(entry.get("examination", "")), str(entry.get("program", "")),
             )
             for path, entry in stored.items()
         }  # fmt: skip
@@ -202,6 +205,12 @@ def read_ruled(dataset: Dataset) -> dict[tuple[str, int], frozenset[str]]:
     files = sorted((dataset.state / "ledger").glob("*.json"))
     entries = (entry for file in files for entry in read_ledger(dataset, file.stem).values())
     return {(entry.series_uid, entry.image): frozenset(entry.ruled) for entry in entries if entry.ruled}
+
+
+def read_programs(dataset: Dataset) -> frozenset[str]:
+    """Return what made the images of a dataset; ``""`` stands for what was not noted."""
+    files = sorted((dataset.state / "ledger").glob("*.json"))
+    return frozenset(entry.program for file in files for entry in read_ledger(dataset, file.stem).values())
 
 
 def read_cohort(dataset: Dataset) -> Cohort:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -10,6 +11,11 @@ from types import MappingProxyType
 BIDS_VERSION = "1.11.1"
 #: What a README says of labels that are numbers.
 PROMISE = b"Subject labels say nothing of the person. "
+#: Where a README names the programs that made the dataset, and how it names them.
+_MADE = re.compile(
+    rb"It was converted from the files of the scanner by (bidsflow \S+(?:(?:,| and) (?:dcm2niix|nibabel) \S+)*)\.\s*$",
+    re.MULTILINE,
+)
 
 
 def dataset_description(
@@ -26,14 +32,48 @@ def dataset_description(
     container : mapping of str to str, optional
         The image that they ran in, see `origin.describe_image`.
     """
-    inside = {"Container": dict(container)} if container else {}
     content = {
         "Name": name,
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "raw",
-        "GeneratedBy": [{"Name": program, "Version": version, **inside} for program, version in generators],
+        "GeneratedBy": _list_generators(generators, container),
     }
     return to_json(content)
+
+
+def _list_generators(generators: Sequence[tuple[str, str]], container: Mapping[str, str]) -> list[object]:
+    inside = {"Container": dict(container)} if container else {}
+    return [{"Name": program, "Version": version, **inside} for program, version in generators]
+
+
+def add_generators(
+    data: bytes, generators: Sequence[tuple[str, str]], container: Mapping[str, str] = MappingProxyType({})
+) -> bytes:
+    """Return ``dataset_description.json`` with programs that it does not name; one without bidsflow stays as it is.
+
+    Parameters
+    ----------
+    data : bytes
+        What the dataset has.
+    generators, container
+        As of `dataset_description`.
+
+    Examples
+    --------
+    >>> made = dataset_description("x", [("bidsflow", "1"), ("nibabel", "5")]).encode()
+    >>> [one["Name"] for one in json.loads(add_generators(made, [("nibabel", "6"), ("dcm2niix", "1")]))["GeneratedBy"]]
+    ['bidsflow', 'nibabel', 'dcm2niix']
+    """
+    try:
+        content = json.loads(data)
+        named = {one["Name"] for one in content["GeneratedBy"]}
+        new = [one for one in generators if one[0] not in named]
+        if not new or "bidsflow" not in named:
+            return data
+        content["GeneratedBy"] += _list_generators(new, container)
+        return to_json(content).encode()
+    except (ValueError, TypeError, KeyError):  # damaged or written by hand: the validator says so
+        return data
 
 
 def fill_description(text: str, title: str, fields: Mapping[str, object]) -> str:
@@ -69,15 +109,37 @@ def fill_description(text: str, title: str, fields: Mapping[str, object]) -> str
 
 def readme(name: str, generators: Sequence[tuple[str, str]], *, numbered: bool = True) -> str:
     """Return the first README of a dataset; `numbered` says that labels of subjects say nothing of the person."""
-    made = " and ".join(f"{program} {version}" for program, version in generators)
     return (
         f"# {name}\n\n"
         f"This is a BIDS dataset (version {BIDS_VERSION} of the standard, https://bids.neuroimaging.io). "
-        f"It was converted from the files of the scanner by {made}.\n\n"
+        f"It was converted from the files of the scanner by {_join(generators)}.\n\n"
         + (PROMISE.decode() if numbered else "")
         + "Dates are shifted by a whole number of days per subject, to before\n"
         "1925, so that intervals within a subject are true. Faces have not been removed from images.\n"
     )
+
+
+def _join(generators: Sequence[tuple[str, str]]) -> str:
+    *before, last = (f"{program} {version}" for program, version in generators)
+    return f"{', '.join(before)} and {last}" if before else last
+
+
+def name_generators(data: bytes, generators: Sequence[tuple[str, str]]) -> bytes:
+    r"""Return a README with programs that it does not name, where it still has the sentence that `readme` wrote.
+
+    Examples
+    --------
+    >>> made = readme("x", [("bidsflow", "1"), ("nibabel", "5")]).encode()
+    >>> name_generators(made, [("nibabel", "6"), ("dcm2niix", "1")]).split(b" by ")[1].split(b"\n")[0]
+    b'bidsflow 1, nibabel 5 and dcm2niix 1.'
+    """
+    found = _MADE.search(data)
+    if found is None:
+        return data
+    words = re.split(r",? and |, | ", found[1].decode(errors="replace"))
+    named = list(zip(words[::2], words[1::2], strict=True))
+    new = [one for one in generators if one[0] not in words]
+    return data[: found.start(1)] + _join([*named, *new]).encode() + data[found.end(1) :] if new else data
 
 
 def changes(day: str, version: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import tarfile
@@ -253,6 +254,48 @@ def test_pair_beside_dicom_files_does_not_disturb_them(two_people: Path, tmp_pat
     images = {name.removeprefix("sub-") for name in read_tree(tmp_path / "bids") if name.endswith(".nii.gz")}
     runs = {f"{sub}/func/sub-{sub}_task-rest_{end}.nii.gz" for sub in ("02", "03") for end in ("bold", "sbref")}
     assert images == {"01/anat/sub-01_T1w.nii.gz", *runs}
+
+
+def read_makers(root: Path) -> tuple[list[str], list[str]]:
+    """Return the programs that made a dataset, as its description and its README say."""
+    listed = json.loads((root / "dataset_description.json").read_text())["GeneratedBy"]
+    said = (root / "README").read_text().partition("the scanner by ")[2].partition("\n")[0]
+    return [one["Name"] for one in listed], re.findall(r"[a-z]\w+(?= \d)", said)
+
+
+@pytest.mark.parametrize("first", ["dcm2niix", "nibabel"])
+def test_dataset_names_the_programs_that_made_it(first: str, two_people: Path, tmp_path: Path, cli: Cli) -> None:
+    write_pair(tmp_path / "pairs", T1)
+    orders = [("dcm2niix", two_people), ("nibabel", tmp_path / "pairs")]
+    made = ["bidsflow"]
+    for program, export in orders if first == "dcm2niix" else orders[::-1]:
+        assert cli("convert", export, tmp_path / "bids").code == 0
+        made.append(program)
+        assert read_makers(tmp_path / "bids") == (made, made)
+    for file in ("dataset_description.json", "README"):
+        (tmp_path / "bids" / file).unlink()
+    write_pair(tmp_path / "late", replace(T1, patient="late", moment="2015.01.01 / 11:11:11"))
+    assert cli("convert", tmp_path / "late", tmp_path / "bids").code == 0
+    assert read_makers(tmp_path / "bids") == (["bidsflow", "dcm2niix", "nibabel"],) * 2
+
+
+def test_programs_join_what_someone_wrote_and_do_not_come_back(two_people: Path, tmp_path: Path, cli: Cli) -> None:
+    target, one, two = tmp_path / "bids", *sorted(two_people.iterdir())
+    write_pair(tmp_path / "pairs", T1)
+    assert cli("convert", tmp_path / "pairs", target).code == 0
+    description, readme = target / "dataset_description.json", target / "README"
+    written = json.loads(description.read_text())
+    written["GeneratedBy"][0]["Description"] = "ours"
+    written["Authors"] = ["A. Person"]
+    description.write_text(json.dumps(written))
+    readme.write_text("Converted by hand.\n")
+    assert cli("convert", one, target).code == 0
+    now = json.loads(description.read_text())
+    assert now["GeneratedBy"].pop()["Name"] == "dcm2niix"
+    assert now == written
+    description.write_text(json.dumps(written))
+    assert cli("convert", two, target).code == 0
+    assert (description.read_text(), readme.read_text()) == (json.dumps(written), "Converted by hand.\n")
 
 
 def test_half_of_a_field_map_needs_its_readout_from_a_study(tmp_path: Path, cli: Cli) -> None:
