@@ -84,20 +84,41 @@ def _contest(row: PlanRow) -> PlanRow:
 def free_proposals(
     rows: Sequence[PlanRow], taken: Mapping[_RowKey, str], shared: Mapping[_RowKey, str]
 ) -> list[PlanRow]:
-    """Return the rows so that what is proposed of stopped runs has names that nothing else has.
+    """Return the rows so that a person converts what is proposed by the decision alone.
 
-    Their images move together, so that a person converts them by their decision alone.
+    No proposal has a name that is taken in the dataset or by what the plan converts; that of a stopped run has none of
+    another proposal, either. The images of one measurement move together: to the run of those that are converted, else
+    to the next that is free for all.
     """
-    used = {slot_of(path) for path in taken.values()}
-    used |= {slot_of(row.path) for row in rows if row.decision is Decision.CONVERT}
+    converted = [row for row in rows if row.decision is Decision.CONVERT]
+    used = {slot_of(path) for path in taken.values()} | {slot_of(row.path) for row in converted}
+    homes = {shared[key_of(row)]: parse_name(row.path).entity("run") for row in converted}
     groups: dict[str, list[PlanRow]] = defaultdict(list)
     for row in rows:
-        if row.decision is Decision.REVIEW and "aborted" in row.repeat and row.path != NOT_APPLICABLE:
+        if row.decision is Decision.REVIEW and row.path != NOT_APPLICABLE:
             groups[shared[key_of(row)]].append(row)
+    proposed = {slot_of(row.path) for members in groups.values() for row in members}
     moved: dict[_RowKey, PlanRow] = {}
-    for members in groups.values():
+    for measurement, members in groups.items():
         if any(slot_of(row.path) in used for row in members):
-            run = _next_run(members, used)
-            moved |= {key_of(row): _set_run(row, run, "The run that is proposed is free.") for row in members}
-        used |= {slot_of(moved.get(key_of(row), row).path) for row in members}
+            run = _choose_run(members, used | proposed, homes.get(measurement))
+            moved |= {key_of(row): _propose_run(row, run) for row in members}
+            proposed |= {slot_of(moved[key_of(row)].path) for row in members}
+        if any("aborted" in row.repeat for row in members):
+            used |= {slot_of(moved.get(key_of(row), row).path) for row in members}
     return [moved.get(key_of(row), row) for row in rows]
+
+
+def _choose_run(rows: Sequence[PlanRow], used: set[str], home: str | None) -> str:
+    """Return the run of the rest of their measurement, where it is free for all of them; else the next that is."""
+    if home is not None and not any(
+        slot_of(str(parse_name(one.path).with_entity("run", home))) in used for one in rows
+    ):
+        return home
+    return _next_run(rows, used)
+
+
+def _propose_run(row: PlanRow, run: str) -> PlanRow:
+    path = str(parse_name(row.path).with_entity("run", run))
+    said = "The run that is proposed is free."
+    return row if path == row.path else replace(row, path=path, evidence=f"{row.evidence} {said}")

@@ -203,6 +203,19 @@ def test_other_pixels_of_an_acquisition_replace_nothing(export: Path, tmp_path: 
     assert read_images(tmp_path / "bids") == before
 
 
+def test_corrected_pair_is_converted_as_it_is_proposed(export: Path, tmp_path: Path, cli: Cli) -> None:
+    assert cli("convert", export, tmp_path / "bids").code == 0
+    before, plan = read_images(tmp_path / "bids"), tmp_path / "plan.tsv"
+    rec = next(export.glob("T1W*.REC"))
+    rec.write_bytes(rec.read_bytes()[::-1])
+    assert cli("plan", export, "--bids-dir", tmp_path / "bids", "-o", plan).code == 0
+    plan.write_text(plan.read_text().replace("\treview\t", "\tconvert\t"))
+    assert cli("convert", export, tmp_path / "bids", "--plan", plan).out.endswith(": 1 written, 6 unchanged\n")
+    after = read_images(tmp_path / "bids")
+    assert {name: after[name] for name in before} == before
+    assert after.keys() - before.keys() == {"sub-01/anat/sub-01_run-2_T1w.nii.gz"}
+
+
 @pytest.mark.parametrize("time", ["11:11:11", "12:00:00", "00:00:00"])
 def test_someone_without_a_name_never_joins_someone_else(time: str, tmp_path: Path, cli: Cli) -> None:
     anon = replace(T1, patient="anon", moment=f"2000.01.01 / {time}")

@@ -135,6 +135,15 @@ def test_a_field_is_only_used_where_it_is_measured(series: tuple[Series, ...]) -
             assert (parse_name(row.path).folder, row.b0_source) in fields
 
 
+@given(visits())
+def test_no_name_is_proposed_that_the_dataset_has_for_another_image(series: tuple[Series, ...]) -> None:
+    named = [row for row in plan_rows(series) if row.path != NOT_APPLICABLE]
+    held = {(f"9.{row.series_uid}", row.image): row.path for row in named}
+    again = [row.path for row in plan_rows(series, held) if row.path != NOT_APPLICABLE]
+    assert len(again) == len(named)
+    assert not {slot_of(path) for path in again} & {slot_of(path) for path in held.values()}
+
+
 @given(visits(), st.randoms(use_true_random=False))
 def test_the_order_of_the_export_changes_nothing(series: tuple[Series, ...], dice: random.Random) -> None:
     assert plan_rows(dice.sample(series, len(series))) == plan_rows(series)

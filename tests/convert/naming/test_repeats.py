@@ -148,6 +148,16 @@ def test_a_stopped_run_is_proposed_under_a_name_that_the_dataset_does_not_have()
     assert paths == ["sub-01_task-a_run-3_sbref", "sub-01_task-a_run-3_bold", "sub-01_task-a_bold"]
 
 
+def test_nothing_is_proposed_under_a_name_that_the_dataset_has_for_another_image() -> None:
+    taken = {("1.9", 1): "sub-01/anat/sub-01_T1w", ("1.8", 1): "sub-01/anat/sub-01_run-2_T1w"}
+    series = [replace(make(1, "t1_mprage", s.MPRAGE), incomplete=("it lacks slices",)), make(2, "t2_tse", s.TSE)]
+    rows = plan_of(series, taken=taken)
+    assert [(row.decision, row.path) for row in rows] == [
+        (Decision.REVIEW, "sub-01/anat/sub-01_run-3_T1w"), (Decision.CONVERT, "sub-01/anat/sub-01_T2w"),
+    ]  # fmt: skip
+    assert rows[0].evidence.endswith("The run that is proposed is free.")
+
+
 def test_a_stopped_run_keeps_its_field_map_for_the_person_who_wants_it() -> None:
     series = [s.magnitudes(1), s.phase_difference(2), *(bold(n, "bold_a", 150 * (n - 2), PlannedVolumes=300)
                                                       for n in (3, 4))]  # fmt: skip
