@@ -43,7 +43,7 @@ class Conversion:
         return bool(self.plan or self.subject_labels or self.session_labels)
 
 
-def open_both(request: Conversion, err: Console, stack: ExitStack) -> tuple[Inventory, Plan | None]:
+def open_both(request: Conversion, err: Console, stack: ExitStack) -> tuple[Inventory, Planned | None]:
     """Open the exports and the dataset; a new dataset that would get nothing is not left behind.
 
     Parameters
@@ -55,8 +55,8 @@ def open_both(request: Conversion, err: Console, stack: ExitStack) -> tuple[Inve
     -------
     inventory : Inventory
         What the exports hold.
-    idle : Plan or None
-        The plan, where it converts nothing and the dataset was new. None is left then, unless images are up for
+    idle : Planned or None
+        What is planned, where it converts nothing and the dataset was new. None is left then, unless images are up for
         review: what waits is remembered.
 
     Raises
@@ -93,15 +93,15 @@ def open_both(request: Conversion, err: Console, stack: ExitStack) -> tuple[Inve
         if new:
             discard_new(dataset, made)
         raise
-    if idle is not None and not idle.decided(Decision.REVIEW):
+    if idle is not None and not idle.plan.decided(Decision.REVIEW):
         stack.close()
         discard_new(dataset, made)
     elif idle is not None:
-        note_images(dataset, (), idle.decided(Decision.REVIEW), ())
+        note_images(dataset, (), idle.plan.decided(Decision.REVIEW), ())
     return inventory, idle
 
 
-def _find_idle(request: Conversion, inventory: Inventory) -> Plan | None:
+def _find_idle(request: Conversion, inventory: Inventory) -> Planned | None:
     """Return the plan if it converts nothing whatever dcm2niix's opinions are; who is there does not depend on them.
 
     Raises
@@ -117,8 +117,8 @@ def _find_idle(request: Conversion, inventory: Inventory) -> Plan | None:
         if request.chooses:
             plan_conversion(request, inventory, {})
         return None
-    plan = plan_conversion(request, inventory, {}).plan
-    return None if plan.decided(Decision.CONVERT) else plan
+    planned = plan_conversion(request, inventory, {})
+    return None if planned.plan.decided(Decision.CONVERT) else planned
 
 
 def read_plan(path: Path) -> Plan:

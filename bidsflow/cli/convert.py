@@ -175,8 +175,9 @@ def _submit(request: Conversion, cluster: Request, stack: ExitStack, *, force: b
     if inventory.origins:
         hint = "Unpack it first, where all nodes see it"
         raise SourceError(inventory.origins[0][1], "tasks of a cluster cannot read an archive", hint)
-    plan = idle
-    if plan is None:
+    if idle is not None:
+        plan = idle.plan
+    else:
         planned, _ = reserve(request, inventory)
         plan = planned.plan
         sent = submit(plan, inventory, request.dataset, planned.key, cluster, force=force)
@@ -272,8 +273,10 @@ def _carry_out(request: Conversion, stack: ExitStack, *, force: bool, as_json: b
     inventory, idle = open_both(request, err, stack)
     dataset, left, beside = request.dataset, tuple[str, ...](), Beside()
     if idle is not None:
-        plan = idle
+        plan = idle.plan
         result = Result((), plan.decided(Decision.REVIEW), plan.decided(Decision.SKIP))
+        if result.reviews:  # else there is no dataset, and what was unpacked is gone
+            beside = Beside.put(dataset, inventory, request.exports, idle, force=force)
     else:
         planned, left = reserve(request, inventory)
         plan = planned.plan

@@ -172,14 +172,19 @@ def test_recordings_of_people_who_were_not_asked_for_are_passed_over(form: str, 
 
 
 @pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+@pytest.mark.parametrize("which", ["*rest*", "*"])
 def test_recording_waits_with_a_run_that_is_up_for_review(
-    logged: Path, tmp_path: Path, cli: Any, dry: tuple[str, ...]
+    which: str, logged: Path, tmp_path: Path, cli: Any, dry: tuple[str, ...]
 ) -> None:
     study = tmp_path / "study.toml"
-    study.write_text('version = 1\n[[series]]\nmatch = { SeriesDescription = "*rest*" }\ndecision = "review"\n')
+    study.write_text(f'version = 1\n[[series]]\nmatch = {{ SeriesDescription = "{which}" }}\ndecision = "review"\n')
     ran = cli("convert", logged, tmp_path / "bids", "--study", study, *dry)
+    assert ran.code == 0
     assert "its run is up for review" in ran.said
     assert "no run" not in ran.said
+    if not dry:
+        told = json.loads(cli("convert", logged, tmp_path / "bids", "--study", study, "--json").out)["recordings"]
+        assert any("its run is up for review" in one["reason"] for one in told)
 
 
 def test_recording_is_traced_to_what_made_it(logged: Path, tmp_path: Path, cli: Any) -> None:
