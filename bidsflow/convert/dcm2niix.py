@@ -16,7 +16,7 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -30,6 +30,9 @@ from bidsflow.errors import ConversionError, StorageError, ToolError
 _NAME = "image"
 #: What dcm2niix appends to the name of an image that it computed itself, or that it made of an overlay (ROI).
 _COMPUTED = re.compile(r"_(?:ADC|TRACE\w*|FA|Eq(?:_\d+)?|Tilt(?:_\d+)?|Crop(?:_\d+)?|MoCo|ROI\d+)$")
+#: What it appends to the name of the whole of a diffusion series from which it took volumes that are weighted and have
+#: no direction: Philips appends a trace, or an ADC.
+_WHOLE = "_ADC"
 #: What it appends to the name of an image without excitation.
 _NOISE_MARK = "_noRF"
 _COMPONENT_MARKS = (("_ph", "phase"), ("_real", "real"), ("_imaginary", "imaginary"))
@@ -62,12 +65,15 @@ class Output:
         Its other companions by extension: ``.bval``, ``.bvec``.
     shape : tuple of int
         Size in voxels along each dimension of the file, up to the last that is not 1.
+    whole : int
+        Volumes before dcm2niix took computed ones out (a trace, an ADC); 0 where it took none.
     """
 
     nifti: Path
     sidecar: dict[str, object]
     tables: dict[str, Path]
     shape: tuple[int, ...]
+    whole: int = 0
 
     @property
     def stem(self) -> str:
@@ -388,7 +394,12 @@ def match_outputs(series: Series, outputs: Sequence[Output]) -> dict[int, Output
     ConversionError
         If an image has no output, or an output is no image: dcm2niix splits the series otherwise than its headers do.
     """
-    left = [output for output in outputs if not _COMPUTED.search(output.stem)] or list(outputs)
+    wholes = {output.stem.removesuffix(_WHOLE): output.volumes for output in outputs if output.stem.endswith(_WHOLE)}
+    kept = [output for output in outputs if not _COMPUTED.search(output.stem)] or list(outputs)
+    left = [
+        replace(output, whole=wholes[output.stem]) if wholes.get(output.stem, 0) > output.volumes else output
+        for output in kept
+    ]
     found: dict[int, Output] = {}
     if len(left) == len(series.images) == 1:
         return {1: left[0]}
@@ -434,13 +445,21 @@ def check_output(series: Series, image: Image, output: Output) -> None:
     if missing > 0:
         _claim_room(output.nifti.parent, missing)
         raise ConversionError(series.title, "dcm2niix wrote less than its own header announces")
-    if output.volumes != image.volumes:
+    if image.volumes not in (output.volumes, output.whole):
         raise ConversionError(
             series.title, f"dcm2niix made {output.volumes} volumes where the headers announce {image.volumes}"
         )
     if sorted(output.shape[:3]) != sorted(image.matrix):
         made, announced = ("x".join(map(str, size)) for size in (output.shape[:3], image.matrix))
         raise ConversionError(series.title, f"dcm2niix made {made} voxels where the headers announce {announced}")
+
+
+def note_left_out(output: Output) -> tuple[str, ...]:
+    """Return what a person should know of volumes that an output lacks, a clause."""
+    if not output.whole:
+        return ()
+    count = output.whole - output.volumes
+    return (f"{count} of {output.whole} volumes left out, weighted without a direction (a trace or an ADC)",)
 
 
 def compress(source: Path, target: Path, scrub: Callable[[bytes], bytes]) -> None:

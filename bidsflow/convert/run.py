@@ -22,6 +22,7 @@ from bidsflow.convert.dcm2niix import (
     find_program,
     lay_out,
     match_outputs,
+    note_left_out,
     reads_in_place,
 )
 from bidsflow.convert.fit import check_fit
@@ -274,7 +275,7 @@ class _Crew:
         image, name = series.images[row.image - 1], parse_name(row.path)
         check_output(series, image, output)
         weighted = name.suffix == "dwi" and name.entity("part") in ("", "mag")
-        notes = check_gradients(series, image, output) if weighted else ()
+        notes = (*note_left_out(output), *(check_gradients(series, image, output) if weighted else ()))
         cleaned = clean_sidecar(output.sidecar, person_pattern(series.patient))
         sidecar = supply_quantities(supply_fields(cleaned, name, image.header), name, series.header)
         sidecar = supply_b_values(sidecar, name, output.b_values)

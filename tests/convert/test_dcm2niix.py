@@ -362,3 +362,65 @@ def test_parts_under_uids_of_their_own_become_the_run_that_they_were(tmp_path: P
         images.append(nib.load(tmp_path / name / f"{outcome.row.path}.nii.gz"))
     assert np.array_equal(np.asanyarray(images[0].dataobj), np.asanyarray(images[1].dataobj))
     assert np.allclose(images[0].affine, images[1].affine)
+
+
+def write_traced(folder: Path, weights: list[tuple[float, tuple[float, ...]]]) -> Path:
+    """Write a diffusion series as Philips exports it, a file for each of two slices of each volume.
+
+    Weights without a direction are those of traces, which it appends to the directions.
+    """
+    folder.mkdir()
+    for number in range(2 * len(weights)):
+        rank, (weight, direction) = number % len(weights), weights[number % len(weights)]
+        ds = pydicom.Dataset()
+        ds.file_meta = pydicom.dataset.FileMetaDataset()
+        ds.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+        ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = pydicom.uid.MRImageStorage
+        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.4.{number}"
+        ds.StudyInstanceUID, ds.SeriesInstanceUID = "1.2.3", "1.2.3.4"
+        ds.PatientName, ds.PatientID = "A", "1"
+        ds.StudyDate = ds.SeriesDate = ds.AcquisitionDate = "20200102"
+        ds.StudyTime = ds.SeriesTime = ds.AcquisitionTime = "101010"
+        ds.Modality, ds.Manufacturer, ds.MagneticFieldStrength = "MR", "Philips", 3
+        ds.ImageType = ["ORIGINAL", "PRIMARY", "M_SE", "M", "SE"]
+        ds.ScanningSequence, ds.SequenceVariant, ds.MRAcquisitionType = ["SE", "EP"], "SK", "2D"
+        ds.SeriesNumber, ds.InstanceNumber, ds.SeriesDescription = 401, number + 1, "DWI"
+        ds.RepetitionTime, ds.EchoTime, ds.FlipAngle, ds.EchoTrainLength = 4000, 90, 90, 51
+        ds.SliceThickness, ds.SpacingBetweenSlices, ds.PixelSpacing = 2, 2, [2, 2]
+        ds.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+        ds.ImagePositionPatient = [-8, -8, 2 * (number // len(weights))]
+        ds.DiffusionBValue = weight
+        if direction:
+            ds.DiffusionGradientOrientation = list(direction)
+        ds.Rows = ds.Columns = 8
+        ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation, ds.SamplesPerPixel = 16, 12, 11, 0, 1
+        ds.PhotometricInterpretation = "MONOCHROME2"
+        ds.PixelData = np.full((8, 8), 100 * rank + 1, "<u2").tobytes()
+        ds.save_as(folder / f"{number}.dcm", enforce_file_format=True)
+    return folder
+
+
+@pytest.mark.parametrize("traces", [0, 1, 2])
+def test_trace_that_the_scanner_appends_is_left_out_and_told(traces: int, tmp_path: Path) -> None:
+    directions = [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.6, 0.8, 0.0), (0.6, 0.0, 0.8), (0.0, 0.6, 0.8)]
+    weighted = [(1000.0, one) for one in directions]
+    export = write_traced(tmp_path / "scan", [(0.0, ()), *weighted, *[(1000.0, ())] * traces])
+    (outcome,) = convert_with(None, take(export), tmp_path / "bids").outcomes
+    assert outcome.status is Status.WRITTEN, outcome.reason
+    said = f"{traces} of {7 + traces} volumes left out, weighted without a direction (a trace or an ADC)"
+    assert outcome.reason == (said if traces else "")
+    path = tmp_path / "bids" / outcome.row.path
+    data = np.asarray(nib.load(f"{path}.nii.gz").dataobj)
+    assert data.mean(axis=(0, 1, 2)).tolist() == [1, 101, 201, 301, 401, 501, 601]
+    assert np.loadtxt(f"{path}.bval").tolist() == [0, *[1000] * 6]
+    assert (np.linalg.norm(np.loadtxt(f"{path}.bvec"), axis=0) > 0.9).tolist() == [False, *[True] * 6]
+
+
+def test_volumes_that_are_left_out_must_be_all_that_lack(tmp_path: Path) -> None:
+    for stem, volumes in (("image", 3), ("image_ADC", 5)):
+        make_nifti(tmp_path / f"{stem}.nii", (4, 4, 2, volumes))
+        (tmp_path / f"{stem}.json").write_text("{}")
+    image = Image(Header({}), (4, 4, 2), 6)
+    output = match_outputs(make_series(image), collect(tmp_path))[1]
+    with pytest.raises(ConversionError, match="made 3 volumes where the headers announce 6"):
+        check_output(make_series(image), image, output)
