@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 from dataclasses import dataclass
 
-from bidsflow.convert.companions.follow import list_images
+from bidsflow.convert.companions.images import list_images
 from bidsflow.convert.companions.place import read_placed
 from bidsflow.convert.ledger import Stamp, is_same, read_ledger, verify
 from bidsflow.convert.pending import Quarantined, Waiting, hash_uid, read_pending

@@ -7,14 +7,11 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from bidsflow import schema
+from bidsflow.convert.companions.images import OF_IMAGES, belongs, list_images
 from bidsflow.convert.companions.place import format_placed, memory_file, read_placed
 from bidsflow.dataset.draft import Draft
 from bidsflow.dataset.tree import Dataset
-from bidsflow.errors import BidsflowError
 from bidsflow.names import BidsName, parse_name
-
-#: What tells images of one run apart, and its companions do not have.
-_OF_IMAGES = ("echo", "part")
 
 
 def move_companions(draft: Draft, moved: Mapping[str, str]) -> list[str]:
@@ -64,7 +61,7 @@ def _aim(root: Path, paths: Collection[str], moved: Mapping[str, str]) -> dict[s
     found = {}
     for path in paths:
         name = parse_name(path)
-        images = [one for one in map(parse_name, moved) if _belongs(name, one)]
+        images = [one for one in map(parse_name, moved) if belongs(name, one)]
         if not images or not (root / path).is_file():
             continue
         suffix = min(images, key=lambda one: (one.suffix == "sbref", one.suffix)).suffix
@@ -77,29 +74,7 @@ def _aim(root: Path, paths: Collection[str], moved: Mapping[str, str]) -> dict[s
     return found
 
 
-def _belongs(name: BidsName, image: BidsName) -> bool:
-    """Return whether a companion is that of an image: it has its labels, but for those of echoes and parts."""
-    return (name.folder, name.datatype) == (image.folder, image.datatype) and _share(name) == _share(image)
-
-
-def _share(name: BidsName) -> set[tuple[str, str]]:
-    return {pair for pair in name.entities if pair[0] not in (*_OF_IMAGES, "recording")}
-
-
 def _rename(name: BidsName, image: BidsName) -> BidsName:
-    pairs = tuple(pair for pair in image.entities if pair[0] not in _OF_IMAGES)
+    pairs = tuple(pair for pair in image.entities if pair[0] not in OF_IMAGES)
     new = BidsName(image.sub, image.datatype, name.suffix, name.ext, image.ses, pairs)
     return new.with_entity("recording", name.entity("recording"))
-
-
-def list_images(root: Path, name: BidsName) -> list[BidsName]:
-    """Return the images that a companion stands beside: those of its run."""
-    found = []
-    for file in (root / str(name)).parent.glob("*.nii*"):
-        try:
-            image = parse_name(str(file.relative_to(root)))
-        except BidsflowError:
-            continue
-        if _belongs(name, image):
-            found.append(image)
-    return found

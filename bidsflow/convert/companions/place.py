@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
+from bidsflow.convert.companions.images import list_images
 from bidsflow.convert.ledger import Stamp, is_same, read_json, say_damaged, stamp
 from bidsflow.dataset.draft import Draft
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import commit, locked, staging, storage_errors
+from bidsflow.names import parse_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ def place(
 ) -> tuple[Placed, ...]:
     """Bring companions into a dataset, all in one commit, and return what became of each.
 
-    What stands there and was not written by bidsflow, or was edited since, is left alone.
+    What stands there and was not written by bidsflow, or was edited since, is left alone. Nothing is written beside
+    images that another run has renamed or taken away meanwhile.
 
     Parameters
     ----------
@@ -81,7 +84,8 @@ def place(
     if dry or all(one.fate is not Fate.WRITTEN for one in foreseen):
         return foreseen
     with staging(dataset) as staged, storage_errors(dataset.root), locked(dataset):
-        placed = _decide(dataset, companions, force=force)  # another run may have been here
+        decided = _decide(dataset, companions, force=force)  # another run may have been here
+        placed = tuple(_miss_image(dataset, one) if one.fate is Fate.WRITTEN else one for one in decided)
         new = {one.path for one in placed if one.fate is Fate.WRITTEN}
         draft = Draft(dataset, staged.tree())
         stamps = read_placed(dataset)
@@ -110,6 +114,14 @@ def _look(dataset: Dataset, one: Companion, known: Stamp | None, *, force: bool)
         return Placed(one.path, Fate.WRITTEN)
     who = "it was changed by hand" if known is not None else "bidsflow did not write what stands there"
     return Placed(one.path, Fate.KEPT, f"{who}; --force replaces it")
+
+
+def _miss_image(dataset: Dataset, one: Placed) -> Placed:
+    """Return a companion as it is, or left alone where no image of its run is there."""
+    if list_images(dataset.root, parse_name(one.path)):
+        return one
+    said = "its run has gone from there meanwhile, by another command; run the same command again"
+    return replace(one, fate=Fate.KEPT, reason=said)
 
 
 def stands_as_written(dataset: Dataset, paths: Sequence[str]) -> bool:

@@ -12,11 +12,16 @@ from typing import Any
 
 import pytest
 
+from bidsflow.convert.companions.recordings import add_recordings
 from bidsflow.convert.dcm2niix import find_program
+from bidsflow.convert.ledger import read_taken
+from bidsflow.dataset.tree import Dataset
+from bidsflow.dicom.inventory import take_inventory
 from bidsflow.phantom import make_sessions, write
 from bidsflow.phantom.physio import wave, write_logs
+from bidsflow.sources import find_files
 
-from ..conftest import read_times
+from ..conftest import read_times, read_tree
 
 BOLD = "func/sub-01_task-rest"
 KINDS = {"cardiac": "PULS", "respiratory": "RESP"}
@@ -143,6 +148,26 @@ def test_recording_goes_with_its_run(logged: Path, tmp_path: Path, cli: Any) -> 
     assert "left behind" not in ran.err
     after = {file.name for file in target.glob("sub-*/**/*_physio.tsv.gz")}
     assert after == {name.replace("_task-rest", "_task-eyes") for name in before} != before
+
+
+def test_nothing_is_put_beside_a_run_that_another_command_renames_meanwhile(
+    logged: Path, tmp_path: Path, cli: Any
+) -> None:
+    target, inventory = tmp_path / "bids", take_inventory(find_files([logged]).files)
+    for task in ("a", "b"):
+        (tmp_path / f"{task}.toml").write_text(
+            f'version = 1\n[[series]]\nmatch = {{ SeriesDescription = "*rest*" }}\nname = "func/task-{task}_bold"\n'
+        )
+    assert cli("convert", logged, target, "--study", tmp_path / "a.toml").code == 0
+    seen = read_taken(Dataset(target))
+    for file in target.glob("sub-*/func/*task-a*_physio*"):
+        file.unlink()
+    assert cli("convert", logged, target, "--study", tmp_path / "b.toml").code == 0
+    before = read_tree(target)
+    placed, _ = add_recordings(Dataset(target), inventory, seen)
+    assert read_tree(target) == before
+    left = {one.path for one in placed if "its run has gone from there meanwhile" in one.reason}
+    assert left == {one.path for one in placed if "task-a" in one.path} != set()
 
 
 def test_dry_run_tells_of_recordings_and_writes_nothing(logged: Path, tmp_path: Path, cli: Any) -> None:
