@@ -17,8 +17,8 @@ from bidsflow.cli.story import (
     folder_of,
     list_corrected,
     list_fields,
-    plural,
 )
+from bidsflow.convert.drift.findings import count_words
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan, PlanRow
 from bidsflow.convert.run import Status
 from bidsflow.names import parse_name
@@ -105,7 +105,7 @@ def _count_facts(way: Way) -> tuple[Fact, ...]:
 def _list_steps(way: Way) -> tuple[Step, ...]:
     n_files = sum(len(series.instances) for series in way.inventory.series)
     counts = {decision: len(way.plan.decided(decision)) for decision in Decision}
-    detail = f"{plural(len(way.report.errors), 'error')}, {plural(len(way.report.warnings), 'warning')}"
+    detail = f"{count_words(len(way.report.errors), 'error')}, {count_words(len(way.report.warnings), 'warning')}"
     validation = Step("validate", detail, Tone.OK if way.report.ok else Tone.ERROR)
     wrong = sum(_VERDICT_TONES[one.verdict] is Tone.ERROR for one in way.answers)
     return (

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bidsflow.cli.answers import Answer, Tally, Verdict, Written, count_verdicts
+from bidsflow.convert.drift.findings import count_words
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.run import Result, Status
 from bidsflow.names import parse_name
@@ -117,17 +118,6 @@ def folder_of(row: PlanRow) -> str:
     return parse_name(row.path).folder
 
 
-def plural(number: int, word: str) -> str:
-    """Return a number with its word; ``series`` and ``to convert`` have no plural.
-
-    Examples
-    --------
-    >>> plural(1, "image"), plural(2, "image")
-    ('1 image', '2 images')
-    """
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
-
-
 def describe_names(answers: Sequence[Answer]) -> list[str]:
     """Return the honest count of names in sentences, without a full stop."""
     counts = count_verdicts(answers)
@@ -163,7 +153,7 @@ def tell_scan(inventory: Inventory) -> list[str]:
     kinds = Counter(classify(series, series.images[0]).kind.value for series in inventory.series)
     return [
         f"{len(inventory.series)} series in {n_files:,} files: {people} people, {studies} visits, "
-        f"{plural(len(inventory.set_aside), 'file')} set aside",
+        f"{count_words(len(inventory.set_aside), 'file')} set aside",
         "told by physics, not by words: " + ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()),
     ]
 
@@ -188,13 +178,13 @@ def tell_conversion(result: Result, images: Sequence[Written]) -> list[str]:
     """Return what was written, what failed, and how field maps are wired."""
     sessions = len({folder_of(image.row) for image in images})
     lines = [
-        f"{result.count(Status.WRITTEN)} images in {plural(sessions, 'session')}, each session committed whole; "
+        f"{result.count(Status.WRITTEN)} images in {count_words(sessions, 'session')}, each session committed whole; "
         f"{result.count(Status.FAILED)} failed"
     ]
     lines += [f"failed: {one.row.title}: {one.reason}" for one in result.outcomes if one.status is Status.FAILED]
     fields, corrected = list_fields(images), list_corrected(images)
     lines.append(
-        f"{plural(len(fields), 'field map')}; {len(corrected)} images say which one corrects them (B0FieldSource)"
+        f"{count_words(len(fields), 'field map')}; {len(corrected)} images say which one corrects them (B0FieldSource)"
     )
     return lines
 
@@ -205,7 +195,7 @@ def tell_validation(report: Report) -> list[str]:
     codes = Counter(issue.code for issue in report.issues)
     common = ", ".join(f"{count} × {code}" for code, count in codes.most_common(3))
     lines = [
-        f"{verdict}: {plural(len(report.errors), 'error')}, {plural(len(report.warnings), 'warning')} in "
+        f"{verdict}: {count_words(len(report.errors), 'error')}, {count_words(len(report.warnings), 'warning')} in "
         f"{report.n_files} files ({report.engine}, BIDS schema {report.schema_version})"
     ]
     return [*lines, f"most are {common}"] if common else lines
