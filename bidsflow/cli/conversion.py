@@ -153,7 +153,8 @@ def ask_opinions(request: Conversion, inventory: Inventory, folder: Path | None 
     from bidsflow.convert.study.apply import lay_over
 
     book, held = lay_over(request.study, inventory, request.exports), {uid for uid, _ in read_taken(request.dataset)}
-    return ask_dcm2niix([one for one in undecided(inventory, book) if one.uid not in held], request.jobs, folder)
+    questions = [one for one in undecided(inventory, book) if one.series.uid not in held]
+    return ask_dcm2niix(questions, request.jobs, folder)
 
 
 def plan_conversion(request: Conversion, inventory: Inventory, opinions: dict[str, Guess]) -> Planned:

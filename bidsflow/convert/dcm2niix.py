@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from bidsflow.convert.nifti import read_announced_size, read_shape
 from bidsflow.dataset.write import storage_errors
 from bidsflow.dicom.images import is_noise
 from bidsflow.dicom.series import Image, Instance, Inventory, Series
+from bidsflow.dicom.source import is_gzip
 from bidsflow.dicom.text import quiet_pydicom
 from bidsflow.errors import ConversionError, StorageError, ToolError
 
@@ -43,6 +44,11 @@ _CHUNK = 4 << 20
 _SCARCE = 1 << 20
 #: What dcm2niix says when a write fails; it then removes what it wrote, so that the disk looks as if it had room.
 _NO_ROOM = re.compile(rb"\(disk full\?\)|no space left on device|disk quota exceeded", re.IGNORECASE)
+#: Where it names the folder that it reads, or a file with all that follows: paths may hold blanks, and names of people.
+_HERE = re.compile(r"(?<!\S)\.(?!\S)")
+_PATHS = re.compile(r"\.?(?<!\w)/.*")
+#: What glibc reads: it spares dcm2niix page faults (a tenth of the time that ten thousand small files take).
+_LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 #: Seconds that any series may take, and the bytes of DICOM per second that even a slow network disk can be read with.
 #: dcm2niix itself reads more than a hundred times as many.
 _PATIENCE = 900.0
@@ -132,31 +138,44 @@ def find_program() -> str:
     return found
 
 
-def lay_out(series: Series, folder: Path) -> None:
-    """Lay the files of a series out for dcm2niix, without copying them.
+def lay_out(series: Series, instances: Sequence[Instance], folder: Path, packed: Set[str]) -> None:
+    """Lay files of a series out for dcm2niix, without copying them.
 
     Hard links are made where the file system takes them (they cost an eighth of symbolic ones), symbolic ones
     elsewhere. What dcm2niix does not read as it is, it gets as a copy: files compressed by gzip, files without the
     preamble of DICOM, and parts of a series under UIDs of their own, which get one UID and one numbering.
+
+    Parameters
+    ----------
+    series : Series
+        The series.
+    instances : sequence of Instance
+        Those of its instances that are wanted.
+    folder : Path
+        Where to.
+    packed : set of str
+        Paths of the files that are compressed by gzip.
     """
-    for rank, instance in enumerate(series.instances):
+    for rank, instance in enumerate(instances):
         path, target = instance.file.path, f"{folder}/{rank:06d}.dcm"
         if series.parts > 1:
             _write_again(path, Path(target), {"SeriesInstanceUID": series.uid, "InstanceNumber": rank + 1})
         elif "no DICOM preamble" in instance.header.problems:
             _write_again(path, Path(target))
-        elif _is_gzip(path):
+        elif path in packed:
             with gzip.open(path) as source, Path(target).open("wb") as copy:
                 shutil.copyfileobj(source, copy, 1 << 20)
         else:
-            try:
-                os.link(os.path.realpath(path), target)  # of a symbolic link, the file: a link to the link would dangle
-            except OSError:
-                os.symlink(path, target)  # noqa: PTH211
+            _link(path, target)
 
 
-#: Bytes of a folder's path that dcm2niix takes (it has 512 for the path of a file, v1.0.20260724); others are linked.
-LONGEST_PATH = 400
+def _link(path: str, target: str) -> None:
+    try:
+        if os.path.islink(path):  # noqa: PTH114 - a Path costs as much as the link
+            path = os.path.realpath(path)  # a link to the link would dangle
+        os.link(path, target)
+    except OSError:
+        os.symlink(path, target)  # noqa: PTH211
 
 
 def find_own_folders(inventory: Inventory) -> dict[str, tuple[Path, int]]:
@@ -187,29 +206,27 @@ def find_own_folders(inventory: Inventory) -> dict[str, tuple[Path, int]]:
     return own
 
 
-def reads_in_place(instances: Sequence[Instance], folder: Path, known: int) -> bool:
-    """Return whether all files of a folder are those that the inventory knows, none needs a copy, and its path fits.
+def reads_in_place(instances: Sequence[Instance], folder: Path, known: int, packed: Set[str]) -> bool:
+    """Return whether all files of a folder are those that the inventory knows, and none needs a copy.
+
+    Parameters
+    ----------
+    instances : sequence of Instance
+        Those of the series that the folder is of.
+    folder, known : Path, int
+        See `find_own_folders`.
+    packed : set of str
+        Paths of the files that are compressed by gzip.
 
     Raises
     ------
     OSError
-        If the folder or a file cannot be read.
+        If the folder cannot be read.
     """
-    if len(os.fsencode(folder.absolute())) > LONGEST_PATH:
+    if packed or any("no DICOM preamble" in one.header.problems for one in instances):
         return False
     with os.scandir(folder) as entries:
-        present = sum(not entry.is_dir() for entry in entries)
-    return present == known and not any(
-        "no DICOM preamble" in one.header.problems or _is_gzip(one.file.path) for one in instances
-    )
-
-
-def _is_gzip(path: str) -> bool:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # a third of what open() costs, once per file of an export
-    try:
-        return os.read(descriptor, 2) == b"\x1f\x8b"
-    finally:
-        os.close(descriptor)
+        return sum(not entry.is_dir() for entry in entries) == known
 
 
 #: What keeps pydicom quiet concerns all threads.
@@ -223,7 +240,7 @@ def _write_again(path: str, target: Path, changes: Mapping[str, object] = Mappin
     with (
         _ONE_AT_A_TIME,
         quiet_pydicom("ignore"),
-        gzip.open(path) if _is_gzip(path) else Path(path).open("rb") as stream,
+        gzip.open(path) if is_gzip(path) else Path(path).open("rb") as stream,
     ):
         dataset = pydicom.dcmread(stream, force=True)
         dataset.preamble = bytes(128)
@@ -278,7 +295,7 @@ class Dcm2niix:
         command = [self.program, "-g", "i", "-d", "0", "-b", kind, "-ba", "y", "-z", "n", "-f", _NAME]
         limit = self._patience + sum(one.file.size for one in series.instances) / _SLOWEST
         try:
-            code, said = self._call([*command, "-o", str(target), str(source)], limit)
+            code, said = self._call([*command, "-o", os.path.abspath(target), "."], source, limit)  # noqa: PTH100
         except subprocess.TimeoutExpired as error:
             hint = "it hangs, or the disk does not answer"
             raise ConversionError(series.title, f"dcm2niix was stopped after {limit / 60:.0f} min: {hint}") from error
@@ -294,7 +311,7 @@ class Dcm2niix:
             _claim_room(target, _SCARCE)
             raise ConversionError(series.title, "dcm2niix wrote a file that cannot be read") from error
         if not outputs:
-            raise ConversionError(series.title, f"dcm2niix refuses it (exit code {code}): {_complaint(said, source)}")
+            raise ConversionError(series.title, f"dcm2niix refuses it (exit code {code}): {_complaint(said)}")
         return outputs
 
     def stop(self) -> None:
@@ -304,15 +321,23 @@ class Dcm2niix:
             for child in self._children:
                 child.kill()
 
-    def _call(self, command: Sequence[str], limit: float) -> tuple[int, bytes]:
+    def _call(self, command: Sequence[str], folder: Path, limit: float) -> tuple[int, bytes]:
+        """Run a command in a folder, whose files it then finds by short paths, however long those of the folder are."""
         with self._lock:
             if self._stopped:
                 return -signal.SIGKILL, b""
             try:
                 child = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+                    command,
+                    cwd=folder,
+                    env=_LARGE_PAGES | os.environ,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
                 )
             except OSError as error:
+                if error.filename == folder:
+                    raise
                 raise ToolError("dcm2niix", f"it cannot be started ({error.strerror})") from error
             self._children.add(child)
         try:
@@ -353,13 +378,13 @@ def _claim_room(folder: Path, size: int) -> None:
         os.posix_fallocate(probe.fileno(), 0, max(size, _SCARCE))
 
 
-def _complaint(text: bytes, source: Path) -> str:
+def _complaint(text: bytes) -> str:
     """Return the lines in which dcm2niix says what is wrong, without paths."""
-    lines = text.decode(errors="replace").replace(str(source), "the series").splitlines()
+    lines = text.decode(errors="replace").splitlines()
     telling = [
         line.strip() for line in lines if re.match(r"\s*(error|warning|unsupported|unable)", line, re.IGNORECASE)
     ]
-    known = (re.sub(r"(?<!\w)/.*", "(a path)", line) for line in telling)  # dcm2niix cuts long ones, so they differ
+    known = (_PATHS.sub("(a path)", _HERE.sub("the series", line)) for line in telling)
     return "; ".join(dict.fromkeys(known))[:300] or "it gives no reason"
 
 

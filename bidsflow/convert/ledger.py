@@ -17,6 +17,7 @@ from bidsflow.convert.subjects import Key, folder_of
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import write_durably
 from bidsflow.dicom.series import Series
+from bidsflow.dicom.source import GZIP
 from bidsflow.errors import DatasetError
 
 
@@ -86,6 +87,22 @@ class Entry:
     program: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What the files of a series hold.
+
+    Attributes
+    ----------
+    digest : str
+        Of their bytes, wherever they lie and in whichever order.
+    packed : frozenset of str
+        Paths of those that are compressed by gzip.
+    """
+
+    digest: str
+    packed: frozenset[str]
+
+
 #: Bytes that are read at once for a digest.
 _AT_ONCE = 1 << 16
 #: Begins the name, in a key, of a person of whom nothing is known but the label.
@@ -100,16 +117,22 @@ def source_digest(series: Series) -> str:
     return _digest(f"{one.header.text('SOPInstanceUID')} {file.size}" for one in series.instances for file in one.files)
 
 
-def content_digest(series: Series) -> str:
-    """Return a digest of the bytes of a series: pixels may be corrected under the same UIDs.
+def read_content(series: Series) -> Content:
+    """Return what the files of a series hold: pixels may be corrected under the same UIDs.
 
     Raises
     ------
     OSError
         If a file cannot be read.
     """
-    return _digest(f"{one.header.text('SOPInstanceUID')} {_digest_file(file.path)}"
-                   for one in series.instances for file in one.files)  # fmt: skip
+    lines, packed = [], set()
+    for one in series.instances:
+        for file in one.files:
+            digest, start = _read_through(file.path)
+            lines.append(f"{one.header.text('SOPInstanceUID')} {digest}")
+            if start == GZIP:
+                packed.add(file.path)
+    return Content(_digest(lines), frozenset(packed))
 
 
 def mark_digest(series: Series) -> str:
@@ -127,21 +150,23 @@ def _digest(lines: Iterable[str]) -> str:
     return hashlib.blake2b("\n".join(sorted(lines)).encode(), digest_size=16).hexdigest()
 
 
-def _digest_file(path: str | Path) -> str:
-    digest = hashlib.blake2b(digest_size=16)
+def _read_through(path: str | Path) -> tuple[str, bytes]:
+    """Return a digest of a file, and how it begins."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # half of what open() and file_digest() cost small files
     try:
+        piece = os.read(descriptor, _AT_ONCE)
+        digest, start = hashlib.blake2b(piece, digest_size=16), piece[: len(GZIP)]
         while piece := os.read(descriptor, _AT_ONCE):
             digest.update(piece)
     finally:
         os.close(descriptor)
-    return digest.hexdigest()
+    return digest.hexdigest(), start
 
 
 def stamp(path: Path) -> Stamp:
     """Return what identifies the present content of a file."""
     status = path.stat()
-    return Stamp(status.st_size, status.st_mtime_ns, _digest_file(path))
+    return Stamp(status.st_size, status.st_mtime_ns, _read_through(path)[0])
 
 
 def verify(path: Path, known: Stamp) -> Stamp | None:

@@ -15,9 +15,9 @@ from bidsflow.convert.fieldmaps import note_foreign_shims, wire_fields
 from bidsflow.convert.fit import NO_READOUT, lacks_readout, note_oddities, note_unplanned
 from bidsflow.convert.identity import check_people
 from bidsflow.convert.known import NOTHING, Known
-from bidsflow.convert.naming.decide import draft_image, wants_opinion
+from bidsflow.convert.naming.decide import draft_image, wants_direction, wants_name
 from bidsflow.convert.naming.draft import Draft
-from bidsflow.convert.naming.guess import Guess
+from bidsflow.convert.naming.guess import Guess, Question
 from bidsflow.convert.naming.labelling import heed_given_labels
 from bidsflow.convert.naming.rules import heed_rule
 from bidsflow.convert.naming.session import name_session
@@ -68,11 +68,15 @@ class Planned:
     others: tuple[PlanRow, ...] = ()
 
 
-def undecided(inventory: Inventory, book: Rulebook = NO_RULES) -> tuple[Series, ...]:
-    """Return the series that dcm2niix should be asked about: see `decide.wants_opinion`."""
-    return tuple(
-        series for series in inventory.series if any(wants_opinion(draft) for draft in _draft_series(series, {}, book))
-    )
+def undecided(inventory: Inventory, book: Rulebook = NO_RULES) -> tuple[Question, ...]:
+    """Return what dcm2niix should be asked: see `decide.wants_name` and `decide.wants_direction`."""
+    questions = []
+    for series in inventory.series:
+        drafts = _draft_series(series, {}, book)
+        name = any(map(wants_name, drafts))
+        if name or any(map(wants_direction, drafts)):
+            questions.append(Question(series, name))
+    return tuple(questions)
 
 
 def make_plan(

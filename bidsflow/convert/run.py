@@ -28,7 +28,7 @@ from bidsflow.convert.dcm2niix import (
 from bidsflow.convert.fit import check_fit
 from bidsflow.convert.former import drop_former
 from bidsflow.convert.gradients import check_gradients
-from bidsflow.convert.ledger import content_digest, fields_digest, read_ledger, stamp, write_key
+from bidsflow.convert.ledger import Content, fields_digest, read_content, read_ledger, stamp, write_key
 from bidsflow.convert.parrec import convert_pair
 from bidsflow.convert.pending import make_secret, note_images
 from bidsflow.convert.plan import Decision, Plan, PlanRow
@@ -247,9 +247,10 @@ class _Crew:
             with storage_errors(self._staged.dataset.root):
                 source.mkdir()
                 target.mkdir()
-                content = content_digest(series)  # before it is read: what changes meanwhile is done again
-                found = convert_pair(series, target) if is_pair(series) else self._run_tool(series, source, target)
-                converted = [self._finish(series, row, found[row.image], content) for row in rows]
+                content = read_content(series)  # before it is read: what changes meanwhile is done again
+                pair = is_pair(series)
+                found = convert_pair(series, target) if pair else self._run_tool(series, content, source, target)
+                converted = [self._finish(series, row, found[row.image], content.digest) for row in rows]
                 shutil.rmtree(source)
                 return converted
         except (StorageError, ToolError):
@@ -263,12 +264,13 @@ class _Crew:
         shutil.rmtree(folder, ignore_errors=True)
         return reason
 
-    def _run_tool(self, series: Series, source: Path, target: Path) -> dict[int, Output]:
+    def _run_tool(self, series: Series, content: Content, source: Path, target: Path) -> dict[int, Output]:
         """Have dcm2niix convert a series, in its own folder where that holds nothing else; `source` is an empty one."""
         own = self._own_folders.get(series.uid)
-        export = own[0] if own is not None and reads_in_place(series.instances, *own) else source
+        in_place = own is not None and reads_in_place(series.instances, *own, content.packed)
+        export = own[0] if own is not None and in_place else source
         if export is source:
-            lay_out(series, source)
+            lay_out(series, series.instances, source, content.packed)
         return match_outputs(series, self._tool.run(series, export, target))
 
     def _finish(self, series: Series, row: PlanRow, output: Output, content: str) -> Converted:

@@ -13,9 +13,9 @@ from bidsflow.convert.ledger import (
     Entry,
     Ledger,
     Stamp,
-    content_digest,
     fields_digest,
     mark_digest,
+    read_content,
     read_ledger,
     read_taken,
     source_digest,
@@ -298,7 +298,7 @@ def _is_same(entry: Entry, series: Series, marks: str, read: Callable[[str], str
 def _read_content(series: Series) -> str:
     """Return the digest of the bytes of a series, ``""`` where they cannot be read: the conversion then says why."""
     try:
-        return content_digest(series)
+        return read_content(series).digest
     except OSError:
         return ""
 

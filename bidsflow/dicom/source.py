@@ -20,9 +20,10 @@ MAX_KEPT: Final = 64 * 1024 * 1024
 MAX_INFLATED: Final = 4 * 1024 * 1024 * 1024
 MAX_UNCHECKED: Final = 128 * 1024 * 1024
 MAX_RATIO: Final = 200
+#: How a gzip file begins (RFC 1952 section 2.3.1).
+GZIP: Final = b"\x1f\x8b"
 
 _CHUNK: Final = 1024 * 1024
-_GZIP: Final = b"\x1f\x8b"
 
 
 @dataclass(slots=True)
@@ -133,7 +134,7 @@ def _read_start(fd: int, first: int) -> Source:
         raise HeaderError("not a regular file") from None
     if not data:
         raise HeaderError("empty file")
-    if data.startswith(_GZIP):
+    if data.startswith(GZIP):
         source = _inflate(_chunks(fd, 0), fd, 31)
         if not source.size:
             raise HeaderError("an empty file inside gzip")
@@ -143,6 +144,18 @@ def _read_start(fd: int, first: int) -> Source:
     size = os.lseek(fd, 0, os.SEEK_END)  # cheaper than fstat
     os.lseek(fd, 0, os.SEEK_SET)  # pydicom reads from here
     return Source(fd, size, data)
+
+
+def is_gzip(path: str) -> bool:
+    """Return whether a file is compressed by gzip.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 - a Path costs as much as opening it
+        return stream.read(len(GZIP)) == GZIP
 
 
 def inflated(path: str) -> Iterator[bytes]:
@@ -158,7 +171,7 @@ def inflated(path: str) -> Iterator[bytes]:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         pieces = _chunks(fd, 0)
-        yield from _pieces(pieces, 31) if os.pread(fd, 2, 0) == _GZIP else pieces
+        yield from _pieces(pieces, 31) if os.pread(fd, 2, 0) == GZIP else pieces
     finally:
         os.close(fd)
 
@@ -203,5 +216,5 @@ def _pieces(packed: Iterator[bytes], wbits: int) -> Iterator[bytes]:
             raise HeaderError(f"a compressed file that grows beyond {MAX_UNCHECKED >> 20} MiB like a bomb")
         yield piece
         pending = stream.unconsumed_tail
-        if stream.eof and wbits > 0 and stream.unused_data.startswith(_GZIP):
+        if stream.eof and wbits > 0 and stream.unused_data.startswith(GZIP):
             pending, stream = stream.unused_data, isal_zlib.decompressobj(wbits)

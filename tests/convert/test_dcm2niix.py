@@ -26,6 +26,7 @@ from bidsflow.convert.dcm2niix import (
     match_outputs,
     reads_in_place,
 )
+from bidsflow.convert.ledger import read_content
 from bidsflow.convert.nifti import read_shape
 from bidsflow.convert.planner import make_plan
 from bidsflow.convert.run import Result, Status, convert
@@ -91,7 +92,7 @@ def test_links_lead_to_files_even_through_relative_links(small_export: Path, tmp
         (tmp_path / "deep" / "1.dcm").symlink_to(os.path.relpath(file, tmp_path / "deep"))
     (series,) = take(tmp_path / "deep").series
     (tmp_path / "in").mkdir()
-    lay_out(series, tmp_path / "in")
+    lay_out(series, series.instances, tmp_path / "in", set())
     assert (tmp_path / "in" / "000000.dcm").read_bytes()[128:132] == b"DICM"
 
 
@@ -102,13 +103,18 @@ def test_compressed_files_are_laid_out_unpacked(small_export: Path, tmp_path: Pa
     inventory = take(tmp_path / "deep")
     assert find_in_place(inventory) == set()
     (tmp_path / "in").mkdir()
-    lay_out(inventory.series[0], tmp_path / "in")
+    (series,) = inventory.series
+    lay_out(series, series.instances, tmp_path / "in", read_content(series).packed)
     assert (tmp_path / "in" / "000000.dcm").read_bytes() == file.read_bytes()
 
 
 def find_in_place(inventory: Inventory) -> set[str]:
     own = find_own_folders(inventory)
-    return {s.uid for s in inventory.series if s.uid in own and reads_in_place(s.instances, *own[s.uid])}
+    return {
+        s.uid
+        for s in inventory.series
+        if s.uid in own and reads_in_place(s.instances, *own[s.uid], read_content(s).packed)
+    }
 
 
 def test_folder_with_another_image_is_not_read_as_it_is(my_export: Path) -> None:
@@ -147,8 +153,20 @@ def test_sidecar_that_is_cut_costs_the_series_only(text: str, tmp_path: Path) ->
 
 
 def test_program_that_says_why_it_refuses(tmp_path: Path) -> None:
-    with pytest.raises(ConversionError, match=r"exit code 2\): Error: no valid DICOM in the series"):
+    with pytest.raises(ConversionError, match=r"exit code 2\): Error: no valid DICOM in the series$"):
         run(tmp_path, "echo 'Chris'; echo \"Error: no valid DICOM in $3\"; exit 2")
+
+
+@pytest.mark.parametrize("path", ["./Doe John 1.dcm", "/data/Doe John/1.dcm"])
+def test_names_of_files_are_not_repeated(path: str, tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match=r"Unable to open \(a path\)$"):
+        run(tmp_path, f"echo 'Unable to open {path}'; exit 2")
+
+
+def test_folder_that_is_gone_is_not_taken_for_a_missing_program(tmp_path: Path) -> None:
+    program = make_program(tmp_path, "exit 0")
+    with pytest.raises(FileNotFoundError):
+        program.run(SERIES, tmp_path / "gone", tmp_path)
 
 
 def test_program_that_says_nothing(tmp_path: Path) -> None:
@@ -318,12 +336,26 @@ def test_defaults_of_the_user_change_nothing(
     assert found[0] == found[1]
 
 
-def test_folder_whose_path_dcm2niix_would_cut_is_not_read_in_place(tmp_path: Path) -> None:
-    deep = tmp_path / ("d" * 200) / ("e" * 200)
-    deep.mkdir(parents=True)
-    assert not reads_in_place((), deep, 0)
-    (tmp_path / "short").mkdir()
-    assert reads_in_place((), tmp_path / "short", 0)
+def test_folder_is_read_whose_path_dcm2niix_would_cut(small_export: Path, tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 200) / ("e" * 200) / ("f" * 200)
+    shutil.copytree(next(small_export.rglob("*SBRef")), deep)
+    inventory = take(deep)
+    (series,) = inventory.series
+    assert find_in_place(inventory) == {series.uid}
+    (tmp_path / "out").mkdir()
+    (output,) = Dcm2niix(find_program()).run(series, deep, tmp_path / "out")
+    assert sorted(output.shape) == sorted(series.images[0].matrix)
+
+
+def test_relative_folders_are_those_of_the_caller(
+    small_export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(next(small_export.rglob("*SBRef")), tmp_path / "in")
+    (series,) = take(tmp_path / "in").series
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path)
+    (output,) = Dcm2niix(find_program()).run(series, Path("in"), Path("out"))
+    assert (tmp_path / output.nifti).is_file()
 
 
 @pytest.mark.parametrize("shape", ["volumes", "slices"])

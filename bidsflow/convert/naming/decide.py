@@ -78,17 +78,19 @@ def draft_image(series: Series, image: Image, rank: int, guesses: Mapping[str, G
     return draft
 
 
-def wants_opinion(draft: Draft) -> bool:
-    """Return whether dcm2niix should be asked: nothing else decides, or it may know a direction that we do not.
+def wants_name(draft: Draft) -> bool:
+    """Return whether dcm2niix should be asked what an image is, as nothing else decides."""
+    return draft.to_convert and bool(draft.datatype) and draft.confidence < ENOUGH
+
+
+def wants_direction(draft: Draft) -> bool:
+    """Return whether dcm2niix should be asked where phase encoding runs to, as it may know what we do not.
 
     GE hides the polarity of phase encoding where dcm2niix finds it; Philips does not tell anyone.
     """
-    if not draft.to_convert or not draft.datatype:
-        return False
-    if draft.confidence < ENOUGH or draft.suffix == "epi":
-        return True
     header = draft.series.header
-    return draft.datatype == "dwi" and find_maker(header.text("Manufacturer")) == "GE" and not phase_encoding(header)
+    told = draft.suffix == "epi" or (draft.datatype == "dwi" and find_maker(header.text("Manufacturer")) == "GE")
+    return draft.to_convert and told and not phase_encoding(header)
 
 
 def _heed_given(draft: Draft, given: words.Given) -> Draft:

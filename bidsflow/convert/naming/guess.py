@@ -5,6 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bidsflow.dicom.series import Series
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What dcm2niix is asked.
+
+    Attributes
+    ----------
+    series : Series
+        What it is asked about.
+    name : bool
+        Whether its name is open. Where it is not, only where its phase encoding runs to is, which one volume tells.
+    """
+
+    series: Series
+    name: bool
+
 
 @dataclass(frozen=True, slots=True)
 class Guess:
