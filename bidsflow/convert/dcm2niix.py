@@ -39,7 +39,8 @@ _NOISE_MARK = "_noRF"
 _COMPONENT_MARKS = (("_ph", "phase"), ("_real", "real"), ("_imaginary", "imaginary"))
 #: Echo times that agree to this (ms) are the same; sidecars carry seconds with six digits.
 _SAME_ECHO = 0.02
-_CHUNK = 4 << 20
+#: Bytes that are compressed at once; more than the caches hold take a quarter longer.
+_CHUNK = 256 << 10
 #: A disk with less space than this (bytes) is full.
 _SCARCE = 1 << 20
 #: What dcm2niix says when a write fails; it then removes what it wrote, so that the disk looks as if it had room.
@@ -499,7 +500,7 @@ def compress(source: Path, target: Path, scrub: Callable[[bytes], bytes]) -> Non
     """
     from isal import isal_zlib
 
-    packer = isal_zlib.compressobj(level=2, wbits=31)
+    packer = isal_zlib.compressobj(level=3, wbits=31)
     with source.open("rb") as stream, target.open("wb") as out:
         chunk = scrub(stream.read(_CHUNK))
         while chunk:
