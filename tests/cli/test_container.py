@@ -1,4 +1,7 @@
-"""`bidsflow run ... --container` as a user types it, with a Podman that says what it was asked."""
+"""`bidsflow run ... --container` as a user types it, with a Podman that says what it was asked.
+
+The programs are stand-ins here; tests/containers has the real ones.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,9 @@ def run(tmp_path: Path) -> Run:
     """Return what runs `bidsflow run` in a folder with a dataset ``in``."""
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/podman").write_text(_PODMAN)
-    (tmp_path / "bin/podman").chmod(0o755)
+    (tmp_path / "bin/apptainer").write_text("#!/bin/sh\nexit 1\n")
+    for program in ("podman", "apptainer"):
+        (tmp_path / "bin" / program).chmod(0o755)
     (tmp_path / "in").mkdir()
     code = tmp_path / "code"
 
