@@ -9,20 +9,35 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
+from bidsflow.errors import SchemaError
 from bidsflow.names import BidsName
 
-if TYPE_CHECKING:
-    from bidsschematools.types.namespace import Namespace
+
+def read_installed() -> bytes:
+    """Return the bytes of the schema that the installed bidsschematools carries, without importing that.
+
+    Raises
+    ------
+    SchemaError
+        If it is not installed.
+    """
+    spec = find_spec("bidsschematools")
+    if spec is None or not spec.submodule_search_locations:
+        raise SchemaError("of bidsschematools", "the package is not installed")
+    return Path(spec.submodule_search_locations[0], "data", "schema.json").read_bytes()
 
 
 @cache
-def load() -> Namespace:
-    """Return the schema that the installed bidsschematools carries."""
-    from bidsschematools.schema import load_schema
+def load() -> dict[str, Any]:
+    """Return the schema that the installed bidsschematools carries, for all to read and none to change."""
+    import json
 
-    return load_schema()
+    found: dict[str, Any] = json.loads(read_installed())
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +78,12 @@ class _Rule:
 def _raw_rules() -> dict[tuple[str, str], tuple[_Rule, ...]]:
     """Return the rules for raw datasets by datatype and suffix."""
     schema = load()
-    names = {key: str(entity["name"]) for key, entity in schema.objects.entities.items()}
-    choices = {names[key]: entity.get("enum", ()) for key, entity in schema.objects.entities.items()}
-    numbers = {names[key] for key, entity in schema.objects.entities.items() if entity.get("format") == "index"}
+    entities = schema["objects"]["entities"]
+    names = {key: str(entity["name"]) for key, entity in entities.items()}
+    choices = {names[key]: entity.get("enum", ()) for key, entity in entities.items()}
+    numbers = {names[key] for key, entity in entities.items() if entity.get("format") == "index"}
     found: dict[tuple[str, str], list[_Rule]] = {}
-    for group in schema.rules.files.raw.values():
+    for group in schema["rules"]["files"]["raw"].values():
         for rule in group.values():
             if "suffixes" not in rule or "datatypes" not in rule:
                 continue
@@ -153,6 +169,6 @@ def _explain_pair(datatype: str, suffix: str, known: Sequence[tuple[str, str]]) 
 @cache
 def description_fields() -> tuple[str, ...]:
     """Return the fields that ``dataset_description.json`` may have."""
-    rules = load().rules
-    group = rules.json.dataset if "json" in rules else rules.dataset_metadata  # its name until bidsschematools 1.2
+    rules = load()["rules"]
+    group = rules["json"]["dataset"] if "json" in rules else rules["dataset_metadata"]  # until bidsschematools 1.2
     return tuple(dict.fromkeys(field for rule in group.values() for field in rule["fields"]))

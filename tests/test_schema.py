@@ -12,7 +12,7 @@ from bidsflow.names import ENTITY_ORDER, parse_name
 
 def test_entities_stand_in_the_order_of_the_schema() -> None:
     loaded = schema.load()
-    assert tuple(loaded.objects.entities[key].name for key in loaded.rules.entities) == ENTITY_ORDER
+    assert tuple(loaded["objects"]["entities"][key]["name"] for key in loaded["rules"]["entities"]) == ENTITY_ORDER
 
 
 class CaseAllowed(NamedTuple):

@@ -134,8 +134,8 @@ def _check_keys(pipeline: Pipeline, filters: Mapping[str, object]) -> None:
         return
     from bidsflow.schema import load
 
-    objects = load().objects
-    known = {str(one.value).lower() for group in (objects.suffixes, objects.datatypes) for one in group.values()}
+    objects = load()["objects"]
+    known = {str(one["value"]).lower() for kind in ("suffixes", "datatypes") for one in objects[kind].values()}
     for key in strange:
         if key not in known:
             guess = suggest(key, own)

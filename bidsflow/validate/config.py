@@ -237,7 +237,7 @@ def _list_schema_codes() -> set[str]:
     from bidsflow import schema
 
     codes = set()
-    pending: list[Any] = [schema.load().to_dict()["rules"]]
+    pending: list[Any] = [schema.load()["rules"]]
     while pending:
         node = pending.pop()
         if isinstance(node, list):

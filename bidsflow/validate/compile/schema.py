@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bidsflow.errors import SchemaError
+from bidsflow.schema import load, read_installed
 from bidsflow.validate.digests import name_bytes
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def load_schema(wanted: str | None = None) -> Schema:
 
     content = _read(wanted)
     try:
-        data = json.loads(content)
+        data = load() if wanted is None else json.loads(content)  # other rooms have read that one, too
     except (ValueError, RecursionError) as error:
         raise SchemaError(str(wanted), f"it is no JSON ({error})") from error
     if not isinstance(data, dict) or not {"rules", "objects", "meta"} <= data.keys():
@@ -88,22 +88,14 @@ def _read(wanted: str | None) -> bytes:
 
         return gzip.decompress(_CARRIED_FILE.read_bytes())
     if wanted is None:
-        return _find_installed().read_bytes()
+        return read_installed()
     import json
 
     path = Path(wanted)
     if path.is_file():
         return path.read_bytes()
-    content = _find_installed().read_bytes()
+    content = read_installed()
     version = json.loads(content)["schema_version"]
     if wanted.removeprefix("v") in (version, "latest"):
         return content
     raise SchemaError(wanted, f"neither a file nor one of the versions at hand, {REFERENCE_VERSION} and {version}")
-
-
-def _find_installed() -> Path:
-    """Return the schema.json of bidsschematools, without importing the package."""
-    spec = find_spec("bidsschematools")
-    if spec is None or not spec.submodule_search_locations:
-        raise SchemaError("of bidsschematools", "the package is not installed")
-    return Path(spec.submodule_search_locations[0], "data", "schema.json")
