@@ -12,7 +12,7 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from bidsflow.convert.dcm2niix import Output
+from bidsflow.convert.outputs import Output
 from bidsflow.dicom.physics import B_ZERO
 from bidsflow.dicom.series import Image, Instance, Series
 from bidsflow.errors import ConversionError

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bidsflow.convert.dcm2niix import Dcm2niix, find_program, lay_out
+from bidsflow.convert.dcm2niix import Dcm2niix, find_program
+from bidsflow.convert.laying import lay_out
 from bidsflow.convert.naming.guess import Guess, Question, read_guess
 from bidsflow.dataset.write import storage_errors
 from bidsflow.dicom.parrec import is_pair

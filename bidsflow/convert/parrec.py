@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bidsflow.convert.dcm2niix import Output
 from bidsflow.convert.nifti import read_shape
+from bidsflow.convert.outputs import Output
 from bidsflow.dicom.partable import (
     Kind,
     find_axes,

@@ -13,22 +13,13 @@ from pathlib import Path
 from bidsflow.convert.assemble import Converted, assemble, find_replaced
 from bidsflow.convert.companions.aslcontext import GIVEN, TABLE, format_context
 from bidsflow.convert.companions.labelling import OWN_FIELDS, describe_labelling, describe_m0
-from bidsflow.convert.dcm2niix import (
-    Dcm2niix,
-    Output,
-    check_output,
-    compress,
-    find_own_folders,
-    find_program,
-    lay_out,
-    match_outputs,
-    note_left_out,
-    reads_in_place,
-)
+from bidsflow.convert.dcm2niix import Dcm2niix, find_program
 from bidsflow.convert.fit import check_fit
 from bidsflow.convert.former import drop_former
 from bidsflow.convert.gradients import check_gradients
+from bidsflow.convert.laying import find_own_folders, lay_out, reads_in_place
 from bidsflow.convert.ledger import Content, fields_digest, read_content, read_ledger, stamp, write_key
+from bidsflow.convert.outputs import Output, check_output, compress, match_outputs, note_left_out
 from bidsflow.convert.parrec import convert_pair
 from bidsflow.convert.pending import make_secret, note_images
 from bidsflow.convert.plan import Decision, Plan, PlanRow

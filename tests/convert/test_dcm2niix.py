@@ -14,20 +14,11 @@ import numpy as np
 import pydicom
 import pytest
 
-from bidsflow.convert.dcm2niix import (
-    Dcm2niix,
-    Output,
-    check_output,
-    collect,
-    compress,
-    find_own_folders,
-    find_program,
-    lay_out,
-    match_outputs,
-    reads_in_place,
-)
+from bidsflow.convert.dcm2niix import Dcm2niix, find_program
+from bidsflow.convert.laying import find_own_folders, lay_out, reads_in_place
 from bidsflow.convert.ledger import read_content
 from bidsflow.convert.nifti import read_shape
+from bidsflow.convert.outputs import Output, check_output, collect, compress, match_outputs
 from bidsflow.convert.planner import make_plan
 from bidsflow.convert.run import Result, Status, convert
 from bidsflow.dataset.tree import open_dataset

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bidsflow.convert.dcm2niix import Output, check_output
 from bidsflow.convert.nifti import read_shape
+from bidsflow.convert.outputs import Output, check_output
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.index import Index
 from bidsflow.dicom.series import Image

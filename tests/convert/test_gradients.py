@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from bidsflow.convert.dcm2niix import Output
 from bidsflow.convert.gradients import check_gradients, turn
+from bidsflow.convert.outputs import Output
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.series import File, Image, Instance, Patient, Series
 from bidsflow.errors import ConversionError

@@ -17,7 +17,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bidsflow.convert.dcm2niix import Output
+from bidsflow.convert.outputs import Output
 from bidsflow.convert.parrec import convert_pair
 from bidsflow.dicom.inventory import take_inventory
 from bidsflow.dicom.series import Series
