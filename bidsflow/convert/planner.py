@@ -289,9 +289,19 @@ def _doubt(draft: Draft, doubtful: Mapping[str, str], book: Rulebook) -> Draft:
 
 
 def _settle(draft: Draft, taken: Mapping[_RowKey, str]) -> Draft:
-    """Return a draft without doubts where the dataset holds its image, so that a field that corrected it still does."""
-    doubted = draft.decision is Decision.REVIEW and (draft.series.uid, draft.rank) in taken
-    return draft.decided(Decision.CONVERT, "it was converted before") if doubted else draft
+    """Return a draft without doubts where the dataset holds its image, so that a field that corrected it still does.
+
+    What nothing but a person could name has the name that it was given.
+    """
+    path = taken.get((draft.series.uid, draft.rank))
+    if path is None or draft.decision is not Decision.REVIEW:
+        return draft
+    settled = draft.decided(Decision.CONVERT, "it was converted before")
+    if draft.datatype and draft.suffix:
+        return settled
+    name = parse_name(path)
+    named = replace(settled, datatype=name.datatype, suffix=name.suffix, entities=name.entities)
+    return heed_rule(named, draft.rule)
 
 
 def _row(draft: Draft, subject: str, session: str) -> PlanRow:

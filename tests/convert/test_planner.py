@@ -189,6 +189,15 @@ def test_a_later_run_does_not_take_the_number_of_one_that_the_dataset_writes_wit
     assert not {slot_of(path) for path in late} & {slot_of(path) for path in taken.values()}
 
 
+def test_an_image_that_only_a_person_could_name_keeps_its_name() -> None:
+    (unknown,) = (scan for scan in SCANS if not scan.description)
+    series = build(unknown, 1)
+    (row,) = plan_rows([series])
+    assert (row.decision, row.path) == (Decision.REVIEW, NOT_APPLICABLE)
+    (row,) = plan_rows([series], {(series.uid, 1): "sub-01/anat/sub-01_acq-odd_T2w"})
+    assert (row.decision, row.path) == (Decision.CONVERT, "sub-01/anat/sub-01_acq-odd_T2w")
+
+
 class CaseReview(NamedTuple):
     scans: tuple[Scan, ...]
     says: str
