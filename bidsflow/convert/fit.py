@@ -176,10 +176,8 @@ def find_misfit(
 ) -> str:
     """Return why an image cannot have a name, ``""`` where it can; `given` is what a study says of its sidecar."""
     suffix, part, volumes = name.suffix, _declared(image), image.volumes
-    fault = find_fault(image.header, image.orientation)
-    made_up = next((one for one in series.incomplete if one == fault or one.startswith(UNLIKE)), "")
-    if made_up:
-        return f"{made_up}: where it lies would be made up"
+    if made_up := find_made_up(series, image):
+        return made_up
     if (needs := _NOT_IN_HEADERS.get((name.datatype, suffix))) or name.datatype == "mrs":
         needs = needs or "spectroscopy, which bidsflow does not convert"
         return f"as {suffix} BIDS requires {needs}; skip it and add it by hand"
@@ -198,6 +196,13 @@ def find_misfit(
     if suffix == "dwi" and volumes == 1 and not image.b_values and classify(series, image).kind is not Kind.DIFFUSION:
         return "a dwi needs b-values, and neither its headers nor its sequence say anything of diffusion"
     return _find_wrong_part(name, series, image, part)
+
+
+def find_made_up(series: Series, image: Image) -> str:
+    """Return why nothing says where an image lies, ``""`` where its headers do: dcm2niix would make it up."""
+    fault = find_fault(image.header, image.orientation)
+    made_up = next((one for one in series.incomplete if one == fault or one.startswith(UNLIKE)), "")
+    return f"{made_up}: where it lies would be made up" if made_up else ""
 
 
 def lacks_readout(datatype: str, suffix: str, series: Series, given: Mapping[str, object]) -> bool:

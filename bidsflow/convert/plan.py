@@ -110,6 +110,8 @@ class Plan:
         Whether labels of subjects are numbers that say nothing of the person; a study may make them of IDs.
     ruled : mapping of (str, int) to frozenset of str, or None
         What rules of a study gave of the names of images: see `spec.Rule.given`. None: no study has made the names.
+    untrusted : mapping of (str, int) to str
+        Why images that the dataset has are not made again, even though their series has changed: see `doubts`.
     """
 
     rows: tuple[PlanRow, ...]
@@ -118,6 +120,7 @@ class Plan:
     description: Mapping[str, object] = field(default_factory=dict)
     numbered: bool = True
     ruled: Mapping[tuple[str, int], frozenset[str]] | None = None
+    untrusted: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
     def fields_of(self, row: PlanRow) -> Mapping[str, object]:
         """Return the fields that a study puts into the sidecar of an image."""

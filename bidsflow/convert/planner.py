@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from bidsflow import schema
 from bidsflow.convert.cohort import Usual, find_usual, take_cohort
 from bidsflow.convert.copies import part_copies
+from bidsflow.convert.doubts import find_untrusted
 from bidsflow.convert.examinations import find_held_examinations, follow_held
 from bidsflow.convert.fieldmaps import note_foreign_shims, wire_fields
 from bidsflow.convert.fit import NO_READOUT, lacks_readout, note_oddities, note_unplanned
@@ -133,7 +134,8 @@ def make_plan(
         *_note_short(rows), *named.notes, *foreign, *wired.notes,
     )  # fmt: skip
     ruled = {image: draft.rule.given for image, draft in named.ruled.items() if draft.rule is not None}
-    told = Plan(tuple(rows), _tell(inventory, notes), ruled=None if book is NO_RULES else ruled)
+    told = Plan(tuple(rows), _tell(inventory, notes), ruled=None if book is NO_RULES else ruled,
+                untrusted=find_untrusted(inventory, known.key, known.taken, doubtful, labelled))  # fmt: skip
     kept = forget_unnamed(place, known.key.subjects, inventory, book.labels)
     return Planned(told, _keep_places(kept, known.key, inventory, rows))
 

@@ -162,6 +162,9 @@ def _sort(view: _View, session: Session) -> Work:
     read = cache(lambda uid: _read_content(session.series[uid]))
     for row in session.rows:
         series, held = session.series[row.series_uid], _find_entry(view, row)
+        if reason := _distrust(view, row, held, series, read):
+            done.append(Outcome(row, Status.FAILED, reason))
+            continue
         entry = None if view.force else held
         stamps = {} if entry is None else _verify_files(view.dataset, entry)
         current = mark_digest(series)
@@ -185,6 +188,14 @@ def _sort(view: _View, session: Session) -> Work:
         tuple(done),
         why,
     )
+
+
+def _distrust(view: _View, row: PlanRow, held: Entry | None, series: Series, read: Callable[[str], str]) -> str:
+    """Return why what the dataset has of an image is better than what the export has now, ``""`` where it is not."""
+    doubt = view.plan.untrusted.get(_image(row), "")
+    if held is None or not doubt or _is_same(held, series, mark_digest(series), read):
+        return ""
+    return f"its series has changed, and {doubt}; the image stays as it is"
 
 
 def _block(work: Work, blocked: Mapping[tuple[str, int], str]) -> Work:

@@ -10,8 +10,10 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from pydicom import Dataset as Header
 from pydicom import dcmread
 
 from bidsflow.convert.ledger import read_ledger
@@ -157,6 +159,43 @@ def test_pixels_that_were_corrected_under_the_same_uids_are_converted(done: Path
     assert cli("convert", my_export, done).out == f"{done}: 1 written, 7 unchanged\n"
     assert (done / f"{REST}.nii.gz").read_bytes() != before
     assert cli("convert", my_export, done).out == f"{done}: 8 unchanged\n"
+
+
+class CaseDoubt(NamedTuple):
+    files: str
+    change: Callable[[Header], None]
+    says: str
+
+
+def name_another(header: Header) -> None:
+    header.PatientName, header.PatientID, header.PatientBirthDate = "Else^Some", "ELSE", "19500101"
+
+
+def take_place(header: Header) -> None:
+    header.PixelSpacing = [0, 0]
+
+
+DOUBTS = {
+    "another person": CaseDoubt("*.dcm", name_another, "it is someone else's than that of sub-01 now (say whose it is"),
+    "no geometry": CaseDoubt("*BOLD_rest/*.dcm", take_place, "its voxels have no possible size (PixelSpacing 0\\0)"),
+}
+
+
+@pytest.mark.parametrize("force", [(), ("--force",)], ids=["", "forced"])
+@pytest.mark.parametrize("name", DOUBTS)
+def test_image_is_not_replaced_by_one_that_is_in_doubt(
+    name: str, force: tuple[str, ...], done: Path, my_export: Path, cli: Cli
+) -> None:
+    case = DOUBTS[name]
+    for file in my_export.rglob(case.files):
+        header = dcmread(file)
+        case.change(header)
+        header.save_as(file)
+    before = read_tree(done)
+    ran = cli("convert", my_export, done, *force)
+    assert ran.code == 1
+    assert case.says in ran.err
+    assert read_tree(done) == before
 
 
 def test_copy_of_an_export_is_read_once(done: Path, my_export: Path, cli: Cli) -> None:

@@ -1,0 +1,58 @@
+"""Why an image of a dataset is not made again of a series that has changed: nobody knows whose, or where it lies. Pure.
+
+An image that is there was converted without these doubts, or because a person said so; it stays what it was then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from bidsflow.convert.fit import find_made_up
+from bidsflow.convert.subjects import Key, is_someone_else, person_of
+from bidsflow.dicom.series import Inventory, Series
+
+
+def find_untrusted(
+    inventory: Inventory,
+    key: Key,
+    taken: Collection[tuple[str, int]],
+    doubtful: Mapping[str, str],
+    labelled: Collection[str] = (),
+) -> dict[tuple[str, int], str]:
+    """Return why images of a dataset are to stay as they are, by SeriesInstanceUID and rank; none for the others.
+
+    Parameters
+    ----------
+    inventory : Inventory
+        What the export holds.
+    key : Key
+        Who is who in the dataset.
+    taken : collection of (str, int)
+        The images that the dataset has.
+    doubtful : mapping of str to str
+        Why no one can say whose series are, by SeriesInstanceUID.
+    labelled : collection of str
+        SeriesInstanceUIDs of which a study says whose they are.
+    """
+    return {
+        (series.uid, rank): reason
+        for series in inventory.series
+        for rank, image in enumerate(series.images, start=1)
+        if (series.uid, rank) in taken
+        and (reason := find_made_up(series, image) or _ask_whose(series, key, doubtful, labelled))
+    }
+
+
+def _ask_whose(series: Series, key: Key, doubtful: Mapping[str, str], labelled: Collection[str]) -> str:
+    doubt = doubtful.get(series.uid, "") or ("" if series.uid in labelled else _find_stranger(series, key))
+    return f"{doubt} (say whose it is by --plan)" if doubt else ""
+
+
+def _find_stranger(series: Series, key: Key) -> str:
+    """Return that a series names someone else than its study did when the dataset got it, ``""`` where it does not."""
+    sub, _ = key.sessions.get(series.study_uid, ("", ""))
+    person = person_of(series)
+    owners = [one for one, label in key.subjects.items() if label == sub]
+    if not owners or person in owners or not all(is_someone_else(person, owner) for owner in owners):
+        return ""
+    return f"by name and ID it is someone else's than that of sub-{sub} now"
