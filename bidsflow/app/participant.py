@@ -243,8 +243,11 @@ def _open_pipe() -> Tell:
     os.register_at_fork(after_in_child=watch)  # processes of steps: this one may be killed together with the run
 
     def tell(event: Mapping[str, object]) -> None:
-        stream.write(json.dumps(event) + "\n")
-        stream.flush()
+        try:
+            stream.write(json.dumps(event) + "\n")
+            stream.flush()
+        except BrokenPipeError:  # before the one who watches has seen it
+            _end_all()
 
     return tell
 
@@ -257,6 +260,10 @@ def _end_with_reader(pipe: int) -> None:
     poll = select.poll()
     poll.register(pipe, 0)  # errors and hang-ups are told in any case
     poll.poll()
+    _end_all()
+
+
+def _end_all() -> None:
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 

@@ -98,6 +98,19 @@ def test_process_ends_when_nobody_listens_any_more(task: Task, tmp_path: Path) -
     assert process.wait(timeout=60) == -9
 
 
+def test_process_that_speaks_first_ends_as_well() -> None:
+    """What it says to nobody may fail before it has seen that nobody listens."""
+    code = "from bidsflow.app import participant as own; own._end_with_reader = print; own._open_pipe()({'event': 'x'})"
+    read, write = os.pipe()
+    os.close(read)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], pass_fds=(write,), start_new_session=True,
+        env={**os.environ, EVENTS: str(write)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    os.close(write)
+    assert process.wait(timeout=60) == -9
+
+
 def test_workflow_is_built_without_running(task: Task) -> None:
     flow = build_flow(task)
     assert flow.steps == ("scale_1", "measure_1", "measure_1_images")
