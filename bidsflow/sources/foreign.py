@@ -45,6 +45,8 @@ _OFFICE = Content("an office document", harmless=True)
 _TWIX = Content("Siemens raw data (twix, k-space)", _EXPORT_IMAGES)
 _PAR = Content("Philips PAR/REC", _EXPORT_DICOM)
 _SPECTRA = "keep it beside the dataset, or convert it with spec2nii: bidsflow converts images only"
+_PULSE = Content("a log of the monitoring unit (pulse, breathing)", harmless=True)
+_PULSE_ENDS = (".puls", ".resp", ".ecg", ".ext", ".ext2")
 _SPAR = Content("Philips spectroscopy (SPAR/SDAT)", _SPECTRA)
 
 #: Formats by a mark at a fixed place. Sources: the formats' own definitions (APPNOTE.TXT 4.3.7 for zip, RFC 1952 for
@@ -109,6 +111,8 @@ def name_content(head: bytes, name: str = "") -> Content | None:
         return _TWIX
     if b"\nexamination_name :" in head[:4096] or name.lower().endswith(".sdat"):  # values of a SDAT have no mark
         return _SPAR
+    if name.lower().endswith(_PULSE_ENDS) and head[:64].isascii() and b"\0" not in head[:64]:
+        return _PULSE
     return _PAR if name.lower().endswith(".rec") else None
 
 

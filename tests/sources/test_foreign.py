@@ -77,6 +77,15 @@ CASES = [
 ]
 
 
+def test_logs_of_the_monitoring_unit_are_told_by_name_and_text() -> None:
+    text = b"1 2 40 280 5002 LOGVERSION_PULS   1 6002 1571 1558"
+    content = name_content(text, "session_2.PULS")
+    assert content is not None
+    assert (content.name, content.harmless) == ("a log of the monitoring unit (pulse, breathing)", True)
+    assert name_content(text, "session_2.dat") is None
+    assert name_content(bytes(64), "session_2.puls") is None
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
 def test_content_is_told_by_its_bytes(case: Case) -> None:
     content = name_content(case.data[:HEAD_BYTES], "IM_0001.dcm")
