@@ -264,6 +264,7 @@ def _carry_out(request: Conversion, stack: ExitStack, *, force: bool, as_json: b
     from bidsflow.cli.outcome import report_counts, report_json, report_problems
     from bidsflow.cli.steps import consoles, print_notes, print_set_aside, progress_bar
     from bidsflow.convert.changes import note_split
+    from bidsflow.convert.drift.findings import count_words
     from bidsflow.convert.pending import Quarantined, note_files
     from bidsflow.convert.plan import Decision
     from bidsflow.convert.run import Result, convert
@@ -307,7 +308,8 @@ def _carry_out(request: Conversion, stack: ExitStack, *, force: bool, as_json: b
         print_set_aside(inventory, request.exports, err)
         report_counts(result, dataset, out, err)
         if lost:
-            err.print(f"[red]not whole[/] {len(lost)} parts of the export cannot be read, see above", soft_wrap=True)
+            parts = count_words(len(lost), "part")
+            err.print(f"[red]not whole[/] {parts} of the export cannot be read, see above", soft_wrap=True)
     return whole
 
 

@@ -79,10 +79,11 @@ def list_changes(prospects: Sequence[Prospect], left: Sequence[str], along: Mapp
 def report_counts(result: Result, dataset: Dataset, out: Console, err: Console) -> None:
     """Say what was done, and how to go on."""
     from bidsflow.cli.steps import printable
+    from bidsflow.convert.drift.findings import count_words
     from bidsflow.convert.run import Status
 
     counts = [f"{result.count(status)} {status}" for status in Status if result.count(status)]
-    counts += [f"{len(result.errors)} errors of BIDS: see bidsflow validate"] if result.errors else []
+    counts += [f"{count_words(len(result.errors), 'error')} of BIDS: see bidsflow validate"] if result.errors else []
     counts += [] if result.outcomes else ["nothing to convert"]
     counts += [f"{len(result.reviews)} for review"] if result.reviews else []
     counts += [f"{len(result.skipped)} skipped"] if result.skipped else []

@@ -297,6 +297,8 @@ def print_set_aside(
     harmless = [one for one in aside if one.harmless]
     if harmless and not everything:
         shown = printable(count_reasons(harmless, most=None))
-        err.print(f"[dim]{len(harmless)} other files are not images or are copies ({shown})[/]", soft_wrap=True)
+        alone = len(harmless) == 1
+        said = "other file is not an image or is a copy" if alone else "other files are not images or are copies"
+        err.print(f"[dim]{len(harmless)} {said} ({shown})[/]", soft_wrap=True)
     for collision in inventory.collisions:
         err.print(f"[yellow]patients[/] {collision}", soft_wrap=True)

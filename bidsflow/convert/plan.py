@@ -82,7 +82,8 @@ class PlanRow:
     @property
     def title(self) -> str:
         """How people know the row."""
-        return f"series {self.series_number} ({self.series_description or self.protocol_name})"
+        name = self.series_description or self.protocol_name
+        return f"series {self.series_number} ({name})" if name else f"series {self.series_number}"
 
     @property
     def full_title(self) -> str:

@@ -86,7 +86,7 @@ def test_archive_that_breaks_off_is_not_the_whole(export: Path, tmp_path: Path) 
     said = run("convert", archive, tmp_path / "bids")
     assert said.code == 1
     assert "export.tar: a tar archive that breaks off" in said.text
-    assert "1 parts of the export cannot be read" in said.text
+    assert "1 part of the export cannot be read" in said.text
     assert list((tmp_path / "bids").glob("sub-*/**/*.nii.gz"))
     assert json.loads(run("convert", archive, tmp_path / "bids", "--json").out)["complete"] is False
     assert run("convert", pack(export, tmp_path / "whole.tar"), tmp_path / "bids").code == 0

@@ -263,3 +263,9 @@ def test_rows_are_found_by_their_decision() -> None:
     plan = Plan((ROW, OTHER))
     assert plan.decided(Decision.SKIP) == (OTHER,)
     assert plan.decided(Decision.REVIEW) == ()
+
+
+def test_row_without_a_description_is_known_by_its_number() -> None:
+    row = PlanRow("1.2", 1, 7, "", "", 1, 1, Decision.REVIEW, "n/a", 0.1, "Why.")
+    assert row.title == "series 7"
+    assert replace(row, protocol_name="ep2d").title == "series 7 (ep2d)"
