@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 #: Joins the entries of ``Frames.Images``, and the fields of one entry.
 ENTRY, FIELD = ";", "|"
@@ -31,6 +32,7 @@ def summarise_frames(shared: Sequence[dict[str, str]], frames: Sequence[dict[str
     The summary is ``Frames.DiffusionBValue`` (the distinct b-values), ``Frames.Images``: one entry for each
     combination of echo time, component and orientation, with its frames and its distinct slice positions, and what
     labelled volumes are: ``Frames.ASLContext`` and ``Frames.SiemensLabelDelay``, one value for each volume.
+    ``Frames.Scattered`` stands where the slices of some image do not follow each other through space, volume by volume.
 
     Examples
     --------
@@ -42,7 +44,7 @@ def summarise_frames(shared: Sequence[dict[str, str]], frames: Sequence[dict[str
     common = shared[0] if shared else {}
     merged = {**(frames[0] if frames else {}), **common}
     counts: dict[tuple[str, str, str], int] = {}
-    places: dict[tuple[str, str, str], set[str]] = {}
+    places: dict[tuple[str, str, str], list[str]] = {}
     b_values: set[str] = set()
     for frame in frames:
         values = {**common, **frame}
@@ -52,17 +54,19 @@ def summarise_frames(shared: Sequence[dict[str, str]], frames: Sequence[dict[str
             values.get("ImageOrientationPatient", ""),
         )
         counts[key] = counts.get(key, 0) + 1
-        places.setdefault(key, set()).add(values.get("ImagePositionPatient", ""))
+        places.setdefault(key, []).append(values.get("ImagePositionPatient", ""))
         b_values.add(values.get("DiffusionBValue", ""))
     entries = []
     for echo, component, orientation in sorted(counts):
         key = (echo, component, orientation)
         known = component if component in _COMPONENTS else ""
-        entry = (_one_number(echo), known, _numbers(orientation), str(counts[key]), str(len(places[key])))
+        entry = (_one_number(echo), known, _numbers(orientation), str(counts[key]), str(len(set(places[key]))))
         entries.append(FIELD.join(entry))
     numbers = {number for text in b_values if (number := _one_number(text))}
     merged["Frames.Images"] = ENTRY.join(entries)
     merged["Frames.DiffusionBValue"] = "\\".join(sorted(numbers, key=float))
+    if any(map(_is_scattered, places.values())):
+        merged["Frames.Scattered"] = "1"
     for keyword in _OF_VOLUMES:
         if keyword in common or any(keyword in frame for frame in frames):
             merged[f"Frames.{keyword}"] = _tell_volumes([{**common, **frame} for frame in frames], keyword)
@@ -70,6 +74,25 @@ def summarise_frames(shared: Sequence[dict[str, str]], frames: Sequence[dict[str
         if theirs in merged:
             merged[ours] = merged[theirs]
     return merged
+
+
+def _is_scattered(places: Sequence[str]) -> bool:
+    r"""Return whether places, in the order of the file, are anything but volumes that each run through space one way.
+
+    Examples
+    --------
+    >>> _is_scattered(["0\\0\\2", "0\\0\\1", "0\\0\\2", "0\\0\\1"]), _is_scattered(["0\\0\\1", "0\\0\\3", "0\\0\\2"])
+    (False, True)
+    """
+    volume = tuple(dict.fromkeys(places))
+    points = [_numbers(place).split("\\") for place in volume]
+    if any(len(point) != 3 for point in points):
+        return False  # told elsewhere
+    if any(place != volume[rank % len(volume)] for rank, place in enumerate(places)):
+        return True
+    axis = max(zip(*(map(float, point) for point in points), strict=True), key=lambda one: max(one) - min(one))
+    steps = [after - before for before, after in pairwise(axis)]
+    return not (all(step > 0 for step in steps) or all(step < 0 for step in steps))
 
 
 def _tell_volumes(frames: Sequence[Mapping[str, str]], keyword: str) -> str:

@@ -24,6 +24,8 @@ _UID = re.compile(r"[0-9.]{1,64}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 #: Begins what is said of a series whose slices do not fit together.
 UNLIKE = "its slices have "
+#: Makers whose frames dcm2niix puts into order.
+_SORTED = ("PHILIPS", "CANON", "BRUKER")
 _DICOMDIR = "1.2.840.10008.1.3.10"
 #: What objects are called that hold a log of the body's own signals (CMRR-C2P/MB, ``readCMRRPhysio.m``).
 PHYSIO = "a recording of pulse or breathing"
@@ -193,7 +195,13 @@ def _make_series(
     header = Header({**first.values, **added}, first.pixels, first.problems)
     images, problems = split_images(ordered, header)
     doubts = tuple(doubt for doubt in first.text(DOUBTS).split("\\") if doubt)
-    missing = (*_find_faults(images), *_find_unlike(ordered), *_missing_numbers(ordered), *doubts)
+    missing = (
+        *_find_faults(images),
+        *_find_unlike(ordered),
+        *_find_scattered(ordered),
+        *_missing_numbers(ordered),
+        *doubts,
+    )
     odd = sorted({problem for one in ordered for problem in one.header.problems})
     if parts > 1:
         odd.append(f"the scanner gave its parts {parts} SeriesInstanceUIDs")
@@ -247,6 +255,18 @@ def _find_unlike(ordered: Sequence[Instance]) -> tuple[str, ...]:
     if 0 < lost < len(ordered):
         found.append(f"{UNLIKE}no place, {lost} of {len(ordered)} (ImagePositionPatient is missing)")
     return tuple(dict.fromkeys(found))
+
+
+def _find_scattered(ordered: Sequence[Instance]) -> tuple[str, ...]:
+    """Return that frames lie in another order in a file than in space, which PS3.3 C.7.6.16 allows.
+
+    dcm2niix sorts such frames for some makers only; those of the others it mixes, and says nothing (v1.0.20260724).
+    """
+    mixed = (
+        "Frames.Scattered" in one.header and not one.header.text("Manufacturer").upper().startswith(_SORTED)
+        for one in ordered
+    )
+    return (f"{UNLIKE}another order in the file than in space, in which dcm2niix would mix them",) if any(mixed) else ()
 
 
 def clean(text: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bidsflow.dicom.frames import summarise_frames
 from bidsflow.dicom.geometry import find_fault
 from bidsflow.dicom.grouping import group_series
 from bidsflow.dicom.header import Header
@@ -83,3 +84,24 @@ def test_a_slice_that_does_not_fit_the_others_is_told(keyword: str, value: str, 
 
 def test_sizes_that_are_written_otherwise_are_the_same(kit: Any) -> None:
     assert slices(kit, PixelSpacing="3.000\\3.0000001").incomplete == ()
+
+
+ORDERS = {
+    "one volume after the other": ((0, 1, 2, 3, 0, 1, 2, 3), False),
+    "from above": ((3, 2, 1, 0, 3, 2, 1, 0), False),
+    "the last volume breaks off": ((0, 1, 2, 3, 0, 1), False),
+    "interleaved": ((0, 2, 1, 3, 0, 2, 1, 3), True),
+    "slice by slice": ((0, 0, 1, 1, 2, 2, 3, 3), True),
+    "back and forth": ((0, 1, 2, 3, 3, 2, 1, 0), True),
+}
+
+
+@pytest.mark.parametrize("maker", ["SIEMENS", "Philips Medical Systems"])
+@pytest.mark.parametrize("name", ORDERS)
+def test_frames_that_dcm2niix_would_mix_are_told(name: str, maker: str, kit: Any) -> None:
+    order, scattered = ORDERS[name]
+    frames = [{"ImagePositionPatient": f"-112\\-80.5\\{place}"} for place in order]
+    values = summarise_frames([{"ImageOrientationPatient": GOOD["ImageOrientationPatient"]}], frames)
+    (series,), _ = group_series([kit.instance(**values, NumberOfFrames=len(order), Manufacturer=maker)], {})
+    told = any("another order in the file than in space" in one for one in series.incomplete)
+    assert told == (scattered and maker == "SIEMENS")  # of Philips, dcm2niix puts them into order
