@@ -20,14 +20,13 @@ from bidsflow.convert.companions.calibration import pair_m0, tell_m0
 from bidsflow.convert.companions.follow import move_companions
 from bidsflow.convert.held import read_folder
 from bidsflow.convert.ledger import (
+    Content,
     Entry,
     Ledger,
     Stamp,
     format_ledger,
     is_same,
-    mark_digest,
     read_ledger,
-    source_digest,
     stamp,
 )
 from bidsflow.convert.plan import PlanRow
@@ -71,8 +70,8 @@ class Converted:
         Staged files by extension: ``.nii.gz``, ``.bval``, ``.bvec``.
     stamps : dict of str to Stamp
         What they hold, by extension.
-    content : str
-        `content_digest` of the series that it was made of.
+    content : Content
+        Of the series that it was made of.
     notes : tuple of str
         What a person should know of it.
     fields : str
@@ -83,7 +82,7 @@ class Converted:
     sidecar: Json
     files: Mapping[str, Path]
     stamps: Mapping[str, Stamp]
-    content: str
+    content: Content
     notes: tuple[str, ...] = ()
     fields: str = ""
 
@@ -321,11 +320,11 @@ def _stage_image(
         text = describe.to_json(complete(one.sidecar))
         files[f"{path}.json"] = stamp(draft.write(f"{path}.json", text.encode()))
     series = session.series[one.row.series_uid]
+    content, image = one.content, series.images[one.row.image - 1]
     return Entry(
-        one.row.series_uid, one.row.image, source_digest(series), files | edited, len(series.instances), one.content,
-        mark_digest(series), one.fields, protocol_of(series, series.images[one.row.image - 1]), one.row.n_volumes,
-        moment_of(series), _note_ruled(session, before, _image(one.row)), mark_examination(series),
-        name_program(series),
+        one.row.series_uid, one.row.image, content.source, files | edited, len(series.instances), content.digest,
+        content.marks, one.fields, protocol_of(series, image), one.row.n_volumes, moment_of(series),
+        _note_ruled(session, before, _image(one.row)), mark_examination(series), name_program(series),
     )  # fmt: skip
 
 

@@ -97,10 +97,14 @@ class Content:
         Of their bytes, wherever they lie and in whichever order.
     packed : frozenset of str
         Paths of those that are compressed by gzip.
+    source, marks : str
+        See `source_digest` and `mark_digest`.
     """
 
     digest: str
     packed: frozenset[str]
+    source: str
+    marks: str
 
 
 #: Bytes that are read at once for a digest.
@@ -132,7 +136,7 @@ def read_content(series: Series) -> Content:
             lines.append(f"{one.header.text('SOPInstanceUID')} {digest}")
             if start == GZIP:
                 packed.add(file.path)
-    return Content(_digest(lines), frozenset(packed))
+    return Content(_digest(lines), frozenset(packed), source_digest(series), mark_digest(series))
 
 
 def mark_digest(series: Series) -> str:

@@ -241,7 +241,7 @@ class _Crew:
                 content = read_content(series)  # before it is read: what changes meanwhile is done again
                 pair = is_pair(series)
                 found = convert_pair(series, target) if pair else self._run_tool(series, content, source, target)
-                converted = [self._finish(series, row, found[row.image], content.digest) for row in rows]
+                converted = [self._finish(series, row, found[row.image], content) for row in rows]
                 shutil.rmtree(source)
                 return converted
         except (StorageError, ToolError):
@@ -264,7 +264,7 @@ class _Crew:
             lay_out(series, series.instances, source, content.packed)
         return match_outputs(series, self._tool.run(series, export, target))
 
-    def _finish(self, series: Series, row: PlanRow, output: Output, content: str) -> Converted:
+    def _finish(self, series: Series, row: PlanRow, output: Output, content: Content) -> Converted:
         image, name = series.images[row.image - 1], parse_name(row.path)
         check_output(series, image, output)
         weighted = name.suffix == "dwi" and name.entity("part") in ("", "mag")

@@ -167,7 +167,7 @@ def _sort(view: _View, session: Session) -> Work:
             continue
         entry = None if view.force else held
         stamps = {} if entry is None else _verify_files(view.dataset, entry)
-        current = mark_digest(series)
+        current = mark_digest(series) if entry is not None else ""
         same = entry is not None and _is_same(entry, series, current, read)
         if same:
             marks[_image(row)] = current

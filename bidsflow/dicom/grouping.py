@@ -17,6 +17,7 @@ from bidsflow.dicom.images import split_images
 from bidsflow.dicom.joining import join_parts
 from bidsflow.dicom.parrec import DOUBTS
 from bidsflow.dicom.person import hide_people, person_pattern
+from bidsflow.dicom.pick import Pick
 from bidsflow.dicom.series import Collision, Conflict, Image, Instance, Patient, Series, SetAside, is_placeholder
 from bidsflow.dicom.tags import find_maker
 
@@ -156,7 +157,8 @@ def _order(series: Series) -> tuple[str, str, str, int, str]:
 
 def agree(members: Sequence[Instance]) -> tuple[list[Instance], list[Instance]]:
     """Return the instances of the patient and study that most instances of a series name, and the others."""
-    spelled = [tuple(map(one.header.text, _OWNER)) for one in members]
+    take = Pick(*_OWNER)
+    spelled = [take(one.header) for one in members]
     if len(set(spelled)) == 1:
         return list(members), []
     keys = {words: (words[0], patient_of(Header(dict(zip(_OWNER, words, strict=True)))).key) for words in set(spelled)}
@@ -240,13 +242,12 @@ def _find_faults(images: Sequence[Image]) -> tuple[str, ...]:
 def _find_unlike(ordered: Sequence[Instance]) -> tuple[str, ...]:
     """Return what is wrong with single slices: dcm2niix takes what the first of them says for all."""
     sizes: dict[tuple[str, str, str], set[str]] = defaultdict(set)
-    lost = 0
+    take, lost = Pick("Frames.Images", "ImageOrientationPatient", "Columns", "Rows", "PixelSpacing"), 0
     for one in ordered:
-        header = one.header
-        if "Frames.Images" not in header:
-            like = header.text("ImageOrientationPatient"), header.text("Columns"), header.text("Rows")
-            sizes[like].add(header.text("PixelSpacing"))
-            lost += not header.text("ImagePositionPatient")
+        frames, orientation, columns, rows, spacing = take(one.header)
+        if not frames:
+            sizes[orientation, columns, rows].add(spacing)
+            lost += not one.header.text("ImagePositionPatient")
     found = []
     for spellings in sizes.values():
         values = [Header({"PixelSpacing": text}).numbers("PixelSpacing") for text in spellings]

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from bidsflow.dicom.frames import ENTRY, FIELD
 from bidsflow.dicom.header import Header
+from bidsflow.dicom.pick import Pick
 from bidsflow.dicom.series import Image, Instance
 from bidsflow.dicom.tags import find_maker
 
@@ -100,15 +101,17 @@ def split_images(instances: Sequence[Instance], shared: Header) -> tuple[tuple[I
 def _classic_images(instances: Sequence[Instance], shared: Header, problems: list[str]) -> list[Image]:
     groups: dict[tuple[str, float, tuple[float, ...], int, int], list[Header]] = defaultdict(list)
     keys: dict[tuple[str, ...], tuple[str, float, tuple[float, ...], int, int]] = {}
+    take = Pick(*_SPLITTING)
     for instance in instances:
         header = instance.header
-        spelling = tuple(header.text(keyword) for keyword in _SPLITTING)  # the same for most instances of a series
+        spelling = take(header)  # the same for most instances of a series
         if spelling not in keys:
             directions = tuple(round(value, 2) + 0.0 for value in header.numbers("ImageOrientationPatient"))
             size = (header.integer("Columns"), header.integer("Rows"))
             keys[spelling] = (component(header), round(header.number("EchoTime"), 2), directions, *size)
         groups[keys[spelling]].append(header)
     images = []
+    take = Pick(*_B_KEYWORDS)
     for (part, echo_time, orientation, columns, rows), headers in groups.items():
         mosaic = _mosaic_slices(headers[0], shared)
         if mosaic:
@@ -121,7 +124,7 @@ def _classic_images(instances: Sequence[Instance], shared: Header, problems: lis
             gap = _find_gap(headers, orientation)
             problems += [gap] if gap else []
             matrix = (columns, rows, slices)
-        spelled = {tuple(map(header.text, _B_KEYWORDS)): header for header in headers}  # few, where slices are many
+        spelled = {take(header): header for header in headers}  # few, where slices are many
         found = sorted({value for header in spelled.values() for value in b_values(header)})
         images.append(Image(headers[0], matrix, volumes, 0, echo_time, part, orientation, tuple(found), len(headers)))
     return images

@@ -30,6 +30,9 @@ _COLUMNS = "path, size, mtime_ns, inode, base, reading"
 #: Files that are asked for at once; SQLite takes 999 questions at least.
 _AT_ONCE = 500
 
+#: Without blanks; `json.dumps` makes an encoder for each value.
+_dump_json = json.JSONEncoder(separators=(",", ":")).encode
+
 #: A header, or the reason why there is none.
 Reading = Header | str
 
@@ -98,7 +101,7 @@ class Index:
             if number is None:
                 number = self._store(values.base)
             values = values.own
-        return number, json.dumps([dict(values), reading.pixels, reading.problems], ensure_ascii=True)
+        return number, _dump_json([dict(values), reading.pixels, reading.problems])
 
     def _store(self, base: dict[str, str]) -> int:
         assert self._database is not None
