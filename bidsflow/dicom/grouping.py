@@ -15,6 +15,7 @@ from bidsflow.dicom.geometry import find_fault
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.images import split_images
 from bidsflow.dicom.joining import join_parts
+from bidsflow.dicom.order import find_disorder
 from bidsflow.dicom.parrec import DOUBTS
 from bidsflow.dicom.person import hide_people, person_pattern
 from bidsflow.dicom.pick import Pick
@@ -203,6 +204,7 @@ def _make_series(
         *_find_scattered(ordered),
         *_missing_numbers(ordered),
         *doubts,
+        *(_find_disorder(ordered) if parts == 1 and any(one.volumes > 1 for one in images) else ()),
     )
     odd = sorted({problem for one in ordered for problem in one.header.problems})
     if parts > 1:
@@ -268,6 +270,11 @@ def _find_scattered(ordered: Sequence[Instance]) -> tuple[str, ...]:
         for one in ordered
     )
     return (f"{UNLIKE}another order in the file than in space, in which dcm2niix would mix them",) if any(mixed) else ()
+
+
+def _find_disorder(ordered: Sequence[Instance]) -> tuple[str, ...]:
+    disorder = find_disorder(one.header for one in ordered if "Frames.Images" not in one.header)
+    return (disorder,) if disorder else ()
 
 
 def clean(text: str) -> str:

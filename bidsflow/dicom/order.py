@@ -1,0 +1,51 @@
+"""Whether the images of a series are numbered as they were measured. Pure.
+
+dcm2niix puts volumes into the order of their numbers. Archives and anonymisers may have given these anew, and then runs
+come out with their volumes, or slices of several volumes, out of order.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from bidsflow.dicom.header import Header
+
+#: What images of one slice and kind have in common.
+_OF_PLACE: Final = ("ImagePositionPatient", "ImageOrientationPatient", "ImageType", "EchoTime", "InversionTime")
+
+
+def find_disorder(headers: Iterable[Header]) -> str:
+    """Return a clause that says that nothing tells the order of volumes, ``""`` where their numbers do.
+
+    Images of one place are compared: no number may stand twice, and none may contradict the time, where each has a time
+    of its own (some scanners write one time into all images of a series).
+
+    Parameters
+    ----------
+    headers : iterable of Header
+        Of single-frame images of one series, in any order.
+
+    Examples
+    --------
+    >>> numbered = {"1": "090000.0", "2": "090004.0", "3": "090002.0"}
+    >>> find_disorder(Header({"InstanceNumber": one, "AcquisitionTime": time}) for one, time in numbered.items())
+    'its images are numbered otherwise than they were measured (InstanceNumber, AcquisitionTime)'
+    """
+    places: dict[tuple[str, ...], list[tuple[int, str]]] = defaultdict(list)
+    for header in headers:
+        time = header.text("AcquisitionTime")
+        moment = header.text("AcquisitionDate") + time if time else ""
+        places[tuple(map(header.text, _OF_PLACE))].append((header.integer("InstanceNumber"), moment))
+    if any(len({number for number, _ in members}) < len(members) for members in places.values()):
+        return "its images have no numbers that tell which came first (InstanceNumber)"
+    if any(map(_is_disordered, places.values())):
+        return "its images are numbered otherwise than they were measured (InstanceNumber, AcquisitionTime)"
+    return ""
+
+
+def _is_disordered(members: Sequence[tuple[int, str]]) -> bool:
+    """Return whether images that each have a time of their own were measured in another order than that of numbers."""
+    moments = [moment for _, moment in sorted(members)]
+    return "" not in moments and len(set(moments)) == len(moments) and moments != sorted(moments)

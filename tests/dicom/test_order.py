@@ -1,0 +1,51 @@
+"""Volumes that are numbered otherwise than they were measured are told, and no others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bidsflow.dicom.grouping import group_series
+
+#: Number and time of the volumes of a run, in the order of measurement, and what is said of it.
+RUNS = {
+    "in order": ([1, 2, 3, 4], ["090000", "090002", "090004", "090006"], ""),
+    "one time for all": ([1, 2, 3, 4], ["090000"] * 4, ""),
+    "no times, as after anonymisation": ([1, 2, 3, 4], [""] * 4, ""),
+    "with gaps": ([3, 7, 9, 20], ["090000", "090002", "090004", "090006"], ""),
+    "numbered anew": ([2, 1, 4, 3], ["090000", "090002", "090004", "090006"], "numbered otherwise"),
+    "all have one number": ([1, 1, 1, 1], ["090000", "090002", "090004", "090006"], "no numbers"),
+    "no numbers, no times": ([0, 0, 0, 0], [""] * 4, "no numbers"),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_order_of_volumes(name: str, kit: Any) -> None:
+    numbers, times, says = RUNS[name]
+    files = [
+        kit.instance(f"/{i}-{z}", SOPInstanceUID=f"1.{i}.{z}", InstanceNumber=number * 3 + z if number > 1 else number,
+                     AcquisitionDate="20240304", AcquisitionTime=time, ImagePositionPatient=f"0\\0\\{z}")
+        for i, (number, time) in enumerate(zip(numbers, times, strict=True))
+        for z in range(3)
+    ]  # fmt: skip
+    (series,), _ = group_series(files, {})
+    said = [one for one in series.incomplete if "instances are missing" not in one]
+    assert [says in one for one in said] == ([True] if says else [])
+
+
+def test_a_run_over_midnight_is_in_order(kit: Any) -> None:
+    files = [
+        kit.instance(f"/{number}", SOPInstanceUID=f"1.{number}", InstanceNumber=number, AcquisitionDate=day,
+                     AcquisitionTime=time)
+        for number, (day, time) in enumerate([("20240304", "235959"), ("20240305", "000001")], start=1)
+    ]  # fmt: skip
+    (series,), _ = group_series(files, {})
+    assert series.incomplete == ()
+
+
+def test_numbers_of_a_single_volume_do_not_matter(kit: Any) -> None:
+    files = [kit.instance(f"/{z}", SOPInstanceUID=f"1.{z}", InstanceNumber=1, ImagePositionPatient=f"0\\0\\{z}")
+             for z in range(5)]  # fmt: skip
+    (series,), _ = group_series(files, {})
+    assert series.incomplete == ()
