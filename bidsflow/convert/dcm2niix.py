@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import resource
 import shutil
 import signal
 import struct
@@ -144,6 +145,7 @@ class Dcm2niix:
                 if error.filename == folder:
                     raise
                 raise ToolError("dcm2niix", f"it cannot be started ({error.strerror})") from error
+            _forbid_dump(child.pid)
             self._children.add(child)
         try:
             said, _ = child.communicate(timeout=limit)
@@ -154,6 +156,12 @@ class Dcm2niix:
             with self._lock:
                 self._children.discard(child)
         return child.returncode, said
+
+
+def _forbid_dump(pid: int) -> None:
+    """Keep a process that crashes from leaving its memory, with a person's data, in the export that it runs in."""
+    with suppress(OSError, AttributeError):  # it has ended; a system without `prlimit`
+        resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import resource
 import shutil
 import struct
 import warnings
@@ -163,6 +164,20 @@ def test_folder_that_is_gone_is_not_taken_for_a_missing_program(tmp_path: Path) 
 def test_program_that_says_nothing(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="it gives no reason"):
         run(tmp_path, "exit 0")
+
+
+def test_program_that_crashes_leaves_nothing_in_the_export(tmp_path: Path) -> None:
+    pattern = Path("/proc/sys/kernel/core_pattern")
+    if not pattern.exists() or pattern.read_text()[0] in "|/":
+        pytest.skip("memory of crashed processes goes elsewhere here")
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    try:
+        with pytest.raises(ConversionError, match="killed"):
+            run(tmp_path, "sleep 0.5; kill -ABRT $$")
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+    assert not list((tmp_path / "in").iterdir())
 
 
 def test_program_that_is_killed(tmp_path: Path) -> None:
