@@ -139,7 +139,7 @@ COLUMNS = tuple(field.name for field in fields(PlanRow))
 #: Columns that every plan must have; those of fields and repeats may be missing.
 _NEEDED = COLUMNS[:11]
 #: Characters of a name without its extension: file systems take 255 (NAME_MAX), and ``.nii.gz`` has 7 of them.
-_LONGEST = 248
+LONGEST = 248
 #: Columns that are listed by name where they are missing; the rest is counted.
 _LISTED = 4
 #: What a spreadsheet puts at the beginning of a text; the longer marks first, since one begins with another.
@@ -349,10 +349,10 @@ def check_rows(rows: list[PlanRow]) -> list[str]:
             name = names.parse_name(row.path)
             if name.ext:
                 problems.append(f"{row.title}: the path {row.path!r} must have no extension")
-            elif len(name.stem) > _LONGEST:
+            elif len(name.stem) > LONGEST:
                 problems.append(
                     f"{row.title}: the name {name.stem[:40]}... has {len(name.stem)} characters, and disks allow "
-                    f"{_LONGEST}; use shorter labels"
+                    f"{LONGEST}; use shorter labels"
                 )
             elif not schema.allows(name.with_ext(".nii.gz")):
                 problems.append(

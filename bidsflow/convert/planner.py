@@ -23,7 +23,7 @@ from bidsflow.convert.naming.labelling import heed_given_labels
 from bidsflow.convert.naming.rules import heed_rule
 from bidsflow.convert.naming.session import name_session
 from bidsflow.convert.naming.words import given_sessions
-from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan, PlanRow
+from bidsflow.convert.plan import LONGEST, NOT_APPLICABLE, Decision, Plan, PlanRow
 from bidsflow.convert.runs import find_runs, free_proposals, key_of, refuse_conflicts
 from bidsflow.convert.study.apply import NO_RULES, Rulebook
 from bidsflow.convert.study.stand import (
@@ -207,7 +207,17 @@ def _settle_names(named: _Named, by_uid: Mapping[str, Series], known: Known, boo
     formerly = {} if book is NO_RULES else known.ruled
     kept = stand_as_ruled(rows, known.taken, named.ruled, labelled, named.shared, formerly)
     rows = [_heed_skip(row, known.skipped) for row in _keep_taken(rows, kept, known.taken)]
-    return free_proposals(refuse_conflicts(find_runs(rows, kept, named.shared), kept), kept, named.shared)
+    rows = refuse_conflicts(find_runs(rows, kept, named.shared), kept)
+    return free_proposals(list(map(_doubt_length, rows)), kept, named.shared)
+
+
+def _doubt_length(row: PlanRow) -> PlanRow:
+    """Return the row of a name that no disk takes with a doubt."""
+    length = len(row.path.rpartition("/")[2])
+    if row.decision is not Decision.CONVERT or length <= LONGEST:
+        return row
+    evidence = f"Its name has {length} characters, and disks allow {LONGEST}: use shorter labels. {row.evidence}"
+    return replace(row, decision=Decision.REVIEW, evidence=evidence, b0_identifier="")
 
 
 def _check_labels(rows: Sequence[PlanRow], by_uid: Mapping[str, Series], key: Key, book: Rulebook) -> list[str]:

@@ -198,6 +198,13 @@ def test_an_image_that_only_a_person_could_name_keeps_its_name() -> None:
     assert (row.decision, row.path) == (Decision.CONVERT, "sub-01/anat/sub-01_acq-odd_T2w")
 
 
+def test_a_name_that_no_disk_takes_is_reviewed_and_the_others_go_on() -> None:
+    long, mprage = Scan(f"func-bold_task-{'x' * 240}", EPI, 100), Scan("t1_mprage", MPRAGE)
+    rows = plan_rows([build(long, 1), build(mprage, 2)])
+    assert [row.decision for row in rows] == [Decision.REVIEW, Decision.CONVERT]
+    assert "disks allow 248" in rows[0].evidence
+
+
 class CaseReview(NamedTuple):
     scans: tuple[Scan, ...]
     says: str
