@@ -365,9 +365,10 @@ def check_rows(rows: list[PlanRow]) -> list[str]:
         if count > 1:
             rivals = [row for row in converted if names.slot_of(row.path) == slot]
             paths = " and ".join(dict.fromkeys(row.path for row in rivals))
-            titles = ", ".join(row.title for row in rivals)
-            problems.append(f"{count} rows claim the path {paths}: {titles}; give each its own run or skip one")
-    for (uid, image), count in Counter((row.series_uid, row.image) for row in rows).items():
+            claims = ", ".join(row.title for row in rivals)
+            problems.append(f"{count} rows claim the path {paths}: {claims}; give each its own run or skip one")
+    titles = {(row.series_uid, row.image): row.title for row in rows}  # UIDs of some scanners are times: not shown
+    for key, count in Counter((row.series_uid, row.image) for row in rows).items():
         if count > 1:
-            problems.append(f"image {image} of series {uid} has {count} rows; keep one")
+            problems.append(f"{titles[key]}: its image {key[1]} has {count} rows; keep one")
     return problems

@@ -225,7 +225,9 @@ BAD = {
         ),
         ("2 rows claim the path sub-01/anat/sub-01_run-1_T1w and sub-01/anat/sub-01_run-01_T1w",),
     ),
-    "row twice": CaseBad(TEXT + TEXT.splitlines()[1] + "\n", ("has 2 rows", "2 rows claim the path")),
+    "row twice": CaseBad(
+        TEXT + TEXT.splitlines()[1] + "\n", ("series 4 (t1_mprage_ND): its image 1 has 2 rows", "2 rows claim the path")
+    ),
     "path twice": CaseBad(
         to_tsv(Plan((ROW, replace(OTHER, decision=Decision.CONVERT, path=ROW.path)))),
         ("2 rows claim the path sub-01/anat/sub-01_T1w", "series 4", "series 5"),
