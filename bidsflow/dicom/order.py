@@ -11,9 +11,12 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from bidsflow.dicom.header import Header
+from bidsflow.dicom.pick import Pick
 
-#: What images of one slice and kind have in common.
-_OF_PLACE: Final = ("ImagePositionPatient", "ImageOrientationPatient", "ImageType", "EchoTime", "InversionTime")
+#: What images of one kind have in common.
+_OF_KIND: Final = ("ImageOrientationPatient", "ImageType", "EchoTime", "InversionTime")
+#: When an image was measured.
+Moment = tuple[str, ...]
 
 
 def find_disorder(headers: Iterable[Header]) -> str:
@@ -33,11 +36,11 @@ def find_disorder(headers: Iterable[Header]) -> str:
     >>> find_disorder(Header({"InstanceNumber": one, "AcquisitionTime": time}) for one, time in numbered.items())
     'its images are numbered otherwise than they were measured (InstanceNumber, AcquisitionTime)'
     """
-    places: dict[tuple[str, ...], list[tuple[int, str]]] = defaultdict(list)
+    places: dict[tuple[str, tuple[str, ...]], list[tuple[int, Moment]]] = defaultdict(list)
+    kind_of, moment_of = Pick(*_OF_KIND), Pick("AcquisitionDate", "AcquisitionTime")
     for header in headers:
-        time = header.text("AcquisitionTime")
-        moment = header.text("AcquisitionDate") + time if time else ""
-        places[tuple(map(header.text, _OF_PLACE))].append((header.integer("InstanceNumber"), moment))
+        place = header.text("ImagePositionPatient"), kind_of(header)
+        places[place].append((header.integer("InstanceNumber"), moment_of(header)))
     if any(len({number for number, _ in members}) < len(members) for members in places.values()):
         return "its images have no numbers that tell which came first (InstanceNumber)"
     if any(map(_is_disordered, places.values())):
@@ -45,7 +48,8 @@ def find_disorder(headers: Iterable[Header]) -> str:
     return ""
 
 
-def _is_disordered(members: Sequence[tuple[int, str]]) -> bool:
+def _is_disordered(members: Sequence[tuple[int, Moment]]) -> bool:
     """Return whether images that each have a time of their own were measured in another order than that of numbers."""
     moments = [moment for _, moment in sorted(members)]
-    return "" not in moments and len(set(moments)) == len(moments) and moments != sorted(moments)
+    timed = all(time for _, time in moments)
+    return timed and len(set(moments)) == len(moments) and moments != sorted(moments)
