@@ -36,15 +36,20 @@ def find_disorder(headers: Iterable[Header]) -> str:
     >>> find_disorder(Header({"InstanceNumber": one, "AcquisitionTime": time}) for one, time in numbered.items())
     'its images are numbered otherwise than they were measured (InstanceNumber, AcquisitionTime)'
     """
-    places: dict[tuple[str, tuple[str, ...]], list[tuple[int, Moment]]] = defaultdict(list)
+    members: dict[tuple[str, ...], dict[str, list[tuple[int, Moment]]]] = defaultdict(lambda: defaultdict(list))
     kind_of, moment_of = Pick(*_OF_KIND), Pick("AcquisitionDate", "AcquisitionTime")
     for header in headers:
-        place = header.text("ImagePositionPatient"), kind_of(header)
-        places[place].append((header.integer("InstanceNumber"), moment_of(header)))
-    if any(len({number for number, _ in members}) < len(members) for members in places.values()):
+        at = header.text("ImagePositionPatient")
+        members[kind_of(header)][at].append((header.integer("InstanceNumber"), moment_of(header)))
+    runs = [run for places in members.values() for run in places.values()]
+    if any(len({number for number, _ in run}) < len(run) for run in runs):
         return "its images have no numbers that tell which came first (InstanceNumber)"
-    if any(map(_is_disordered, places.values())):
+    if any(map(_is_disordered, runs)):
         return "its images are numbered otherwise than they were measured (InstanceNumber, AcquisitionTime)"
+    for places in members.values():
+        numbered = sorted((number, at) for at, run in places.items() for number, _ in run)
+        if _is_mixed([at for _, at in numbered]):
+            return "its images are numbered neither volume by volume nor slice by slice (InstanceNumber)"
     return ""
 
 
@@ -53,3 +58,22 @@ def _is_disordered(members: Sequence[tuple[int, Moment]]) -> bool:
     moments = [moment for _, moment in sorted(members)]
     timed = all(time for _, time in moments)
     return timed and len(set(moments)) == len(moments) and moments != sorted(moments)
+
+
+def _is_mixed(places: list[str]) -> bool:
+    """Return whether places, in the order of numbers, are anything but whole volumes and then slices in turn.
+
+    dcm2niix (v1.0.20260724) takes slices of several volumes for one where volumes run through space there and back.
+
+    Examples
+    --------
+    >>> [_is_mixed(list(order)) for order in ("ababab", "aaabbb", "abaabb", "abbaab")]
+    [False, False, False, True]
+    """
+    volume, done = list(dict.fromkeys(places)), 0
+    if len(places) % len(volume):
+        return False  # incomplete, which is told
+    while places[done : done + len(volume)] == volume:
+        done += len(volume)
+    left = (len(places) - done) // len(volume)
+    return places[done:] != [place for place in volume for _ in range(left)]

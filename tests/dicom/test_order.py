@@ -44,6 +44,29 @@ def test_a_run_over_midnight_is_in_order(kit: Any) -> None:
     assert series.incomplete == ()
 
 
+@pytest.mark.parametrize(
+    ("order", "says"),
+    [
+        ("012012", ""),
+        ("001122", ""),
+        ("012210", "neither volume by volume nor slice by slice"),
+        ("210012", "neither volume by volume nor slice by slice"),
+        ("220011", ""),
+        ("210120", "neither volume by volume nor slice by slice"),
+    ],
+    ids=["volume by volume", "slice by slice", "there and back", "back and there", "slices in no order", "no order"],
+)
+def test_order_of_slices(order: str, says: str, kit: Any) -> None:
+    files = [
+        kit.instance(
+            f"/{number}", SOPInstanceUID=f"1.{number}", InstanceNumber=number, ImagePositionPatient=f"0\\0\\{z}"
+        )
+        for number, z in enumerate(order, start=1)
+    ]
+    (series,), _ = group_series(files, {})
+    assert [says in one for one in series.incomplete] == ([True] if says else [])
+
+
 def test_numbers_of_a_single_volume_do_not_matter(kit: Any) -> None:
     files = [kit.instance(f"/{z}", SOPInstanceUID=f"1.{z}", InstanceNumber=1, ImagePositionPatient=f"0\\0\\{z}")
              for z in range(5)]  # fmt: skip
