@@ -29,7 +29,7 @@ from bidsflow.convert.subjects import Key
 from bidsflow.convert.supply import agree_on_repetition, supply_b_values, supply_fields, supply_quantities
 from bidsflow.convert.survey import Outcome, Status, Work, find_blocked, planned_paths, survey
 from bidsflow.convert.tables import check_tables
-from bidsflow.convert.verdict import find_errors
+from bidsflow.convert.verdict import find_errors, get_ready
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import Staging, commit, locked, staging, storage_errors
 from bidsflow.dicom.parrec import is_pair
@@ -191,6 +191,8 @@ class _Crew:
                 for one in work
                 for uid in sorted(one.todo, key=lambda uid, one=one: (-_bytes(one.session.series[uid]), uid))  # type: ignore[misc]
             }
+            if jobs:
+                get_ready()
             for one in work:
                 if not one.todo:
                     self._commit(one, [])

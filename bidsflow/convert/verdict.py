@@ -13,6 +13,11 @@ from bidsflow.validate import Issue, validate_paths
 _ROOT_FILES = ("dataset_description.json", "participants.tsv", "participants.json", "README")
 
 
+def get_ready() -> None:
+    """Load what `find_errors` needs, at a time when nothing else is to be done."""
+    import bidsflow.validate.engine  # noqa: F401
+
+
 def find_errors(dataset: Dataset, outcomes: Sequence[Outcome]) -> tuple[Issue, ...]:
     """Return the errors in files that a conversion wrote; what others put beside them is theirs to answer for.
 
