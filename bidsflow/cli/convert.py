@@ -239,14 +239,14 @@ def _show(request: Conversion, *, force: bool, as_json: bool) -> None:
         opinions = {} if request.plan else ask_opinions(request, inventory)
         planned = plan_conversion(request, inventory, opinions)
         made = planned.plan
-        prospects, left = foresee(dataset, made, inventory, force=force), find_left(dataset, made)
-        along = foresee_companions(dataset, prospects)
-        made = replace(made, notes=(*made.notes, *note_split(dataset, planned.key, inventory, prospects)))
+        foresight, left = foresee(dataset, made, inventory, force=force), find_left(dataset, made)
+        along = foresee_companions(dataset, foresight.prospects)
+        made = replace(made, notes=(*made.notes, *note_split(dataset, planned.key, inventory, foresight.prospects)))
         if as_json:
-            typer.echo(to_json(made, list_changes(prospects, left, along)), nl=False)
+            typer.echo(to_json(made, list_changes(foresight, left, along)), nl=False)
             return
         print_plan(made, out)
-        print_changes(prospects, left, along, out)
+        print_changes(foresight, left, along, out)
         report_beside(Beside.put(dataset, inventory, exports, planned, force=force, dry=True), out, dry=True)
         if request.keep:
             report_kept(keep(dataset, inventory, made, dry=True), out)

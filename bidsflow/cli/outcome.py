@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bidsflow.cli.companions import Beside
-    from bidsflow.convert.changes import Prospect
+    from bidsflow.convert.changes import Foresight
+    from bidsflow.convert.rewiring import Rewired
     from bidsflow.convert.run import Result
     from bidsflow.dataset.tree import Dataset
     from bidsflow.sources import Aside
@@ -32,6 +33,7 @@ def report_problems(result: Result, left: Sequence[str], err: Console) -> None:
         err.print(f"[red]not valid[/] {printable(issue.place)}: {what}", soft_wrap=True)
     if len(result.errors) > SHOWN:
         err.print(f"[red]not valid[/] {len(result.errors) - SHOWN} more errors")
+    _print_rewired(result.rewired, err)
     for path in left[:SHOWN]:
         err.print(
             f"[yellow]left alone[/] {path}: converted before, and not to be converted by this plan", soft_wrap=True
@@ -45,7 +47,35 @@ def report_problems(result: Result, left: Sequence[str], err: Console) -> None:
     print_reviews(result.reviews, err)
 
 
-def print_changes(prospects: Sequence[Prospect], left: Sequence[str], along: Mapping[str, str], out: Console) -> None:
+def _print_rewired(rewired: Sequence[Rewired], console: Console) -> None:
+    """Say which sidecars of images that stay say something else of field maps, and what."""
+    from bidsflow.cli.steps import SHOWN, printable
+
+    for one in rewired[:SHOWN]:
+        fields = "; ".join(map(str, one.fields))
+        console.print(f"[yellow]rewired[/] {printable(f'{one.path}: {fields}')}", soft_wrap=True)
+    if len(rewired) > SHOWN:
+        console.print(f"[yellow]rewired[/] {len(rewired) - SHOWN} more sidecars; --json lists all", soft_wrap=True)
+
+
+def _list_rewired(rewired: Sequence[Rewired]) -> list[dict[str, object]]:
+    """Return the same for machines; null is a field that is absent."""
+    return [
+        {
+            "path": one.path,
+            "fields": {field.key: {"before": field.before, "after": field.after} for field in one.fields},
+        }
+        for one in rewired
+    ]
+
+
+def _count_rewired(rewired: Sequence[Rewired]) -> list[str]:
+    from bidsflow.convert.drift.findings import count_words
+
+    return [f"{count_words(len(rewired), 'sidecar')} rewired"] if rewired else []
+
+
+def print_changes(foresight: Foresight, left: Sequence[str], along: Mapping[str, str], out: Console) -> None:
     """Say what would become of the images of a plan: one by one where something is changed, counted elsewhere."""
     from collections import Counter
 
@@ -53,12 +83,14 @@ def print_changes(prospects: Sequence[Prospect], left: Sequence[str], along: Map
     from bidsflow.convert.changes import Change
     from bidsflow.convert.drift.findings import count_words
 
+    prospects = foresight.prospects
     told = [one for one in prospects if one.reason]
     for one in told[:SHOWN]:
         colour = "red" if one.change is Change.IMPOSSIBLE else "yellow"
         out.print(f"[{colour}]{one.change}[/] {printable(f'{one.row.path}: {one.reason}')}", soft_wrap=True)
     if len(told) > SHOWN:
         out.print(f"{len(told) - SHOWN} more that are not new; --json lists all", soft_wrap=True)
+    _print_rewired(foresight.rewired, out)
     for path in left[:SHOWN]:
         out.print(f"[yellow]left[/] {path}: converted before, and not to be converted by this plan", soft_wrap=True)
     if len(left) > SHOWN:
@@ -66,14 +98,20 @@ def print_changes(prospects: Sequence[Prospect], left: Sequence[str], along: Map
     if along:
         out.print(f"{count_words(len(along), 'file')} of events and recordings would move along", soft_wrap=True)
     counts = Counter(one.change for one in prospects)
-    said = ", ".join(f"{counts[change]} {change}" for change in Change if counts[change]) or "nothing to convert"
+    done = [f"{counts[change]} {change}" for change in Change if counts[change]] or ["nothing to convert"]
+    said = ", ".join([*done, *_count_rewired(foresight.rewired)])
     out.print(f"To be done: {said}", soft_wrap=True)
 
 
-def list_changes(prospects: Sequence[Prospect], left: Sequence[str], along: Mapping[str, str]) -> dict[str, object]:
+def list_changes(foresight: Foresight, left: Sequence[str], along: Mapping[str, str]) -> dict[str, object]:
     """Return for machines what would become of the images of a plan, and of what goes along with them."""
-    changes = [{"path": one.row.path, "change": one.change.value, "reason": one.reason} for one in prospects]
-    return {"changes": changes, "left": list(left), "companions": dict(along)}
+    changes = [{"path": one.row.path, "change": one.change.value, "reason": one.reason} for one in foresight.prospects]
+    return {
+        "changes": changes,
+        "rewired": _list_rewired(foresight.rewired),
+        "left": list(left),
+        "companions": dict(along),
+    }
 
 
 def report_counts(result: Result, dataset: Dataset, out: Console, err: Console) -> None:
@@ -83,6 +121,7 @@ def report_counts(result: Result, dataset: Dataset, out: Console, err: Console) 
     from bidsflow.convert.run import Status
 
     counts = [f"{result.count(status)} {status}" for status in Status if result.count(status)]
+    counts += _count_rewired(result.rewired)
     counts += [f"{count_words(len(result.errors), 'error')} of BIDS: see bidsflow validate"] if result.errors else []
     counts += [] if result.outcomes else ["nothing to convert"]
     counts += [f"{len(result.reviews)} for review"] if result.reviews else []
@@ -113,7 +152,8 @@ def report_json(
         {"path": row.path, "series_number": row.series_number, "evidence": row.evidence} for row in result.reviews
     ]
     content = {
-        "complete": complete, "images": images, "left": list(left), "review": reviews,
+        "complete": complete, "images": images, "rewired": _list_rewired(result.rewired),
+        "left": list(left), "review": reviews,
         "errors": [
             {"code": one.code, "subcode": one.subcode, "location": one.location, "message": one.message}
             for one in result.errors

@@ -42,6 +42,8 @@ def main() -> int:
         return 74
     for one in result.outcomes:
         print(f"{one.status} {one.row.path}{f': {one.reason}' if one.reason else ''}")  # noqa: T201
+    for sidecar in result.rewired:
+        print(f"rewired {sidecar.path}")  # noqa: T201
     for issue in result.errors:
         print(f"not valid {issue.place}: {issue.code} {issue.subcode}", file=sys.stderr)  # noqa: T201
     return 0 if result.complete else 1

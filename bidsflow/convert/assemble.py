@@ -6,33 +6,29 @@ Works in a draft only; `dataset.write.commit` brings it into the dataset.
 from __future__ import annotations
 
 import filecmp
-import json
 import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from bidsflow.convert.cohort import protocol_of
-from bidsflow.convert.companions.aslcontext import TABLE
-from bidsflow.convert.companions.calibration import pair_m0, tell_m0
 from bidsflow.convert.companions.follow import move_companions
-from bidsflow.convert.held import read_folder
+from bidsflow.convert.folder import EXTENSIONS, Session
 from bidsflow.convert.ledger import (
     Content,
     Entry,
     Ledger,
     Stamp,
     format_ledger,
-    is_same,
     read_ledger,
     stamp,
 )
 from bidsflow.convert.plan import PlanRow
-from bidsflow.convert.sidecar import Json, complete_sidecar
+from bidsflow.convert.rewiring import Rewired, Rewiring, find_rewired, wire_session
+from bidsflow.convert.sidecar import Json
 from bidsflow.convert.subjects import Key
-from bidsflow.convert.supply import supply_echo_times
 from bidsflow.convert.tables import (
     Place,
     leave_place,
@@ -43,17 +39,12 @@ from bidsflow.convert.tables import (
     stage_session,
 )
 from bidsflow.convert.top import list_tasks, list_unused_tasks, name_program, stage_top
-from bidsflow.convert.wiring import Held, Links, settle_fields, sources
 from bidsflow.dataset import describe
 from bidsflow.dataset.draft import Draft
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dicom.parrec import mark_examination
-from bidsflow.dicom.series import Series
 from bidsflow.dicom.twins import moment_of
 from bidsflow.names import parse_name
-
-#: Files that make an image, in the order in which they are looked for.
-EXTENSIONS = (".nii.gz", ".json", ".bval", ".bvec", TABLE, ".nii")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,57 +79,23 @@ class Converted:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """What the plan says of one folder (``sub-01`` or ``sub-01/ses-01``).
+class Assembled:
+    """What a commit does beside bringing in what is staged.
 
     Attributes
     ----------
-    folder : str
-        Relative to the dataset.
-    rows : tuple of PlanRow
-        Every row that is to be converted into it.
-    named, converted : frozenset of (str, int)
-        All images that the plan speaks of, and those that it converts, by SeriesInstanceUID and rank.
-    series : mapping of str to Series
-        The series of the rows, by SeriesInstanceUID.
-    subject : tuple of Series
-        The series of all sessions of the subject.
-    former : mapping of (str, int) to str
-        Where the dataset has images of these rows under another name: path by SeriesInstanceUID and rank.
-    heir_of : tuple of str
-        Labels that the subject has had, and under which the plan leaves no image.
-    seen : mapping of str to Stamp
-        Files of the dataset that have a new time (it was copied without its times) and the content that they had.
-    marks : mapping of (str, int) to str
-        `mark_digest` of the series of images that are as they were converted, by SeriesInstanceUID and rank.
-    kept : frozenset of str
-        Files that a person has edited, of images that are made again because they are missing.
-    description : mapping
-        Fields for ``dataset_description.json``.
-    numbered : bool
-        Whether labels of subjects say nothing of the person.
-    ruled : mapping of (str, int) to frozenset of str, or None
-        What a study gives of the names of images; None where no study has made the names.
+    remove : tuple of str
+        Files of the dataset that go away.
+    rewiring : Rewiring
+        The sidecars of images that stay and that change.
     """
 
-    folder: str
-    rows: tuple[PlanRow, ...]
-    named: frozenset[tuple[str, int]]
-    converted: frozenset[tuple[str, int]]
-    series: Mapping[str, Series]
-    subject: tuple[Series, ...] = ()
-    former: Mapping[tuple[str, int], str] = field(default_factory=dict)
-    heir_of: tuple[str, ...] = ()
-    seen: Mapping[str, Stamp] = field(default_factory=dict)
-    marks: Mapping[tuple[str, int], str] = field(default_factory=dict)
-    kept: frozenset[str] = frozenset()
-    description: Mapping[str, object] = field(default_factory=dict)
-    numbered: bool = True
-    ruled: Mapping[tuple[str, int], frozenset[str]] | None = None
+    remove: tuple[str, ...]
+    rewiring: Rewiring
 
 
-def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence[Converted], key: Key) -> list[str]:
-    """Stage a session, and return the files of the dataset that go away with it. The caller holds the lock.
+def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence[Converted], key: Key) -> Assembled:
+    """Stage a session, and return what goes away and what changes with it. The caller holds the lock.
 
     Only what differs from the dataset is staged: nothing for a session that is as it should be.
 
@@ -160,22 +117,19 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
     moved = {path: session.former[_image(one.row)] for path, one in fresh.items() if _image(one.row) in session.former}
     cells = {path: read_scan(draft, former) for path, former in moved.items()}
     ledgers = _open_ledgers(dataset, session, moved.values())
-    held = _read_held(dataset, ledgers, session)
+    ledger = ledgers[session.folder]
+    wires = wire_session(dataset, ledgers, session, fresh)
+    rewiring = find_rewired(dataset, ledger, wires, fresh, session.kept)
+    rewired = {one.image: one for one in rewiring.rewired}
     left = _take_out(ledgers, fresh)
     remove = _list_outdated(dataset, left, fresh)
-    ledger = ledgers[session.folder]
-    there = [row for row in session.rows if row.path in fresh or _owner(ledger.get(row.path)) == _image(row)]
-    there = list(settle_fields(there, session.series, {session.folder: held}).rows)  # a series may have failed
-    others = {_uri(one.path) for one in held.staying}
+    there = wires.rows
     for row in there:
-        kept = [uri for uri in held.before.get(row.path, Links()).targets if uri in others]
-        complete = partial(
-            _complete, row=row, there=there, series=session.series, kept=kept, beside=[one.path for one in held.staying]
-        )
         if row.path in fresh:
+            complete = partial(wires.complete, row)
             ledger[row.path] = _stage_image(draft, fresh[row.path], session, complete, left.get(row.path))
         else:
-            ledger[row.path] = _rewire(draft, row.path, _restamp(ledger[row.path], session), complete)
+            ledger[row.path] = _rewire(draft, _restamp(ledger[row.path], session), rewired.get(row.path))
     remove += _stage_ledgers(draft, ledgers)
     remove += move_companions(draft, {former: path for path, former in moved.items()})
     if there:
@@ -192,7 +146,7 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
         programs = {name_program(session.series[one.row.series_uid]) for one in converted}
         stage_top(draft, tasks, programs, session.description, numbered=session.numbered)
         remove += list_unused_tasks(draft, left, tasks)
-    return remove
+    return Assembled(tuple(remove), rewiring)
 
 
 def find_replaced(dataset: Dataset, tree: Path, fresh: Sequence[str], remove: Sequence[str]) -> list[str]:
@@ -235,18 +189,6 @@ def _open_ledgers(dataset: Dataset, session: Session, former: Iterable[str]) -> 
     """Return the ledger of a session, and those of the folders that images of it come from, by folder."""
     folders = {session.folder, *(parse_name(path).folder for path in former)}
     return {folder: read_ledger(dataset, folder) for folder in sorted(folders)}
-
-
-def _read_held(dataset: Dataset, ledgers: Mapping[str, Ledger], session: Session) -> Held:
-    """Return what the folder of a session holds beside the images that the plan converts."""
-    planned = {_image(row): row.path for row in session.rows}
-    stand = {
-        planned[owner]: path
-        for ledger in ledgers.values()
-        for path, entry in ledger.items()
-        if (owner := (entry.series_uid, entry.image)) in planned
-    }
-    return read_folder(dataset, ledgers[session.folder], stand, session.named, session.converted)
 
 
 def _take_out(ledgers: Mapping[str, Ledger], fresh: Mapping[str, Converted]) -> dict[str, Entry]:
@@ -350,63 +292,9 @@ def _restamp(entry: Entry, session: Session) -> Entry:
     )
 
 
-def _rewire(draft: Draft, path: str, entry: Entry, complete: Callable[[Json], Json]) -> Entry:
+def _rewire(draft: Draft, entry: Entry, rewired: Rewired | None) -> Entry:
     """Stage the sidecar of an image that stays, where the session around it has changed its wiring."""
-    name = f"{path}.json"
-    present = draft.dataset.root / name
-    if name not in entry.files or not present.exists() or not is_same(present, entry.files[name]):
+    if rewired is None:
         return entry
-    old = present.read_bytes()
-    new = describe.to_json(complete(json.loads(old))).encode()
-    if new == old:
-        return entry
-    return replace(entry, files={**entry.files, name: stamp(draft.write(name, new))})
-
-
-def _uri(path: str) -> str:
-    return f"bids::{path}.nii.gz"
-
-
-def _complete(
-    sidecar: Json,
-    *,
-    row: PlanRow,
-    there: Sequence[PlanRow],
-    series: Mapping[str, Series],
-    kept: Sequence[str],
-    beside: Sequence[str],
-) -> Json:
-    """Return a sidecar with what only the session knows.
-
-    `kept` are images that it is intended for besides, `beside` those that stand in the session and are not planned.
-    """
-    name = parse_name(row.path)
-    pairs = pair_m0(there, series) if name.datatype == "perf" else {}
-    if name.suffix == "asl":
-        sidecar = {**sidecar, "M0Type": tell_m0(sidecar, row.path, pairs, beside)}
-    times = {
-        parse_name(other.path).suffix: series[other.series_uid].images[other.image - 1].echo_time
-        for other in there
-        if row.b0_identifier and other.b0_identifier == row.b0_identifier
-    }
-    # A run may be one half of a field map; it then measures the field, but is intended for nothing but itself.
-    carries = row.b0_identifier and name.datatype == "fmap" and not name.suffix.startswith("magnitude")
-    targets = [*kept, *(_uri(other.path) for other in there if row.b0_identifier in sources(other))] if carries else []
-    if name.suffix == "m0scan":
-        targets = [*kept, *(_uri(run) for run, scan in pairs.items() if scan == row.path)]
-    return complete_sidecar(
-        supply_echo_times(sidecar, name, times),
-        suffix=name.suffix,
-        task=name.entity("task"),
-        field=row.b0_identifier,
-        corrected_by=sources(row),
-        intended_for=sorted(targets),
-    )
-
-
-def group_by_folder(rows: Iterable[PlanRow]) -> dict[str, list[PlanRow]]:
-    """Return rows by the folder of subject or session that they go to."""
-    folders: dict[str, list[PlanRow]] = defaultdict(list)
-    for row in rows:
-        folders[parse_name(row.path).folder].append(row)
-    return folders
+    text = describe.to_json(rewired.sidecar).encode()
+    return replace(entry, files={**entry.files, rewired.path: stamp(draft.write(rewired.path, text))})

@@ -9,10 +9,11 @@ from enum import StrEnum
 
 from bidsflow.convert.companions.follow import find_moves
 from bidsflow.convert.drift.findings import count_words
-from bidsflow.convert.ledger import read_taken
+from bidsflow.convert.ledger import read_ledger, read_taken
 from bidsflow.convert.plan import Decision, Plan, PlanRow
+from bidsflow.convert.rewiring import Rewired, Rewiring, find_rewired, wire_session
 from bidsflow.convert.subjects import Key
-from bidsflow.convert.survey import Status, planned_paths, survey
+from bidsflow.convert.survey import Status, Work, planned_paths, survey
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dicom.series import Inventory
 from bidsflow.names import parse_name
@@ -54,8 +55,24 @@ class Prospect:
     former: str = ""
 
 
-def foresee(dataset: Dataset, plan: Plan, inventory: Inventory, *, force: bool = False) -> tuple[Prospect, ...]:
-    """Return what would become of every image that a plan converts, in its order.
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """What a conversion would do.
+
+    Attributes
+    ----------
+    prospects : tuple of Prospect
+        One per image that the plan converts, in its order.
+    rewired : tuple of Rewired
+        Sidecars of images that would stay, and that would change with the images around them.
+    """
+
+    prospects: tuple[Prospect, ...]
+    rewired: tuple[Rewired, ...] = ()
+
+
+def foresee(dataset: Dataset, plan: Plan, inventory: Inventory, *, force: bool = False) -> Foresight:
+    """Return what a conversion would do to a dataset.
 
     Raises
     ------
@@ -63,17 +80,30 @@ def foresee(dataset: Dataset, plan: Plan, inventory: Inventory, *, force: bool =
         If a ledger is damaged.
     """
     found: dict[tuple[str, int], Prospect] = {}
+    rewired: list[Rewired] = []
     for work in survey(dataset, plan, {series.uid: series for series in inventory.series}, force=force):
+        rewiring = _foresee_rewiring(dataset, work)
+        rewired += rewiring.rewired
         for outcome in work.done:
-            row = outcome.row
-            found[row.series_uid, row.image] = Prospect(row, _KNOWN[outcome.status], outcome.reason)
+            row, reason = outcome.row, rewiring.advise(outcome.row.path, outcome.reason)
+            found[row.series_uid, row.image] = Prospect(row, _KNOWN[outcome.status], reason)
         for row in work.planned:
             image = row.series_uid, row.image
             reason = work.why[image]
             former = work.session.former.get(image, "")
             change = Change.MOVED if former else Change.AGAIN if reason else Change.NEW
-            found[image] = Prospect(row, change, reason, former)
-    return tuple(found[row.series_uid, row.image] for row in plan.decided(Decision.CONVERT))
+            found[image] = Prospect(row, change, rewiring.advise(row.path, reason), former)
+    prospects = tuple(found[row.series_uid, row.image] for row in plan.decided(Decision.CONVERT))
+    return Foresight(prospects, tuple(sorted(rewired, key=lambda one: one.path)))
+
+
+def _foresee_rewiring(dataset: Dataset, work: Work) -> Rewiring:
+    """Return which sidecars of a session would change if all that is to be done succeeds."""
+    session, fresh = work.session, {row.path for row in work.planned}
+    folders = {session.folder, *(parse_name(path).folder for path in session.former.values())}
+    ledgers = {folder: read_ledger(dataset, folder) for folder in folders}
+    wires = wire_session(dataset, ledgers, session, fresh)
+    return find_rewired(dataset, ledgers[session.folder], wires, fresh, session.kept)
 
 
 def find_left(dataset: Dataset, plan: Plan) -> tuple[str, ...]:

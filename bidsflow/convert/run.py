@@ -7,7 +7,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bidsflow.convert.assemble import Converted, assemble, find_replaced
@@ -24,6 +24,7 @@ from bidsflow.convert.parrec import convert_pair
 from bidsflow.convert.pending import make_secret, note_images
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.remains import Remain, find_remains
+from bidsflow.convert.rewiring import Rewired
 from bidsflow.convert.sidecar import clean_sidecar, scrub_nifti
 from bidsflow.convert.subjects import Key
 from bidsflow.convert.supply import agree_on_repetition, supply_b_values, supply_fields, supply_quantities
@@ -58,6 +59,8 @@ class Result:
         Files of others that keep the former names of images.
     errors : tuple of Issue
         What the validator says of the files that were written.
+    rewired : tuple of Rewired
+        Sidecars of images that stayed, and that changed with the images around them.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -65,6 +68,7 @@ class Result:
     skipped: tuple[PlanRow, ...]
     remains: tuple[Remain, ...] = ()
     errors: tuple[Issue, ...] = ()
+    rewired: tuple[Rewired, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -144,7 +148,8 @@ def convert(
     errors = find_errors(dataset, ordered)
     reviews, skipped = plan.decided(Decision.REVIEW), plan.decided(Decision.SKIP)
     note_images(dataset, ordered, reviews, skipped)
-    return Result(ordered, reviews, skipped, remains, errors)
+    rewired = tuple(sorted(crew.rewired, key=lambda one: one.path))
+    return Result(ordered, reviews, skipped, remains, errors, rewired)
 
 
 def _find_moved(outcomes: Sequence[Outcome], work: Sequence[Work]) -> dict[str, str]:
@@ -179,10 +184,12 @@ class _Crew:
         self._tool = tool
         #: Images that are still to be written, by folder.
         self._pending: dict[str, set[tuple[str, int]]] = {}
+        #: Sidecars of images that stayed and that have changed, in no order.
+        self.rewired: list[Rewired] = []
 
     def carry_out(self, work: Sequence[Work]) -> list[Outcome]:
         """Convert and commit everything, and return the outcomes in no order."""
-        outcomes = [outcome for one in work for outcome in one.done]
+        outcomes: list[Outcome] = []
         self._pending = {one.session.folder: set(planned_paths(one.planned)) for one in work}
         pool = ThreadPoolExecutor(self._jobs, thread_name_prefix="convert")
         try:
@@ -195,7 +202,7 @@ class _Crew:
                 get_ready()
             for one in work:
                 if not one.todo:
-                    self._commit(one, [])
+                    outcomes += self._commit(one, [])
             outcomes += self._gather(jobs)
         except BaseException:
             self._tool.stop()
@@ -291,7 +298,7 @@ class _Crew:
         return Converted(row, sidecar, files, stamps, content, notes, fields_digest(fields))
 
     def _commit(self, work: Work, converted: Sequence[Converted]) -> list[Outcome]:
-        """Commit a session, and return what became of the images that were converted for it."""
+        """Commit a session, and return what became of its images but for those that could not be converted."""
         dataset, session = self._staged.dataset, work.session
         self._pending.pop(session.folder)
         leaving = set().union(*self._pending.values())
@@ -302,21 +309,24 @@ class _Crew:
                 blocked = find_blocked(dataset, {session.folder: ledger}, rows, force=self._force, leaving=leaving)
                 free = [one for one in converted if (one.row.series_uid, one.row.image) not in blocked]
                 tree = self._staged.tree()
-                remove = assemble(dataset, tree, session, free, self._key)
-                commit(self._staged, tree, remove, find_replaced(dataset, tree, [one.row.path for one in free], remove))
+                made = assemble(dataset, tree, session, free, self._key)
+                replaced = find_replaced(dataset, tree, [one.row.path for one in free], made.remove)
+                commit(self._staged, tree, made.remove, replaced)
                 shutil.rmtree(tree, ignore_errors=True)
         except DatasetError as error:
             if not converted:
                 raise
             _log.warning("%s: %s", session.folder, error)
-            return [Outcome(row, Status.FAILED, str(error)) for row in rows]
+            return [*work.done, *(Outcome(row, Status.FAILED, str(error)) for row in rows)]
+        self.rewired += made.rewiring.rewired
         _log.info("%s: %d images written", session.folder, len(free))
-        outcomes = []
+        outcomes = [replace(one, reason=made.rewiring.advise(one.row.path, one.reason)) for one in work.done]
         noted = {(one.row.series_uid, one.row.image): one.notes for one in converted}
         for row in rows:
             reason = blocked.get((row.series_uid, row.image), "")
             kept = sorted(name.rpartition("/")[2] for name in session.kept if name.partition(".")[0] == row.path)
-            by_hand = (f"{', '.join(kept)} changed by hand, and kept as it is",) if kept else ()
+            said = f"{', '.join(kept)} changed by hand, and kept as it is" if kept else ""
+            by_hand = filter(None, [made.rewiring.advise(row.path, said)])
             said = "; ".join((*by_hand, *noted.get((row.series_uid, row.image), ())))
             done = Status.MOVED if (row.series_uid, row.image) in session.former else Status.WRITTEN
             outcomes.append(Outcome(row, Status.FAILED if reason else done, reason or said))

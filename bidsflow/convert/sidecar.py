@@ -20,6 +20,8 @@ IDENTIFYING = frozenset({
 
 #: Fields that are true of dcm2niix's run and not of the image.
 _NOT_METADATA = frozenset({"BidsGuess", "SeriesNumber"})
+#: Fields that say which images measure a B0 field, and which it corrects.
+WIRING = ("B0FieldIdentifier", "B0FieldSource", "IntendedFor")
 _PERSONAL = re.compile(r"Patient(?!Position)|Physician|Operator|UID$|DateTime$|Date$|Accession")
 #: An institution is named where a study says so, and not because a scanner did.
 _SUSPECT = re.compile(rf"{_PERSONAL.pattern}|Institution|Address")
@@ -97,9 +99,7 @@ def complete_sidecar(
     intended_for : sequence of str
         BIDS URIs of the images that this one corrects.
     """
-    sidecar = {
-        key: value for key, value in cleaned.items() if key not in ("B0FieldIdentifier", "B0FieldSource", "IntendedFor")
-    }
+    sidecar = {key: value for key, value in cleaned.items() if key not in WIRING}
     if task:
         sidecar["TaskName"] = task
     if suffix == "fieldmap":

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 
-from bidsflow.convert.assemble import EXTENSIONS, Session, group_by_folder
+from bidsflow.convert.folder import EXTENSIONS, Session, group_by_folder
 from bidsflow.convert.ledger import (
     Entry,
     Ledger,

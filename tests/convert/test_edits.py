@@ -140,6 +140,8 @@ def test_first_visit_can_be_moved_into_a_session_by_the_plan(
     assert found.keys() == reference.keys()
     images = {name for name in reference if name.endswith(".nii.gz")}
     assert {name: found[name] for name in images} == {name: reference[name] for name in images}
+    # The plan kept the label of a field of a visit without a session; now it is that of the session.
+    assert cli("convert", my_export, target).out == f"{target}: 8 unchanged, 4 sidecars rewired\n"
     assert cli("convert", my_export, target).out == f"{target}: 8 unchanged\n"
 
 

@@ -222,7 +222,7 @@ def test_new_series_is_added_and_wired(tmp_path: Path, cli: Cli) -> None:
     assert "B0FieldSource" not in before
     shutil.copytree(late, export / "late")
     ran = cli("convert", export, target)
-    assert (ran.code, ran.out) == (0, f"{target}: 2 written, 2 unchanged\n")
+    assert (ran.code, ran.out) == (0, f"{target}: 2 written, 2 unchanged, 2 sidecars rewired\n")
     after = json.loads(Path(f"{bold}.json").read_text())
     assert after.pop("B0FieldSource")
     assert after == before

@@ -1,0 +1,74 @@
+"""What a plan says of one folder of a subject or session. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from bidsflow.convert.companions.aslcontext import TABLE
+from bidsflow.convert.ledger import Stamp
+from bidsflow.convert.plan import PlanRow
+from bidsflow.dicom.series import Series
+from bidsflow.names import parse_name
+
+#: Files that make an image, in the order in which they are looked for.
+EXTENSIONS = (".nii.gz", ".json", ".bval", ".bvec", TABLE, ".nii")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What the plan says of one folder (``sub-01`` or ``sub-01/ses-01``).
+
+    Attributes
+    ----------
+    folder : str
+        Relative to the dataset.
+    rows : tuple of PlanRow
+        Every row that is to be converted into it.
+    named, converted : frozenset of (str, int)
+        All images that the plan speaks of, and those that it converts, by SeriesInstanceUID and rank.
+    series : mapping of str to Series
+        The series of the rows, by SeriesInstanceUID.
+    subject : tuple of Series
+        The series of all sessions of the subject.
+    former : mapping of (str, int) to str
+        Where the dataset has images of these rows under another name: path by SeriesInstanceUID and rank.
+    heir_of : tuple of str
+        Labels that the subject has had, and under which the plan leaves no image.
+    seen : mapping of str to Stamp
+        Files of the dataset that have a new time (it was copied without its times) and the content that they had.
+    marks : mapping of (str, int) to str
+        `mark_digest` of the series of images that are as they were converted, by SeriesInstanceUID and rank.
+    kept : frozenset of str
+        Files that a person has edited, of images that are made again because they are missing.
+    description : mapping
+        Fields for ``dataset_description.json``.
+    numbered : bool
+        Whether labels of subjects say nothing of the person.
+    ruled : mapping of (str, int) to frozenset of str, or None
+        What a study gives of the names of images; None where no study has made the names.
+    """
+
+    folder: str
+    rows: tuple[PlanRow, ...]
+    named: frozenset[tuple[str, int]]
+    converted: frozenset[tuple[str, int]]
+    series: Mapping[str, Series]
+    subject: tuple[Series, ...] = ()
+    former: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    heir_of: tuple[str, ...] = ()
+    seen: Mapping[str, Stamp] = field(default_factory=dict)
+    marks: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    kept: frozenset[str] = frozenset()
+    description: Mapping[str, object] = field(default_factory=dict)
+    numbered: bool = True
+    ruled: Mapping[tuple[str, int], frozenset[str]] | None = None
+
+
+def group_by_folder(rows: Iterable[PlanRow]) -> dict[str, list[PlanRow]]:
+    """Return rows by the folder of subject or session that they go to."""
+    folders: dict[str, list[PlanRow]] = defaultdict(list)
+    for row in rows:
+        folders[parse_name(row.path).folder].append(row)
+    return folders

@@ -1,0 +1,239 @@
+"""What the images of a session say of each other in their sidecars, and which sidecars change with the session.
+
+A dry run and a conversion ask the same here. Reads only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from bidsflow.convert.companions.calibration import pair_m0, tell_m0
+from bidsflow.convert.folder import Session
+from bidsflow.convert.held import read_folder
+from bidsflow.convert.ledger import Entry, Ledger, is_same
+from bidsflow.convert.plan import PlanRow
+from bidsflow.convert.sidecar import WIRING, Json, complete_sidecar
+from bidsflow.convert.supply import supply_echo_times
+from bidsflow.convert.wiring import Held, Links, settle_fields, sources
+from bidsflow.dataset.tree import Dataset
+from bidsflow.dicom.series import Series
+from bidsflow.names import parse_name
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """A field of a sidecar, as it is and as it should be; None where it is absent."""
+
+    key: str
+    before: object
+    after: object
+
+    def __str__(self) -> str:
+        """Return what the field loses and gains; the whole of a list that only gets another order."""
+        before, after = _as_list(self.before), _as_list(self.after)
+        gone = [f"-{one}" for one in before if one not in after]
+        come = [f"+{one}" for one in after if one not in before]
+        return " ".join([self.key, *(gone + come or [f"now {self.after}"])])
+
+
+@dataclass(frozen=True, slots=True)
+class Rewired:
+    """A sidecar of an image that stays, which no longer says what the session around it says.
+
+    Attributes
+    ----------
+    path : str
+        Of the sidecar, relative to the dataset.
+    fields : tuple of FieldChange
+        What changes.
+    sidecar : dict
+        All that it is to hold.
+    """
+
+    path: str
+    fields: tuple[FieldChange, ...]
+    sidecar: Json
+
+    @property
+    def image(self) -> str:
+        """BIDS path of its image, without extension."""
+        return self.path.removesuffix(".json")
+
+
+@dataclass(frozen=True, slots=True)
+class Rewiring:
+    """The sidecars that change with a session.
+
+    Attributes
+    ----------
+    rewired : tuple of Rewired
+        What bidsflow writes.
+    by_hand : tuple of Rewired
+        What it would write, had a person not edited the sidecar; fields of the wiring only.
+    """
+
+    rewired: tuple[Rewired, ...]
+    by_hand: tuple[Rewired, ...]
+
+    def advise(self, path: str, reason: str) -> str:
+        """Return what is said of an image, with what a person may want to write into its sidecar."""
+        return "; ".join(filter(None, [reason, *(_advise(one) for one in self.by_hand if one.image == path)]))
+
+
+@dataclass(frozen=True, slots=True)
+class Wires:
+    """A session as it will stand.
+
+    Attributes
+    ----------
+    rows : tuple of PlanRow
+        Its images, new or there already, wired.
+    held : Held
+        What its folder holds besides.
+    series : mapping of str to Series
+        The series of the rows, by SeriesInstanceUID.
+    """
+
+    rows: tuple[PlanRow, ...]
+    held: Held
+    series: Mapping[str, Series]
+
+    def complete(self, row: PlanRow, sidecar: Json) -> Json:
+        """Return the sidecar of an image with what only the session knows."""
+        name = parse_name(row.path)
+        pairs = pair_m0(self.rows, self.series) if name.datatype == "perf" else {}
+        if name.suffix == "asl":
+            beside = [one.path for one in self.held.staying]
+            sidecar = {**sidecar, "M0Type": tell_m0(sidecar, row.path, pairs, beside)}
+        times = {
+            parse_name(other.path).suffix: self.series[other.series_uid].images[other.image - 1].echo_time
+            for other in self.rows
+            if row.b0_identifier and other.b0_identifier == row.b0_identifier
+        }
+        return complete_sidecar(
+            supply_echo_times(sidecar, name, times),
+            suffix=name.suffix,
+            task=name.entity("task"),
+            field=row.b0_identifier,
+            corrected_by=sources(row),
+            intended_for=sorted(self._find_targets(row, pairs)),
+        )
+
+    def _find_targets(self, row: PlanRow, pairs: Mapping[str, str]) -> list[str]:
+        """Return the URIs of the images that an image is intended for; `pairs` are runs with their M0 scans."""
+        name = parse_name(row.path)
+        others = {_uri(one.path) for one in self.held.staying}
+        kept = [uri for uri in self.held.before.get(row.path, Links()).targets if uri in others]
+        if name.suffix == "m0scan":
+            return [*kept, *(_uri(run) for run, scan in pairs.items() if scan == row.path)]
+        # A run may be one half of a field map; it then measures the field, but is intended for nothing but itself.
+        if not row.b0_identifier or name.datatype != "fmap" or name.suffix.startswith("magnitude"):
+            return []
+        return [*kept, *(_uri(other.path) for other in self.rows if row.b0_identifier in sources(other))]
+
+
+def wire_session(dataset: Dataset, ledgers: Mapping[str, Ledger], session: Session, fresh: Collection[str]) -> Wires:
+    """Return a session as it will stand.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        As it is now.
+    ledgers : mapping of str to Ledger
+        Of the session, and of the folders that images of it come from, by folder.
+    session : Session
+        What the plan says.
+    fresh : collection of str
+        BIDS paths of the images that are new or changed.
+    """
+    held = _read_held(dataset, ledgers, session)
+    ledger = ledgers[session.folder]
+    there = [row for row in session.rows if row.path in fresh or _owner(ledger.get(row.path)) == _image(row)]
+    settled = settle_fields(there, session.series, {session.folder: held})  # a series may have failed
+    return Wires(settled.rows, held, session.series)
+
+
+def find_rewired(
+    dataset: Dataset, ledger: Ledger, wires: Wires, fresh: Collection[str], kept: Collection[str]
+) -> Rewiring:
+    """Return the sidecars of a session that change although their images stay as they are.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        As it is now.
+    ledger : Ledger
+        Of the session, as it is now.
+    wires : Wires
+        The session as it will stand.
+    fresh : collection of str
+        BIDS paths of the images that are new or changed.
+    kept : collection of str
+        Files of these that a person has edited, and that stay as they are.
+    """
+    rewired: list[Rewired] = []
+    by_hand: list[Rewired] = []
+    for row in wires.rows:
+        name, entry = f"{row.path}.json", ledger.get(row.path)
+        if entry is None or name not in entry.files or (row.path in fresh and name not in kept):
+            continue
+        old = _read_sidecar(dataset, name)
+        if old is None:
+            continue
+        new = wires.complete(row, old)
+        edited = not is_same(dataset.root / name, entry.files[name])
+        if fields := _compare(old, new, WIRING if edited else dict.fromkeys([*old, *new])):
+            (by_hand if edited else rewired).append(Rewired(name, fields, new))
+    return Rewiring(tuple(rewired), tuple(by_hand))
+
+
+def _read_held(dataset: Dataset, ledgers: Mapping[str, Ledger], session: Session) -> Held:
+    """Return what the folder of a session holds beside the images that the plan converts."""
+    planned = {_image(row): row.path for row in session.rows}
+    stand = {
+        planned[owner]: path
+        for ledger in ledgers.values()
+        for path, entry in ledger.items()
+        if (owner := (entry.series_uid, entry.image)) in planned
+    }
+    return read_folder(dataset, ledgers[session.folder], stand, session.named, session.converted)
+
+
+def _read_sidecar(dataset: Dataset, name: str) -> Json | None:
+    """Return what a sidecar holds; None where it is gone, or where a person left what is none."""
+    try:
+        found = json.loads((dataset.root / name).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _compare(old: Json, new: Json, keys: Collection[str]) -> tuple[FieldChange, ...]:
+    """Return the fields that differ; a list of one is its item."""
+    pairs = ((key, old.get(key), new.get(key)) for key in keys)
+    return tuple(FieldChange(key, *pair) for key, *pair in pairs if _as_list(pair[0]) != _as_list(pair[1]))
+
+
+def _as_list(value: object) -> list[object]:
+    """Return the items of a field of a sidecar; none of one that is absent."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _advise(one: Rewired) -> str:
+    gone = [f'no "{field.key}"' for field in one.fields if field.after is None]
+    wanted = [f'"{field.key}": {json.dumps(field.after)}' for field in one.fields if field.after is not None]
+    return f"by the other images of its session, {one.path.rpartition('/')[2]} would say {', '.join([*wanted, *gone])}"
+
+
+def _uri(path: str) -> str:
+    return f"bids::{path}.nii.gz"
+
+
+def _image(row: PlanRow) -> tuple[str, int]:
+    return row.series_uid, row.image
+
+
+def _owner(entry: Entry | None) -> tuple[str, int] | None:
+    return None if entry is None else (entry.series_uid, entry.image)

@@ -1,0 +1,131 @@
+"""Which sidecars of images that stay change with the images around them: a dry run says so, and a conversion does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bidsflow.convert.rewiring import FieldChange
+
+from .conftest import Ran, read_tree
+from .test_rerun import make_plan
+
+Cli = Callable[..., Ran]
+SESSION = "sub-01/ses-01"
+AP, PA = (f"{SESSION}/fmap/sub-01_ses-01_dir-{direction}_epi.json" for direction in ("AP", "PA"))
+BOLD, SBREF = (f"{SESSION}/func/sub-01_ses-01_task-rest_{suffix}.json" for suffix in ("bold", "sbref"))
+FIELD = "pepolar1ses01"
+
+
+@pytest.fixture
+def late(my_export: Path, tmp_path: Path, cli: Cli) -> tuple[Path, Path]:
+    """An export to which one half of a field map has come after it was converted, and the dataset."""
+    target, kept = tmp_path / "bids", tmp_path / "kept"
+    first = sorted(folder for folder in my_export.rglob("*_PA") if folder.is_dir())[0]
+    home = first.rename(kept)
+    assert cli("convert", my_export, target).code == 0
+    home.rename(first)
+    return my_export, target
+
+
+def read_changed(before: dict[str, bytes], after: dict[str, bytes]) -> set[str]:
+    """Return the sidecars of images that are in both trees and that differ."""
+    both = (name for name in before.keys() & after.keys() if name.startswith("sub-") and name.endswith(".json"))
+    return {name for name in both if before[name] != after[name]}
+
+
+def test_a_late_field_map_is_told_with_what_it_rewires(late: tuple[Path, Path], cli: Cli) -> None:
+    export, target = late
+    before = read_tree(target)
+    said = cli("convert", export, target, "--dry-run")
+    foreseen = json.loads(cli("convert", export, target, "--dry-run", "--json").out)
+    assert read_tree(target) == before
+    done = cli("convert", export, target)
+    assert done.code == 0, done.said
+    changed = read_changed(before, read_tree(target))
+    assert {BOLD, SBREF, AP} == changed == {one["path"] for one in foreseen["rewired"]}
+    (bold,) = (one["fields"] for one in foreseen["rewired"] if one["path"] == BOLD)
+    assert bold == {"B0FieldSource": {"before": None, "after": FIELD}}
+    for ran in (said.out, done.err):
+        assert f"rewired {BOLD}: B0FieldSource +{FIELD}" in ran
+        assert ran.count("rewired sub-01") == 3
+    assert "To be done: 1 new, 7 unchanged, 3 sidecars rewired" in said.out
+    assert done.out == f"{target}: 1 written, 7 unchanged, 3 sidecars rewired\n"
+    again = cli("convert", export, target)
+    assert again.out == f"{target}: 8 unchanged\n"
+
+
+def test_json_of_both_says_the_same(late: tuple[Path, Path], cli: Cli) -> None:
+    export, target = late
+    foreseen = json.loads(cli("convert", export, target, "--dry-run", "--json").out)["rewired"]
+    assert len(foreseen) == 3
+    assert json.loads(cli("convert", export, target, "--json").out)["rewired"] == foreseen
+    assert json.loads(cli("convert", export, target, "--json").out)["rewired"] == []
+
+
+def test_what_a_plan_rewires_without_a_new_image_is_told(my_export: Path, tmp_path: Path, cli: Cli) -> None:
+    target = tmp_path / "bids"
+    assert cli("convert", my_export, target).code == 0
+
+    def change(row: dict[str, str]) -> None:
+        if f"{row['path']}.json" == BOLD:
+            row["b0_source"] = "n/a"
+
+    plan = make_plan(my_export, target, cli, change)
+    said = cli("convert", my_export, target, "--plan", plan, "--dry-run").out
+    done = cli("convert", my_export, target, "--plan", plan)
+    uri = f"bids::{BOLD.replace('.json', '.nii.gz')}"
+    for ran in (said, done.err):
+        assert f"rewired {BOLD}: B0FieldSource -{FIELD}\n" in ran
+        assert f"rewired {AP}: IntendedFor -{uri}\n" in ran
+    assert "To be done: 8 unchanged, 3 sidecars rewired" in said
+    assert done.out == f"{target}: 8 unchanged, 3 sidecars rewired\n"
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["the image stays", "the image is made again"])
+def test_wiring_that_an_edited_sidecar_does_not_get_is_told(lost: bool, late: tuple[Path, Path], cli: Cli) -> None:
+    export, target = late
+    sidecar = target / BOLD
+    edited = {**json.loads(sidecar.read_text()), "B0FieldSource": "gre1", "TaskName": "sleep"}
+    sidecar.write_text(json.dumps(edited))
+    if lost:
+        Path(str(sidecar).replace(".json", ".nii.gz")).unlink()
+    foreseen = cli("convert", export, target, "--dry-run").out
+    done = cli("convert", export, target)
+    assert done.code == 0, done.said
+    assert json.loads(sidecar.read_text()) == edited
+    assert f"{BOLD.replace('.json', '.nii.gz')}" in (target / PA).read_text()
+    for ran in (foreseen, done.err):
+        (line,) = (one for one in ran.splitlines() if f'{sidecar.name} would say "B0FieldSource": "{FIELD}"' in one)
+        assert "TaskName" not in line
+        assert ran.count("rewired sub-01") == 2
+    assert f"{sidecar.name} changed by hand" in done.err
+    sidecar.write_text(json.dumps({**edited, "B0FieldSource": [FIELD]}))
+    assert "would say" not in cli("convert", export, target).err
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", "[1]", '{"B0FieldSource": {"of": "mine"}}'])
+def test_a_sidecar_that_cannot_be_compared_stops_nothing(text: str, late: tuple[Path, Path], cli: Cli) -> None:
+    export, target = late
+    (target / BOLD).write_text(text)
+    for words in (("--dry-run",), ()):
+        ran = cli("convert", export, target, *words)
+        assert (ran.code, ran.said.count("rewired sub-01")) == (0, 2), ran.said
+    assert (target / BOLD).read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (None, "a", "IntendedFor +a"),
+        ("a", None, "IntendedFor -a"),
+        ("a", ["a", "b"], "IntendedFor +b"),
+        (["a", "b"], ["b", "c"], "IntendedFor -a +c"),
+        (["a", "b"], ["b", "a"], "IntendedFor now ['b', 'a']"),
+    ],
+)
+def test_a_change_is_what_is_lost_and_gained(before: object, after: object, said: str) -> None:
+    assert str(FieldChange("IntendedFor", before, after)) == said
