@@ -9,11 +9,11 @@ from enum import StrEnum
 
 from bidsflow.convert.companions.follow import find_moves
 from bidsflow.convert.drift.findings import count_words
-from bidsflow.convert.ledger import read_ledger, read_taken
+from bidsflow.convert.ledger import read_taken
 from bidsflow.convert.plan import Decision, Plan, PlanRow
-from bidsflow.convert.rewiring import Rewired, Rewiring, find_rewired, wire_session
+from bidsflow.convert.rewiring import Rewired, foresee_rewiring
 from bidsflow.convert.subjects import Key
-from bidsflow.convert.survey import Status, Work, planned_paths, survey
+from bidsflow.convert.survey import Status, planned_paths, survey
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dicom.series import Inventory
 from bidsflow.names import parse_name
@@ -82,7 +82,7 @@ def foresee(dataset: Dataset, plan: Plan, inventory: Inventory, *, force: bool =
     found: dict[tuple[str, int], Prospect] = {}
     rewired: list[Rewired] = []
     for work in survey(dataset, plan, {series.uid: series for series in inventory.series}, force=force):
-        rewiring = _foresee_rewiring(dataset, work)
+        rewiring = foresee_rewiring(dataset, work.session, {row.path for row in work.planned})
         rewired += rewiring.rewired
         for outcome in work.done:
             row, reason = outcome.row, rewiring.advise(outcome.row.path, outcome.reason)
@@ -95,15 +95,6 @@ def foresee(dataset: Dataset, plan: Plan, inventory: Inventory, *, force: bool =
             found[image] = Prospect(row, change, rewiring.advise(row.path, reason), former)
     prospects = tuple(found[row.series_uid, row.image] for row in plan.decided(Decision.CONVERT))
     return Foresight(prospects, tuple(sorted(rewired, key=lambda one: one.path)))
-
-
-def _foresee_rewiring(dataset: Dataset, work: Work) -> Rewiring:
-    """Return which sidecars of a session would change if all that is to be done succeeds."""
-    session, fresh = work.session, {row.path for row in work.planned}
-    folders = {session.folder, *(parse_name(path).folder for path in session.former.values())}
-    ledgers = {folder: read_ledger(dataset, folder) for folder in folders}
-    wires = wire_session(dataset, ledgers, session, fresh)
-    return find_rewired(dataset, ledgers[session.folder], wires, fresh, session.kept)
 
 
 def find_left(dataset: Dataset, plan: Plan) -> tuple[str, ...]:

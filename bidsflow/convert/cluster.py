@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan
+from bidsflow.convert.rewiring import foresee_rewiring
 from bidsflow.convert.run import Result, convert
 from bidsflow.convert.subjects import Key
-from bidsflow.convert.survey import survey
+from bidsflow.convert.survey import Work, survey
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import staging, write_durably
 from bidsflow.dicom.series import Inventory
@@ -94,11 +95,12 @@ def submit(
     room = dataset.state / "jobs"
     with staging(dataset):
         work = survey(dataset, plan, by_uid, force=force)
+        due = [one.session.folder for one in work if _is_due(dataset, one)]
     with submitting(room):
         batches = [adopt(room, batch) for batch in read_batches(room)]
         live = tuple(sorted(one.name for one in stand(room, batches, Desk()) if one.is_live))
-        todo = [one.session.folder for one in work if one.todo and _name(one.session.folder) not in live]
-        unchanged = sum(not one.todo for one in work)
+        todo = [folder for folder in due if _name(folder) not in live]
+        unchanged = len(work) - len(due)
         made = new_id()
         if not todo:
             return Submitted(None, room, unchanged, live)
@@ -118,6 +120,11 @@ def submit(
         for old in batches:
             _drop_parcels(room / old.id, old, names)
         return Submitted(sent, room / made, unchanged, live)
+
+
+def _is_due(dataset: Dataset, work: Work) -> bool:
+    """Return whether a session has images to be converted, or sidecars that change."""
+    return bool(work.todo) or bool(foresee_rewiring(dataset, work.session, ()).rewired)
 
 
 def _drop_parcels(folder: Path, batch: Batch, names: Collection[str]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bidsflow.convert.companions.calibration import pair_m0, tell_m0
 from bidsflow.convert.folder import Session
 from bidsflow.convert.held import read_folder
-from bidsflow.convert.ledger import Entry, Ledger, is_same
+from bidsflow.convert.ledger import Entry, Ledger, is_same, read_ledger
 from bidsflow.convert.plan import PlanRow
 from bidsflow.convert.sidecar import WIRING, Json, complete_sidecar
 from bidsflow.convert.supply import supply_echo_times
@@ -187,6 +187,14 @@ def find_rewired(
         if fields := _compare(old, new, WIRING if edited else dict.fromkeys([*old, *new])):
             (by_hand if edited else rewired).append(Rewired(name, fields, new))
     return Rewiring(tuple(rewired), tuple(by_hand))
+
+
+def foresee_rewiring(dataset: Dataset, session: Session, fresh: Collection[str]) -> Rewiring:
+    """Return which sidecars of a session will change if all that is to be done in it succeeds; see `find_rewired`."""
+    folders = {session.folder, *(parse_name(path).folder for path in session.former.values())}
+    ledgers = {folder: read_ledger(dataset, folder) for folder in folders}
+    wires = wire_session(dataset, ledgers, session, fresh)
+    return find_rewired(dataset, ledgers[session.folder], wires, fresh, session.kept)
 
 
 def _read_held(dataset: Dataset, ledgers: Mapping[str, Ledger], session: Session) -> Held:

@@ -12,6 +12,7 @@ import pytest
 from tests.executors.cluster import Cluster, make_cluster
 
 from .conftest import Ran, read_tree
+from .test_rerun import make_plan
 
 Cli = Callable[..., Ran]
 
@@ -52,6 +53,25 @@ def test_cluster_makes_the_dataset_that_a_local_conversion_makes(
     assert (again.code, "every planned image is there" in again.out, len(cluster.jobs)) == (0, True, 1)
     again = cli("convert", small_export, target)
     assert (again.code, read_tree(target) == reference) == (0, True)
+
+
+def test_session_of_which_only_sidecars_change_is_sent(
+    cli: Cli, cluster: Cluster, my_export: Path, reference: dict[str, bytes], tmp_path: Path
+) -> None:
+    target = tmp_path / "bids"
+    assert cli("convert", my_export, target).code == 0
+
+    def change(row: dict[str, str]) -> None:
+        if row["path"].startswith("sub-01/ses-02/func/"):
+            row["b0_source"] = "n/a"
+
+    assert cli("convert", my_export, target, "--plan", make_plan(my_export, target, cli, change)).code == 0
+    assert read_tree(target) != reference
+    ran = cli("convert", my_export, target, "--executor", "slurm")
+    assert (ran.code, "1 session: slurm job 1" in ran.out) == (0, True), ran.said
+    cluster.run()
+    assert stands(cli, target) == {"sub-01_ses-02": "done"}
+    assert read_tree(target) == reference
 
 
 def test_session_that_failed_is_converted_by_a_retry(
