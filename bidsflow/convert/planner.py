@@ -186,13 +186,16 @@ def _name_all(
     drafts: list[Draft] = []
     elsewhere = _count_fields(inventory, known.taken)
     everyone = take_cohort(inventory, place, known.cohort)
-    for (subject, session, _), members in _group_visits(inventory, place, doubtful).items():
+    visits = _group_visits(inventory, place, doubtful)
+    for (subject, session, _), members in sorted(visits.items(), key=lambda visit: bool(visit[0][2])):
         usual = find_usual(everyone, members, subject)
-        visit = [_settle(draft, known.taken) for draft in _name_visit(members, guesses, doubtful, book, usual)]
+        visit = [_settle(draft, known.taken) for draft in _name_visit(members, guesses, book, usual)]
         wired = wire_fields(visit, elsewhere[subject, session])
+        elsewhere[subject, session] += len({draft.field for draft in wired.drafts} - {""})
         notes += [f"{folder_of((subject, session))}: {note}" for note in wired.notes]
-        rows += [_row(draft, subject, session) for draft in wired.drafts]
-        drafts += wired.drafts
+        told = [_doubt_person(draft, doubtful, known.taken) for draft in wired.drafts]
+        rows += [_row(draft, subject, session) for draft in told]
+        drafts += told
     by_image = {(draft.series.uid, draft.rank): draft for draft in drafts}
     shared = {image: draft.measurement for image, draft in by_image.items()}
     ruled = {image: draft for image, draft in by_image.items() if draft.rule is not None}
@@ -265,21 +268,27 @@ def _group_visits(
     """Return the series by subject and session: studies of one visit share runs and fields, studies in doubt do not."""
     visits: dict[tuple[str, str, str], list[Series]] = defaultdict(list)
     for series in inventory.series:
-        apart = series.study_uid if series.uid in doubtful else ""
-        visits[(*place.sessions[series.study_uid], apart)].append(series)
+        visits[(*place.sessions[series.study_uid], _part(series, doubtful))].append(series)
     return visits
+
+
+def _part(series: Series, doubtful: Mapping[str, str]) -> str:
+    """Return what series in doubt have in common that may belong together; ``""`` where nothing is in doubt."""
+    if series.uid not in doubtful:
+        return ""
+    mixed = doubtful[series.uid] == str(Conflict.ONE_STUDY_TWO_PEOPLE.value)
+    return f"{series.study_uid} {series.patient.key}" if mixed else series.study_uid
 
 
 def _name_visit(
     members: Sequence[Series],
     guesses: Mapping[str, Guess],
-    doubtful: Mapping[str, str],
     book: Rulebook,
     usual: Mapping[_RowKey, Usual],
 ) -> list[Draft]:
     ordered = sorted(members, key=lambda one: (one.started, one.number, one.uid))
     drafts = [draft for series in ordered for draft in _draft_series(series, guesses, book)]
-    return [_doubt(draft, doubtful, book) for draft in name_session(drafts, guesses, usual)]
+    return [_doubt_image(draft, book) for draft in name_session(drafts, guesses, usual)]
 
 
 def _count_fields(inventory: Inventory, taken: Mapping[_RowKey, str]) -> Counter[tuple[str, str]]:
@@ -289,9 +298,21 @@ def _count_fields(inventory: Inventory, taken: Mapping[_RowKey, str]) -> Counter
     return Counter((name.sub, name.ses) for name in names if name.datatype in ("fmap", "dwi"))
 
 
-def _doubt(draft: Draft, doubtful: Mapping[str, str], book: Rulebook) -> Draft:
-    if draft.to_convert and draft.series.uid in doubtful:
-        return draft.decided(Decision.REVIEW, doubtful[draft.series.uid])
+def _doubt_person(draft: Draft, doubtful: Mapping[str, str], taken: Mapping[_RowKey, str]) -> Draft:
+    """Return a wired draft with the doubt whose it is.
+
+    The doubt comes after the wiring: whose a visit is changes nothing of which of its field maps corrects which run,
+    and who settles it in a plan writes another decision and no labels.
+    """
+    reason = doubtful.get(draft.series.uid)
+    if reason is None or draft.decision is Decision.SKIP:
+        return draft
+    if (draft.series.uid, draft.rank) in taken:
+        return draft.decided(Decision.CONVERT, "it was converted before", reason)
+    return draft.decided(Decision.REVIEW, reason)
+
+
+def _doubt_image(draft: Draft, book: Rulebook) -> Draft:
     if draft.to_convert and draft.series.incomplete:
         return draft.decided(Decision.REVIEW, draft.series.incomplete[0])
     given = book.find_fields(draft.series, draft.image)
@@ -340,7 +361,7 @@ def _row(draft: Draft, subject: str, session: str) -> PlanRow:
         path=path,
         confidence=round(min(1.0, max(0.0, draft.confidence)), 2),
         evidence=_sentence((*evidence, *series.problems)),
-        b0_identifier=draft.field + mark if draft.field and decision is Decision.CONVERT else "",
+        b0_identifier=draft.field + mark if draft.field and decision is not Decision.SKIP else "",
         b0_source=draft.corrected_by + mark if draft.corrected_by and decision is not Decision.SKIP else "",
         repeat=draft.repeat,
     )

@@ -224,31 +224,37 @@ def drop_broken_fields(
     """
     fields = _find_fields(rows)
     members = _join(fields, staying)
+    proposed = _join(_find_fields(rows, waiting=True), staying)
+    possible = {key for key, some in proposed.items() if not _find_lack(some, by_uid)}
     lacks = {key: lack for key in fields if (lack := _find_lack(members[key], by_uid))}
     whole = members.keys() - lacks.keys()
     notes = [_say_broken(key, lack, rows) for key, lack in lacks.items()]
     notes += [_say_gone(key, rows) for key in _find_wanted(rows) if key not in members]
-    return Wired(tuple(_keep_whole(row, whole) for row in rows), tuple(notes))
+    return Wired(tuple(_keep_whole(row, whole, whole | possible) for row in rows), tuple(notes))
 
 
-def _keep_whole(row: PlanRow, whole: set[_FieldKey]) -> PlanRow:
+def _keep_whole(row: PlanRow, whole: set[_FieldKey], possible: set[_FieldKey]) -> PlanRow:
+    """Return a row with the labels of whole fields; to convert what waits, a person changes its decision only."""
     if row.decision is Decision.SKIP or not (row.b0_identifier or row.b0_source):
         return row
     folder, before = _folder(row), sources(row)
+    if row.decision is Decision.REVIEW:
+        return replace(row, b0_source=",".join(label for label in before if (folder, label) in possible))
     kept = tuple(label for label in before if (folder, label) in whole)
-    if row.decision is Decision.REVIEW:  # to convert it, a person changes its decision only
-        return replace(row, b0_source=",".join(kept))
     own = row.b0_identifier if (folder, row.b0_identifier) in whole else ""
     if (own, kept) == (row.b0_identifier, before):
         return row
     return replace(row, b0_identifier=own, b0_source=",".join(kept))
 
 
-def _find_fields(rows: Sequence[PlanRow]) -> dict[_FieldKey, list[PlanRow]]:
+def _find_fields(rows: Sequence[PlanRow], *, waiting: bool = False) -> dict[_FieldKey, list[PlanRow]]:
+    """Return the images of each field that are converted; if asked for, those that wait for a person as well."""
+    decisions = (Decision.CONVERT, Decision.REVIEW) if waiting else (Decision.CONVERT,)
     fields: dict[_FieldKey, list[PlanRow]] = defaultdict(list)
     for row in rows:
-        if row.decision is Decision.CONVERT and row.b0_identifier:
-            fields[_folder(row), row.b0_identifier].append(row)
+        folder = _folder(row)  # what waits may have no name yet
+        if row.decision in decisions and row.b0_identifier and folder:
+            fields[folder, row.b0_identifier].append(row)
     return fields
 
 

@@ -43,7 +43,8 @@ def read_wiring(root: Path) -> dict[str, tuple[str, tuple[str, ...], tuple[str, 
         path = str(image.relative_to(root))
         wiring[path] = sidecar.get("B0FieldIdentifier", ""), sources, tuple(sidecar.get("IntendedFor", []))
     for path, (identifier, _, targets) in wiring.items():
-        corrected = sorted(f"bids::{other}" for other, (_, sources, _) in wiring.items() if identifier in sources)
+        own = {other: links for other, links in wiring.items() if other.partition("/")[0] == path.partition("/")[0]}
+        corrected = sorted(f"bids::{other}" for other, (_, sources, _) in own.items() if identifier in sources)
         carries = "/fmap/" in path and "magnitude" not in path and identifier
         assert sorted(targets) == (corrected if carries else []), path
     measured = {identifier for identifier, _, _ in wiring.values()} - {""}
