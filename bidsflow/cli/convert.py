@@ -235,7 +235,7 @@ def _show(request: Conversion, *, force: bool, as_json: bool) -> None:
 
     out, err = consoles()
     dataset, exports = request.dataset, request.exports
-    with opened(exports, dataset.index_file if dataset.state.is_dir() else cache_file(exports), err) as inventory:
+    with opened(exports, cache_file(exports), err, beside=dataset.index_file) as inventory:
         opinions = {} if request.plan else ask_opinions(request, inventory)
         planned = plan_conversion(request, inventory, opinions)
         made = planned.plan

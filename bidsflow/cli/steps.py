@@ -84,13 +84,17 @@ def printable(text: str) -> str:
 
 
 @contextmanager
-def opened(exports: Sequence[Path], index: Path | None, err: Console, room: Path | None = None) -> Iterator[Inventory]:
+def opened(
+    exports: Sequence[Path], index: Path | None, err: Console, room: Path | None = None, beside: Path | None = None
+) -> Iterator[Inventory]:
     """Take the inventory of exports, with a bar; what archives hold can be read until the end of the `with` block.
 
     Parameters
     ----------
     room : Path or None
         Where archives are unpacked, in a folder that goes at the end. None: below `$TMPDIR`.
+    beside : Path or None
+        An index that is asked besides `index`, and that stays as it is.
 
     Raises
     ------
@@ -127,6 +131,7 @@ def opened(exports: Sequence[Path], index: Path | None, err: Console, room: Path
                 found.files,
                 set_aside=found.set_aside,
                 index_path=index,
+                beside=beside,
                 progress=lambda done, total: update(done, total, ""),
             )
         inventory = replace(inventory, origins=unpacked.origins)

@@ -44,11 +44,13 @@ class Index:
     ----------
     path : Path or None
         The SQLite file, made where it is absent; None keeps nothing.
+    beside : Path or None
+        Another one, which is asked as well and stays as it is.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
+    def __init__(self, path: Path | None, beside: Path | None = None) -> None:
         self._database = _open(path) if path is not None else None
+        self._beside = _ReadIndex(beside) if beside is not None else None
         #: False once it could not be read: the file is broken, or another scan does not let go of it.
         self._readable = self._writable = True
         #: What headers are variations of, by its number in the file, and the numbers by identity.
@@ -57,6 +59,10 @@ class Index:
 
     def known(self, files: Sequence[File]) -> dict[str, Reading]:
         """Return the readings of the files that have not changed since they were read, by path."""
+        found = self._beside.known(files) if self._beside is not None else {}
+        return found | self._find_known([file for file in files if file.path not in found])
+
+    def _find_known(self, files: Sequence[File]) -> dict[str, Reading]:
         found: dict[str, Reading] = {}
         if self._database is None or not self._readable:
             return found
@@ -153,9 +159,20 @@ class Index:
         return self._bases[number]
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the files."""
+        if self._beside is not None:
+            self._beside.close()
         if self._database is not None:
             self._database.close()
+
+
+class _ReadIndex(Index):
+    """The readings of scans of others; nothing is added to them."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(None)
+        self._database = _connect_to_read(path, "mode=ro")
+        self._writable = False
 
 
 def _mark(file: File) -> list[int]:
@@ -175,15 +192,18 @@ def _open(path: Path) -> sqlite3.Connection | None:
         path.unlink(missing_ok=True)
         return _connect(path)
     except OSError:
-        return _connect_to_read(path)
+        return _connect_to_read(path, "mode=ro&immutable=1")
     except sqlite3.Error:
         return None
 
 
-def _connect_to_read(path: Path) -> sqlite3.Connection | None:
-    """Open an index on a disk that is read-only; None where there is none of use."""
+def _connect_to_read(path: Path, how: str) -> sqlite3.Connection | None:
+    """Open an index that must stay as it is, or lies on a disk that is read-only; None where there is none of use.
+
+    `how` are the parameters of its URI: only what is immutable is read without a lock.
+    """
     try:
-        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=WAIT_SECONDS)
     except sqlite3.Error:
         return None
     try:

@@ -48,6 +48,7 @@ def take_inventory(
     *,
     set_aside: Sequence[SetAside] = (),
     index_path: Path | None = None,
+    beside: Path | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Inventory:
     """Return what an export holds.
@@ -60,10 +61,12 @@ def take_inventory(
         What could not even be listed.
     index_path : Path or None
         Where readings are kept from one scan to the next; None keeps none.
+    beside : Path or None
+        Where other scans kept theirs: it is asked as well, and nothing is written there.
     progress : callable
         Called now and then with the files looked at and their number.
     """
-    index = Index(index_path)
+    index = Index(index_path, beside)
     try:
         aside = list(set_aside)
         shelf = shelve_instances()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,37 @@ def test_everything_is_new_and_nothing_is_written(my_export: Path, tmp_path: Pat
         f"{path}.nii.gz" for path in changes
     }
     assert left == []
+
+
+def look_at(root: Path) -> dict[str, tuple[int, bytes]]:
+    """Return all of a dataset, bidsflow's own included: when each file and folder was changed, and what it holds."""
+    return {
+        str(path.relative_to(root)): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
+        for path in (root, *root.rglob("*"))
+    }
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["with an index", "without an index"])
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "archive"])
+def test_dry_run_changes_nothing_in_a_dataset(
+    packed: bool, known: bool, my_export: Path, target: Path, cli: Cli, tmp_path: Path
+) -> None:
+    for file in my_export.rglob("*BOLD_rest*/*.dcm"):
+        header = dcmread(file)
+        header.ImageComments = "sent again"
+        header.save_as(file)
+    if packed:
+        my_export = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", my_export))
+    if not known:
+        (target / ".bidsflow" / "inventory.sqlite").unlink()
+    (target / f"{BOLD}.json").unlink()
+    before = look_at(target)
+    for words in ((), ("--force",), ("--keep-source",), ("--subject", "01")):
+        assert cli("convert", my_export, target, *words, "--dry-run").code == 0
+        assert look_at(target) == before
+    assert cli("plan", my_export, "--bids-dir", target).code == 0
+    assert cli("check", target).code in (0, 1)
+    assert look_at(target) == before
 
 
 def test_what_is_there_is_told_apart(my_export: Path, target: Path, cli: Cli) -> None:

@@ -129,7 +129,7 @@ def test_read_only_dataset_can_be_looked_at(
     assert all(ran.code == 0 and "sub-02" in ran.out for ran in writable)
     assert read_tree(target) == tree
     with closing(Index(target / ".bidsflow" / "inventory.sqlite")) as index:
-        found = find_files([two_people]).files
+        found = find_files([two_people / "P001"]).files
         assert len(index.known(found)) == len(found)
         index.remember({found[0].path: (found[0], "no use")})
 

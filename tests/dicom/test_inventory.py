@@ -98,6 +98,29 @@ def test_a_second_scan_reads_nothing_and_says_the_same(export: Path, tmp_path: P
     assert any("ShimSetting" in one.header for one in second.series)
 
 
+def test_what_another_index_knows_is_not_read_again_and_not_stored(export: Path, tmp_path: Path) -> None:
+    theirs, ours = tmp_path / "theirs" / "index.sqlite", tmp_path / "ours.sqlite"
+    first = scan(export, theirs)
+    late = shutil.copy(next(export.rglob("*.dcm")), export / "late.dcm")
+    before = theirs.read_bytes(), theirs.stat().st_mtime_ns, theirs.parent.stat().st_mtime_ns
+    files = find_files([export]).files
+    found = [take_inventory(files, index_path=ours, beside=theirs) for _ in range(2)]
+    assert [one.n_read for one in found] == [1, 0]
+    assert all(one.series == first.series for one in found)
+    assert (theirs.read_bytes(), theirs.stat().st_mtime_ns, theirs.parent.stat().st_mtime_ns) == before
+    Path(late).unlink()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"broken", b"SQLite format 3\0" * 99])
+def test_another_index_that_is_of_no_use_stays_as_it_is(content: bytes | None, export: Path, tmp_path: Path) -> None:
+    theirs = tmp_path / "index.sqlite"
+    if content is not None:
+        theirs.write_bytes(content)
+    files = find_files([export]).files
+    assert take_inventory(files, beside=theirs).n_read == len(files)
+    assert (theirs.read_bytes() if theirs.exists() else None) == content
+
+
 def test_a_changed_file_is_read_again(export: Path, tmp_path: Path) -> None:
     index = tmp_path / "index.sqlite"
     scan(export, index)
