@@ -172,7 +172,7 @@ def _sort(view: _View, session: Session) -> Work:
         if same:
             marks[_image(row)] = current
         if entry is not None:
-            outcome = _look(view, row, entry, stamps, len(series.instances), same=same)
+            outcome = _look(view, row, entry, stamps, series, same=same)
         else:
             outcome = "" if held is None else "asked for by --force"
         seen |= {name: now for name, now in stamps.items() if now is not None}
@@ -315,7 +315,7 @@ def _read_content(series: Series) -> str:
 
 
 def _look(
-    view: _View, row: PlanRow, entry: Entry, stamps: Mapping[str, Stamp | None], instances: int, *, same: bool
+    view: _View, row: PlanRow, entry: Entry, stamps: Mapping[str, Stamp | None], series: Series, *, same: bool
 ) -> Outcome | str:
     """Return the outcome of a row that needs no conversion, or why it has to be converted."""
     path = view.former.get(_image(row), row.path)
@@ -324,9 +324,8 @@ def _look(
         if name.endswith(".nii.gz") and is_damaged(view.dataset.root / name):
             said = f"{_last(name)} is damaged; delete it, and the same command makes it again"
             return Outcome(row, Status.FAILED, said)
-    if not same and instances < entry.instances:
-        said = f"the export holds {instances} of the {entry.instances} files that it was made of"
-        return Outcome(row, Status.FAILED, f"{said}; it stays as it is, --force makes it of what there is")
+    if not same and (loss := _find_loss(entry, series)):
+        return Outcome(row, Status.FAILED, f"{loss}; it stays as it is, --force makes it of what there is")
     changed = f"{', '.join(map(_last, edited))} changed by hand"
     missing = len(stamps) < len(entry.files)
     if path != row.path:
@@ -345,6 +344,13 @@ def _look(
         return because
     said = f"{because}, but {changed}; --force replaces it"
     return Outcome(row, Status.FAILED if missing else Status.EDITED, said)
+
+
+def _find_loss(entry: Entry, series: Series) -> str:
+    """Return why less would come of a series that has changed than an image was made of, ``""`` where it would not."""
+    if len(series.instances) < entry.instances:
+        return f"the export holds {len(series.instances)} of the {entry.instances} files that it was made of"
+    return f"its series has changed, and is incomplete now ({series.incomplete[0]})" if series.incomplete else ""
 
 
 def _last(name: str) -> str:

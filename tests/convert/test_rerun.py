@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 from pydicom import Dataset as Header
 from pydicom import dcmread
@@ -196,6 +197,43 @@ def test_image_is_not_replaced_by_one_that_is_in_doubt(
     assert ran.code == 1
     assert case.says in ran.err
     assert read_tree(done) == before
+
+
+def copy_place(files: list[Path]) -> None:
+    """Put into one slice what another one holds, under the UID and number that it has."""
+    here, other = (dcmread(files[rank]) for rank in (len(files) // 2, len(files) // 2 + 1))
+    here.ImagePositionPatient, here.PixelData = other.ImagePositionPatient, other.PixelData
+    here.save_as(files[len(files) // 2])
+
+
+def leave_gap(files: list[Path]) -> None:
+    """Move the slices of one half away from those of the other."""
+    for file in files[len(files) // 2 :]:
+        header = dcmread(file)
+        normal = np.cross(*np.array(header.ImageOrientationPatient, float).reshape(2, 3))
+        place = np.array(header.ImagePositionPatient, float)
+        header.ImagePositionPatient = [f"{value:.4f}" for value in place + np.sign(place @ normal) * 40 * normal]
+        header.save_as(file)
+
+
+@pytest.mark.parametrize("lose", [copy_place, leave_gap])
+def test_image_is_not_replaced_by_one_that_lacks_slices(
+    lose: Callable[[list[Path]], None], tmp_path: Path, cli: Cli
+) -> None:
+    export, target = tmp_path / "scan" / "dicom", tmp_path / "bids"
+    write(tmp_path / "scan", size="tiny", sessions=make_sessions(1, 1), series=("t1w",))
+    assert cli("convert", export, target).code == 0
+    before = read_tree(target)
+    lose(sorted(export.rglob("*.dcm")))
+    for _ in range(2):
+        ran = cli("convert", export, target)
+        assert (ran.code, ran.out) == (1, f"{target}: 1 failed\n"), ran.said
+        assert "its series has changed, and is incomplete now (" in ran.err
+        assert "; it stays as it is, --force makes it of what there is" in ran.err
+        assert read_tree(target) == before
+    assert "impossible" in cli("convert", export, target, "--dry-run").out
+    assert cli("status", target).out.count("its series has changed, and is incomplete now") == 1
+    assert "is incomplete now" not in cli("convert", export, target, "--force").err
 
 
 def test_copy_of_an_export_is_read_once(done: Path, my_export: Path, cli: Cli) -> None:
