@@ -63,10 +63,12 @@ def plan(
         print_set_aside,
         printable,
     )
+    from bidsflow.convert.doubts import ask_person
     from bidsflow.convert.held import read_known
     from bidsflow.convert.plan import to_tsv
     from bidsflow.convert.study.apply import choose_sessions, lay_over
     from bidsflow.convert.subjects import Sessions
+    from bidsflow.convert.survey import find_disputed
     from bidsflow.dataset.tree import Dataset, check_readable
     from bidsflow.dataset.write import write_durably
 
@@ -82,6 +84,8 @@ def plan(
         book = lay_over(in_force, inventory, exports)
         wanted = Sessions(choose_sessions(sessions, book.study.sessions))
         made = plan_inventory(inventory, known, sessions=wanted, book=book).plan
+        if dataset is not None:
+            made = ask_person(made, find_disputed(dataset, made, {one.uid: one for one in inventory.series}))
         if output is not None:
             write_durably(output, to_tsv(made).encode(), mode=0o600)  # UIDs of some scanners hold the time of the scan
         _print(made, output, as_json=as_json, as_tsv=as_tsv)

@@ -6,10 +6,16 @@ An image that is there was converted without these doubts, or because a person s
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Final
 
 from bidsflow.convert.fit import find_made_up
+from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.subjects import Key, is_someone_else, person_of
 from bidsflow.dicom.series import Inventory, Series
+
+#: Stands in the evidence of a row that is of someone else than the images of its study in the dataset.
+_STRANGER: Final = "name and ID it is someone else's than that of"
 
 
 def find_untrusted(
@@ -44,15 +50,44 @@ def find_untrusted(
 
 
 def _ask_whose(series: Series, key: Key, doubtful: Mapping[str, str], labelled: Collection[str]) -> str:
-    doubt = doubtful.get(series.uid, "") or ("" if series.uid in labelled else _find_stranger(series, key))
-    return f"{doubt} (say whose it is by --plan)" if doubt else ""
+    return doubtful.get(series.uid, "") or ("" if series.uid in labelled else find_stranger(series, key))
 
 
-def _find_stranger(series: Series, key: Key) -> str:
+def find_stranger(series: Series, key: Key) -> str:
     """Return that a series names someone else than its study did when the dataset got it, ``""`` where it does not."""
     sub, _ = key.sessions.get(series.study_uid, ("", ""))
     person = person_of(series)
     owners = [one for one, label in key.subjects.items() if label == sub]
     if not owners or person in owners or not all(is_someone_else(person, owner) for owner in owners):
         return ""
-    return f"by name and ID it is someone else's than that of sub-{sub} now"
+    return f"by {_STRANGER} sub-{sub} now"
+
+
+def ask_person(plan: Plan, disputed: Mapping[tuple[str, int], str]) -> Plan:
+    """Return a plan that puts before a person what a conversion would leave as it is.
+
+    Parameters
+    ----------
+    plan : Plan
+        For a dataset.
+    disputed : mapping of (str, int) to str
+        Why images that the dataset has would stay, by SeriesInstanceUID and rank: see `survey.find_disputed`.
+    """
+    return replace(plan, rows=tuple(_ask(row, disputed.get((row.series_uid, row.image), "")) for row in plan.rows))
+
+
+def _ask(row: PlanRow, doubt: str) -> PlanRow:
+    if not doubt:
+        return row
+    if row.decision is Decision.SKIP:
+        return replace(row, evidence=f"{row.evidence} Its series has changed, and {doubt}.")
+    advice = "skip it, and the image stays as it is" + (
+        "; convert it if they are one person, and it is replaced" if _STRANGER in doubt else ""
+    )
+    evidence = f"Its series has changed, and {doubt}: {advice}. {row.evidence}"
+    return replace(row, decision=Decision.REVIEW, evidence=evidence)
+
+
+def is_answered(row: PlanRow) -> bool:
+    """Return whether a person who converts a row was told that it is someone else's, and so says that they are one."""
+    return _STRANGER in row.evidence

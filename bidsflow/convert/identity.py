@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
+from bidsflow.convert.doubts import is_answered
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.subjects import Key, folder_of, is_someone_else, person_of
 from bidsflow.dicom.series import Series
@@ -38,13 +39,16 @@ def check_people(plan: Plan, by_uid: Mapping[str, Series], key: Key, where: str)
     """
     people = _find_people(plan, by_uid)
     intruders = _find_intruders(people, key)
+    unasked = _find_people(Plan(tuple(row for row in plan.rows if not is_answered(row))), by_uid)
     problems = (
-        *_refuse_intruders(intruders, key), *_refuse_heirs(people, key), *_refuse_heirs_of_visits(plan, by_uid, key),
-        *_refuse_mixtures(plan, by_uid, key), *_refuse_parted(plan, by_uid),
+        *_refuse_intruders(intruders, unasked, key), *_refuse_heirs(people, key),
+        *_refuse_heirs_of_visits(plan, by_uid, key), *_refuse_mixtures(plan, by_uid, key),
+        *_refuse_parted(plan, by_uid),
     )  # fmt: skip
     if problems:
         raise PlanError(where, problems)
-    return [*_note_people(people, intruders, key), *_note_parted_visits(plan, by_uid)]
+    joining = {place: title for (_, place), title in intruders.items()}
+    return [*_note_people(people, joining, key), *_note_parted_visits(plan, by_uid)]
 
 
 def _find_people(plan: Plan, by_uid: Mapping[str, Series]) -> dict[str, dict[tuple[str, str], str]]:
@@ -57,28 +61,37 @@ def _find_people(plan: Plan, by_uid: Mapping[str, Series]) -> dict[str, dict[tup
     return people
 
 
-def _find_intruders(people: Mapping[str, Mapping[tuple[str, str], str]], key: Key) -> dict[tuple[str, str], str]:
-    """Return the places that a plan gives to someone where the dataset has someone else, who stays, and one title."""
+def _find_intruders(
+    people: Mapping[str, Mapping[tuple[str, str], str]], key: Key
+) -> dict[tuple[str, tuple[str, str]], str]:
+    """Return whom a plan gives a place where the dataset has someone else, who stays: person and place, and a title."""
     owners: dict[str, list[str]] = defaultdict(list)
     for person, sub in key.subjects.items():
         if person not in people or any(sub == own for own, _ in people[person]):
             owners[sub].append(person)
     return {
-        place: title
+        (person, place): title
         for person, places in people.items()
         for place, title in places.items()
         if owners[place[0]] and all(is_someone_else(person, owner) for owner in owners[place[0]])
     }
 
 
-def _refuse_intruders(intruders: Mapping[tuple[str, str], str], key: Key) -> tuple[str, ...]:
-    """Return a sentence for each intruder into a visit of someone else; one beside it is only told."""
+def _refuse_intruders(
+    intruders: Mapping[tuple[str, tuple[str, str]], str],
+    unasked: Mapping[str, Mapping[tuple[str, str], str]],
+    key: Key,
+) -> tuple[str, ...]:
+    """Return a sentence for each intruder into a visit of someone else; one beside it is only told.
+
+    `unasked` are the people of rows that asked no one whether they are one: see `doubts.is_answered`.
+    """
     held = set(key.sessions.values())
     return tuple(
-        f"{title}: sub-{sub} of this dataset is someone else, by name and ID; give it another subject or, if they are "
-        "one person, another session, or plan again with --bids-dir"
-        for (sub, ses), title in intruders.items()
-        if (sub, ses) in held
+        f"{unasked[person][place]}: sub-{place[0]} of this dataset is someone else, by name and ID; give it another "
+        "subject or, if they are one person, another session, or plan again with --bids-dir, which asks you"
+        for person, place in intruders
+        if place in held and place in unasked.get(person, ())
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from bidsflow import schema
 from bidsflow.convert.cohort import Usual, find_usual, take_cohort
 from bidsflow.convert.copies import part_copies
-from bidsflow.convert.doubts import find_untrusted
+from bidsflow.convert.doubts import find_stranger, find_untrusted
 from bidsflow.convert.examinations import find_held_examinations, follow_held
 from bidsflow.convert.fieldmaps import note_foreign_shims, wire_fields
 from bidsflow.convert.fit import NO_READOUT, lacks_readout, note_oddities, note_unplanned
@@ -116,7 +116,7 @@ def make_plan(
     settled = replace(known.key, sessions={**parted.places, **known.key.sessions})
     place = assign(inventory.series, follow_held(inventory, known.taken, settled), sessions, given, book.labels)
     neighbours = find_neighbours(group_people(inventory.series, book.labels), given)
-    doubtful = {**_find_doubtful(inventory, known, book), **parted.doubts, **rivals}
+    doubtful = {**_find_doubtful(inventory, known, book, labelled), **parted.doubts, **rivals}
     if sessions is Sessions.AUTO:
         doubtful = {**find_crowded(inventory, place, known.taken, join_studies(neighbours)), **doubtful}
     named = _name_all(inventory, place, known, guesses or {}, doubtful, book)
@@ -140,15 +140,21 @@ def make_plan(
     return Planned(told, _keep_places(kept, known.key, inventory, rows))
 
 
-def _find_doubtful(inventory: Inventory, known: Known, book: Rulebook) -> dict[str, str]:
+def _find_doubtful(inventory: Inventory, known: Known, book: Rulebook, labelled: Collection[str]) -> dict[str, str]:
     """Return why no one can say whose series are, by their UID."""
+    settled = {*labelled, *(uid for uid, _ in known.taken)}
+    strangers = {
+        one.uid: f"{stranger}: convert it if they are one person"
+        for one in inventory.series
+        if one.uid not in settled and (stranger := find_stranger(one, known.key))
+    }
     collisions = {
         uid: str(collision.conflict.value)
         for collision in inventory.collisions
         if collision.conflict in _TWO_PEOPLE
         for uid in collision.series
     }
-    return collisions | find_unnamed(inventory, known.key.subjects, book.labels)
+    return strangers | collisions | find_unnamed(inventory, known.key.subjects, book.labels)
 
 
 @dataclass(frozen=True, slots=True)

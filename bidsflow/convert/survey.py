@@ -28,6 +28,8 @@ from bidsflow.dicom.series import Series
 from bidsflow.names import parse_name
 
 _MISSING = "files of it are missing"
+#: What to do about an image that stays although its series has changed.
+_DECIDE = "decide by a plan: bidsflow plan EXPORT --bids-dir BIDS_DIR"
 
 
 class Status(StrEnum):
@@ -195,7 +197,36 @@ def _distrust(view: _View, row: PlanRow, held: Entry | None, series: Series, rea
     doubt = view.plan.untrusted.get(_image(row), "")
     if held is None or not doubt or _is_same(held, series, mark_digest(series), read):
         return ""
-    return f"its series has changed, and {doubt}; the image stays as it is"
+    return f"its series has changed, and {doubt}; the image stays as it is ({_DECIDE})"
+
+
+def find_disputed(dataset: Dataset, plan: Plan, by_uid: Mapping[str, Series]) -> dict[tuple[str, int], str]:
+    """Return why images that a dataset has stay although their series have changed, by SeriesInstanceUID and rank.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        What is there.
+    plan : Plan
+        With what is `untrusted`.
+    by_uid : mapping of str to Series
+        The series of the export.
+
+    Raises
+    ------
+    DatasetError
+        If a ledger is damaged.
+    """
+    taken = read_taken(dataset) if plan.untrusted else {}
+    ledgers = {folder: read_ledger(dataset, folder) for folder in {parse_name(path).folder for path in taken.values()}}
+    read = cache(lambda uid: _read_content(by_uid[uid]))
+    disputed = {}
+    for image, doubt in plan.untrusted.items():
+        path = taken.get(image, "")
+        entry = ledgers[parse_name(path).folder].get(path) if path else None
+        if entry is not None and not _is_same(entry, by_uid[image[0]], mark_digest(by_uid[image[0]]), read):
+            disputed[image] = doubt
+    return disputed
 
 
 def _block(work: Work, blocked: Mapping[tuple[str, int], str]) -> Work:

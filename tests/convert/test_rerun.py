@@ -177,7 +177,7 @@ def take_place(header: Header) -> None:
 
 
 DOUBTS = {
-    "another person": CaseDoubt("*.dcm", name_another, "it is someone else's than that of sub-01 now (say whose it is"),
+    "another person": CaseDoubt("*.dcm", name_another, "it is someone else's than that of sub-01 now; the image stays"),
     "no geometry": CaseDoubt("*BOLD_rest/*.dcm", take_place, "its voxels have no possible size (PixelSpacing 0\\0)"),
 }
 
