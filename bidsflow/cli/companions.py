@@ -63,8 +63,13 @@ class Beside:
             and row.path != NOT_APPLICABLE
             and (row.series_uid, row.image) not in stands
         }
+        skipped = {
+            (row.series_uid, row.image)
+            for row in (*planned.plan.rows, *planned.others)
+            if row.decision is Decision.SKIP
+        } - stands.keys()
         placed, unused = add_recordings(
-            dataset, inventory, stands, waiting=waiting, studies=studies, force=force, dry=dry
+            dataset, inventory, stands, waiting=waiting, skipped=skipped, studies=studies, force=force, dry=dry
         )
         if not unused:
             return cls(placed)

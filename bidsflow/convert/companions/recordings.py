@@ -21,6 +21,10 @@ from bidsflow.names import BidsName, parse_name
 
 #: Seconds by which the first volume of a log may miss the time of the first image, and that are kept around a run.
 _NEAR, _AROUND = 10.0, 10.0
+_WAITS = "its run is up for review: it is put beside it once that is converted"
+_SKIPPED = "its run is skipped: convert that, and it is put beside it"
+#: Stands for the name of a run that gets none.
+_NO_NAME = BidsName("skipped", "func", "physio")
 _WORDS = {
     "cardiac": "Pulse, as the finger sensor measured it",
     "respiratory": "Breathing, as the belt measured it",
@@ -35,7 +39,7 @@ class Run:
     Attributes
     ----------
     name : BidsName
-        Of its images, without what tells echoes and parts apart.
+        Of its images, without what tells echoes and parts apart; of a run that is skipped it says nothing.
     study : str
         StudyInstanceUID.
     day : str
@@ -81,6 +85,16 @@ def find_runs(inventory: Inventory, stands: Mapping[tuple[str, int], str]) -> tu
     return tuple(found.values())
 
 
+def find_skipped(inventory: Inventory, skipped: Collection[tuple[str, int]]) -> tuple[Run, ...]:
+    """Return the runs that a plan skips, by SeriesInstanceUID and rank of their images: only their times are of use."""
+    return tuple(
+        _make_run(_NO_NAME, series, image.volumes)
+        for series in inventory.series
+        for rank, image in enumerate(series.images, start=1)
+        if (series.uid, rank) in skipped and image.volumes > 1 and len(series.started) >= 14
+    )
+
+
 def _make_run(name: BidsName, series: Series, volumes: int) -> Run:
     text = series.started
     start = int(text[8:10]) * 3600 + int(text[10:12]) * 60 + float(text[12:])
@@ -90,7 +104,11 @@ def _make_run(name: BidsName, series: Series, volumes: int) -> Run:
 
 
 def match(
-    runs: Sequence[Run], inventory: Inventory, studies: Collection[str] | None = None, waiting: Sequence[Run] = ()
+    runs: Sequence[Run],
+    inventory: Inventory,
+    studies: Collection[str] | None = None,
+    waiting: Sequence[Run] = (),
+    skipped: Sequence[Run] = (),
 ) -> tuple[list[Companion], list[Unused]]:
     """Return the files to stand beside runs, and the recordings that go nowhere.
 
@@ -102,6 +120,8 @@ def match(
         StudyInstanceUIDs of what was asked for; recordings of others are passed over.
     waiting : sequence of Run
         Runs that are up for review: recordings of theirs wait with them.
+    skipped : sequence of Run
+        Runs that are skipped: recordings of theirs are told of.
     """
     files: dict[str, Companion] = {}
     unused: list[Unused] = []
@@ -112,7 +132,7 @@ def match(
     ):
         try:
             recording = source.read()
-            pairs = _pair_or_wait(recording, source, runs, waiting)
+            pairs = _pair_or_wait(recording, source, runs, {_WAITS: waiting, _SKIPPED: skipped})
         except ValueError as error:
             unused.append(Unused(source.files[0], str(error), source.study))
             continue
@@ -134,24 +154,26 @@ def match(
 
 
 def _pair_or_wait(
-    recording: Recording, source: Source, runs: Sequence[Run], waiting: Sequence[Run]
+    recording: Recording, source: Source, runs: Sequence[Run], absent: Mapping[str, Sequence[Run]]
 ) -> list[tuple[Run, float]]:
-    """Return what `_pair` does.
+    """Return what `_pair` does; `absent` are runs that are not converted, by what is said of their recordings.
 
     Raises
     ------
     ValueError
-        As `_pair`; or if its run is up for review.
+        As `_pair`; or if its run is not converted.
     """
     try:
         return _pair(recording, source, runs)
     except ValueError as error:
         reason = str(error)
-    try:
-        _pair(recording, source, waiting)
-    except ValueError:
-        raise ValueError(reason) from None
-    raise ValueError("its run is up for review: it is put beside it once that is converted")
+    for said, others in absent.items():
+        try:
+            _pair(recording, source, others)
+        except ValueError:
+            continue
+        raise ValueError(said)
+    raise ValueError(reason)
 
 
 def _pair(recording: Recording, source: Source, runs: Sequence[Run]) -> list[tuple[Run, float]]:
@@ -278,6 +300,7 @@ def add_recordings(
     stands: Mapping[tuple[str, int], str],
     *,
     waiting: Mapping[tuple[str, int], str] = MappingProxyType({}),
+    skipped: Collection[tuple[str, int]] = (),
     studies: Collection[str] | None = None,
     force: bool = False,
     dry: bool = False,
@@ -290,6 +313,8 @@ def add_recordings(
         Where images stand, by SeriesInstanceUID and rank.
     waiting : mapping of (str, int) to str
         Where those would stand that are up for review.
+    skipped : collection of (str, int)
+        Those that are skipped, and do not stand anywhere.
     studies : collection of str, optional
         StudyInstanceUIDs of what was asked for; by default all.
     force : bool
@@ -304,16 +329,16 @@ def add_recordings(
     StorageError
         If the disk is full.
     """
-    runs, late = find_runs(inventory, stands), find_runs(inventory, waiting)
+    runs, late, gone = find_runs(inventory, stands), find_runs(inventory, waiting), find_skipped(inventory, skipped)
     files = list_candidates(inventory)
     if not files:
         return (), ()
-    mark = fingerprint(dataset, files, (*runs, *late, *sorted(studies or ())))
+    mark = fingerprint(dataset, files, (runs, late, gone, *sorted(studies or ())))
     known = recall(dataset, mark)
     if known is not None and not force and stands_as_written(dataset, known.made):
         done = tuple(Placed(path, Fate.UNCHANGED) for path in known.made)
         return done, tuple(Unused(files[rank], reason) for rank, reason in known.unused)
-    companions, unused = match(runs, inventory, studies, late)
+    companions, unused = match(runs, inventory, studies, late, gone)
     placed = place(dataset, companions, force=force, dry=dry)
     if not dry:
         ranks = {path: rank for rank, path in enumerate(files)}

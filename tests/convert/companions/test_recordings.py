@@ -212,6 +212,38 @@ def test_recording_waits_with_a_run_that_is_up_for_review(
         assert any("its run is up for review" in one["reason"] for one in told)
 
 
+def decide(plan: Path, which: str, decision: str) -> Path:
+    """Write a plan beside one, with another decision on some of its rows."""
+    lines = plan.read_text().splitlines(keepends=True)
+    rows = [line.replace("\tconvert\t", f"\t{decision}\t") if which in line else line for line in lines]
+    out = plan.with_name(f"{decision}.tsv")
+    out.write_text("".join(rows))
+    return out
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)], ids=["", "dry"])
+def test_recording_of_a_run_that_is_skipped_says_so(
+    logged: Path, tmp_path: Path, cli: Any, dry: tuple[str, ...]
+) -> None:
+    target, plan = tmp_path / "bids", tmp_path / "plan.tsv"
+    assert cli("plan", logged, "-o", plan).code == 0
+    ran = cli("convert", logged, target, "--plan", decide(plan, "rest", "skip"), *dry)
+    assert ran.code == 0, ran.said
+    assert "its run is skipped" in ran.said
+    assert "no run" not in ran.said
+    assert cli("convert", logged, target, "--plan", plan).code == 0
+    assert len(list(target.rglob("*_physio.tsv.gz"))) == 4
+
+
+def test_recording_is_put_beside_its_run_once_that_is_decided(logged: Path, tmp_path: Path, cli: Any) -> None:
+    target, plan = tmp_path / "bids", tmp_path / "plan.tsv"
+    assert cli("plan", logged, "-o", plan).code == 0
+    review = decide(plan, "motor", "review")
+    assert "its run is up for review" in cli("convert", logged, target, "--plan", review).said
+    assert cli("convert", logged, target, "--plan", plan).code == 0
+    assert len(list(target.rglob("*_physio.tsv.gz"))) == 4
+
+
 def test_recording_is_traced_to_what_made_it(logged: Path, tmp_path: Path, cli: Any) -> None:
     target = tmp_path / "bids"
     assert cli("convert", logged, target).code == 0
