@@ -210,6 +210,20 @@ def lacks_readout(datatype: str, suffix: str, series: Series, given: Mapping[str
     return (datatype, suffix) == ("fmap", "epi") and is_pair(series) and "TotalReadoutTime" not in given
 
 
+def find_repetition_fault(suffix: str, image: Image, given: Mapping[str, object]) -> str:
+    """Return that headers say no possible time between the volumes of a run, ``""`` where they do.
+
+    dcm2niix leaves out a RepetitionTime that is not above zero. Source: BIDS schema, ``rules.sidecars.func``.
+    """
+    said = image.header.numbers("RepetitionTime")
+    if suffix not in _SERIES_SUFFIXES or {"RepetitionTime", "VolumeTiming"} & given.keys() or not said or max(said) > 0:
+        return ""
+    return (
+        f"its headers say a RepetitionTime of {said[0]:g} ms, and BIDS requires a true one; give it in seconds in a "
+        "study specification (sidecar)"
+    )
+
+
 def _list_unknown(name: BidsName, series: Series, image: Image, given: Mapping[str, object]) -> tuple[str, ...]:
     """Return what BIDS requires of an image of labelled blood and nothing tells."""
     if name.suffix == "m0scan":

@@ -13,7 +13,7 @@ from bidsflow.convert.copies import part_copies
 from bidsflow.convert.doubts import find_stranger, find_untrusted
 from bidsflow.convert.examinations import find_held_examinations, follow_held
 from bidsflow.convert.fieldmaps import note_foreign_shims, wire_fields
-from bidsflow.convert.fit import NO_READOUT, lacks_readout, note_oddities, note_unplanned
+from bidsflow.convert.fit import NO_READOUT, find_repetition_fault, lacks_readout, note_oddities, note_unplanned
 from bidsflow.convert.identity import check_people
 from bidsflow.convert.known import NOTHING, Known
 from bidsflow.convert.naming.decide import draft_image, wants_direction, wants_name
@@ -324,6 +324,8 @@ def _doubt_image(draft: Draft, book: Rulebook) -> Draft:
     given = book.find_fields(draft.series, draft.image)
     if draft.to_convert and lacks_readout(draft.datatype, draft.suffix, draft.series, given):
         return draft.decided(Decision.REVIEW, NO_READOUT)
+    if draft.to_convert and (fault := find_repetition_fault(draft.suffix, draft.image, given)):
+        return draft.decided(Decision.REVIEW, fault)
     return draft
 
 

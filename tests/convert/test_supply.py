@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import struct
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 
 from bidsflow.convert.supply import agree_on_repetition, supply_echo_times, supply_fields
 from bidsflow.dicom.header import Header
 from bidsflow.names import BidsName
 
+from .conftest import Ran
+
+Cli = Callable[..., Ran]
 BOLD = BidsName("01", "func", "bold", entities=(("task", "rest"),))
 PHASEDIFF = BidsName("01", "fmap", "phasediff")
 
@@ -81,3 +89,27 @@ def test_time_step_stays_where_it_agrees_or_nothing_is_known(
 ) -> None:
     header = _nifti_header(volumes, step, unit)
     assert agree_on_repetition(header, sidecar) == header
+
+
+@pytest.mark.parametrize("said", ["-2000", "0"])
+def test_run_with_an_impossible_repetition_time_waits_for_a_study(
+    said: str, two_people: Path, tmp_path: Path, cli: Cli
+) -> None:
+    export, target = Path(shutil.copytree(two_people / "P001", tmp_path / "export")), tmp_path / "bids"
+    for file in export.rglob("*.dcm"):
+        header = dcmread(file)
+        header.RepetitionTime = said
+        header.save_as(file)
+    ran = cli("convert", export, target)
+    assert (ran.code, ran.out) == (0, f"{target}: 1 written, 1 for review\n"), ran.said
+    assert f"its headers say a RepetitionTime of {said} ms, and BIDS requires a true one".lower() in ran.err.lower()
+    assert not list(target.rglob("*_bold.nii.gz"))
+    study = tmp_path / "study.toml"
+    study.write_text(
+        'version = 1\n[[series]]\nmatch = { SeriesDescription = "BOLD_rest" }\nsidecar = { RepetitionTime = 2.5 }\n'
+    )
+    assert cli("convert", export, target, "--study", study).out == f"{target}: 1 written, 1 unchanged\n"
+    (bold,) = target.rglob("sub-*_bold.json")
+    assert json.loads(bold.read_text())["RepetitionTime"] == 2.5
+    assert cli("validate", target, "--ignore-warnings").code == 0
+    assert cli("convert", export, target).out == f"{target}: 2 unchanged\n"
