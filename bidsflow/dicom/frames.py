@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+
+from bidsflow.dicom.geometry import run_one_way
 
 #: Joins the entries of ``Frames.Images``, and the fields of one entry.
 ENTRY, FIELD = ";", "|"
@@ -85,14 +86,7 @@ def _is_scattered(places: Sequence[str]) -> bool:
     (False, True)
     """
     volume = tuple(dict.fromkeys(places))
-    points = [_numbers(place).split("\\") for place in volume]
-    if any(len(point) != 3 for point in points):
-        return False  # told elsewhere
-    if any(place != volume[rank % len(volume)] for rank, place in enumerate(places)):
-        return True
-    axis = max(zip(*(map(float, point) for point in points), strict=True), key=lambda one: max(one) - min(one))
-    steps = [after - before for before, after in pairwise(axis)]
-    return not (all(step > 0 for step in steps) or all(step < 0 for step in steps))
+    return any(place != volume[rank % len(volume)] for rank, place in enumerate(places)) or not run_one_way(volume)
 
 
 def _tell_volumes(frames: Sequence[Mapping[str, str]], keyword: str) -> str:

@@ -8,6 +8,8 @@ not. Source: PS3.3 C.7.6.2.1.1 (Image Plane: the direction cosines are of unit l
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from bidsflow.dicom.header import Header
@@ -50,6 +52,22 @@ def find_fault(header: Header, orientation: tuple[float, ...]) -> str:
     if len(place) != 3 or not all(map(math.isfinite, place)):
         return "its slices have no place (ImagePositionPatient is missing)"
     return ""
+
+
+def run_one_way(places: Sequence[str]) -> bool:
+    r"""Return whether places (ImagePositionPatient) follow each other through space in one direction.
+
+    Examples
+    --------
+    >>> run_one_way(["0\\0\\1", "0\\0\\2", "0\\0\\3"]), run_one_way(["0\\0\\1", "0\\0\\3", "0\\0\\2"])
+    (True, False)
+    """
+    points = [Header({"place": place}).numbers("place") for place in places]
+    if any(len(point) != 3 for point in points):
+        return True  # told elsewhere
+    axis = max(zip(*points, strict=True), key=lambda one: max(one) - min(one))
+    steps = [after - before for before, after in pairwise(axis)]
+    return all(step > 0 for step in steps) or all(step < 0 for step in steps)
 
 
 def _dot(one: tuple[float, ...], other: tuple[float, ...]) -> float:

@@ -204,7 +204,7 @@ def _make_series(
         *_find_scattered(ordered),
         *_missing_numbers(ordered),
         *doubts,
-        *(_find_disorder(ordered) if parts == 1 and any(one.volumes > 1 for one in images) else ()),
+        *(_find_disorder(ordered, images) if parts == 1 and any(one.volumes > 1 for one in images) else ()),
     )
     odd = sorted({problem for one in ordered for problem in one.header.problems})
     if parts > 1:
@@ -272,8 +272,10 @@ def _find_scattered(ordered: Sequence[Instance]) -> tuple[str, ...]:
     return (f"{UNLIKE}another order in the file than in space, in which dcm2niix would mix them",) if any(mixed) else ()
 
 
-def _find_disorder(ordered: Sequence[Instance]) -> tuple[str, ...]:
-    disorder = find_disorder(one.header for one in ordered if "Frames.Images" not in one.header)
+def _find_disorder(ordered: Sequence[Instance], images: Sequence[Image]) -> tuple[str, ...]:
+    single = (one.header for one in ordered if "Frames.Images" not in one.header)
+    whole = sum(one.volumes for one in images) == len(ordered)
+    disorder = find_disorder(single, find_maker(ordered[0].header.text("Manufacturer")), whole=whole)
     return (disorder,) if disorder else ()
 
 

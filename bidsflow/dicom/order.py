@@ -8,27 +8,37 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Final
 
+from bidsflow.dicom.geometry import run_one_way
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.pick import Pick
 
 #: What images of one kind have in common.
 _OF_KIND: Final = ("ImageOrientationPatient", "ImageType", "EchoTime", "InversionTime")
-#: When an image was measured.
+#: A run goes over midnight where a time after the first comes before the second (HHMMSS).
+_LATE, _EARLY = "200000", "040000"
+#: When an image was measured: date and time.
 Moment = tuple[str, ...]
 
 
-def find_disorder(headers: Iterable[Header]) -> str:
+def find_disorder(headers: Iterable[Header], maker: str = "", *, whole: bool = False) -> str:
     """Return a clause that says that nothing tells the order of volumes, ``""`` where their numbers do.
 
     Images of one place are compared: no number may stand twice, and none may contradict the time, where each has a time
-    of its own (some scanners write one time into all images of a series).
+    of its own (some scanners write one time into all images of a series). The numbers have to go volume by volume or
+    slice by slice, one way through space: otherwise dcm2niix (v1.0.20260724) takes slices of several volumes for one,
+    unless private elements of the maker tell it better, which anonymisers remove.
 
     Parameters
     ----------
     headers : iterable of Header
         Of single-frame images of one series, in any order.
+    maker : str
+        As `tags.find_maker` has it.
+    whole : bool
+        Whether each image is a volume (a mosaic): places then tell nothing but that someone moved.
 
     Examples
     --------
@@ -39,7 +49,7 @@ def find_disorder(headers: Iterable[Header]) -> str:
     members: dict[tuple[str, ...], dict[str, list[tuple[int, Moment]]]] = defaultdict(lambda: defaultdict(list))
     kind_of, moment_of = Pick(*_OF_KIND), Pick("AcquisitionDate", "AcquisitionTime")
     for header in headers:
-        at = header.text("ImagePositionPatient")
+        at = "" if whole else header.text("ImagePositionPatient")
         members[kind_of(header)][at].append((header.integer("InstanceNumber"), moment_of(header)))
     runs = [run for places in members.values() for run in places.values()]
     if any(len({number for number, _ in run}) < len(run) for run in runs):
@@ -48,7 +58,7 @@ def find_disorder(headers: Iterable[Header]) -> str:
         return "its images are numbered otherwise than they were measured (InstanceNumber, AcquisitionTime)"
     for places in members.values():
         numbered = sorted((number, at) for at, run in places.items() for number, _ in run)
-        if _is_mixed([at for _, at in numbered]):
+        if _is_mixed([at for _, at in numbered], first_volumes=maker == "PHILIPS"):
             return "its images are numbered neither volume by volume nor slice by slice (InstanceNumber)"
     return ""
 
@@ -56,24 +66,40 @@ def find_disorder(headers: Iterable[Header]) -> str:
 def _is_disordered(members: Sequence[tuple[int, Moment]]) -> bool:
     """Return whether images that each have a time of their own were measured in another order than that of numbers."""
     moments = [moment for _, moment in sorted(members)]
-    timed = all(time for _, time in moments)
-    return timed and len(set(moments)) == len(moments) and moments != sorted(moments)
+    if not all(time for _, time in moments) or len(set(moments)) < len(moments):
+        return False
+    clocks = [(date, _clock(time)) for date, time in moments]
+    back = [(before, after) for before, after in pairwise(clocks) if after <= before]
+    # over midnight, where each image has the date of the whole run, or none
+    night = [one for one in back if one[0][0] == one[1][0] and one[0][1] >= _LATE and one[1][1] < _EARLY]
+    return len(back) > len(night) or len(night) > 1
 
 
-def _is_mixed(places: list[str]) -> bool:
-    """Return whether places, in the order of numbers, are anything but whole volumes and then slices in turn.
+def _clock(time: str) -> str:
+    """Return a time whose text compares as times do: some writers leave leading zeros out, or put colons in."""
+    whole, point, rest = time.replace(":", "").partition(".")
+    return whole.zfill(6) + point + rest
 
-    dcm2niix (v1.0.20260724) takes slices of several volumes for one where volumes run through space there and back.
+
+def _is_mixed(places: list[str], *, first_volumes: bool = False) -> bool:
+    """Return whether places, in the order of numbers, are those of neither volumes nor slices in turn.
+
+    `first_volumes` allows whole volumes before the slices: Philips numbers images without diffusion weighting so, and
+    dcm2niix knows its private elements.
 
     Examples
     --------
     >>> [_is_mixed(list(order)) for order in ("ababab", "aaabbb", "abaabb", "abbaab")]
-    [False, False, False, True]
+    [False, False, True, True]
     """
     volume, done = list(dict.fromkeys(places)), 0
     if len(places) % len(volume):
         return False  # incomplete, which is told
+    if not run_one_way(volume):
+        return True
     while places[done : done + len(volume)] == volume:
         done += len(volume)
+    if done not in (0, len(places)) and not first_volumes:
+        return True
     left = (len(places) - done) // len(volume)
     return places[done:] != [place for place in volume for _ in range(left)]

@@ -15,6 +15,10 @@ RUNS = {
     "no times, as after anonymisation": ([1, 2, 3, 4], [""] * 4, ""),
     "with gaps": ([3, 7, 9, 20], ["090000", "090002", "090004", "090006"], ""),
     "numbered anew": ([2, 1, 4, 3], ["090000", "090002", "090004", "090006"], "numbered otherwise"),
+    "over midnight, one date for all": ([1, 2, 3, 4], ["235957", "235959", "000001", "000003"], ""),
+    "over midnight twice": ([1, 2, 3, 4], ["235957", "000001", "235959", "000003"], "numbered otherwise"),
+    "without leading zeros": ([1, 2, 3, 4], ["95958.5", "95959", "100000.5", "10:00:01"], ""),
+    "without leading zeros, anew": ([2, 1, 3, 4], ["95958.5", "95959", "100000.5", "10:00:01"], "numbered otherwise"),
     "all have one number": ([1, 1, 1, 1], ["090000", "090002", "090004", "090006"], "no numbers"),
     "no numbers, no times": ([0, 0, 0, 0], [""] * 4, "no numbers"),
 }
@@ -51,10 +55,13 @@ def test_a_run_over_midnight_is_in_order(kit: Any) -> None:
         ("001122", ""),
         ("012210", "neither volume by volume nor slice by slice"),
         ("210012", "neither volume by volume nor slice by slice"),
-        ("220011", ""),
+        ("001221", "neither volume by volume nor slice by slice"),
+        ("012001122", "neither volume by volume nor slice by slice"),
+        ("021021", "neither volume by volume nor slice by slice"),
+        ("220011", "neither volume by volume nor slice by slice"),
+        ("210210", ""),
         ("210120", "neither volume by volume nor slice by slice"),
     ],
-    ids=["volume by volume", "slice by slice", "there and back", "back and there", "slices in no order", "no order"],
 )
 def test_order_of_slices(order: str, says: str, kit: Any) -> None:
     files = [
@@ -71,4 +78,25 @@ def test_numbers_of_a_single_volume_do_not_matter(kit: Any) -> None:
     files = [kit.instance(f"/{z}", SOPInstanceUID=f"1.{z}", InstanceNumber=1, ImagePositionPatient=f"0\\0\\{z}")
              for z in range(5)]  # fmt: skip
     (series,), _ = group_series(files, {})
+    assert series.incomplete == ()
+
+
+def test_volumes_before_slices_are_an_order_of_philips(kit: Any) -> None:
+    files = [
+        kit.instance(f"/{number}", SOPInstanceUID=f"1.{number}", InstanceNumber=number, Manufacturer="Philips Medical",
+                     ImagePositionPatient=f"0\\0\\{z}")
+        for number, z in enumerate("012001122", start=1)
+    ]  # fmt: skip
+    (series,), _ = group_series(files, {})
+    assert series.incomplete == ()
+
+
+def test_mosaics_of_someone_who_moves_there_and_back_are_in_order(kit: Any) -> None:
+    files = [
+        kit.instance(f"/{number}", SOPInstanceUID=f"1.{number}", InstanceNumber=number,
+                     ImagePositionPatient=f"0\\0\\{z}", ImageType="ORIGINAL\\PRIMARY\\M\\ND\\MOSAIC", MosaicSlices="4")
+        for number, z in enumerate("0110", start=1)
+    ]  # fmt: skip
+    (series,), _ = group_series(files, {})
+    assert [one.volumes for one in series.images] == [4]
     assert series.incomplete == ()
