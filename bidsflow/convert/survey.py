@@ -381,7 +381,7 @@ def _find_loss(entry: Entry, series: Series) -> str:
     """Return why less would come of a series that has changed than an image was made of, ``""`` where it would not."""
     if len(series.instances) < entry.instances:
         return f"the export holds {len(series.instances)} of the {entry.instances} files that it was made of"
-    return f"its series has changed, and is incomplete now ({series.incomplete[0]})" if series.incomplete else ""
+    return f"its series has changed, and is in doubt now ({series.incomplete[0]})" if series.incomplete else ""
 
 
 def _last(name: str) -> str:

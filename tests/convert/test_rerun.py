@@ -216,24 +216,32 @@ def leave_gap(files: list[Path]) -> None:
         header.save_as(file)
 
 
-@pytest.mark.parametrize("lose", [copy_place, leave_gap])
-def test_image_is_not_replaced_by_one_that_lacks_slices(
-    lose: Callable[[list[Path]], None], tmp_path: Path, cli: Cli
+def number_anew(files: list[Path]) -> None:
+    """Give the images of a run numbers that say nothing of their order."""
+    for number, file in enumerate(reversed(files), start=1):
+        header = dcmread(file)
+        header.InstanceNumber = number
+        header.save_as(file)
+
+
+@pytest.mark.parametrize(("kind", "lose"), [("t1w", copy_place), ("t1w", leave_gap), ("rest", number_anew)])
+def test_image_is_not_replaced_by_one_in_doubt(
+    kind: str, lose: Callable[[list[Path]], None], tmp_path: Path, cli: Cli
 ) -> None:
     export, target = tmp_path / "scan" / "dicom", tmp_path / "bids"
-    write(tmp_path / "scan", size="tiny", sessions=make_sessions(1, 1), series=("t1w",))
+    write(tmp_path / "scan", size="tiny", sessions=make_sessions(1, 1), series=(kind,))
     assert cli("convert", export, target).code == 0
     before = read_tree(target)
     lose(sorted(export.rglob("*.dcm")))
     for _ in range(2):
         ran = cli("convert", export, target)
         assert (ran.code, ran.out) == (1, f"{target}: 1 failed\n"), ran.said
-        assert "its series has changed, and is incomplete now (" in ran.err
+        assert "its series has changed, and is in doubt now (" in ran.err
         assert "; it stays as it is, --force makes it of what there is" in ran.err
         assert read_tree(target) == before
     assert "impossible" in cli("convert", export, target, "--dry-run").out
-    assert cli("status", target).out.count("its series has changed, and is incomplete now") == 1
-    assert "is incomplete now" not in cli("convert", export, target, "--force").err
+    assert cli("status", target).out.count("its series has changed, and is in doubt now") == 1
+    assert "is in doubt now" not in cli("convert", export, target, "--force").err
 
 
 def test_copy_of_an_export_is_read_once(done: Path, my_export: Path, cli: Cli) -> None:
