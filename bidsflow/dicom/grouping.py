@@ -275,7 +275,7 @@ def _find_scattered(ordered: Sequence[Instance]) -> tuple[str, ...]:
 def _find_disorder(ordered: Sequence[Instance], images: Sequence[Image]) -> tuple[str, ...]:
     single = (one.header for one in ordered if "Frames.Images" not in one.header)
     whole = sum(one.volumes for one in images) == len(ordered)
-    disorder = find_disorder(single, find_maker(ordered[0].header.text("Manufacturer")), whole=whole)
+    disorder = find_disorder(single, whole=whole)
     return (disorder,) if disorder else ()
 
 

@@ -23,7 +23,7 @@ _LATE, _EARLY = "200000", "040000"
 Moment = tuple[str, ...]
 
 
-def find_disorder(headers: Iterable[Header], maker: str = "", *, whole: bool = False) -> str:
+def find_disorder(headers: Iterable[Header], *, whole: bool = False) -> str:
     """Return a clause that says that nothing tells the order of volumes, ``""`` where their numbers do.
 
     Images of one place are compared: no number may stand twice, and none may contradict the time, where each has a time
@@ -35,8 +35,6 @@ def find_disorder(headers: Iterable[Header], maker: str = "", *, whole: bool = F
     ----------
     headers : iterable of Header
         Of single-frame images of one series, in any order.
-    maker : str
-        As `tags.find_maker` has it.
     whole : bool
         Whether each image is a volume (a mosaic): places then tell nothing but that someone moved.
 
@@ -58,7 +56,7 @@ def find_disorder(headers: Iterable[Header], maker: str = "", *, whole: bool = F
         return "its images are numbered otherwise than they were measured (InstanceNumber, AcquisitionTime)"
     for places in members.values():
         numbered = sorted((number, at) for at, run in places.items() for number, _ in run)
-        if _is_mixed([at for _, at in numbered], first_volumes=maker == "PHILIPS"):
+        if _is_mixed([at for _, at in numbered]):
             return "its images are numbered neither volume by volume nor slice by slice (InstanceNumber)"
     return ""
 
@@ -81,25 +79,17 @@ def _clock(time: str) -> str:
     return whole.zfill(6) + point + rest
 
 
-def _is_mixed(places: list[str], *, first_volumes: bool = False) -> bool:
+def _is_mixed(places: list[str]) -> bool:
     """Return whether places, in the order of numbers, are those of neither volumes nor slices in turn.
-
-    `first_volumes` allows whole volumes before the slices: Philips numbers images without diffusion weighting so, and
-    dcm2niix knows its private elements.
 
     Examples
     --------
     >>> [_is_mixed(list(order)) for order in ("ababab", "aaabbb", "abaabb", "abbaab")]
     [False, False, True, True]
     """
-    volume, done = list(dict.fromkeys(places)), 0
-    if len(places) % len(volume):
+    volume = list(dict.fromkeys(places))
+    count, rest = divmod(len(places), len(volume))
+    if rest:
         return False  # incomplete, which is told
-    if not run_one_way(volume):
-        return True
-    while places[done : done + len(volume)] == volume:
-        done += len(volume)
-    if done not in (0, len(places)) and not first_volumes:
-        return True
-    left = (len(places) - done) // len(volume)
-    return places[done:] != [place for place in volume for _ in range(left)]
+    by_volume, by_slice = volume * count, [place for place in volume for _ in range(count)]
+    return places not in (by_volume, by_slice) or not run_one_way(volume)
