@@ -19,7 +19,7 @@ from bidsflow.dicom.series import File
 from bidsflow.dicom.shared import Variation
 
 #: Raised by one whenever headers are read differently, which makes older rows worthless.
-VERSION = 12
+VERSION = 13
 #: How long to wait for another scan that writes.
 WAIT_SECONDS = 10.0
 
@@ -30,8 +30,8 @@ _COLUMNS = "path, size, mtime_ns, inode, base, reading"
 #: Files that are asked for at once; SQLite takes 999 questions at least.
 _AT_ONCE = 500
 
-#: Without blanks; `json.dumps` makes an encoder for each value.
-_dump_json = json.JSONEncoder(separators=(",", ":")).encode
+#: Between the parts of a header as it is stored, and between the texts of a part.
+_PART, _TEXT = "\x1e", "\x1f"
 
 #: A header, or the reason why there is none.
 Reading = Header | str
@@ -107,7 +107,7 @@ class Index:
             if number is None:
                 number = self._store(values.base)
             values = values.own
-        return number, _dump_json([dict(values), reading.pixels, reading.problems])
+        return number, _write(values, reading)
 
     def _store(self, base: dict[str, str]) -> int:
         assert self._database is not None
@@ -120,20 +120,12 @@ class Index:
     def _load(self, number: object, text: str) -> Reading | None:
         """Return a reading, None where its text is none."""
         try:
-            stored = json.loads(text)
-            if isinstance(stored, str):
+            stored = _read(text)
+            if isinstance(stored, str) or number is None:
                 return stored
-            own, pixels, problems = stored
-            base = self._find(number) if number is not None else None
-            texts = (*own.values(), pixels, *problems)
-            if not isinstance(problems, list) or not all(isinstance(text, str) for text in texts):
-                return None
-            if base is None:
-                return Header(own, pixels, tuple(problems))
-            keys = {key: sys.intern(key) for key in own}
-            if keys.keys() <= base.keys():
-                values = Variation(base, {keys[key]: text for key, text in own.items()})
-                return Header(values, pixels, tuple(problems))
+            base = self._find(number)
+            if stored.values.keys() <= base.keys():
+                return Header(Variation(base, dict(stored.values)), stored.pixels, stored.problems)
         except (ValueError, TypeError, AttributeError, RecursionError):
             return None
         return None
@@ -173,6 +165,39 @@ class _ReadIndex(Index):
         super().__init__(None)
         self._database = _connect_to_read(path, "mode=ro")
         self._writable = False
+
+
+def _write(own: Mapping[str, str], reading: Header) -> str:
+    """Return some values of a header, and what else is known of it, as text; JSON takes six times as long to write."""
+    problems = reading.problems
+    text = _PART.join((reading.pixels, _TEXT.join(problems), _TEXT.join(own), _TEXT.join(own.values())))
+    between = max(len(problems) - 1, 0) + 2 * max(len(own) - 1, 0)
+    if not text.isascii() or text.count(_PART) != 3 or text.count(_TEXT) != between:  # the texts have these, too
+        return json.dumps([dict(own), reading.pixels, problems])
+    return text
+
+
+def _read(text: str) -> Reading:
+    """Return what `_write` has written, or the reason why there is no header.
+
+    Raises
+    ------
+    ValueError, TypeError, AttributeError, RecursionError
+        If it is neither.
+    """
+    if text.startswith(("[", '"')):
+        stored = json.loads(text)
+        if isinstance(stored, str):
+            return stored
+        own, pixels, problems = stored
+        if not isinstance(problems, list) or not all(
+            isinstance(one, str) for one in (*own.values(), pixels, *problems)
+        ):
+            raise ValueError(text)
+        return Header({sys.intern(key): value for key, value in own.items()}, pixels, tuple(problems))
+    pixels, said, keys, values = text.split(_PART)
+    found = zip(map(sys.intern, keys.split(_TEXT)), values.split(_TEXT), strict=True) if keys else ()
+    return Header(dict(found), pixels, tuple(said.split(_TEXT)) if said else ())
 
 
 def _mark(file: File) -> list[int]:

@@ -103,13 +103,35 @@ def test_a_foreign_or_broken_file_is_rebuilt(path: Path, name: str) -> None:
     [
         "NULL", "7", "x'ff00'", "''", "'{'", "'[]'", "'[1, 2, 3]'", "'[{}, 1, []]'", "'[{\"a\": 1}, \"complete\", []]'",
         "'[[], \"complete\", []]'", "'[{}, \"complete\", [1]]'", "'[{}, \"complete\", \"odd\"]'",
-        "'" + "[" * 100_000 + "'",
+        "'" + "[" * 100_000 + "'", "'complete'",
+        "'complete\x1e\x1eRows\x1e64\x1f64'", "'complete\x1e\x1eRows\x1e64\x1e'",
     ],
 )  # fmt: skip
 def test_a_broken_row_is_read_again(path: Path, reading: str) -> None:
     fill(path)
     _write(path, f"UPDATE files SET reading={reading}")
     assert known(path, FILE) == {}
+
+
+@pytest.mark.parametrize("share", [True, False], ids=["varied", "whole"])
+@pytest.mark.parametrize(
+    ("values", "problems"),
+    [
+        ({}, ()), ({"Rows": ""}, ("odd", "odder")), ({"Rows": "64", "PatientName": ""}, ()),
+        ({"PatientName": "Zoë"}, ()),
+        ({"PatientName": "a\x1fb"}, ()), ({"PatientName": "a\x1eb"}, ()), ({"PatientName": "\0"}, ()),
+        ({"Rows": "64"}, ("a\x1fb",)), ({"PatientName": "\udcff"}, ("é",)),
+    ],
+)  # fmt: skip
+def test_whatever_a_header_says_comes_back(
+    path: Path, values: dict[str, str], problems: tuple[str, ...], share: bool
+) -> None:
+    base = {"PatientName": "x", "Rows": "1"}
+    header = Header(Variation(base, values) if share else values, "truncated", problems)
+    index = Index(path)
+    index.remember({FILE.path: (FILE, header)})
+    index.close()
+    assert known(path, FILE) == {FILE.path: header}
 
 
 def test_rows_of_odd_types_are_ignored(path: Path) -> None:
