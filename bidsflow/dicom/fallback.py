@@ -10,7 +10,8 @@ from typing import Any, BinaryIO, NamedTuple
 from bidsflow.dicom import tags
 from bidsflow.dicom.frames import merge_groups
 from bidsflow.dicom.header import Header
-from bidsflow.dicom.pixels import count_pixel_bytes
+from bidsflow.dicom.pick import Pick
+from bidsflow.dicom.pixels import SIZES, count_pixel_bytes
 from bidsflow.dicom.source import Source
 from bidsflow.dicom.tags import Element
 from bidsflow.dicom.text import decode_values, quiet_pydicom
@@ -140,4 +141,4 @@ def _pixel_state(ds: Any, source: Source, texts: Mapping[str, str]) -> str:
         return "complete"
     length = getattr(element, "length", 0)  # an empty element is one that pydicom has converted
     there = min(length, source.size - element.value_tell) if length else 0
-    return "complete" if there >= max(length, count_pixel_bytes(texts)) else "truncated"
+    return "complete" if there >= max(length, count_pixel_bytes(*Pick(*SIZES).of(texts))) else "truncated"

@@ -23,6 +23,7 @@ from bidsflow.dicom.series import Collision, Conflict, Image, Instance, Patient,
 from bidsflow.dicom.tags import find_maker
 
 _UID = re.compile(r"[0-9.]{1,64}")
+_DAY, _TIME = re.compile(r"\d{8}"), re.compile(r"\d{2,6}(\.\d+)?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 #: Begins what is said of a series whose slices do not fit together.
 UNLIKE = "its slices have "
@@ -56,6 +57,26 @@ def refuse(header: Header) -> tuple[str, bool, Patient] | None:
     """
     reason = _find_fault(header)
     return None if reason is None else (*reason, patient_of(header))
+
+
+class Gate:
+    """Refuses instances that cannot be part of a series; what those of one series have in common is looked at once."""
+
+    __slots__ = ("_passed", "_take")
+
+    def __init__(self) -> None:
+        self._take = Pick("SOPClassUID", "SeriesInstanceUID", "StudyInstanceUID", "Rows", "Columns")
+        self._passed: set[tuple[str, ...]] = set()
+
+    def refuse(self, header: Header) -> tuple[str, bool, Patient] | None:
+        """Return why an instance cannot be part of a series, as `refuse` does."""
+        common = self._take(header)
+        if header.pixels == "complete" and common in self._passed and _UID.fullmatch(header.text("SOPInstanceUID")):
+            return None
+        reason = refuse(header)
+        if reason is None:
+            self._passed.add(common)
+        return reason
 
 
 def _find_fault(header: Header) -> tuple[str, bool] | None:
@@ -221,7 +242,7 @@ def _make_series(
         number=header.integer("SeriesNumber"),
         description=description,
         protocol_name=protocol_name,
-        started=min((time for one in ordered if (time := when(one.header))), default=""),
+        started=_find_start(ordered),
         images=images,
         instances=members if parts == 1 else keep(members),
         header=header,
@@ -284,16 +305,29 @@ def clean(text: str) -> str:
     return _CONTROL.sub(" ", text).strip()
 
 
+def _find_start(members: Sequence[Instance]) -> str:
+    """Return when the first of some instances was measured, ``""`` where no date is known."""
+    take, seen, times = Pick("AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime"), set(), set()
+    for one in members:
+        texts = take(one.header)
+        if texts in seen:
+            continue
+        if _DAY.match(texts[0]) or _DAY.fullmatch(texts[1]):  # `when` asks for nothing else
+            seen.add(texts)
+        times.add(when(one.header))
+    return min(times - {""}, default="")
+
+
 def when(header: Header) -> str:
     """Return the time of acquisition as ``YYYYMMDDHHMMSS.ffffff``; ``""`` where no date is known."""
-    for date_time in (header.text("AcquisitionDateTime"),):
-        if re.match(r"\d{8}", date_time):
-            return date_time.split("+")[0].split("-")[0]
+    date_time = header.text("AcquisitionDateTime")
+    if _DAY.match(date_time):
+        return date_time.split("+")[0].split("-")[0]
     for kind in ("Acquisition", "Series", "Content", "Study"):
         date = header.text(f"{kind}Date")
-        if re.fullmatch(r"\d{8}", date):
+        if _DAY.fullmatch(date):
             time = header.text(f"{kind}Time").replace(":", "")
-            return date + (time if re.fullmatch(r"\d{2,6}(\.\d+)?", time) else "")
+            return date + (time if _TIME.fullmatch(time) else "")
     return ""
 
 

@@ -88,8 +88,10 @@ def split_images(instances: Sequence[Instance], shared: Header) -> tuple[tuple[I
         The header of the series with what its maker's protocol adds (mosaics).
     """
     problems: list[str] = []
-    many = [one for one in instances if "Frames.Images" in one.header]
-    single = [one for one in instances if "Frames.Images" not in one.header]
+    many: list[Instance] = []
+    single: list[Instance] = []
+    for one in instances:
+        (many if "Frames.Images" in one.header else single).append(one)
     images = _multiframe_images(many) + _classic_images(single, shared, problems)
     images = _number_echoes(images)
     order = sorted(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.shared import Variation
 
@@ -31,10 +33,16 @@ class Pick:
 
     def __call__(self, header: Header) -> tuple[str, ...]:
         """Return the elements of a header as texts, ``""`` for those that are absent."""
-        values = header.values
-        if not isinstance(values, Variation) or not self._names.isdisjoint(values.own):
+        return self.of(header.values)
+
+    def of(self, values: Mapping[str, str]) -> tuple[str, ...]:
+        """Return the elements among the values of a header."""
+        if not isinstance(values, Variation):
             return tuple([values.get(keyword, "") for keyword in self._keywords])
         if values.base is not self._base:
             self._base = values.base
             self._texts = tuple([values.base.get(keyword, "") for keyword in self._keywords])
-        return self._texts
+        own = values.own
+        if self._names.isdisjoint(own):
+            return self._texts
+        return tuple([own.get(keyword, text) for keyword, text in zip(self._keywords, self._texts, strict=True)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -16,35 +15,29 @@ from bidsflow.errors import HeaderError
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 DEFLATED, BIG_ENDIAN = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
 
+#: What says how many bytes the pixels of an instance take.
+SIZES: Final = ("TransferSyntaxUID", "Rows", "Columns", "BitsAllocated", "NumberOfFrames", "SamplesPerPixel")
 _UNCOMPRESSED: Final = frozenset({IMPLICIT, EXPLICIT, DEFLATED, BIG_ENDIAN})
 _PIXELS = frozenset(swapped(tag) for tag in (tags.PIXEL_DATA, *tags.FLOAT_PIXEL_DATA))
 _NOTHING = want()
 _ITEM, _DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 
 
-def count_pixel_bytes(texts: Mapping[str, str]) -> int:
-    """Return how many bytes the pixels take, 0 where they are compressed or the header does not say.
+@lru_cache(maxsize=64)
+def count_pixel_bytes(syntax: str, rows: str, columns: str, bits: str, frames: str, samples: str) -> int:
+    """Return how many bytes the pixels take (`SIZES`), 0 where they are compressed or the header does not say.
 
     The count is even (PS3.5 section 8.1.1).
 
     Examples
     --------
-    >>> image = {"TransferSyntaxUID": EXPLICIT, "Rows": "3", "Columns": "5", "BitsAllocated": "8"}
-    >>> count_pixel_bytes(image), count_pixel_bytes({**image, "NumberOfFrames": "-4"})
+    >>> count_pixel_bytes(EXPLICIT, "3", "5", "8", "", ""), count_pixel_bytes(EXPLICIT, "3", "5", "8", "-4", "1")
     (16, 0)
     """
-    if texts.get("TransferSyntaxUID") not in _UNCOMPRESSED:
+    if syntax not in _UNCOMPRESSED:
         return 0
-    get = texts.get
-    frames, samples = get("NumberOfFrames") or "1", get("SamplesPerPixel") or "1"
-    return _multiply(get("Rows", ""), get("Columns", ""), frames, samples, get("BitsAllocated", ""))
-
-
-@lru_cache(maxsize=64)
-def _multiply(*texts: str) -> int:
-    """Return the bytes, an even number, of sizes of which the last is in bits; 0 where one is none."""
     try:
-        sizes = [int(text) for text in texts]
+        sizes = [int(text) for text in (rows, columns, bits, frames or "1", samples or "1")]
     except ValueError:
         return 0
     if min(sizes) < 1:
@@ -53,7 +46,7 @@ def _multiply(*texts: str) -> int:
     return count + count % 2
 
 
-def find_pixels(source: Source, pos: int, implicit: bool, texts: Mapping[str, str]) -> str:
+def find_pixels(source: Source, pos: int, implicit: bool, need: int) -> str:
     """Return whether the pixel data is ``complete``, ``truncated`` or ``absent``.
 
     Parameters
@@ -64,10 +57,9 @@ def find_pixels(source: Source, pos: int, implicit: bool, texts: Mapping[str, st
         Where an element begins, before the pixel data.
     implicit : bool
         Whether elements have no value representation.
-    texts : mapping of str to str
-        The header, with ``TransferSyntaxUID``.
+    need : int
+        See `count_pixel_bytes`.
     """
-    need = count_pixel_bytes(texts)
     head = 8 if implicit else 12
     start = source.size - need - head
     if 0 < need < UNDEFINED and start >= pos:

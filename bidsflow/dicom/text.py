@@ -80,10 +80,12 @@ def decode_texts(values: Sequence[bytes]) -> list[str] | None:
     >>> decode_texts([b"1.2.3\0", b"12 "])
     ['1.2.3', '12']
     """
-    text = (b"|".join(values) + b"|").replace(b"\0|", b"|").decode("latin-1")
+    text = (b"|".join(values) + b"|").replace(b"\0|", b"|").replace(b" |", b"|").decode("latin-1")
     if not (text.isascii() and text.isprintable()) or "\\ " in text or " \\" in text:
         return None
-    texts = [one.strip() for one in text.split("|")]
+    texts = text.split("|")
+    if " |" in text or "| " in text or text.startswith(" "):  # padded by more than one blank
+        texts = [one.strip() for one in texts]
     return texts[:-1] if len(texts) == len(values) + 1 else None
 
 

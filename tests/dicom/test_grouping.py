@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bidsflow.dicom.grouping import clean, find_collisions, group_series, in_order, patient_of, refuse, when
+from bidsflow.dicom.grouping import Gate, clean, find_collisions, group_series, in_order, patient_of, refuse, when
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.series import Conflict, Instance
 
@@ -192,3 +192,30 @@ def test_what_cannot_be_part_of_a_series_is_refused(
         assert answer is not None
         assert reason in answer[0]
         assert answer[1] is harmless
+
+
+def test_gate_refuses_what_is_refused_alone() -> None:
+    """What was seen before, in whichever order, changes no verdict."""
+    good = {
+        "SOPInstanceUID": "1.2",
+        "SeriesInstanceUID": "1.3",
+        "StudyInstanceUID": "1.4",
+        "Rows": "64",
+        "Columns": "64",
+    }
+    odd = [
+        {},
+        {"SOPInstanceUID": "1.5"},
+        {"SOPInstanceUID": ""},
+        {"SOPInstanceUID": "no UID"},
+        {"SeriesInstanceUID": "x"},
+        {"StudyInstanceUID": ""},
+        {"Rows": "0"},
+        {"Columns": ""},
+        {"SOPClassUID": "1.2.840.10008.1.3.10"},
+    ]
+    headers = [Header(good | change, pixels) for change in odd for pixels in ("complete", "truncated", "absent")]
+    for first in range(len(headers)):
+        gate = Gate()
+        for header in (*headers[first:], *headers[:first], *headers):
+            assert gate.refuse(header) == refuse(header)
