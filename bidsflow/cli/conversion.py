@@ -86,7 +86,8 @@ def open_both(request: Conversion, err: Console, stack: ExitStack) -> tuple[Inve
     made = [folder for folder in (root, *root.parents) if not folder.exists()]
     dataset = open_dataset(root, request.exports)
     try:
-        inventory = stack.enter_context(opened(request.exports, dataset.index_file, err, dataset.state / "unpacked"))
+        room = dataset.state / "unpacked"
+        inventory = stack.enter_context(opened(request.exports, dataset.index_file, err, room, digests=True))
         idle = _find_idle(request, inventory) if new else None
     except (SourceError, PlanError, StorageError):
         stack.close()

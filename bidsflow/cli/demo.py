@@ -242,7 +242,7 @@ def take_inventory(exports: Sequence[Path], dataset: Dataset, err: Console) -> I
     """Take the inventory, and keep it in the dataset as `bidsflow convert` does."""
     from bidsflow.cli.steps import opened
 
-    with opened(exports, dataset.index_file, err) as inventory:  # folders, which stay
+    with opened(exports, dataset.index_file, err, digests=True) as inventory:  # folders, which stay
         return inventory
 
 

@@ -85,7 +85,13 @@ def printable(text: str) -> str:
 
 @contextmanager
 def opened(
-    exports: Sequence[Path], index: Path | None, err: Console, room: Path | None = None, beside: Path | None = None
+    exports: Sequence[Path],
+    index: Path | None,
+    err: Console,
+    room: Path | None = None,
+    *,
+    beside: Path | None = None,
+    digests: bool = False,
 ) -> Iterator[Inventory]:
     """Take the inventory of exports, with a bar; what archives hold can be read until the end of the `with` block.
 
@@ -95,6 +101,8 @@ def opened(
         Where archives are unpacked, in a folder that goes at the end. None: below `$TMPDIR`.
     beside : Path or None
         An index that is asked besides `index`, and that stays as it is.
+    digests : bool
+        Whether what is read will be converted; see `take_inventory`.
 
     Raises
     ------
@@ -132,6 +140,7 @@ def opened(
                 set_aside=found.set_aside,
                 index_path=index,
                 beside=beside,
+                digests=digests,
                 progress=lambda done, total: update(done, total, ""),
             )
         inventory = replace(inventory, origins=unpacked.origins)

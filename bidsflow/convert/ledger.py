@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import write_durably
 from bidsflow.dicom.series import Series
 from bidsflow.dicom.source import GZIP
+from bidsflow.digest import KIND, digest_file, write_digest
 from bidsflow.errors import DatasetError
 
 
@@ -30,7 +30,7 @@ class Stamp:
     size, mtime_ns : int
         A file with the same of both is taken for the same.
     digest : str
-        BLAKE2b of its content, which decides where they differ.
+        `digest.digest_file` of its content, which decides where they differ.
     """
 
     size: int
@@ -107,8 +107,6 @@ class Content:
     marks: str
 
 
-#: Bytes that are read at once for a digest.
-_AT_ONCE = 1 << 16
 #: Begins the name, in a key, of a person of whom nothing is known but the label.
 _STRANGER = "unknown\x1f"
 
@@ -121,22 +119,33 @@ def source_digest(series: Series) -> str:
     return _digest(f"{one.header.text('SOPInstanceUID')} {file.size}" for one in series.instances for file in one.files)
 
 
-def read_content(series: Series) -> Content:
+def read_content(series: Series, like: str = KIND) -> Content:
     """Return what the files of a series hold: pixels may be corrected under the same UIDs.
+
+    Parameters
+    ----------
+    series : Series
+        The series.
+    like : str
+        A digest of content, which may be that of an earlier version; the digest is of its kind.
 
     Raises
     ------
     OSError
         If a file cannot be read.
     """
+    kind = KIND if like.startswith(KIND) else ""
     lines, packed = [], set()
     for one in series.instances:
         for file in one.files:
-            digest, start = _read_through(file.path)
+            if kind and one.digest and file is one.file:
+                digest = write_digest(one.digest)  # of a file that is not compressed
+            else:
+                digest, start = digest_file(file.path, kind)
+                if start.startswith(GZIP):
+                    packed.add(file.path)
             lines.append(f"{one.header.text('SOPInstanceUID')} {digest}")
-            if start == GZIP:
-                packed.add(file.path)
-    return Content(_digest(lines), frozenset(packed), source_digest(series), mark_digest(series))
+    return Content(kind + _digest(lines), frozenset(packed), source_digest(series), mark_digest(series))
 
 
 def mark_digest(series: Series) -> str:
@@ -154,23 +163,10 @@ def _digest(lines: Iterable[str]) -> str:
     return hashlib.blake2b("\n".join(sorted(lines)).encode(), digest_size=16).hexdigest()
 
 
-def _read_through(path: str | Path) -> tuple[str, bytes]:
-    """Return a digest of a file, and how it begins."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # half of what open() and file_digest() cost small files
-    try:
-        piece = os.read(descriptor, _AT_ONCE)
-        digest, start = hashlib.blake2b(piece, digest_size=16), piece[: len(GZIP)]
-        while piece := os.read(descriptor, _AT_ONCE):
-            digest.update(piece)
-    finally:
-        os.close(descriptor)
-    return digest.hexdigest(), start
-
-
-def stamp(path: Path) -> Stamp:
-    """Return what identifies the present content of a file."""
+def stamp(path: Path, like: str = KIND) -> Stamp:
+    """Return what identifies the present content of a file, by a digest of the same kind as another."""
     status = path.stat()
-    return Stamp(status.st_size, status.st_mtime_ns, _read_through(path)[0])
+    return Stamp(status.st_size, status.st_mtime_ns, digest_file(path, like)[0])
 
 
 def verify(path: Path, known: Stamp) -> Stamp | None:
@@ -183,7 +179,7 @@ def verify(path: Path, known: Stamp) -> Stamp | None:
         return known
     if status.st_size != known.size:
         return None
-    now = stamp(path)
+    now = stamp(path, known.digest)
     return now if now.digest == known.digest else None
 
 

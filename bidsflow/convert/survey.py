@@ -161,7 +161,7 @@ def _sort(view: _View, session: Session) -> Work:
     kept: set[str] = set()
     marks: dict[tuple[str, int], str] = {}
     why: dict[tuple[str, int], str] = {}
-    read = cache(lambda uid: _read_content(session.series[uid]))
+    read = cache(lambda uid, like: _read_content(session.series[uid], like))
     for row in session.rows:
         series, held = session.series[row.series_uid], _find_entry(view, row)
         if reason := _distrust(view, row, held, series, read):
@@ -192,7 +192,7 @@ def _sort(view: _View, session: Session) -> Work:
     )
 
 
-def _distrust(view: _View, row: PlanRow, held: Entry | None, series: Series, read: Callable[[str], str]) -> str:
+def _distrust(view: _View, row: PlanRow, held: Entry | None, series: Series, read: Callable[[str, str], str]) -> str:
     """Return why what the dataset has of an image is better than what the export has now, ``""`` where it is not."""
     doubt = view.plan.untrusted.get(_image(row), "")
     if held is None or not doubt or _is_same(held, series, mark_digest(series), read):
@@ -219,7 +219,7 @@ def find_disputed(dataset: Dataset, plan: Plan, by_uid: Mapping[str, Series]) ->
     """
     taken = read_taken(dataset) if plan.untrusted else {}
     ledgers = {folder: read_ledger(dataset, folder) for folder in {parse_name(path).folder for path in taken.values()}}
-    read = cache(lambda uid: _read_content(by_uid[uid]))
+    read = cache(lambda uid, like: _read_content(by_uid[uid], like))
     disputed = {}
     for image, doubt in plan.untrusted.items():
         path = taken.get(image, "")
@@ -330,17 +330,17 @@ def _verify_files(dataset: Dataset, entry: Entry) -> dict[str, Stamp | None]:
     return {name: verify(dataset.root / name, entry.files[name]) for name in present}
 
 
-def _is_same(entry: Entry, series: Series, marks: str, read: Callable[[str], str]) -> bool:
+def _is_same(entry: Entry, series: Series, marks: str, read: Callable[[str, str], str]) -> bool:
     """Return whether a series is as it was converted; its bytes are read only where its marks are others."""
     if entry.source != source_digest(series):
         return False
-    return not entry.content or entry.marks == marks or entry.content == read(series.uid)
+    return not entry.content or entry.marks == marks or entry.content == read(series.uid, entry.content)
 
 
-def _read_content(series: Series) -> str:
+def _read_content(series: Series, like: str) -> str:
     """Return the digest of the bytes of a series, ``""`` where they cannot be read: the conversion then says why."""
     try:
-        return read_content(series).digest
+        return read_content(series, like).digest
     except OSError:
         return ""
 

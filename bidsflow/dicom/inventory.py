@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequenc
 from itertools import islice, pairwise
 from pathlib import Path
 
-from bidsflow.dicom.grouping import agree, find_collisions, in_order, make_series, refuse, say_stranger
+from bidsflow.dicom.grouping import Gate, agree, find_collisions, in_order, make_series, say_stranger
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.index import Index, Reading
 from bidsflow.dicom.pairs import join_examinations, pair_files
@@ -49,6 +49,7 @@ def take_inventory(
     set_aside: Sequence[SetAside] = (),
     index_path: Path | None = None,
     beside: Path | None = None,
+    digests: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> Inventory:
     """Return what an export holds.
@@ -63,6 +64,8 @@ def take_inventory(
         Where readings are kept from one scan to the next; None keeps none.
     beside : Path or None
         Where other scans kept theirs: it is asked as well, and nothing is written there.
+    digests : bool
+        Whether small files that are read now are read whole, for a digest: what will convert them needs it.
     progress : callable
         Called now and then with the files looked at and their number.
     """
@@ -74,21 +77,21 @@ def take_inventory(
         protocols: dict[str, dict[str, str]] = {}
         pars: list[Instance] = []
         seen = tuple(array("q") for _ in range(_PARTS))
-        fresh = 0
-        for file, reading, is_fresh in _read_all(files, index, progress):
-            fresh += is_fresh
+        gate, fresh = Gate(), 0
+        for file, reading, digest in _read_all(files, index, progress, digests=digests):
+            fresh += digest is not None
             if isinstance(reading, str):
                 aside.append(SetAside(file.path, reading, _is_harmless(file.path, reading)))
                 continue
-            header, protocol = _split(reading)
+            header, protocol = _split(reading) if digest is None else (reading, None)
             if protocol is not None:
                 protocols[file.path] = protocol
-            if (reason := refuse(header)) is not None:
+            if (reason := gate.refuse(header)) is not None:
                 aside.append(SetAside(file.path, *reason))
             elif REC_BYTES in header:
                 pars.append(Instance(file, header))
             else:
-                _put(Instance(file, header), by_uid, seen, shelf.pile)
+                _put(Instance(file, header, None, digest or b""), by_uid, seen, shelf.pile)
         if pars:
             paired = pair_files(pars, files)
             joined = join_examinations(paired.instances, [pile[0].header for pile in by_uid.values()])
@@ -128,8 +131,10 @@ def _put(
     seen[mark % _PARTS].append(mark)
 
 
-def _read_all(files: Sequence[File], index: Index, progress: Progress) -> Iterator[tuple[File, Reading, bool]]:
-    """Yield each file with its reading, and whether it was read now."""
+def _read_all(
+    files: Sequence[File], index: Index, progress: Progress, *, digests: bool
+) -> Iterator[tuple[File, Reading, bytes | None]]:
+    """Yield each file with its reading, and what `_read` gives for a digest; None where it was read in another scan."""
     reader, done, coming = Reader(), 0, iter(files)
     while some := list(islice(coming, _AT_ONCE)):
         known = index.known(some)
@@ -138,25 +143,27 @@ def _read_all(files: Sequence[File], index: Index, progress: Progress) -> Iterat
             if done % 256 == 0:
                 progress(done, len(files))
             done += 1
-            reading = known.pop(file.path, None)
-            is_fresh = reading is None
+            reading, digest = known.pop(file.path, None), None
             if reading is None:
-                reading = _read(reader, file)
+                reading, digest = _read(reader, file, digests=digests)
                 fresh[file.path] = (file, reading)
-            yield file, reading, is_fresh
+            yield file, reading, digest
         index.remember(fresh)
     progress(len(files), len(files))
 
 
-def _read(reader: Reader, file: File) -> Reading:
+def _read(reader: Reader, file: File, *, digests: bool) -> tuple[Reading, bytes]:
+    """Return what a file says, and a digest of its bytes where that is wanted and costs little."""
     if file.size == 0:
-        return "empty file"
+        return "empty file", b""
     try:
-        return read_par(file.path) if is_par(file.path) else reader.read(file.path)
+        if is_par(file.path):
+            return read_par(file.path), b""
+        return reader.read_with_digest(file.path) if digests else (reader.read(file.path), b"")
     except HeaderError as error:
-        return error.reason
+        return error.reason, b""
     except OSError as error:
-        return f"cannot be read ({error.strerror})"
+        return f"cannot be read ({error.strerror})", b""
 
 
 def _is_harmless(path: str, reason: str) -> bool:

@@ -201,7 +201,7 @@ def _split_instances(instances: Iterable[Instance]) -> Rows:
         else:
             own = dict(values)
         beside = None if one.beside is None else _row(one.beside)
-        rows.append((_row(one.file), own, rank, header.pixels, header.problems, beside))
+        rows.append((_row(one.file), own, rank, header.pixels, header.problems, beside, one.digest))
     return rows, bases
 
 
@@ -211,6 +211,7 @@ def _join_instances(rows: list[Any], shared: list[dict[str, str]]) -> list[Insta
             File(*file),
             Header(values if rank < 0 else Variation(shared[rank], values), pixels, problems),
             None if beside is None else File(*beside),
+            digest,
         )
-        for file, values, rank, pixels, problems, beside in rows
+        for file, values, rank, pixels, problems, beside, digest in rows
     ]

@@ -16,7 +16,8 @@ from bidsflow.dicom import tags
 from bidsflow.dicom.frames import merge_groups
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.layout import HEAD_BYTES, UNDEFINED, Layout, Token, learn
-from bidsflow.dicom.pixels import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, find_pixels
+from bidsflow.dicom.pick import Pick
+from bidsflow.dicom.pixels import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, SIZES, count_pixel_bytes, find_pixels
 from bidsflow.dicom.shared import Sharer, Variation
 from bidsflow.dicom.source import FIRST_BYTES, Source, open_source
 from bidsflow.dicom.tags import Element
@@ -31,6 +32,7 @@ from bidsflow.dicom.walk import (
     walk,
     want,
 )
+from bidsflow.digest import digest_of
 from bidsflow.errors import HeaderError
 
 #: Layouts that a reader keeps; a mixed folder has a handful of kinds of files.
@@ -40,6 +42,8 @@ _MAX_BASES: Final = 64
 _NO_PREAMBLE: Final = "no DICOM preamble"
 #: Bytes that a reader reads of its first file.
 _FIRST_REACH: Final = 4 * 1024
+#: Files with fewer bytes are read whole where their digest is wanted: opening them twice would cost more.
+DIGESTED: Final = 64 * 1024
 _SHARED, _FRAMES = swapped(tags.SHARED_GROUPS), swapped(tags.FRAME_GROUPS)
 _META = want({0x00020002: Element("MediaClass", "UI"), 0x00020010: Element("TransferSyntaxUID", "UI")})
 _TOP, _NESTED = want(tags.TOP, tags.PRIVATE), want(tags.FUNCTIONAL, tags.FUNCTIONAL_PRIVATE)
@@ -88,6 +92,8 @@ class Reader:
         Has what headers have in common.
     bases : dict of Layout to dict
         What headers of a layout are variations of.
+    sizes : Pick
+        Takes what says how many bytes the pixels have.
     """
 
     files: dict[tuple[int, bool], list[Layout]] = field(default_factory=dict)
@@ -95,14 +101,21 @@ class Reader:
     reach: int = _FIRST_REACH
     sharer: Sharer = field(default_factory=Sharer)
     bases: dict[Layout, dict[str, str]] = field(default_factory=dict)
+    sizes: Pick = field(default_factory=lambda: Pick(*SIZES))
 
     def read(self, path: str) -> Header:
-        """Return the header of a file.
+        """Return the header of a file; see `read_with_digest`."""
+        return self.read_with_digest(path, 0)[0]
+
+    def read_with_digest(self, path: str, most: int = DIGESTED) -> tuple[Header, bytes]:
+        """Return the header of a file, and the digest of all its bytes.
 
         Parameters
         ----------
         path : str
             A DICOM file, with or without extension, plain or compressed by gzip.
+        most : int
+            Of files of so many bytes or more, and of compressed ones, the digest is empty.
 
         Raises
         ------
@@ -111,13 +124,14 @@ class Reader:
         OSError
             If the file cannot be opened.
         """
-        with open_source(path, self.reach) as source:
+        with open_source(path, max(self.reach, most)) as source:
+            digest = digest_of(source.data) if source.is_all and source.size < most else b""
             try:
-                return self._read_fast(source)
+                return self._read_fast(source), digest
             except NotUnderstoodError:
                 from bidsflow.dicom.fallback import read_slowly
 
-                return read_slowly(source)
+                return read_slowly(source), digest
 
     def _read_fast(self, source: Source) -> Header:
         start = _start(source.data)
@@ -129,7 +143,7 @@ class Reader:
             layout, own, end = found
             if (varied := self._vary(layout, own)) is not None:
                 problems = () if start else (_NO_PREAMBLE,)
-                return Header(varied, find_pixels(source, end, layout.implicit, varied), problems)
+                return Header(varied, find_pixels(source, end, layout.implicit, self._need(varied)), problems)
             texts, implicit = layout.texts | own, layout.implicit
         else:
             source, encoding = read_encoding(source)
@@ -151,7 +165,10 @@ class Reader:
             texts = merge_groups(texts, shared, frames)
         texts.setdefault("SOPClassUID", media_class)
         problems += () if start else (_NO_PREAMBLE,)
-        return Header(self._share(texts), find_pixels(source, end, implicit, texts), problems)
+        return Header(self._share(texts), find_pixels(source, end, implicit, self._need(texts)), problems)
+
+    def _need(self, texts: Mapping[str, str]) -> int:
+        return count_pixel_bytes(*self.sizes.of(texts))
 
     def _share(self, texts: Mapping[str, str]) -> dict[str, str] | Variation:
         return self.sharer.share(dict(sorted(texts.items())))  # headers of one kind come in many orders

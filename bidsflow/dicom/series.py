@@ -56,11 +56,14 @@ class Instance:
         What it says.
     beside : File, optional
         The file that holds its pixels, where that is another one (the REC of a PAR).
+    digest : bytes
+        `digest.digest_of` the bytes of `file`; empty where they were not read all together with the header.
     """
 
     file: File
     header: Header
     beside: File | None = None
+    digest: bytes = b""
 
     @property
     def files(self) -> tuple[File, ...]:

@@ -56,6 +56,11 @@ class Source:
     def __exit__(self, *_: object) -> None:
         os.close(self.fd)
 
+    @property
+    def is_all(self) -> bool:
+        """Whether `data` is the file itself from its first byte to its last."""
+        return self.whole and not self.tail
+
     def grow(self, to: int) -> bytes:
         """Read up to an offset at least and return all bytes read so far.
 

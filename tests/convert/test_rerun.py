@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,9 +18,12 @@ import pytest
 from pydicom import Dataset as Header
 from pydicom import dcmread
 
-from bidsflow.convert.ledger import read_ledger
+from bidsflow.convert.ledger import format_ledger, read_content, read_ledger, stamp
 from bidsflow.dataset.tree import Dataset
+from bidsflow.dicom.inventory import take_inventory
+from bidsflow.digest import KIND
 from bidsflow.phantom import make_sessions, write
+from bidsflow.sources import find_files
 
 from .conftest import Ran, read_times, read_tree
 
@@ -253,6 +257,36 @@ def test_copy_of_an_export_is_read_once(done: Path, my_export: Path, cli: Cli) -
     assert all(after[name] != before[name] for name in before)
     assert cli("convert", copy, done).out == f"{done}: 8 unchanged\n"
     assert (read_tree(ledger), read_tree(done)) == (after, tree)
+
+
+def test_dataset_with_digests_of_an_earlier_version_goes_on(done: Path, my_export: Path, cli: Cli) -> None:
+    copy = shutil.copytree(my_export, my_export.with_name("copy"))
+    dataset = Dataset(done)
+    inventory = take_inventory(find_files([my_export]).files, digests=True)
+    contents = {one.uid: read_content(one, "").digest for one in inventory.series}
+    assert all(len(content) == 32 for content in contents.values())
+    for folder in ("sub-01/ses-01", "sub-01/ses-02"):
+        ledger = read_ledger(dataset, folder)
+        earlier = {
+            path: replace(
+                entry,
+                content=contents[entry.series_uid],
+                files={name: stamp(done / name, "") for name in entry.files},
+            )
+            for path, entry in ledger.items()
+        }
+        assert earlier != ledger
+        dataset.ledger_file(folder).write_bytes(format_ledger(earlier))
+    for file in (done / "sub-01").rglob("*"):
+        os.utime(file, ns=(10**18, 10**18))
+    assert cli("convert", copy, done).out == f"{done}: 8 unchanged\n"
+    file = next(path for path in sorted(copy.rglob("*BOLD_rest/*.dcm")))
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    assert cli("convert", copy, done).out == f"{done}: 1 written, 7 unchanged\n"
+    assert read_ledger(dataset, "sub-01/ses-01")[REST].content.startswith(KIND)
+    assert cli("convert", copy, done).out == f"{done}: 8 unchanged\n"
 
 
 def test_new_series_is_added_and_wired(tmp_path: Path, cli: Cli) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from bidsflow.dicom.inventory import take_inventory
 from bidsflow.dicom.series import Conflict, Inventory
+from bidsflow.digest import digest_of
 from bidsflow.phantom import DIALECTS, make_sessions, write
 from bidsflow.phantom.defects import inject_defects, share_patient_id
 from bidsflow.sources import find_files
@@ -119,6 +120,23 @@ def test_another_index_that_is_of_no_use_stays_as_it_is(content: bytes | None, e
     files = find_files([export]).files
     assert take_inventory(files, beside=theirs).n_read == len(files)
     assert (theirs.read_bytes() if theirs.exists() else None) == content
+
+
+def test_what_will_be_converted_gets_digests(export: Path, tmp_path: Path) -> None:
+    packed, large = list(export.rglob("*.dcm"))[:2]
+    packed.write_bytes(gzip.compress(packed.read_bytes()))
+    with large.open("ab") as stream:
+        stream.write(b"\xfc\xff\xfc\xff" + b"OB\0\0" + struct.pack("<I", 1 << 17) + bytes(1 << 17))  # padding
+    files = find_files([export]).files
+    for index, expected in ((None, True), (tmp_path / "index", True), (tmp_path / "index", False)):
+        inventory = take_inventory(files, index_path=index, digests=True)
+        instances = [one for series in inventory.series for one in series.instances]
+        assert len(instances) == len(files)
+        for one in instances:
+            path = Path(one.file.path)
+            known = expected and path not in (packed, large)
+            assert one.digest == (digest_of(path.read_bytes()) if known else b"")
+    assert not any(one.digest for series in take_inventory(files).series for one in series.instances)
 
 
 def test_a_changed_file_is_read_again(export: Path, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ def make_instances(count: int, first: int = 0) -> list[Instance]:
                 ("odd",),
             ),
             File(f"/export/{number}.REC", 7, 8) if number % 5 == 0 else None,
+            bytes([number % 256]) * 16 if number % 7 else b"",
         )
         for number in range(first, first + count)
     ]
