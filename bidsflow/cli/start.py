@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 
@@ -12,7 +13,7 @@ EXIT_INTERRUPTED = 130
 #: Commands that make a value for each of many files, none of them in a cycle. Python looks for cycles after every 700
 #: values that stay, which is a tenth of their time.
 _MANY_VALUES = frozenset({"check", "convert", "plan", "scan", "status", "study", "trace", "validate"})
-_SELDOM = 50_000
+_SELDOM = 300_000
 INTERRUPTED = "interrupted: nothing half-written was left; the same command goes on from here"
 
 
@@ -23,6 +24,7 @@ def main() -> None:
             _answer_again()
         if not _MANY_VALUES.isdisjoint(sys.argv[1:2]):
             gc.set_threshold(_SELDOM)
+            atexit.register(gc.freeze)  # Python looks for cycles once more before it ends, in all that then goes anyway
         from bidsflow.cli import main as commands
     except (KeyboardInterrupt, RuntimeError) as error:
         _end(error)
