@@ -25,8 +25,18 @@ _NO_ROOM = re.compile(rb"\(disk full\?\)|no space left on device|disk quota exce
 #: Where it names the folder that it reads, or a file with all that follows: paths may hold blanks, and names of people.
 _HERE = re.compile(r"(?<!\S)\.(?!\S)")
 _PATHS = re.compile(r"\.?(?<!\w)/.*")
-#: What glibc reads: it spares dcm2niix page faults (a tenth of the time that ten thousand small files take).
-_LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+#: What glibc reads: with large pages, and memory that is kept for the next file, dcm2niix has fewer page faults (an
+#: eighth of the time that ten thousand small files take). Thresholds in bytes, the most that glibc itself would set.
+_THRIFTY = {
+    "GLIBC_TUNABLES": ":".join(
+        (
+            "glibc.malloc.hugetlb=1",
+            f"glibc.malloc.mmap_threshold={32 << 20}",
+            f"glibc.malloc.top_pad={16 << 20}",
+            f"glibc.malloc.trim_threshold={64 << 20}",
+        )
+    )
+}
 #: Seconds that any series may take, and the bytes of DICOM per second that even a slow network disk can be read with.
 #: dcm2niix itself reads more than a hundred times as many.
 _PATIENCE = 900.0
@@ -136,7 +146,7 @@ class Dcm2niix:
                 child = subprocess.Popen(
                     command,
                     cwd=folder,
-                    env=_LARGE_PAGES | os.environ,
+                    env=_THRIFTY | os.environ,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
