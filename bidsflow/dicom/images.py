@@ -27,10 +27,16 @@ _SPLITTING = (
 )  # fmt: skip
 #: Begins what is said of an image whose last volume lacks slices.
 CUT_SHORT = "a volume is incomplete"
+#: What is said of a series of which only some slices are derived: each part would become an image of its own.
+APART = "some of its slices are original and others derived (ImageType), at places of their own"
 #: Fewer steps between slices tell nothing of their usual distance.
 _FEW_STEPS = 4
 #: Echo times that differ by less than this (ms) are one echo.
 _SAME_ECHO = 0.01
+#: What dcm2niix looks for in the values of ImageType, joined (v1.0.20260724, by trial with all makers).
+_DERIVED_MARKS = ("DERIVED", "_ADC_", "_FA_", "_TRACE_", "_TRACEW_")
+#: Component, echo time, orientation, columns, rows, and whether it is derived.
+_Key = tuple[str, float, tuple[float, ...], int, int, bool]
 #: GE adds 1e9 to b-values that a person typed (dcm2niix, ``nii_dicom.cpp``).
 _GE_B_OFFSET = 1_000_000_000
 
@@ -62,6 +68,25 @@ def is_noise(header: Header) -> bool:
     CMRR's multiband sequences append such volumes to a run; dcm2niix makes an image of their own of them.
     """
     return "Frames.Images" in header and "NOISE" in header.words("SiemensImageType")
+
+
+def is_derived(words: Sequence[str]) -> bool:
+    """Return whether dcm2niix takes an image for derived, which it keeps apart from the others of its series.
+
+    Philips, and others now and then, put a trace or an ADC into the series of the volumes that it was computed of.
+
+    Parameters
+    ----------
+    words : sequence of str
+        The values of ImageType.
+
+    Examples
+    --------
+    >>> [is_derived(("ORIGINAL", "PRIMARY", word, "ND")) for word in ("M", "ADC", "TRACEW")], is_derived(("DERIVED",))
+    ([False, True, True], True)
+    """
+    joined = "_".join(words).replace(" ", "_")
+    return any(mark in joined for mark in _DERIVED_MARKS)
 
 
 def b_values(header: Header) -> tuple[float, ...]:
@@ -101,8 +126,8 @@ def split_images(instances: Sequence[Instance], shared: Header) -> tuple[tuple[I
 
 
 def _classic_images(instances: Sequence[Instance], shared: Header, problems: list[str]) -> list[Image]:
-    groups: dict[tuple[str, float, tuple[float, ...], int, int], list[Header]] = defaultdict(list)
-    keys: dict[tuple[str, ...], tuple[str, float, tuple[float, ...], int, int]] = {}
+    groups: dict[_Key, list[Header]] = defaultdict(list)
+    keys: dict[tuple[str, ...], _Key] = {}
     take = Pick(*_SPLITTING)
     for instance in instances:
         header = instance.header
@@ -110,12 +135,14 @@ def _classic_images(instances: Sequence[Instance], shared: Header, problems: lis
         if spelling not in keys:
             directions = tuple(round(value, 2) + 0.0 for value in header.numbers("ImageOrientationPatient"))
             size = (header.integer("Columns"), header.integer("Rows"))
-            keys[spelling] = (component(header), round(header.number("EchoTime"), 2), directions, *size)
+            derived = is_derived(header.words("ImageType"))
+            keys[spelling] = (component(header), round(header.number("EchoTime"), 2), directions, *size, derived)
         groups[keys[spelling]].append(header)
     images = []
     take = Pick(*_B_KEYWORDS)
-    for (part, echo_time, orientation, columns, rows), headers in groups.items():
+    for (part, echo_time, orientation, columns, rows, derived), headers in groups.items():
         mosaic = _mosaic_slices(headers[0], shared)
+        originals = groups.get((part, echo_time, orientation, columns, rows, False), []) if derived else []
         if mosaic:
             tiles = math.isqrt(mosaic - 1) + 1
             matrix, volumes = (columns // tiles, rows // tiles, mosaic), len(headers)
@@ -126,10 +153,32 @@ def _classic_images(instances: Sequence[Instance], shared: Header, problems: lis
             gap = _find_gap(headers, orientation)
             problems += [gap] if gap else []
             matrix = (columns, rows, slices)
+            if originals and _lie_apart(headers, originals):
+                problems.append(APART)
         spelled = {take(header): header for header in headers}  # few, where slices are many
         found = sorted({value for header in spelled.values() for value in b_values(header)})
-        images.append(Image(headers[0], matrix, volumes, 0, echo_time, part, orientation, tuple(found), len(headers)))
+        first = _tell_common(headers) if originals else headers[0]
+        images.append(Image(first, matrix, volumes, 0, echo_time, part, orientation, tuple(found), len(headers)))
     return images
+
+
+def _lie_apart(headers: Sequence[Header], others: Sequence[Header]) -> bool:
+    """Return whether images have places that others lack, and the others places that they lack."""
+    ours, theirs = ({one.text("ImagePositionPatient") for one in some} for some in (headers, others))
+    return not (ours <= theirs or theirs <= ours)
+
+
+def _tell_common(headers: Sequence[Header]) -> Header:
+    """Return the first of some derived images, with those values of ImageType alone that all of them have.
+
+    dcm2niix makes one image of all that is derived: of an ADC and a trace, for instance, which is neither.
+    """
+    first, kinds = headers[0], {one.text("ImageType") for one in headers}
+    if len(kinds) == 1:
+        return first
+    shared = set.intersection(*(set(kind.split("\\")) for kind in kinds)) - {"DERIVED", "ORIGINAL"}
+    said = ("DERIVED", *(word for word in first.text("ImageType").split("\\") if word in shared))
+    return Header({**first.values, "ImageType": "\\".join(said)}, first.pixels, first.problems)
 
 
 def _count_slices(headers: Sequence[Header]) -> tuple[int, int, int]:
@@ -170,7 +219,7 @@ def _mosaic_slices(header: Header, shared: Header) -> int:
 
 
 def _multiframe_images(instances: Sequence[Instance]) -> list[Image]:
-    groups: dict[tuple[str, float, tuple[float, ...], int, int, bool, str], list[tuple[Header, int, int]]]
+    groups: dict[tuple[str, float, tuple[float, ...], int, int, bool, str, bool], list[tuple[Header, int, int]]]
     groups = defaultdict(list)
     for instance in instances:
         header = instance.header
@@ -180,17 +229,20 @@ def _multiframe_images(instances: Sequence[Instance]) -> list[Image]:
             orientation = tuple(round(float(value), 2) + 0.0 for value in directions.split("\\") if value)
             said = Header({**header.values, "ImageType": own}, header.pixels, header.problems) if own else header
             word = part.lower() if part.lower() in _COMPONENTS else component(said)
-            key = (word, round(float(echo or 0), 2), orientation, *size, own)
+            derived = is_derived(said.words("ImageType"))
+            key = (word, round(float(echo or 0), 2), orientation, *size, own, derived)
             groups[key].append((said, int(frames), int(places)))
     images = []
-    for (part, echo_time, orientation, columns, rows, *_), members in groups.items():
-        header = members[0][0]
+    for key, members in groups.items():
+        part, echo_time, orientation, columns, rows, *_, derived = key
+        headers = [one for one, _, _ in members]
+        header = _tell_common(headers) if derived and (*key[:-1], False) in groups else headers[0]
         slices = max(places for _, _, places in members)
         if slices == 1:  # one frame per file
-            slices = len({one.text("ImagePositionPatient") for one, _, _ in members})
+            slices = len({one.text("ImagePositionPatient") for one in headers})
         volumes = math.ceil(sum(frames for _, frames, _ in members) / slices)
         matrix = (columns, rows, slices)
-        found = sorted({value for one, _, _ in members for value in b_values(one)})
+        found = sorted({value for one in headers for value in b_values(one)})
         images.append(Image(header, matrix, volumes, 0, echo_time, part, orientation, tuple(found), len(members)))
     return images
 

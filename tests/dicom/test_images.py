@@ -8,7 +8,7 @@ import pytest
 
 from bidsflow.dicom.frames import summarise_frames
 from bidsflow.dicom.header import Header
-from bidsflow.dicom.images import b_values, component, split_images
+from bidsflow.dicom.images import APART, b_values, component, split_images
 from bidsflow.dicom.series import Image, Instance
 
 AXIAL, SAGITTAL = "1\\0\\0\\0\\1\\0", "0\\1\\0\\0\\0\\-1"
@@ -47,6 +47,44 @@ def test_images_without_places_are_one_slice_each(kit: Any) -> None:
         [kit.instance(f"/{i}", ImageOrientationPatient="", ImagePositionPatient="") for i in range(4)]
     )
     assert (image.matrix, image.volumes, image.orientation) == ((64, 64, 1), 4, ())
+
+
+def test_what_is_derived_of_others_is_an_image_of_its_own(kit: Any) -> None:
+    raw = volumes(kit, 4, 3, ImageType="ORIGINAL\\PRIMARY\\M\\ND", DiffusionBValue="1000.0")
+    adc = volumes(kit, 4, 1, ImageType="DERIVED\\PRIMARY\\ADC\\ND")
+    trace = volumes(kit, 4, 1, ImageType="DERIVED\\PRIMARY\\TRACE\\ND", DiffusionBValue="1000.0")
+    images, problems = images_of([*raw, *adc, *trace])
+    assert [(one.volumes, one.header.text("ImageType")) for one in images] == [
+        (3, "ORIGINAL\\PRIMARY\\M\\ND"),
+        (2, "DERIVED\\PRIMARY\\ND"),  # dcm2niix makes one image of both, so it is neither
+    ]
+    assert problems == ()
+    (whole,), _ = images_of([*adc, *trace])  # nothing else: one image, as ever
+    assert (whole.volumes, whole.header.text("ImageType")) == (2, "DERIVED\\PRIMARY\\ADC\\ND")
+
+
+def test_a_file_of_frames_that_is_derived_is_an_image_of_its_own(kit: Any) -> None:
+    places = [{"ImagePositionPatient": place(s), "ImageOrientationPatient": AXIAL} for s in range(4)]
+    files = [
+        kit.instance(f"/{n}", ImageType=f"{first}\\PRIMARY\\DIFFUSION\\NONE", **summarise_frames([], places))
+        for n, first in enumerate(("ORIGINAL", "ORIGINAL", "DERIVED"))
+    ]
+    images, _ = images_of(files)
+    assert [(one.volumes, one.header.words("ImageType")[0]) for one in images] == [(2, "ORIGINAL"), (1, "DERIVED")]
+
+
+@pytest.mark.parametrize(("derived", "apart"), [(range(4, 8), True), (range(2), False), (range(8), False)])
+def test_slices_that_are_derived_at_places_of_their_own_are_told(kit: Any, derived: range, apart: bool) -> None:
+    raw = volumes(kit, 4, 1, ImageType="ORIGINAL\\PRIMARY\\M")
+    other = [
+        kit.instance(
+            f"/d{s}", ImagePositionPatient=place(s), ImageOrientationPatient=AXIAL, ImageType="DERIVED\\PRIMARY\\M"
+        )
+        for s in derived
+    ]
+    images, problems = images_of([*raw, *other])
+    assert [one.matrix[2] for one in images] == [4, len(derived)]
+    assert (APART in problems) == apart
 
 
 def test_echoes_are_numbered_by_their_time(kit: Any) -> None:

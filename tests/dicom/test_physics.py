@@ -533,3 +533,39 @@ def test_slices_are_parallel_within_30_degrees(kit: Any) -> None:
     images = [make_series(kit, siemens(ImageOrientationPatient=where)).images[0] for where in (AXIAL, TILTED, SAGITTAL)]
     assert is_parallel(images[0], images[1])
     assert not is_parallel(images[0], images[2])
+
+
+def diffusion(n: int, b_value: float, *, derived: bool = False, direction: str = "") -> dict[str, str]:
+    kind = "DERIVED" if derived else "ORIGINAL"
+    told = {"DiffusionGradientOrientation": direction} if direction else {}
+    return (
+        ge(
+            ImageType=f"{kind}\\PRIMARY\\OTHER",
+            ScanningSequence="EP",
+            DiffusionBValue=str(b_value),
+            AcquisitionNumber=str(n),
+        )
+        | told
+    )
+
+
+@pytest.mark.parametrize(
+    ("known", "derived", "kind"),
+    [
+        ("", ["", ""], Kind.DIFFUSION),  # two of one b-value may be directions, which no header tells
+        ("", [""], Kind.DERIVED),
+        ("1\\0\\0", ["", ""], Kind.DERIVED),
+        ("1\\0\\0", ["0\\1\\0", ""], Kind.DIFFUSION),
+    ],
+)
+def test_derived_volumes_of_a_diffusion_series_are_no_run(kit: Any, known: str, derived: list[str], kind: Kind) -> None:
+    raw = [diffusion(0, 0.0), *(diffusion(n, 1000.0, direction=known) for n in range(1, 4))]
+    others = [diffusion(n, 1000.0, derived=True, direction=one) for n, one in enumerate(derived, start=4)]
+    series = make_series(kit, *raw, *others)
+    run, appended = series.images
+    assert (classify(series, run).kind, classify(series, appended).kind) == (Kind.DIFFUSION, kind)
+
+
+def test_a_derived_image_beside_unweighted_ones_is_what_it_was(kit: Any) -> None:
+    series = make_series(kit, diffusion(1, 0.0), diffusion(2, 1000.0, derived=True))
+    assert classify(series, series.images[1]).kind is Kind.DIFFUSION

@@ -13,6 +13,7 @@ import math
 import re
 
 from bidsflow.dicom.header import Header
+from bidsflow.dicom.images import is_derived
 from bidsflow.dicom.physics.contrast import find_contrast
 from bidsflow.dicom.physics.kinds import CERTAIN, FAIR, STRONG, WEAK, Finding, Kind
 from bidsflow.dicom.physics.maps import find_map, find_transmit
@@ -106,7 +107,37 @@ def _derived(series: Series, image: Image, header: Header) -> Finding | None:
         found.append("PERFUSION")
     if found:
         return Finding(Kind.DERIVED, CERTAIN, f"ImageType says {found[0]}")
-    return None
+    return _appended(series, image)
+
+
+def _appended(series: Series, image: Image) -> Finding | None:
+    """Return what the scanner computed of a diffusion series and put into it: a trace, an isotropic mean, an ADC.
+
+    One volume per b-value is no set of directions; several may be directions where headers do not tell them.
+    """
+    runs = [one for one in series.images if not _is_marked(one) and max(one.b_values, default=0.0) >= B_ZERO]
+    if not _is_marked(image) or not runs:
+        return None
+    weights = sum(value >= B_ZERO for value in image.b_values)
+    if image.volumes <= max(1, weights) or _lacks_directions(series):
+        return Finding(
+            Kind.DERIVED, CERTAIN, "it stands in the diffusion series that it was computed of (a trace or an ADC)"
+        )
+    return Finding(Kind.DIFFUSION, STRONG, "it stands in a diffusion series that is not derived")
+
+
+def _is_marked(image: Image) -> bool:
+    return is_derived(image.header.words("ImageType"))
+
+
+def _lacks_directions(series: Series) -> bool:
+    """Return whether no derived volume of a series has a direction, while those of its originals are known."""
+    told = {False: False, True: False}
+    for one in series.instances:
+        derived = is_derived(one.header.words("ImageType"))
+        vector = one.header.numbers("DiffusionGradientOrientation") or one.header.numbers("SiemensGradient")
+        told[derived] = told[derived] or any(vector)
+    return told[False] and not told[True]
 
 
 def _labelled(series: Series, image: Image, header: Header) -> Finding | None:
