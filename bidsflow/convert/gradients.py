@@ -13,6 +13,7 @@ import math
 from collections.abc import Sequence
 
 from bidsflow.convert.outputs import Output
+from bidsflow.dicom.images import is_derived
 from bidsflow.dicom.physics import B_ZERO
 from bidsflow.dicom.series import Image, Instance, Series
 from bidsflow.errors import ConversionError
@@ -115,17 +116,28 @@ def _is_parallel(one: Vector, other: Vector) -> bool:
 
 def _note_turn(series: Series, image: Image, values: Sequence[float], vectors: Sequence[Vector]) -> str:
     """Return whether directions were not turned from the patient's axes to those of oblique slices."""
-    if len(image.orientation) != 6 or not _is_oblique(image.orientation) or len(series.instances) != len(values):
+    if len(image.orientation) != 6 or not _is_oblique(image.orientation):
+        return ""
+    instances = _choose_own(series, image)
+    if len(instances) != len(values):
         return ""
     ranks = [rank for rank, value in enumerate(values) if value >= B_ZERO and any(vectors[rank])][:_SAMPLE]
     pairs = []
     for rank in ranks:
-        measured = _read_direction(series.instances[rank])
+        measured = _read_direction(instances[rank])
         if measured is not None:
             pairs.append((vectors[rank], turn(image.orientation, measured)))
     if not pairs or any(_agree(pairs, signs) for signs in itertools.product((1, -1), repeat=3)):
         return ""
     return "its directions are not those of the headers in the axes of its oblique slices"
+
+
+def _choose_own(series: Series, image: Image) -> Sequence[Instance]:
+    """Return the instances of a series without the traces that were appended, or those alone."""
+    if len(series.images) == 1:
+        return series.instances
+    derived = is_derived(image.header.words("ImageType"))
+    return [one for one in series.instances if is_derived(one.header.words("ImageType")) == derived]
 
 
 def _is_oblique(orientation: Sequence[float]) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bidsflow.convert.nifti import read_announced_size, read_shape
 from bidsflow.dataset.room import claim_room
-from bidsflow.dicom.images import is_noise
+from bidsflow.dicom.images import is_derived, is_noise
 from bidsflow.dicom.series import Image, Series
 from bidsflow.errors import ConversionError
 
@@ -66,9 +66,13 @@ class Output:
         for mark, name in _COMPONENT_MARKS:
             if mark in self.stem:
                 return name
+        return next((name for name in ("phase", "real", "imaginary") if name.upper() in self.words), "magnitude")
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The values of ImageType, as far as dcm2niix passes them on."""
         kinds = self.sidecar.get("ImageType")
-        words = [str(word) for word in kinds] if isinstance(kinds, list) else []
-        return next((name for name in ("phase", "real", "imaginary") if name.upper() in words), "magnitude")
+        return tuple(str(word) for word in kinds) if isinstance(kinds, list) else ()
 
     @property
     def echo_time(self) -> float:
@@ -130,6 +134,9 @@ def match_outputs(series: Series, outputs: Sequence[Output]) -> dict[int, Output
         return {1: left[0]}
     for rank, image in enumerate(series.images, start=1):
         fits = [output for output in left if _fits(image, output, several=len(series.images) > 1)]
+        if len(fits) > 1:
+            derived = is_derived(image.header.words("ImageType"))
+            fits = [output for output in fits if is_derived(output.words) == derived] or fits
         if len(fits) > 1:
             fits = [output for output in fits if output.volumes == image.volumes]
         if len(fits) == 1:

@@ -33,6 +33,7 @@ from bidsflow.convert.tables import check_tables
 from bidsflow.convert.verdict import find_errors, get_ready
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import Staging, commit, locked, staging, storage_errors
+from bidsflow.dicom.images import is_derived
 from bidsflow.dicom.parrec import is_pair
 from bidsflow.dicom.person import person_pattern
 from bidsflow.dicom.series import Inventory, Series
@@ -277,7 +278,9 @@ class _Crew:
         image, name = series.images[row.image - 1], parse_name(row.path)
         check_output(series, image, output)
         weighted = name.suffix == "dwi" and name.entity("part") in ("", "mag")
-        notes = (*note_left_out(output), *(check_gradients(series, image, output) if weighted else ()))
+        notes = note_left_out(output)
+        if weighted:
+            notes = (*notes, *self._note_skipped(series), *check_gradients(series, image, output))
         cleaned = clean_sidecar(output.sidecar, person_pattern(series.patient))
         sidecar = supply_quantities(supply_fields(cleaned, name, image.header), name, series.header)
         sidecar = supply_b_values(sidecar, name, output.b_values)
@@ -296,6 +299,16 @@ class _Crew:
         files = {".nii.gz": packed, **tables}
         stamps = {ext: stamp(path) for ext, path in files.items()}
         return Converted(row, sidecar, files, stamps, content, notes, fields_digest(fields))
+
+    def _note_skipped(self, series: Series) -> tuple[str, ...]:
+        """Return what a person should know of derived volumes of a series that the plan skips, a clause."""
+        if not any(is_derived(one.header.words("ImageType")) for one in series.images):
+            return ()
+        rows = [row for row in self._plan.decided(Decision.SKIP) if row.series_uid == series.uid]
+        skipped = [series.images[row.image - 1] for row in rows]
+        count = sum(one.volumes for one in skipped if is_derived(one.header.words("ImageType")))
+        said = f"{count} derived volume{'s' if count > 1 else ''} of its series left out (a trace or an ADC)"
+        return (said,) if count else ()
 
     def _commit(self, work: Work, converted: Sequence[Converted]) -> list[Outcome]:
         """Commit a session, and return what became of its images but for those that could not be converted."""

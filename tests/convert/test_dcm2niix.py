@@ -8,7 +8,10 @@ import resource
 import shutil
 import struct
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
@@ -20,6 +23,7 @@ from bidsflow.convert.laying import find_own_folders, lay_out, reads_in_place
 from bidsflow.convert.ledger import read_content
 from bidsflow.convert.nifti import read_shape
 from bidsflow.convert.outputs import Output, check_output, collect, compress, match_outputs
+from bidsflow.convert.plan import Decision
 from bidsflow.convert.planner import make_plan
 from bidsflow.convert.run import Result, Status, convert
 from bidsflow.dataset.tree import open_dataset
@@ -402,10 +406,17 @@ def test_parts_under_uids_of_their_own_become_the_run_that_they_were(tmp_path: P
     assert np.allclose(images[0].affine, images[1].affine)
 
 
-def write_traced(folder: Path, weights: list[tuple[float, tuple[float, ...]]]) -> Path:
-    """Write a diffusion series as Philips exports it, a file for each of two slices of each volume.
+def write_traced(
+    folder: Path,
+    weights: list[tuple[float, tuple[float, ...]]],
+    *,
+    kinds: Mapping[int, Sequence[str]] = MappingProxyType({}),
+    maker: str = "Philips",
+) -> Path:
+    """Write a diffusion series, a file for each of two slices of each volume: Philips numbers them slice by slice.
 
-    Weights without a direction are those of traces, which it appends to the directions.
+    Weights without a direction are those of traces, which it appends to the directions; `kinds` is the ImageType of
+    volumes that have one of their own.
     """
     folder.mkdir()
     for number in range(2 * len(weights)):
@@ -419,10 +430,11 @@ def write_traced(folder: Path, weights: list[tuple[float, tuple[float, ...]]]) -
         ds.PatientName, ds.PatientID = "A", "1"
         ds.StudyDate = ds.SeriesDate = ds.AcquisitionDate = "20200102"
         ds.StudyTime = ds.SeriesTime = ds.AcquisitionTime = "101010"
-        ds.Modality, ds.Manufacturer, ds.MagneticFieldStrength = "MR", "Philips", 3
-        ds.ImageType = ["ORIGINAL", "PRIMARY", "M_SE", "M", "SE"]
+        ds.Modality, ds.Manufacturer, ds.MagneticFieldStrength = "MR", maker, 3
+        ds.ImageType = list(kinds.get(rank, ["ORIGINAL", "PRIMARY", "M_SE", "M", "SE"]))
         ds.ScanningSequence, ds.SequenceVariant, ds.MRAcquisitionType = ["SE", "EP"], "SK", "2D"
-        ds.SeriesNumber, ds.InstanceNumber, ds.SeriesDescription = 401, number + 1, "DWI"
+        ds.SeriesNumber, ds.SeriesDescription = 401, "DWI"
+        ds.InstanceNumber = 1 + (number if maker == "Philips" else 2 * rank + number // len(weights))
         ds.RepetitionTime, ds.EchoTime, ds.FlipAngle, ds.EchoTrainLength = 4000, 90, 90, 51
         ds.SliceThickness, ds.SpacingBetweenSlices, ds.PixelSpacing = 2, 2, [2, 2]
         ds.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
@@ -438,20 +450,89 @@ def write_traced(folder: Path, weights: list[tuple[float, tuple[float, ...]]]) -
     return folder
 
 
-@pytest.mark.parametrize("traces", [0, 1, 2])
-def test_trace_that_the_scanner_appends_is_left_out_and_told(traces: int, tmp_path: Path) -> None:
-    directions = [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.6, 0.8, 0.0), (0.6, 0.0, 0.8), (0.0, 0.6, 0.8)]
-    weighted = [(1000.0, one) for one in directions]
-    export = write_traced(tmp_path / "scan", [(0.0, ()), *weighted, *[(1000.0, ())] * traces])
-    (outcome,) = convert_with(None, take(export), tmp_path / "bids").outcomes
-    assert outcome.status is Status.WRITTEN, outcome.reason
-    said = f"{traces} of {7 + traces} volumes left out, weighted without a direction (a trace or an ADC)"
-    assert outcome.reason == (said if traces else "")
-    path = tmp_path / "bids" / outcome.row.path
+DIRECTIONS = [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.6, 0.8, 0.0), (0.6, 0.0, 0.8), (0.0, 0.6, 0.8)]
+WEIGHTED = [(0.0, ()), *((1000.0, one) for one in DIRECTIONS)]
+
+
+def check_run(path: Path) -> None:
+    """Make sure that an image has the seven volumes of `WEIGHTED`, and that its tables say so."""
     data = np.asarray(nib.load(f"{path}.nii.gz").dataobj)
     assert data.mean(axis=(0, 1, 2)).tolist() == [1, 101, 201, 301, 401, 501, 601]
     assert np.loadtxt(f"{path}.bval").tolist() == [0, *[1000] * 6]
     assert (np.linalg.norm(np.loadtxt(f"{path}.bvec"), axis=0) > 0.9).tolist() == [False, *[True] * 6]
+
+
+@pytest.mark.parametrize("traces", [0, 1, 2])
+def test_trace_that_the_scanner_appends_is_left_out_and_told(traces: int, tmp_path: Path) -> None:
+    export = write_traced(tmp_path / "scan", [*WEIGHTED, *[(1000.0, ())] * traces])
+    (outcome,) = convert_with(None, take(export), tmp_path / "bids").outcomes
+    assert outcome.status is Status.WRITTEN, outcome.reason
+    said = f"{traces} of {7 + traces} volumes left out, weighted without a direction (a trace or an ADC)"
+    assert outcome.reason == (said if traces else "")
+    check_run(tmp_path / "bids" / outcome.row.path)
+
+
+DERIVED = ("DERIVED", "PRIMARY", "DIFFUSION", "NONE")
+
+
+class Appended(NamedTuple):
+    weights: Sequence[tuple[float, tuple[float, ...]]]
+    kinds: Sequence[Sequence[str]]
+    rows: Sequence[str]
+    reason: str = ""
+    maker: str = "Philips"
+
+
+ONE = "1 derived volume of its series left out (a trace or an ADC)"
+TWO = "2 derived volumes of its series left out (a trace or an ADC)"
+APPENDED = {
+    "trace": Appended([(1000.0, ())], [DERIVED], ["skip"], ONE),
+    "two traces": Appended([(1000.0, ())] * 2, [DERIVED] * 2, ["skip"], TWO),
+    "zero direction": Appended([(1000.0, (0.0, 0.0, 0.0))], [DERIVED], ["skip"], ONE),
+    "named TRACE": Appended([(1000.0, ())], [("DERIVED", "PRIMARY", "TRACE", "NONE")], ["sub-01/dwi/sub-01_trace"]),
+    "ORIGINAL and TRACE": Appended(
+        [(1000.0, ())], [("ORIGINAL", "PRIMARY", "TRACE", "NONE")], ["sub-01/dwi/sub-01_trace"]
+    ),
+    "named ADC": Appended([(0.0, ())], [("DERIVED", "PRIMARY", "ADC", "NONE")], ["sub-01/dwi/sub-01_ADC"]),
+    "an ADC and a trace": Appended(
+        [(0.0, ()), (1000.0, ())],
+        [("DERIVED", "PRIMARY", "ADC", "NONE"), ("DERIVED", "PRIMARY", "TRACE", "NONE")],
+        ["skip"],
+        TWO,
+    ),
+    "a trace of each kind": Appended(
+        [(1000.0, ()), (1000.0, ())],
+        [("ORIGINAL", "PRIMARY", "M_SE", "M", "SE"), DERIVED],
+        ["skip"],
+        f"1 of 8 volumes left out, weighted without a direction (a trace or an ADC); {ONE}",
+    ),
+    "directions": Appended([(1000.0, one) for one in DIRECTIONS[:3]], [DERIVED] * 3, ["review"]),
+    "Siemens": Appended([(1000.0, ())], [DERIVED], ["skip"], ONE, "SIEMENS"),
+    "Canon": Appended([(1000.0, ())], [DERIVED], ["skip"], ONE, "CANON_MEC"),
+}
+
+
+@pytest.mark.parametrize("case", APPENDED.values(), ids=APPENDED)
+def test_derived_volumes_of_a_diffusion_series_do_not_fail_it(case: Appended, tmp_path: Path) -> None:
+    kinds = dict(enumerate(case.kinds, start=len(WEIGHTED)))
+    export = write_traced(tmp_path / "scan", [*WEIGHTED, *case.weights], kinds=kinds, maker=case.maker)
+    result = convert_with(None, take(export), tmp_path / "bids")
+    run, *others = result.outcomes
+    assert (run.status, run.reason) == (Status.WRITTEN, case.reason)
+    assert [one.status for one in others] == [Status.WRITTEN] * len(others)
+    left = [*(str(one.row.path) for one in others), *["review"] * len(result.reviews), *["skip"] * len(result.skipped)]
+    assert left == case.rows
+    check_run(tmp_path / "bids" / run.row.path)
+    for one in others:
+        data = np.asarray(nib.load(tmp_path / "bids" / f"{one.row.path}.nii.gz").dataobj)
+        assert np.unique(data).tolist() == [701]
+
+
+def test_plan_says_why_a_derived_volume_is_left_out(tmp_path: Path) -> None:
+    export = write_traced(tmp_path / "scan", [*WEIGHTED, (1000.0, ())], kinds={7: DERIVED})
+    rows = make_plan(take(export)).plan.rows
+    assert [(row.image, row.decision) for row in rows] == [(1, Decision.CONVERT), (2, Decision.SKIP)]
+    assert "it stands in the diffusion series that it was computed of (a trace or an ADC)" in rows[1].evidence
 
 
 def test_volumes_that_are_left_out_must_be_all_that_lack(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ def check(
     announced: tuple[float, ...] = (),
     orientation: tuple[float, ...] = AXIAL,
     measured: Sequence[Vector] = (),
+    appended: tuple[Header, ...] = (),
 ) -> tuple[str, ...]:
     tables = {}
     for ext, text in ((".bval", bval), (".bvec", bvec)):
@@ -38,9 +39,10 @@ def check(
             tables[ext] = folder / f"image{ext}"
             tables[ext].write_text(text)
     image = Image(Header({}), (4, 4, 2), volumes, b_values=announced, orientation=orientation)
-    headers = [Header({"SiemensGradient": "\\".join(map(str, one))}) for one in measured]
+    headers = [*appended, *(Header({"SiemensGradient": "\\".join(map(str, one))}) for one in measured)]
     instances = tuple(Instance(File(f"/{rank}", 1, 1), one) for rank, one in enumerate(headers))
-    series = Series("1", "2", Patient("", "", "", ""), 3, "dwi", "", "", (image,), instances, Header({}))
+    images = (image, *(Image(one, (4, 4, 2), 1) for one in appended))
+    series = Series("1", "2", Patient("", "", "", ""), 3, "dwi", "", "", images, instances, Header({}))
     return check_gradients(series, image, Output(folder / "image.nii", {}, tables, (4, 4, 2, volumes)))
 
 
@@ -125,3 +127,11 @@ def test_directions_of_oblique_slices_are_held_against_the_headers(
 ) -> None:
     bval = "0" + 6 * " 1000"
     assert check(tmp_path, bval, table(vectors), 7, orientation=orientation, measured=MEASURED) == says
+
+
+def test_traces_do_not_keep_directions_from_being_held_against_the_headers(tmp_path: Path) -> None:
+    trace = Header({"ImageType": "DERIVED\\PRIMARY\\DIFFUSION\\TRACEW"})
+    bval = "0" + 6 * " 1000"
+    for vectors, says in ((MEASURED, (TURNED,)), ([turn(OBLIQUE, one) for one in MEASURED], ())):
+        found = check(tmp_path, bval, table(vectors), 7, orientation=OBLIQUE, measured=MEASURED, appended=(trace,))
+        assert found == says
