@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Final, Protocol
 
-from xxhash import xxh3_128, xxh3_128_digest
+from xxhash import xxh3_64, xxh3_128, xxh3_128_digest
 
 #: How a digest is written; those of earlier versions are BLAKE2b, and begin with nothing.
 KIND: Final = "xxh3:"
@@ -30,6 +30,22 @@ class _Hash(Protocol):
 def digest_of(data: bytes) -> bytes:
     """Return the digest of some bytes, 16 bytes."""
     return xxh3_128_digest(data)
+
+
+class Number:
+    """A number of 63 bits that goes with the bytes that pass by."""
+
+    def __init__(self) -> None:
+        self._hash = xxh3_64()
+
+    def update(self, data: bytes) -> None:
+        """Take more bytes."""
+        self._hash.update(data)
+
+    @property
+    def value(self) -> int:
+        """The number of all bytes until now."""
+        return self._hash.intdigest() >> 1
 
 
 def write_digest(digest: bytes) -> str:

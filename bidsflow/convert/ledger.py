@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -15,7 +16,7 @@ from bidsflow.convert.plan import Decision, Plan
 from bidsflow.convert.subjects import Key, folder_of
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import write_durably
-from bidsflow.dicom.series import Series
+from bidsflow.dicom.series import File, Series
 from bidsflow.dicom.source import GZIP
 from bidsflow.digest import KIND, digest_file, write_digest
 from bidsflow.errors import DatasetError
@@ -138,7 +139,7 @@ def read_content(series: Series, like: str = KIND) -> Content:
     lines, packed = [], set()
     for one in series.instances:
         for file in one.files:
-            if kind and one.digest and file is one.file:
+            if kind and one.digest and file is one.file and _has_stayed(file):
                 digest = write_digest(one.digest)  # of a file that is not compressed
             else:
                 digest, start = digest_file(file.path, kind)
@@ -146,6 +147,14 @@ def read_content(series: Series, like: str = KIND) -> Content:
                     packed.add(file.path)
             lines.append(f"{one.header.text('SOPInstanceUID')} {digest}")
     return Content(kind + _digest(lines), frozenset(packed), source_digest(series), mark_digest(series))
+
+
+def _has_stayed(file: File) -> bool:
+    """Return whether a file is as it was when its header was read, which may be long ago (a queue of a cluster)."""
+    if file.passing:
+        return True
+    status = os.stat(file.path)  # noqa: PTH116 - asked of each of many small files
+    return (status.st_size, status.st_mtime_ns, status.st_ino) == (file.size, file.mtime_ns, file.inode)
 
 
 def mark_digest(series: Series) -> str:

@@ -145,15 +145,24 @@ def _read_all(
             done += 1
             reading, digest = known.pop(file.path, None), None
             if reading is None:
-                reading, digest = _read(reader, file, digests=digests)
-                fresh[file.path] = (file, reading)
+                try:
+                    reading, digest = _read(reader, file, digests=digests)
+                    fresh[file.path] = (file, reading)
+                except OSError as error:  # which may pass
+                    reading, digest = f"cannot be read ({error.strerror})", b""
             yield file, reading, digest
         index.remember(fresh)
     progress(len(files), len(files))
 
 
 def _read(reader: Reader, file: File, *, digests: bool) -> tuple[Reading, bytes]:
-    """Return what a file says, and a digest of its bytes where that is wanted and costs little."""
+    """Return what a file says, and a digest of its bytes where that is wanted and costs little.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
     if file.size == 0:
         return "empty file", b""
     try:
@@ -162,8 +171,6 @@ def _read(reader: Reader, file: File, *, digests: bool) -> tuple[Reading, bytes]
         return reader.read_with_digest(file.path) if digests else (reader.read(file.path), b"")
     except HeaderError as error:
         return error.reason, b""
-    except OSError as error:
-        return f"cannot be read ({error.strerror})", b""
 
 
 def _is_harmless(path: str, reason: str) -> bool:
@@ -272,7 +279,11 @@ def _read_protocols(
         path, header = first.file.path, first.header
         if path in known or REC_BYTES in header:  # of a PAR, what belongs to its export alone was added
             continue
-        protocol = known[path] = _protocol(find_maker(header.text("Manufacturer")), path)
+        try:
+            protocol = known[path] = _protocol(find_maker(header.text("Manufacturer")), path)
+        except OSError:  # which may pass
+            known[path] = {}
+            continue
         stored = {_PROTOCOL + key: text for key, text in protocol.items()} | {_PROTOCOL_READ: "1"}
         fresh[path] = (first.file, Header({**header.values, **stored}, header.pixels, header.problems))
     index.remember(fresh)
@@ -281,5 +292,5 @@ def _read_protocols(
 def _protocol(name: str, path: str) -> dict[str, str]:
     try:
         return read_protocol(name, read_blobs(path)) if name in ("SIEMENS", "GE") else {}
-    except (HeaderError, OSError):
+    except HeaderError:
         return {}

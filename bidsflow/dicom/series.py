@@ -32,7 +32,8 @@ class File:
     mtime_ns : int
         Time of the last change, nanoseconds since the epoch.
     inode : int
-        Number of the file on its disk: a file that was put in the place of another has its own.
+        Number of the file on its disk: a file that was put in the place of another has its own. Of a copy, a number
+        that goes with its bytes: when it was unpacked tells nothing.
     passing : bool
         True for a copy that goes with the end of the command, unpacked from an archive.
     """

@@ -137,6 +137,8 @@ def _read_start(fd: int, first: int) -> Source:
         if stat.S_ISREG(os.fstat(fd).st_mode):
             raise
         raise HeaderError("not a regular file") from None
+    while len(data) < first and (more := os.pread(fd, first - len(data), len(data))):  # a fault may cut a read short
+        data += more
     if not data:
         raise HeaderError("empty file")
     if data.startswith(GZIP):

@@ -24,6 +24,7 @@ from bidsflow.dataset.write import storage_errors
 from bidsflow.dicom.pile import shelve_files
 from bidsflow.dicom.series import File, SetAside
 from bidsflow.dicom.source import MAX_RATIO, MAX_UNCHECKED
+from bidsflow.digest import Number
 from bidsflow.errors import StorageError
 from bidsflow.sources.folder import Found
 
@@ -207,13 +208,15 @@ def _write(into: Path, parts: Sequence[str], pieces: Iterator[bytes]) -> File:
     with storage_errors(into):
         path, stream = _create(into, parts)
         try:
+            number = Number()
             with stream:
                 for piece in pieces:
                     stream.write(piece)
+                    number.update(piece)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        return File(str(path), path.stat().st_size, 0, passing=True)
+        return File(str(path), path.stat().st_size, 0, number.value, passing=True)
 
 
 def _create(into: Path, parts: Sequence[str]) -> tuple[Path, IO[bytes]]:

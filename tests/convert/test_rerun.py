@@ -19,7 +19,9 @@ from pydicom import Dataset as Header
 from pydicom import dcmread
 
 from bidsflow.convert.ledger import format_ledger, read_content, read_ledger, stamp
-from bidsflow.dataset.tree import Dataset
+from bidsflow.convert.planner import make_plan as make_plan_of
+from bidsflow.convert.run import convert
+from bidsflow.dataset.tree import Dataset, open_dataset
 from bidsflow.dicom.inventory import take_inventory
 from bidsflow.digest import KIND
 from bidsflow.phantom import make_sessions, write
@@ -257,6 +259,45 @@ def test_copy_of_an_export_is_read_once(done: Path, my_export: Path, cli: Cli) -
     assert all(after[name] != before[name] for name in before)
     assert cli("convert", copy, done).out == f"{done}: 8 unchanged\n"
     assert (read_tree(ledger), read_tree(done)) == (after, tree)
+
+
+def test_file_that_changes_after_the_scan_is_converted_again(my_export: Path, tmp_path: Path, cli: Cli) -> None:
+    """Also where it gets its bytes back meanwhile: the image has others."""
+    copy = shutil.copytree(my_export, my_export.with_name("copy"))
+    inventory = take_inventory(find_files([copy]).files, digests=True)
+    planned, dataset = make_plan_of(inventory), open_dataset(tmp_path / "bids")
+    file = next(path for path in sorted(copy.rglob("*BOLD_rest/*.dcm")))
+    before = file.read_bytes()
+    data = bytearray(before)
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    convert(planned.plan, inventory, dataset, planned.key)
+    assert cli("convert", copy, dataset.root).out == f"{dataset.root}: 8 unchanged\n"
+    file.write_bytes(before)
+    assert cli("convert", copy, dataset.root).out == f"{dataset.root}: 1 written, 7 unchanged\n"
+
+
+def test_file_that_vanishes_after_the_scan_is_named_as_the_reason(my_export: Path, tmp_path: Path) -> None:
+    inventory = take_inventory(find_files([my_export]).files, digests=True)
+    planned = make_plan_of(inventory)
+    next(path for path in sorted(my_export.rglob("*BOLD_rest/*.dcm"))).unlink()
+    result = convert(planned.plan, inventory, open_dataset(tmp_path / "bids"), planned.key)
+    failed = {one.row.path: one.reason for one in result.outcomes if not one.is_written}
+    assert failed == {REST: "its files cannot be read (No such file or directory)"}
+
+
+def test_pixels_that_were_corrected_in_an_archive_are_converted(my_export: Path, tmp_path: Path, cli: Cli) -> None:
+    done = tmp_path / "bids"
+    archive = shutil.make_archive(str(tmp_path / "one"), "zip", my_export)
+    assert cli("convert", archive, done).code == 0
+    again = shutil.make_archive(str(tmp_path / "again"), "gztar", my_export)
+    assert cli("convert", again, done).out == f"{done}: 8 unchanged\n"
+    file = next(path for path in sorted(my_export.rglob("*BOLD_rest/*.dcm")))
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    corrected = shutil.make_archive(str(tmp_path / "corrected"), "zip", my_export)
+    assert cli("convert", corrected, done).out == f"{done}: 1 written, 7 unchanged\n"
 
 
 def test_dataset_with_digests_of_an_earlier_version_goes_on(done: Path, my_export: Path, cli: Cli) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import random
@@ -371,6 +372,37 @@ def test_what_may_not_be_read_is_told(
     if os.geteuid() == 0:
         assert found["locked"] == ("the folder cannot be read (Permission denied)", False)
     assert len(inventory.series) == 1
+
+
+@pytest.mark.parametrize("digests", [False, True])
+def test_a_fault_of_the_disk_is_told_and_not_remembered(
+    export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, digests: bool
+) -> None:
+    """It comes after the first bytes, which a read then gives alone; the next one says why."""
+    files, read, bad = find_files([export]).files, os.pread, next(export.rglob("*.dcm"))
+
+    def fail(fd: int, count: int, at: int) -> bytes:
+        if os.fstat(fd).st_ino != bad.stat().st_ino:
+            return read(fd, count, at)
+        if at >= 512:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(fd, min(count, 512 - at), at)
+
+    monkeypatch.setattr(os, "pread", fail)
+    broken = take_inventory(files, index_path=tmp_path / "index", digests=digests)
+    assert [(one.path, one.reason) for one in broken.set_aside] == [(str(bad), "cannot be read (Input/output error)")]
+    monkeypatch.setattr(os, "pread", read)
+    mended = take_inventory(files, index_path=tmp_path / "index", digests=digests)
+    assert (mended.set_aside, mended.n_read) == ((), 1)
+    assert [len(one.instances) for one in mended.series] == [len(one.instances) for one in take_inventory(files).series]
+
+
+@pytest.mark.parametrize("digests", [False, True])
+def test_a_read_that_is_cut_short_goes_on(export: Path, monkeypatch: pytest.MonkeyPatch, digests: bool) -> None:
+    files, read = find_files([export]).files, os.pread
+    expected = take_inventory(files, digests=digests)
+    monkeypatch.setattr(os, "pread", lambda fd, count, at: read(fd, min(count, 700), at))
+    assert take_inventory(files, digests=digests) == expected
 
 
 def test_a_file_that_vanishes_meanwhile_is_told(kit: Any, tmp_path: Path) -> None:
