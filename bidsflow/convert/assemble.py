@@ -288,7 +288,8 @@ def _restamp(entry: Entry, session: Session) -> Entry:
         entry,
         files={**entry.files, **fresh},
         marks=session.marks.get(image, entry.marks),
-        ruled=_note_ruled(session, entry, image),
+        # A name that was to change and has not is none of what the study gives now.
+        ruled=entry.ruled if image in session.former else _note_ruled(session, entry, image),
     )
 
 

@@ -85,7 +85,8 @@ def foresee(dataset: Dataset, plan: Plan, inventory: Inventory, *, force: bool =
         rewiring = foresee_rewiring(dataset, work.session, {row.path for row in work.planned})
         rewired += rewiring.rewired
         for outcome in work.done:
-            row, reason = outcome.row, rewiring.advise(outcome.row.path, outcome.reason)
+            row = outcome.row
+            reason = rewiring.advise(work.session.find_place(row), outcome.reason)
             found[row.series_uid, row.image] = Prospect(row, _KNOWN[outcome.status], reason)
         for row in work.planned:
             image = row.series_uid, row.image

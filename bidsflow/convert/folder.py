@@ -65,6 +65,10 @@ class Session:
     numbered: bool = True
     ruled: Mapping[tuple[str, int], frozenset[str]] | None = None
 
+    def find_place(self, row: PlanRow) -> str:
+        """Return where the image of a row stands until it is written: under its former name, if it has one."""
+        return self.former.get((row.series_uid, row.image), row.path)
+
 
 def group_by_folder(rows: Iterable[PlanRow]) -> dict[str, list[PlanRow]]:
     """Return rows by the folder of subject or session that they go to."""

@@ -6,8 +6,8 @@ A dry run and a conversion ask the same here. Reads only.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from bidsflow.convert.companions.calibration import pair_m0, tell_m0
 from bidsflow.convert.folder import Session
@@ -89,7 +89,7 @@ class Wires:
     Attributes
     ----------
     rows : tuple of PlanRow
-        Its images, new or there already, wired.
+        Its images, new or there already, wired; with its former name what does not move after all.
     held : Held
         What its folder holds besides.
     series : mapping of str to Series
@@ -148,9 +148,10 @@ def wire_session(dataset: Dataset, ledgers: Mapping[str, Ledger], session: Sessi
     fresh : collection of str
         BIDS paths of the images that are new or changed.
     """
-    held = _read_held(dataset, ledgers, session)
+    rows = [row if row.path in fresh else replace(row, path=session.find_place(row)) for row in session.rows]
+    held = _read_held(dataset, ledgers, session, rows)
     ledger = ledgers[session.folder]
-    there = [row for row in session.rows if row.path in fresh or _owner(ledger.get(row.path)) == _image(row)]
+    there = [row for row in rows if row.path in fresh or _owner(ledger.get(row.path)) == _image(row)]
     settled = settle_fields(there, session.series, {session.folder: held})  # a series may have failed
     return Wires(settled.rows, held, session.series)
 
@@ -197,9 +198,9 @@ def foresee_rewiring(dataset: Dataset, session: Session, fresh: Collection[str])
     return find_rewired(dataset, ledgers[session.folder], wires, fresh, session.kept)
 
 
-def _read_held(dataset: Dataset, ledgers: Mapping[str, Ledger], session: Session) -> Held:
-    """Return what the folder of a session holds beside the images that the plan converts."""
-    planned = {_image(row): row.path for row in session.rows}
+def _read_held(dataset: Dataset, ledgers: Mapping[str, Ledger], session: Session, rows: Sequence[PlanRow]) -> Held:
+    """Return what the folder of a session holds beside the images that the plan converts, as they will stand."""
+    planned = {_image(row): row.path for row in rows}
     stand = {
         planned[owner]: path
         for ledger in ledgers.values()

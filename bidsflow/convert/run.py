@@ -333,7 +333,9 @@ class _Crew:
             return [*work.done, *(Outcome(row, Status.FAILED, str(error)) for row in rows)]
         self.rewired += made.rewiring.rewired
         _log.info("%s: %d images written", session.folder, len(free))
-        outcomes = [replace(one, reason=made.rewiring.advise(one.row.path, one.reason)) for one in work.done]
+        outcomes = [
+            replace(one, reason=made.rewiring.advise(session.find_place(one.row), one.reason)) for one in work.done
+        ]
         noted = {(one.row.series_uid, one.row.image): one.notes for one in converted}
         for row in rows:
             reason = blocked.get((row.series_uid, row.image), "")

@@ -150,7 +150,7 @@ def survey(dataset: Dataset, plan: Plan, by_uid: Mapping[str, Series], *, force:
                           description=plan.description, numbered=plan.numbered, ruled=plan.ruled)  # fmt: skip
         sessions.append(_sort(view, session))
     blocked = find_blocked(dataset, ledgers, [row for one in sessions for row in one.planned], force=force)
-    return [_block(one, blocked) for one in sessions]
+    return _hold_back([_block(one, blocked) for one in sessions])
 
 
 def _sort(view: _View, session: Session) -> Work:
@@ -234,6 +234,19 @@ def _block(work: Work, blocked: Mapping[tuple[str, int], str]) -> Work:
     failed = [Outcome(row, Status.FAILED, blocked[_image(row)]) for row in work.planned if _image(row) in blocked]
     free = {uid: tuple(row for row in rows if _image(row) not in blocked) for uid, rows in work.todo.items()}
     return replace(work, todo={uid: rows for uid, rows in free.items() if rows}, done=(*work.done, *failed))
+
+
+def _hold_back(work: Sequence[Work]) -> list[Work]:
+    """Return work in which what does not leave its folder after all is no longer converted into another one."""
+    stuck = {
+        _image(outcome.row)
+        for one in work
+        for outcome in one.done
+        if parse_name(one.session.find_place(outcome.row)).folder != one.session.folder
+    }
+    if not stuck:
+        return list(work)
+    return [replace(one, session=replace(one.session, converted=one.session.converted - stuck)) for one in work]
 
 
 def _image(row: PlanRow) -> tuple[str, int]:

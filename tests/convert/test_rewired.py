@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
+from pydicom.encaps import encapsulate
 
 from bidsflow.convert.rewiring import FieldChange
 
@@ -115,6 +117,92 @@ def test_a_sidecar_that_cannot_be_compared_stops_nothing(text: str, late: tuple[
         ran = cli("convert", export, target, *words)
         assert (ran.code, ran.said.count("rewired sub-01")) == (0, 2), ran.said
     assert (target / BOLD).read_text() == text
+
+
+def edit(target: Path, export: Path) -> None:
+    sidecar = json.loads((target / BOLD).read_text())
+    (target / BOLD).write_text(json.dumps({**sidecar, "CogAtlasID": "mine"}))
+
+
+def lose_files(target: Path, export: Path) -> None:
+    for file in list_rest(export)[12:]:
+        file.unlink()
+
+
+def break_pixels(target: Path, export: Path) -> None:
+    for file in list_rest(export):
+        header = dcmread(file)
+        header.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.70"  # JPEG
+        header.PixelData = encapsulate([b"no JPEG"])
+        header["PixelData"].VR = "OB"
+        header.save_as(file)
+
+
+def list_rest(export: Path) -> list[Path]:
+    """Return the files of the resting run of the first visit."""
+    first = sorted(folder for folder in export.rglob("*BOLD_rest") if folder.is_dir())[0]
+    return sorted(file for file in first.iterdir() if file.is_file())
+
+
+@pytest.mark.parametrize("hold", [edit, lose_files, break_pixels])
+def test_run_that_keeps_its_name_after_all_stays_what_field_maps_are_for(
+    hold: Callable[[Path, Path], None], my_export: Path, tmp_path: Path, cli: Cli
+) -> None:
+    target = tmp_path / "bids"
+    assert cli("convert", my_export, target).code == 0
+    hold(target, my_export)
+    plan = make_plan(my_export, target, cli, rename_rest)
+    before = read_tree(target)
+    said = cli("convert", my_export, target, "--plan", plan, "--dry-run")
+    done = cli("convert", my_export, target, "--plan", plan)
+    assert "rewired" not in done.said, done.said
+    assert hold is break_pixels or "rewired" not in said.said  # a dry run does not foresee that a series fails
+    assert "left alone" in done.err if hold is edit else (done.code, "1 failed" in done.out) == (1, True)
+    after = read_tree(target)
+    assert after.keys() == before.keys()
+    assert read_changed(before, after) == set()
+    assert f"bids::{BOLD.replace('.json', '.nii.gz')}" in json.loads((target / AP).read_text())["IntendedFor"]
+
+
+def rename_rest(row: dict[str, str]) -> None:
+    if row["path"].startswith(SESSION):
+        row["path"] = row["path"].replace("task-rest_bold", "task-movie_bold")
+
+
+def test_edited_run_that_keeps_its_name_is_told_what_it_would_say(late: tuple[Path, Path], cli: Cli) -> None:
+    export, target = late
+    edit(target, export)
+    plan = make_plan(export, target, cli, rename_rest)
+    said = cli("convert", export, target, "--plan", plan, "--dry-run").out
+    done = cli("convert", export, target, "--plan", plan)
+    name = BOLD.rpartition("/")[2]
+    for ran in (said, done.err):
+        assert f'{name} would say "B0FieldSource": "{FIELD}"' in ran
+        assert ran.count("rewired sub-01") == 2
+    uri = f"bids::{BOLD.replace('.json', '.nii.gz')}"
+    assert all(uri in json.loads((target / half).read_text())["IntendedFor"] for half in (AP, PA))
+
+
+def test_edited_run_that_stays_in_a_folder_that_others_leave_keeps_its_field_maps(
+    my_export: Path, tmp_path: Path, cli: Cli
+) -> None:
+    target = tmp_path / "bids"
+    assert cli("convert", my_export, target).code == 0
+    edit(target, my_export)
+
+    def change(row: dict[str, str]) -> None:
+        if row["path"] == BOLD.removesuffix(".json"):
+            row["path"] = row["path"].replace("ses-01", "ses-02").replace("task-rest", "task-rest_run-9")
+            row["b0_source"] = "n/a"
+
+    plan = make_plan(my_export, target, cli, change)
+    said = cli("convert", my_export, target, "--plan", plan, "--dry-run").out
+    done = cli("convert", my_export, target, "--plan", plan)
+    assert done.code == 0, done.said
+    assert f"it stands under {BOLD.removesuffix('.json')}" in said
+    uri = f"bids::{BOLD.replace('.json', '.nii.gz')}"
+    assert "rewired" not in done.err + said
+    assert all(uri in json.loads((target / half).read_text())["IntendedFor"] for half in (AP, PA))
 
 
 @pytest.mark.parametrize(
