@@ -130,6 +130,8 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
             ledger[row.path] = _stage_image(draft, fresh[row.path], session, complete, left.get(row.path))
         else:
             ledger[row.path] = _rewire(draft, _restamp(ledger[row.path], session), rewired.get(row.path))
+    for path in sorted(rewired.keys() - {row.path for row in there}):
+        ledger[path] = _rewire(draft, ledger[path], rewired[path])
     remove += _stage_ledgers(draft, ledgers)
     remove += move_companions(draft, {former: path for path, former in moved.items()})
     if there:

@@ -16,7 +16,7 @@ from bidsflow.convert.ledger import Entry, Ledger, is_same, read_ledger
 from bidsflow.convert.plan import PlanRow
 from bidsflow.convert.sidecar import WIRING, Json, complete_sidecar
 from bidsflow.convert.supply import supply_echo_times
-from bidsflow.convert.wiring import Held, Links, settle_fields, sources
+from bidsflow.convert.wiring import Held, Links, Standing, settle_fields, sources
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dicom.series import Series
 from bidsflow.names import parse_name
@@ -94,11 +94,14 @@ class Wires:
         What its folder holds besides.
     series : mapping of str to Series
         The series of the rows, by SeriesInstanceUID.
+    renamed : mapping of str to str
+        The new paths of images that move, by their former ones.
     """
 
     rows: tuple[PlanRow, ...]
     held: Held
     series: Mapping[str, Series]
+    renamed: Mapping[str, str]
 
     def complete(self, row: PlanRow, sidecar: Json) -> Json:
         """Return the sidecar of an image with what only the session knows."""
@@ -128,10 +131,21 @@ class Wires:
         kept = [uri for uri in self.held.before.get(row.path, Links()).targets if uri in others]
         if name.suffix == "m0scan":
             return [*kept, *(_uri(run) for run, scan in pairs.items() if scan == row.path)]
-        # A run may be one half of a field map; it then measures the field, but is intended for nothing but itself.
-        if not row.b0_identifier or name.datatype != "fmap" or name.suffix.startswith("magnitude"):
+        if not _serves(row.path, row.b0_identifier):
             return []
-        return [*kept, *(_uri(other.path) for other in self.rows if row.b0_identifier in sources(other))]
+        return [*kept, *self._find_corrected(row.b0_identifier)]
+
+    def _find_corrected(self, label: str) -> list[str]:
+        return [_uri(row.path) for row in self.rows if label in sources(row)]
+
+    def find_targets_of(self, one: Standing) -> list[str]:
+        """Return the URIs of the images that an image which is not converted is intended for, sorted."""
+        renamed = {_uri(former): _uri(path) for former, path in self.renamed.items()}
+        targets = {renamed.get(uri, uri) for uri in one.links.targets}
+        if _serves(one.path, one.links.identifier):
+            targets -= {_uri(row.path) for row in self.rows}
+            targets |= {*self._find_corrected(one.links.identifier)}
+        return sorted(targets)
 
 
 def wire_session(dataset: Dataset, ledgers: Mapping[str, Ledger], session: Session, fresh: Collection[str]) -> Wires:
@@ -153,7 +167,8 @@ def wire_session(dataset: Dataset, ledgers: Mapping[str, Ledger], session: Sessi
     ledger = ledgers[session.folder]
     there = [row for row in rows if row.path in fresh or _owner(ledger.get(row.path)) == _image(row)]
     settled = settle_fields(there, session.series, {session.folder: held})  # a series may have failed
-    return Wires(settled.rows, held, session.series)
+    renamed = {session.find_place(row): row.path for row in session.rows if row.path in fresh}
+    return Wires(settled.rows, held, session.series, {old: new for old, new in renamed.items() if old != new})
 
 
 def find_rewired(
@@ -187,7 +202,27 @@ def find_rewired(
         edited = not is_same(dataset.root / name, entry.files[name])
         if fields := _compare(old, new, WIRING if edited else dict.fromkeys([*old, *new])):
             (by_hand if edited else rewired).append(Rewired(name, fields, new))
-    return Rewiring(tuple(rewired), tuple(by_hand))
+    return Rewiring((*rewired, *_retarget(dataset, ledger, wires)), tuple(by_hand))
+
+
+def _retarget(dataset: Dataset, ledger: Ledger, wires: Wires) -> list[Rewired]:
+    """Return the sidecars of images that are not converted and that are intended for others than before.
+
+    An export may hold a part of a session: its runs may get another name, or be wired by a person to field maps that
+    only the dataset has. A sidecar that a person has edited is left alone.
+    """
+    rewired = []
+    for one in wires.held.staying:
+        name, targets = f"{one.path}.json", wires.find_targets_of(one)
+        if targets == sorted(one.links.targets) or name not in (files := ledger[one.path].files):
+            continue
+        old = _read_sidecar(dataset, name)
+        if old is None or not is_same(dataset.root / name, files[name]):
+            continue
+        new = {key: value for key, value in old.items() if key != "IntendedFor"}
+        new |= {"IntendedFor": targets} if targets else {}
+        rewired.append(Rewired(name, _compare(old, new, ["IntendedFor"]), new))
+    return rewired
 
 
 def foresee_rewiring(dataset: Dataset, session: Session, fresh: Collection[str]) -> Rewiring:
@@ -234,6 +269,15 @@ def _advise(one: Rewired) -> str:
     gone = [f'no "{field.key}"' for field in one.fields if field.after is None]
     wanted = [f'"{field.key}": {json.dumps(field.after)}' for field in one.fields if field.after is not None]
     return f"by the other images of its session, {one.path.rpartition('/')[2]} would say {', '.join([*wanted, *gone])}"
+
+
+def _serves(path: str, label: str) -> bool:
+    """Return whether an image of a field is intended for the runs that the field corrects.
+
+    A run may be one half of a field map; it then measures the field, but is intended for nothing but itself.
+    """
+    name = parse_name(path)
+    return bool(label) and name.datatype == "fmap" and not name.suffix.startswith("magnitude")
 
 
 def _uri(path: str) -> str:

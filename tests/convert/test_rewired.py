@@ -205,6 +205,60 @@ def test_edited_run_that_stays_in_a_folder_that_others_leave_keeps_its_field_map
     assert all(uri in json.loads((target / half).read_text())["IntendedFor"] for half in (AP, PA))
 
 
+def keep_only_rest(export: Path) -> None:
+    home = list_rest(export)[0].parent
+    for file in export.rglob("*.dcm"):
+        if file.parent != home:
+            file.unlink()
+
+
+def read_targets(target: Path) -> list[list[str]]:
+    return [json.loads((target / half).read_text()).get("IntendedFor", []) for half in (AP, PA)]
+
+
+def test_field_maps_that_an_export_lacks_follow_a_run_to_its_new_name(
+    my_export: Path, tmp_path: Path, cli: Cli
+) -> None:
+    target = tmp_path / "bids"
+    assert cli("convert", my_export, target).code == 0
+    before = read_targets(target)
+    keep_only_rest(my_export)
+    plan = make_plan(my_export, target, cli, rename_rest)
+    said = json.loads(cli("convert", my_export, target, "--plan", plan, "--dry-run", "--json").out)["rewired"]
+    done = json.loads(cli("convert", my_export, target, "--plan", plan, "--json").out)["rewired"]
+    assert said == done
+    assert {one["path"] for one in done} == {AP, PA}
+    wanted = [[uri.replace("task-rest_bold", "task-movie_bold") for uri in sorted(uris)] for uris in before]
+    assert wanted == read_targets(target) != before
+    assert cli("convert", my_export, target).out == f"{target}: 1 unchanged\n"
+
+
+@pytest.mark.parametrize("edited", [False, True], ids=["as written", "edited"])
+def test_label_of_a_plan_wires_a_late_run_to_field_maps_of_the_dataset(
+    edited: bool, my_export: Path, tmp_path: Path, cli: Cli
+) -> None:
+    target, kept = tmp_path / "bids", tmp_path / "kept"
+    home = list_rest(my_export)[0].parent
+    late = home.rename(kept)
+    assert cli("convert", my_export, target).code == 0
+    late.rename(home)
+    keep_only_rest(my_export)
+    if edited:
+        (target / AP).write_text(json.dumps({**json.loads((target / AP).read_text()), "Mine": 1}))
+
+    def change(row: dict[str, str]) -> None:
+        row["b0_source"] = FIELD
+
+    plan = make_plan(my_export, target, cli, change)
+    before = (target / AP).read_bytes()
+    assert cli("convert", my_export, target, "--plan", plan).code == 0
+    assert json.loads((target / BOLD).read_text())["B0FieldSource"] == FIELD
+    uri = f"bids::{BOLD.replace('.json', '.nii.gz')}"
+    of_ap, of_pa = read_targets(target)
+    assert uri in of_pa
+    assert (target / AP).read_bytes() == before if edited else uri in of_ap
+
+
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
