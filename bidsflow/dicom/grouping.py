@@ -219,13 +219,15 @@ def _make_series(
     header = Header({**first.values, **added}, first.pixels, first.problems)
     images, problems = split_images(ordered, header)
     doubts = tuple(doubt for doubt in first.text(DOUBTS).split("\\") if doubt)
+    lost = _missing_numbers(ordered)
+    volumes = parts == 1 and any(one.volumes > 1 for one in images)
     missing = (
         *_find_faults(images),
         *_find_unlike(ordered),
         *_find_scattered(ordered),
-        *_missing_numbers(ordered),
+        *lost,
         *doubts,
-        *(_find_disorder(ordered, images) if parts == 1 and any(one.volumes > 1 for one in images) else ()),
+        *(_find_disorder(ordered, images, lacking=bool(lost)) if volumes else ()),
     )
     odd = sorted({problem for one in ordered for problem in one.header.problems})
     if parts > 1:
@@ -293,10 +295,10 @@ def _find_scattered(ordered: Sequence[Instance]) -> tuple[str, ...]:
     return (f"{UNLIKE}another order in the file than in space, in which dcm2niix would mix them",) if any(mixed) else ()
 
 
-def _find_disorder(ordered: Sequence[Instance], images: Sequence[Image]) -> tuple[str, ...]:
+def _find_disorder(ordered: Sequence[Instance], images: Sequence[Image], *, lacking: bool) -> tuple[str, ...]:
     single = (one.header for one in ordered if "Frames.Images" not in one.header)
     whole = sum(one.volumes for one in images) == len(ordered)
-    disorder = find_disorder(single, whole=whole)
+    disorder = find_disorder(single, whole=whole, lacking=lacking)
     return (disorder,) if disorder else ()
 
 

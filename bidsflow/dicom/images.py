@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 from bidsflow.dicom.frames import ENTRY, FIELD
+from bidsflow.dicom.geometry import unite_places
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.pick import Pick
 from bidsflow.dicom.series import Image, Instance
@@ -31,6 +32,8 @@ CUT_SHORT = "a volume is incomplete"
 APART = "some of its slices are original and others derived (ImageType), at places of their own"
 #: Fewer steps between slices tell nothing of their usual distance.
 _FEW_STEPS = 4
+#: No slices lie nearer to each other than this (mm).
+_NO_STEP = 0.01
 #: Echo times that differ by less than this (ms) are one echo.
 _SAME_ECHO = 0.01
 #: What dcm2niix looks for in the values of ImageType, joined (v1.0.20260724, by trial with all makers).
@@ -186,12 +189,16 @@ def _count_slices(headers: Sequence[Header]) -> tuple[int, int, int]:
     frames = headers[0].integer("NumberOfFrames", 1)
     if frames > 1:  # several frames without functional groups: nothing says where they lie
         return frames, len(headers), 0
-    slices = len({header.text("ImagePositionPatient") for header in headers})
+    slices = _count_places(headers)
     return slices, math.ceil(len(headers) / slices), len(headers) % slices
 
 
+def _count_places(headers: Iterable[Header]) -> int:
+    return len(set(unite_places(header.text("ImagePositionPatient") for header in headers).values()))
+
+
 def _find_gap(headers: Sequence[Header], orientation: tuple[float, ...]) -> str:
-    """Return a clause where slices of one image lie further apart than the others, ``""`` where they do not.
+    """Return a clause where slices of one image lie further apart than the others, or hardly apart; else ``""``.
 
     Source: the distance of slices along their normal (PS3.3 C.7.6.2.1.1).
     """
@@ -200,12 +207,15 @@ def _find_gap(headers: Sequence[Header], orientation: tuple[float, ...]) -> str:
     a, b, c, d, e, f = orientation
     normal = (b * f - c * e, c * d - a * f, a * e - b * d)
     spelled = {header.text("ImagePositionPatient"): header for header in headers}
-    places = (header.numbers("ImagePositionPatient") for header in spelled.values())
+    places = (spelled[text].numbers("ImagePositionPatient") for text in set(unite_places(spelled).values()))
     depths = sorted(sum(x * n for x, n in zip(place, normal, strict=True)) for place in places if len(place) == 3)
     steps = sorted(after - before for before, after in pairwise(depths))
-    if len(steps) < _FEW_STEPS or steps[-1] < 1.5 * steps[len(steps) // 2]:
+    usual = steps[len(steps) // 2] if steps else 0.0
+    if steps and usual < _NO_STEP < steps[-1]:
+        return f"its slices move by less than {_NO_STEP:g} mm, for which dcm2niix would mix them (ImagePositionPatient)"
+    if len(steps) < _FEW_STEPS or steps[-1] < 1.5 * usual:
         return ""
-    return f"slices are missing: a gap of {steps[-1]:.1f} mm where slices lie {steps[len(steps) // 2]:.1f} mm apart"
+    return f"slices are missing: a gap of {steps[-1]:.1f} mm where slices lie {usual:.1f} mm apart"
 
 
 def _mosaic_slices(header: Header, shared: Header) -> int:
@@ -239,7 +249,7 @@ def _multiframe_images(instances: Sequence[Instance]) -> list[Image]:
         header = _tell_common(headers) if derived and (*key[:-1], False) in groups else headers[0]
         slices = max(places for _, _, places in members)
         if slices == 1:  # one frame per file
-            slices = len({one.text("ImagePositionPatient") for one in headers})
+            slices = _count_places(headers)
         volumes = math.ceil(sum(frames for _, frames, _ in members) / slices)
         matrix = (columns, rows, slices)
         found = sorted({value for one in headers for value in b_values(one)})

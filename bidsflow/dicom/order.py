@@ -7,11 +7,11 @@ come out with their volumes, or slices of several volumes, out of order.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby, pairwise
 from typing import Final
 
-from bidsflow.dicom.geometry import run_one_way
+from bidsflow.dicom.geometry import run_one_way, unite_places
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.pick import Pick
 
@@ -21,9 +21,11 @@ _OF_KIND: Final = ("ImageOrientationPatient", "ImageType", "EchoTime", "Inversio
 _LATE, _EARLY = "200000", "040000"
 #: When an image was measured: date and time.
 Moment = tuple[str, ...]
+#: Number of an image, and when it was measured.
+_Numbered = tuple[int, Moment]
 
 
-def find_disorder(headers: Iterable[Header], *, whole: bool = False) -> str:
+def find_disorder(headers: Iterable[Header], *, whole: bool = False, lacking: bool = False) -> str:
     """Return a clause that says that nothing tells the order of volumes, ``""`` where their numbers do.
 
     Images of one place are compared: no number may stand twice, and none may contradict the time, where each has a time
@@ -37,6 +39,8 @@ def find_disorder(headers: Iterable[Header], *, whole: bool = False) -> str:
         Of single-frame images of one series, in any order.
     whole : bool
         Whether each image is a volume (a mosaic): places then tell nothing but that someone moved.
+    lacking : bool
+        Whether images are known to be missing: gaps that they leave among the numbers are then no disorder.
 
     Examples
     --------
@@ -44,24 +48,34 @@ def find_disorder(headers: Iterable[Header], *, whole: bool = False) -> str:
     >>> find_disorder(Header({"InstanceNumber": one, "AcquisitionTime": time}) for one, time in numbered.items())
     'its images are numbered otherwise than they were measured (InstanceNumber, AcquisitionTime)'
     """
-    members: dict[tuple[str, ...], dict[str, list[tuple[int, Moment]]]] = defaultdict(lambda: defaultdict(list))
+    members: dict[tuple[str, ...], dict[str, list[_Numbered]]] = defaultdict(lambda: defaultdict(list))
     kind_of, moment_of = Pick(*_OF_KIND), Pick("AcquisitionDate", "AcquisitionTime")
     for header in headers:
         at = "" if whole else header.text("ImagePositionPatient")
         members[kind_of(header)][at].append((header.integer("InstanceNumber"), moment_of(header)))
-    runs = [run for places in members.values() for run in places.values()]
+    kinds = [_unite(places) for places in members.values()]
+    runs = [run for places in kinds for run in places.values()]
     if any(len({number for number, _ in run}) < len(run) for run in runs):
         return "its images have no numbers that tell which came first (InstanceNumber)"
     if any(map(_is_disordered, runs)):
         return "its images are numbered otherwise than they were measured (InstanceNumber, AcquisitionTime)"
-    for places in members.values():
+    for places in kinds:
         numbered = sorted((number, at) for at, run in places.items() for number, _ in run)
-        if _is_mixed([at for _, at in numbered]):
+        if _is_mixed([at for _, at in numbered]) and not (lacking and _is_torn(numbered)):
             return "its images are numbered neither volume by volume nor slice by slice (InstanceNumber)"
     return ""
 
 
-def _is_disordered(members: Sequence[tuple[int, Moment]]) -> bool:
+def _unite(places: Mapping[str, list[_Numbered]]) -> Mapping[str, list[_Numbered]]:
+    """Return the images of each place, whose spellings may differ."""
+    first = unite_places(places)
+    united: dict[str, list[_Numbered]] = defaultdict(list)
+    for text, run in places.items():
+        united[first[text]] += run
+    return united
+
+
+def _is_disordered(members: Sequence[_Numbered]) -> bool:
     """Return whether images that each have a time of their own were measured in another order than that of numbers."""
     moments = [moment for _, moment in sorted(members)]
     if not all(time for _, time in moments) or len(set(moments)) < len(moments):
@@ -93,3 +107,19 @@ def _is_mixed(places: list[str]) -> bool:
         return False  # incomplete, which is told
     by_volume, by_slice = volume * count, [place for place in volume for _ in range(count)]
     return places not in (by_volume, by_slice) or not run_one_way(volume)
+
+
+def _is_torn(numbered: Sequence[tuple[int, str]]) -> bool:
+    r"""Return whether numbered places are those of volumes or slices in turn of which some are missing.
+
+    Examples
+    --------
+    >>> low, high = "0\\0\\1", "0\\0\\2"
+    >>> _is_torn([(1, low), (4, high), (5, low), (6, high)]), _is_torn([(1, low), (2, high), (4, low), (5, high)])
+    (True, False)
+    """
+    volume = dict.fromkeys(at for _, at in numbered)
+    turns = {(number - 1) % len(volume): at for number, at in numbered}
+    if len(turns) == len(volume) and all(turns[(number - 1) % len(volume)] == at for number, at in numbered):
+        return run_one_way([turns[turn] for turn in sorted(turns)])
+    return len(list(groupby(at for _, at in numbered))) == len(volume) and run_one_way(list(volume))

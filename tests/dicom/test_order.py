@@ -101,3 +101,61 @@ def test_mosaics_of_someone_who_moves_there_and_back_are_in_order(kit: Any) -> N
     (series,), _ = group_series(files, {})
     assert [one.volumes for one in series.images] == [4]
     assert series.incomplete == ()
+
+
+@pytest.mark.parametrize("order", ["volumes", "slices"])
+@pytest.mark.parametrize("end", ["0", "0000000001", "e0"])
+def test_places_that_are_spelled_in_two_ways_are_the_same(order: str, end: str, kit: Any) -> None:
+    files = [
+        kit.instance(
+            f"/{t}{z}", SOPInstanceUID=f"1.{t}.{z}",
+            InstanceNumber=1 + (6 * t + z if order == "volumes" else 3 * z + t),
+            ImagePositionPatient=f"0\\-0.0\\-{z}.5" if t else f"0.0\\0\\-{z}.5{end}",
+        )
+        for t in range(3)
+        for z in range(6)
+    ]  # fmt: skip
+    (series,), _ = group_series(files, {})
+    assert series.incomplete == ()
+    assert [(one.matrix[2], one.volumes) for one in series.images] == [(6, 3)]
+
+
+@pytest.mark.parametrize(("slices", "noise"), [(6, "0001"), (2, "0001"), (6, "00001")])
+def test_places_that_dcm2niix_takes_for_others_are_held(slices: int, noise: str, kit: Any) -> None:
+    files = [
+        kit.instance(f"/{t}{z}", SOPInstanceUID=f"1.{t}.{z}", InstanceNumber=slices * t + z + 1,
+                     ImagePositionPatient=f"0\\0\\-1{z}.5{noise if t else ''}")
+        for t in range(2)
+        for z in range(slices)
+    ]  # fmt: skip
+    (series,), _ = group_series(files, {})
+    assert series.incomplete[0] == (
+        "its slices move by less than 0.01 mm, for which dcm2niix would mix them (ImagePositionPatient)"
+    )
+
+
+#: Places in the order of numbers, `.` for an image that is missing, and whether that is told, and disorder.
+TORN = {
+    "volumes": ("01201.01..12", True, False),
+    "volumes, a whole one missing": ("012...012012", True, False),
+    "volumes down": ("21.210.102.0", True, False),
+    "slices": ("00.01.1122.2", True, False),
+    "nothing is missing": ("010122210210", False, True),
+    "the first is missing, which nobody tells": (".12012012.0120.", False, True),
+    "volumes that go there and back": ("01221.01.2.0", True, True),
+}
+
+
+@pytest.mark.parametrize("name", TORN)
+def test_images_that_are_missing_are_no_disorder(name: str, kit: Any) -> None:
+    order, missing, disorder = TORN[name]
+    files = [
+        kit.instance(
+            f"/{number}", SOPInstanceUID=f"1.{number}", InstanceNumber=number, ImagePositionPatient=f"0\\0\\{z}"
+        )
+        for number, z in enumerate(order, start=1)
+        if z != "."
+    ]
+    (series,), _ = group_series(files, {})
+    said = " ".join(series.incomplete)
+    assert ("instances are missing in the export" in said, "neither volume by volume" in said) == (missing, disorder)
