@@ -1,6 +1,6 @@
-"""What the header of a NIfTI image says of its size, and whether the file holds as much. Reads only.
+"""What the header of a NIfTI image says of its size and place, and whether the file holds as much. Reads only.
 
-Source: nifti1.h (``sizeof_hdr``, ``dim``, ``bitpix``, ``vox_offset``).
+Source: nifti1.h (``sizeof_hdr``, ``dim``, ``bitpix``, ``vox_offset``, ``sform_code``, ``srow_x``).
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from pathlib import Path
 #: Lengths that headers have, and begin with: NIfTI-1 and NIfTI-2.
 _FIRST, _SECOND = 348, 540
 _CHUNK = 4 << 20
+#: Voxels are flat whose volume is less than this part of the product of their edges.
+_FLAT = 1e-3
 
 
 def read_shape(nifti: Path) -> tuple[int, ...]:
@@ -24,6 +26,19 @@ def read_shape(nifti: Path) -> tuple[int, ...]:
 def read_announced_size(nifti: Path) -> int:
     """Return how many bytes a NIfTI-1 file should have."""
     return _announced_size(_read_head(nifti))
+
+
+def is_flat(nifti: Path) -> bool:
+    """Return whether several slices of a NIfTI-1 image lie in one plane, where its header says how they lie (sform)."""
+    head = _read_head(nifti)
+    shape, order = _shape(head), _order(head, _FIRST) or ">"
+    if len(shape) < 3 or min(shape[:3]) < 2 or len(head) < _FIRST or not struct.unpack_from(f"{order}h", head, 254)[0]:
+        return False
+    rows = [struct.unpack_from(f"{order}4f", head, at) for at in (280, 296, 312)]
+    (a, b, c), (d, e, f), (g, h, i) = (row[:3] for row in rows)
+    volume = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+    edges = [math.hypot(*edge) for edge in ((a, d, g), (b, e, h), (c, f, i))]
+    return bool(abs(volume) <= _FLAT * math.prod(edges))
 
 
 def is_damaged(packed: Path) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bidsflow.convert.nifti import read_announced_size, read_shape
+from bidsflow.convert.nifti import is_flat, read_announced_size, read_shape
 from bidsflow.dataset.room import claim_room
 from bidsflow.dicom.images import is_derived, is_noise
 from bidsflow.dicom.series import Image, Series
@@ -164,7 +164,7 @@ def _fits(image: Image, output: Output, *, several: bool) -> bool:
 
 
 def check_output(series: Series, image: Image, output: Output) -> None:
-    """Make sure that an output is whole, and has the voxels and volumes that its headers announce.
+    """Make sure that an output is whole, in space, and has the voxels and volumes that its headers announce.
 
     Raises
     ------
@@ -184,6 +184,9 @@ def check_output(series: Series, image: Image, output: Output) -> None:
     if sorted(output.shape[:3]) != sorted(image.matrix):
         made, announced = ("x".join(map(str, size)) for size in (output.shape[:3], image.matrix))
         raise ConversionError(series.title, f"dcm2niix made {made} voxels where the headers announce {announced}")
+    if is_flat(output.nifti):  # as of makers that number volume by volume, where someone numbered slice by slice
+        why = "dcm2niix found no direction from slice to slice (order of InstanceNumber)"
+        raise ConversionError(series.title, f"{why}: its image would be flat. Convert the scanner's own export")
 
 
 def note_left_out(output: Output) -> tuple[str, ...]:
