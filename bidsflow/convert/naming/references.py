@@ -9,6 +9,7 @@ from dataclasses import replace
 from bidsflow.convert.naming import words
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.physics import FEW_VOLUMES, only_b_zero
+from bidsflow.convert.naming.repeats import planned_volumes
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.physics import FAIR, STRONG, WEAK, Kind
 
@@ -111,14 +112,15 @@ def _has_word(draft: Draft, word: str) -> bool:
 def find_blips(drafts: Drafts) -> Drafts:
     """Decide which EPIs with few volumes are halves of field maps.
 
-    Diffusion without a weighted volume is, beside weighted diffusion of the same geometry. A few volumes of gradient
-    echo are, where they run against a long run of the same geometry, and so is the twin of such a half.
+    Diffusion without a weighted volume is, beside weighted diffusion of the same geometry; unless it was planned to be
+    as long as one that has its name and direction, and was stopped before its first weighted volume. A few volumes of
+    gradient echo are, where they run against a long run of the same geometry, and so is the twin of such a half.
     """
-    weighted: dict[Hashable, Draft] = {}
+    weighted: dict[Hashable, Drafts] = defaultdict(list)
     long: dict[Hashable, Draft] = {}
     for draft in drafts:
         if draft.to_convert and draft.suffix == "dwi" and not only_b_zero(draft.image):
-            weighted.setdefault(draft.geometry, draft)
+            weighted[draft.geometry].append(draft)
         if draft.to_convert and draft.suffix == "bold" and draft.image.volumes > FEW_VOLUMES:
             long.setdefault((draft.geometry, draft.direction), draft)
     halves = [_find_half(draft, weighted, long) for draft in drafts]
@@ -133,20 +135,33 @@ def _is_short(draft: Draft) -> bool:
     return draft.to_convert and draft.is_planar and not draft.exact and draft.image.volumes <= FEW_VOLUMES
 
 
-def _find_half(draft: Draft, weighted: dict[Hashable, Draft], long: dict[Hashable, Draft]) -> Draft:
+def _find_half(draft: Draft, weighted: dict[Hashable, Drafts], long: dict[Hashable, Draft]) -> Draft:
     if not _is_short(draft) or draft.suffix == "sbref":
         return draft
     if draft.finding.kind is Kind.DIFFUSION:
-        partner = weighted.get(draft.geometry) if draft.suffix == "epi" else None
-        if partner is None:
+        partners = weighted.get(draft.geometry, []) if draft.suffix == "epi" else []
+        if not partners:
             return draft
+        whole = next((partner for partner in partners if _was_to_be(draft, partner)), None)
+        if whole is not None:
+            said = f"planned as series {whole.series.number}, and stopped before its first weighted volume"
+            return draft.named("dwi", "dwi", STRONG, said)
         return draft.named(
-            "fmap", "epi", STRONG, f"it has the geometry of the diffusion series {partner.series.number}"
+            "fmap", "epi", STRONG, f"it has the geometry of the diffusion series {partners[0].series.number}"
         )
     against = long.get((draft.geometry, _OPPOSITE.get(draft.direction, "none")))
     if draft.suffix != "bold" or against is None:
         return draft
     return draft.named("fmap", "epi", FAIR, f"a few volumes in the reverse direction of series {against.series.number}")
+
+
+def _was_to_be(draft: Draft, partner: Draft) -> bool:
+    """Return whether a diffusion series was planned as another: under its name and direction, and as long at least."""
+    ours, theirs = (
+        (one.series.description, one.series.protocol_name, one.direction or one.entity("dir"), one.image.component)
+        for one in (draft, partner)
+    )
+    return ours == theirs and any(ours[:2]) and planned_volumes(draft) >= max(partner.image.volumes, 2)
 
 
 def _find_twin(draft: Draft, found: dict[Hashable, Draft]) -> Draft:

@@ -83,6 +83,21 @@ CASES = {
          make(3, "dti", s.DWI, volumes=65, b=s.SHELL, PlannedVolumes=65)],
         ("review|aborted (20 of 65 volumes), repeated by series 3", "dwi/dir-AP_dwi|keep"),
     ),
+    "diffusion that was stopped before its weighted volumes": Case(
+        [make(2, "dti", s.DWI, b=(0.0,), PlannedVolumes=65),
+         make(3, "dti", s.DWI, volumes=65, b=s.SHELL, PlannedVolumes=65)],
+        ("review|aborted (1 of 65 volumes), repeated by series 3", "dwi/dir-AP_dwi|keep"),
+    ),
+    "a half of a field map that was measured as diffusion": Case(
+        [make(2, "dti", s.DWI, b=(0.0,), PlannedVolumes=1),
+         make(3, "dti", s.DWI, volumes=65, b=s.SHELL, PlannedVolumes=65)],
+        ("fmap/dir-AP_epi|", "dwi/dir-AP_dwi|"),
+    ),
+    "a half that was stopped on purpose, against the run": Case(
+        [make(2, "dti", {**s.DWI, "PhaseEncodingPositive": s.PA}, b=(0.0,), PlannedVolumes=65),
+         make(3, "dti", s.DWI, volumes=65, b=s.SHELL, PlannedVolumes=65)],
+        ("fmap/dir-PA_epi|", "dwi/dir-AP_dwi|"),
+    ),
     "nothing is planned, and nobody else was scanned": Case(
         [bold(1, "bold_a", 40, **GE), bold(2, "bold_a", 300, **GE)],
         ("review|perhaps aborted (40 volumes), series 2 has 300", "func/task-a_bold|keep"),
