@@ -15,6 +15,7 @@ from bidsflow.dicom.geometry import find_fault
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.images import split_images
 from bidsflow.dicom.joining import join_parts
+from bidsflow.dicom.lost import find_lost_slices, find_lost_start
 from bidsflow.dicom.order import find_disorder
 from bidsflow.dicom.parrec import DOUBTS
 from bidsflow.dicom.person import hide_people, person_pattern
@@ -221,15 +222,21 @@ def _make_series(
     doubts = tuple(doubt for doubt in first.text(DOUBTS).split("\\") if doubt)
     lost = _missing_numbers(ordered)
     volumes = parts == 1 and any(one.volumes > 1 for one in images)
+    lost_slices = find_lost_slices(images, header)
+    late, is_lost = find_lost_start(ordered, images, header)
     missing = (
         *_find_faults(images),
         *_find_unlike(ordered),
         *_find_scattered(ordered),
         *lost,
+        *((lost_slices,) if lost_slices else ()),
+        *((late,) if is_lost else ()),
         *doubts,
         *(_find_disorder(ordered, images, lacking=bool(lost)) if volumes else ()),
     )
     odd = sorted({problem for one in ordered for problem in one.header.problems})
+    if late and not is_lost:
+        odd.append(late)
     if parts > 1:
         odd.append(f"the scanner gave its parts {parts} SeriesInstanceUIDs")
     patient = patient_of(header)

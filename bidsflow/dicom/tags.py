@@ -97,6 +97,7 @@ TOP: dict[int, Element] = _table("""
 00200052 UI FrameOfReferenceUID
 00200100 IS TemporalPositionIdentifier
 00200105 IS NumberOfTemporalPositions
+00201002 IS ImagesInAcquisition
 00204000 LT ImageComments
 00280002 US SamplesPerPixel
 00280008 IS NumberOfFrames

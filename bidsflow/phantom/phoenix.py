@@ -27,6 +27,7 @@ def format_protocol(study: Study, series: Series, grid: Grid, *, version: int) -
 
 def _list_values(study: Study, series: Series, grid: Grid) -> list[tuple[str, float | str]]:
     sequence, contrast = series.sequence, series.sequence.contrast
+    solid = sequence.dimensions == "3D"
     out: list[tuple[str, float | str]] = [
         ("tSequenceFileName", sequence.program),
         ("tProtocolName", series.description),
@@ -44,7 +45,9 @@ def _list_values(study: Study, series: Series, grid: Grid) -> list[tuple[str, fl
         out.append(("alTI[0]", round(contrast.ti_ms * 1000)))
     out += [(f"alTE[{i}]", round(te * 1000)) for i, te in enumerate(sequence.te_ms)]
     out += [
-        ("sSliceArray.lSize", grid.shape[2]),
+        ("sSliceArray.lSize", 1 if solid else grid.shape[2]),
+        ("sKSpace.ucDimension", 4 if solid else 2),
+        ("sKSpace.lImagesPerSlab", grid.shape[2] if solid else 32),  # in 2D it counts nothing
         ("sKSpace.lBaseResolution", grid.shape[0]),
         ("sKSpace.lPhaseEncodingLines", grid.shape[1]),
         ("sKSpace.dPhaseResolution", 1.0),

@@ -6,6 +6,7 @@ import gzip
 import struct
 import zlib
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -188,3 +189,28 @@ def test_siemens_protocol_says_how_it_accelerates() -> None:
     text = b"### ASCCONV BEGIN ###\nsSliceAcceleration.lMultiBandFactor = 4\nsPat.lAccelFactPE = 2\n### ASCCONV END ###"
     found = read_protocol("SIEMENS", {"CsaSeries": text})
     assert (found["MultibandFactor"], found["InPlaneAcceleration"]) == ("4", "2")
+
+
+class Slab(NamedTuple):
+    lines: dict[str, str]
+    slices: str | None
+
+
+SLABS = {
+    "2D": Slab({"sKSpace.ucDimension": "2", "sSliceArray.lSize": "36", "sKSpace.lImagesPerSlab": "32"}, "36"),
+    "2D, hexadecimal": Slab({"sKSpace.ucDimension": "0x2", "sSliceArray.lSize": "36"}, "36"),
+    "3D": Slab({"sKSpace.ucDimension": "4", "sSliceArray.lSize": "1", "sKSpace.lImagesPerSlab": "176"}, "176"),
+    "slabs": Slab({"sKSpace.ucDimension": "4", "sSliceArray.lSize": "4", "sKSpace.lImagesPerSlab": "40"}, None),
+    "no dimension": Slab({"sSliceArray.lSize": "36"}, None),
+    "several directions": Slab({
+        "sKSpace.ucDimension": "2", "sSliceArray.lSize": "2", "sSliceArray.asSlice[0].sNormal.dTra": "1.0",
+        "sSliceArray.asSlice[1].sNormal.dSag": "1.0",
+    }, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SLABS)
+def test_slices_are_counted_where_the_protocol_of_siemens_is_clear(name: str) -> None:
+    text = "".join(f"{key} = {value}\n" for key, value in SLABS[name].lines.items())
+    data = f"### ASCCONV BEGIN ###\n{text}### ASCCONV END ###".encode()
+    assert read_protocol("SIEMENS", {"SiemensProtocol": data}).get("PlannedSlices") == SLABS[name].slices

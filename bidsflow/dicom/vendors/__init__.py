@@ -1,7 +1,7 @@
 """What each maker writes in places of its own: one file per maker, bytes in, text values by keyword out.
 
 The keywords are the same for all makers: ``PhaseEncodingPositive``, ``ShimSetting``, ``SequenceFile``,
-``PlannedVolumes``, ``MosaicSlices``, ``TurboFactor``, ``EchoSpacing`` (in microseconds).
+``PlannedVolumes``, ``PlannedSlices``, ``MosaicSlices``, ``TurboFactor``, ``EchoSpacing`` (in microseconds).
 """
 
 from __future__ import annotations

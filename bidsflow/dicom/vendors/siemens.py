@@ -45,7 +45,26 @@ def read_protocol(blobs: Mapping[str, bytes]) -> dict[str, str]:
             texts[keyword] = protocol[name]
     if protocol.get("lRepetitions", "").isdigit():
         texts["PlannedVolumes"] = str(int(protocol["lRepetitions"]) + 1)
+    if slices := _count_slices(protocol):
+        texts["PlannedSlices"] = str(slices)
     return texts | _read_labelling(protocol)
+
+
+def _count_slices(protocol: Mapping[str, str]) -> int:
+    """Return the slices of a volume, 0 where the protocol has several slabs or directions, or does not say.
+
+    ``lSize`` counts slices in 2D, slabs in 3D; ``lImagesPerSlab`` has a value without meaning in 2D. It counts what is
+    made of a slab, without oversampling and with interpolation (``lPartitions`` counts what is measured).
+    """
+    dimension, count = _plain(protocol, "sKSpace.ucDimension"), int(_plain(protocol, "sSliceArray.lSize") or 0)
+    if dimension == "4" and count == 1:
+        return int(_plain(protocol, "sKSpace.lImagesPerSlab") or 0)
+    axes = ("dSag", "dCor", "dTra")
+    normals = {
+        tuple(protocol.get(f"sSliceArray.asSlice[{rank}].sNormal.{axis}", "0") for axis in axes)
+        for rank in range(min(count, _MAX_ITEMS))
+    }
+    return count if dimension == "2" and len(normals) == 1 else 0
 
 
 def _read_labelling(protocol: Mapping[str, str]) -> dict[str, str]:
