@@ -24,6 +24,7 @@ from bidsflow.convert.naming.maps import is_part_of_field
 from bidsflow.convert.naming.physics import only_b_zero
 from bidsflow.convert.plan import Decision, PlanRow
 from bidsflow.convert.wiring import sources
+from bidsflow.dicom.header import Header
 from bidsflow.dicom.physics import FAIR, Kind, is_echo_planar
 from bidsflow.dicom.series import Series
 from bidsflow.names import parse_name
@@ -85,7 +86,7 @@ class _Field:
         return max((one.condition for one in self.members), key=lambda one: (one.seconds or 0.0, one.number))
 
 
-def wire_fields(drafts: Sequence[Draft], known: int = 0) -> Wiring:
+def wire_fields(drafts: Sequence[Draft], known: int = 0, held: str = "") -> Wiring:
     """Return the drafts of one session with the fields that they measure and the field that corrects them.
 
     A run is corrected by one field, of those since which nothing was changed (see `conditions`): the one with the same
@@ -105,21 +106,26 @@ def wire_fields(drafts: Sequence[Draft], known: int = 0) -> Wiring:
         In order of acquisition.
     known : int
         Fields that the session has from elsewhere, whose labels are not given again.
+    held : str
+        A clause on the field maps that it has from elsewhere, for the evidence; ``""`` for none.
     """
     conditions = read_conditions(drafts)
     shots = [_Shot(draft, conditions[draft.series.uid, draft.rank]) for draft in drafts]
     fields = _find_fields(shots, known)
     labels = {id(one.draft): field for field in fields for one in field.members}
-    absent = _say_absent(shots)
-    return Wiring(tuple(_wire(one, fields, labels, absent) for one in shots), _note_unserved(shots, fields))
+    return Wiring(
+        tuple(_wire(one, fields, labels, _say_absent(shots, held), held) for one in shots),
+        _note_unserved(shots, fields),
+    )
 
 
-def _wire(shot: _Shot, fields: Sequence[_Field], labels: Mapping[int, _Field], absent: str) -> Draft:
+def _wire(shot: _Shot, fields: Sequence[_Field], labels: Mapping[int, _Field], absent: str, held: str) -> Draft:
     draft = shot.draft
     if id(draft) in labels:
         return _mark_member(draft, labels[id(draft)])
     if draft.to_convert and (draft.datatype, draft.suffix) == ("fmap", "epi"):
         said = "no image of the opposite direction with its geometry and shim is left for it, so it corrects nothing"
+        said = _join(said, held)
         # Nothing but its few volumes made it half of a field map.
         return draft.decided(Decision.REVIEW, said) if draft.confidence <= FAIR else draft.noted(said)
     if not _is_run(draft):
@@ -132,7 +138,7 @@ def _wire(shot: _Shot, fields: Sequence[_Field], labels: Mapping[int, _Field], a
         return replace(draft, field=own.label, corrected_by=own.label).noted(said)
     fitting = [field for field in fields if _may_correct(field, shot)]
     if not fitting:
-        return draft.noted(_say_none(shot, fields) if fields else absent)
+        return draft.noted(_join(_say_none(shot, fields), held) if fields else absent)
     ranked = sorted(fitting, key=lambda field: rank_match(field.condition, shot.condition), reverse=True)
     best, *others = ranked
     matches = [rank_match(field.condition, shot.condition) for field in ranked]
@@ -152,14 +158,21 @@ def _mark_member(draft: Draft, field: _Field) -> Draft:
 
 def _is_run(draft: Draft) -> bool:
     """Return whether an image is one that field maps may correct; what waits for a person may be converted as it is."""
-    known = draft.suffix in _RUNS or (draft.datatype == "perf" and draft.suffix in _PERFUSION)
-    return known and draft.decision is not Decision.SKIP
+    return is_run(draft.datatype, draft.suffix) and draft.decision is not Decision.SKIP
+
+
+def is_run(datatype: str, suffix: str) -> bool:
+    """Return whether images of a name are such as field maps correct, where they were read out by EPI."""
+    return suffix in _RUNS or (datatype == "perf" and suffix in _PERFUSION)
+
+
+def is_distorted(datatype: str, header: Header) -> bool:
+    """Return whether a run was read out by EPI, as far as its header tells; of perfusion it has to tell."""
+    return bool(is_echo_planar(header)) or (datatype != "perf" and not header.words("ScanningSequence"))
 
 
 def _is_distorted(draft: Draft) -> bool:
-    """Return whether a run was read out by EPI, as far as its header tells; of perfusion it has to tell."""
-    header = draft.series.header
-    return bool(is_echo_planar(header)) or (draft.datatype != "perf" and not header.words("ScanningSequence"))
+    return is_distorted(draft.datatype, draft.series.header)
 
 
 def _may_correct(field: _Field, shot: _Shot) -> bool:
@@ -185,16 +198,21 @@ def _say_contrast(field: _Field) -> str:
     return ", whose halves are a gradient and a spin echo: less certain where their contrasts differ" if two else ""
 
 
-def _say_absent(shots: Sequence[_Shot]) -> str:
+def _join(said: str, held: str) -> str:
+    """Return a clause, with what a dataset holds of field maps besides."""
+    return f"{said}, but {held}" if held else said
+
+
+def _say_absent(shots: Sequence[_Shot], held: str) -> str:
     """Return a clause on why a session has no field."""
     maps = [one for one in shots if one.draft.datatype == "fmap" and one.draft.decision is not Decision.SKIP]
     waiting = {one.condition.number: None for one in maps if not one.draft.to_convert}
     halves = {one.condition.number: None for one in maps if one.draft.to_convert and one.draft.suffix == "epi"}
     if waiting:
-        return f"what may be a field map (series {', '.join(map(str, waiting))}) waits for a person"
+        return _join(f"what may be a field map (series {', '.join(map(str, waiting))}) waits for a person", held)
     if halves:
-        return f"no field map is whole: series {', '.join(map(str, halves))} has one direction only"
-    return "no field map was measured"
+        return _join(f"no field map is whole: series {', '.join(map(str, halves))} has one direction only", held)
+    return _join("this export holds no field map", held) if held else "no field map was measured"
 
 
 def _say_none(shot: _Shot, fields: Sequence[_Field]) -> str:

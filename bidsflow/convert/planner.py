@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from bidsflow import schema
 from bidsflow.convert.cohort import Usual, find_usual, take_cohort
 from bidsflow.convert.copies import part_copies
+from bidsflow.convert.counterparts import is_map, note_counterparts, say_held
 from bidsflow.convert.doubts import find_stranger, find_untrusted
 from bidsflow.convert.examinations import find_held_examinations, follow_held
 from bidsflow.convert.fieldmaps import note_foreign_shims, wire_fields
@@ -122,7 +123,8 @@ def make_plan(
     named = _name_all(inventory, place, known, guesses or {}, doubtful, book)
     by_uid = {series.uid: series for series in inventory.series}
     rows = _settle_names(named, by_uid, known, book)
-    wired = settle_fields(rows, by_uid, known.look_up(rows))
+    held = known.look_up(rows)
+    wired = settle_fields(rows, by_uid, held)
     rows = list(wired.rows)
     foreign = note_foreign_shims(rows, by_uid)
     where = {series.uid: place.sessions[series.study_uid] for series in inventory.series}
@@ -132,6 +134,7 @@ def make_plan(
         *note_visits(neighbours, place, known.key.sessions), *_check_labels(rows, by_uid, known.key, book),
         *note_left_behind(inventory, known.key, place), *note_contradictions(named.ruled.values(), book.name),
         *_note_short(rows), *named.notes, *foreign, *wired.notes,
+        *note_counterparts(rows, by_uid, held),
     )  # fmt: skip
     ruled = {image: draft.rule.given for image, draft in named.ruled.items() if draft.rule is not None}
     told = Plan(tuple(rows), _tell(inventory, notes), ruled=None if book is NO_RULES else ruled,
@@ -190,13 +193,15 @@ def _name_all(
     rows: list[PlanRow] = []
     notes: list[str] = []
     drafts: list[Draft] = []
-    elsewhere = _count_fields(inventory, known.taken)
+    apart = _list_apart(inventory, known.taken)
+    elsewhere = Counter({where: sum(map(_may_measure, paths)) for where, paths in apart.items()})
     everyone = take_cohort(inventory, place, known.cohort)
     visits = _group_visits(inventory, place, doubtful)
     for (subject, session, _), members in sorted(visits.items(), key=lambda visit: bool(visit[0][2])):
         usual = find_usual(everyone, members, subject)
         visit = [_settle(draft, known.taken) for draft in _name_visit(members, guesses, book, usual)]
-        wired = wire_fields(visit, elsewhere[subject, session])
+        held = say_held(list(filter(is_map, apart[subject, session])))
+        wired = wire_fields(visit, elsewhere[subject, session], held)
         elsewhere[subject, session] += len({draft.field for draft in wired.drafts} - {""})
         notes += [f"{folder_of((subject, session))}: {note}" for note in wired.notes]
         told = [_doubt_person(draft, doubtful, known.taken) for draft in wired.drafts]
@@ -297,11 +302,20 @@ def _name_visit(
     return [_doubt_image(draft, book) for draft in name_session(drafts, guesses, usual)]
 
 
-def _count_fields(inventory: Inventory, taken: Mapping[_RowKey, str]) -> Counter[tuple[str, str]]:
-    """Return how many images that may measure fields each session has from other exports; their labels are in use."""
+def _list_apart(inventory: Inventory, taken: Mapping[_RowKey, str]) -> dict[tuple[str, str], list[str]]:
+    """Return the images that each session has from other exports."""
     here = {series.uid for series in inventory.series}
-    names = (parse_name(path) for (uid, _), path in taken.items() if uid not in here)
-    return Counter((name.sub, name.ses) for name in names if name.datatype in ("fmap", "dwi"))
+    apart: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for (uid, _), path in taken.items():
+        if uid not in here:
+            name = parse_name(path)
+            apart[name.sub, name.ses].append(path)
+    return apart
+
+
+def _may_measure(path: str) -> bool:
+    """Return whether an image of the dataset may measure a field, whose label is in use."""
+    return parse_name(path).datatype in ("fmap", "dwi")
 
 
 def _doubt_person(draft: Draft, doubtful: Mapping[str, str], taken: Mapping[_RowKey, str]) -> Draft:
@@ -441,7 +455,11 @@ def follow_plan(
             subjects[person_of(series)] = name.sub
             places[series.study_uid] = (name.sub, name.ses)
     kept = tuple(series for series in inventory.series if series.study_uid in places)
-    wired = settle_fields(plan.rows, by_uid, look_up(plan.rows))
+    held = look_up(plan.rows)
+    wired = settle_fields(plan.rows, by_uid, held)
     foreign = note_foreign_shims(wired.rows, by_uid)
-    notes = (*people, *note_oddities(plan, inventory), *foreign, *wired.notes, *note_unplanned(plan, inventory))
+    notes = (
+        *people, *note_oddities(plan, inventory), *foreign, *wired.notes,
+        *note_counterparts(wired.rows, by_uid, held), *note_unplanned(plan, inventory),
+    )  # fmt: skip
     return Planned(Plan(wired.rows, _tell(inventory, notes)), assign(kept, Key(subjects, places, shifts)))
