@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 
+from bidsflow.dicom.echoes import join_echoes
 from bidsflow.dicom.geometry import find_fault
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.images import split_images
@@ -171,7 +172,7 @@ def make_series(
         Makes instances what a series holds them as.
     """
     parts = join_parts(by_uid)
-    return tuple(sorted((_make_series(*one, protocols, keep) for one in parts), key=_order))
+    return join_echoes(sorted((_make_series(*one, protocols, keep) for one in parts), key=_order))
 
 
 def _order(series: Series) -> tuple[str, str, str, int, str]:

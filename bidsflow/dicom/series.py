@@ -142,7 +142,7 @@ class Image:
     Attributes
     ----------
     echo : int
-        Rank of the echo time within the series, from 1; 0 where the series has one echo only.
+        Rank of the echo time within the measurement, from 1; 0 where it has one echo only.
     echo_time : float
         In milliseconds; 0 where unknown.
     component : str
@@ -204,6 +204,10 @@ class Series:
         volume that is not full, a geometry that is missing or impossible.
     parts : int
         SeriesInstanceUIDs under which it came; more than one where the scanner gave volumes or slices their own.
+    measurement : str
+        SeriesInstanceUID of the first echo, where echoes of one measurement are series of their own; else ``""``.
+    echo_times : tuple of float
+        Those of all echoes of such a measurement, in milliseconds, ascending; else empty.
     """
 
     uid: str
@@ -219,6 +223,8 @@ class Series:
     problems: tuple[str, ...] = ()
     incomplete: tuple[str, ...] = ()
     parts: int = 1
+    measurement: str = ""
+    echo_times: tuple[float, ...] = ()
 
     @property
     def title(self) -> str:

@@ -66,7 +66,8 @@ def draft_image(series: Series, image: Image, rank: int, guesses: Mapping[str, G
     guesses : mapping of str to Guess
         dcm2niix's second opinion by SeriesInstanceUID, for the series that were put to it.
     """
-    draft = name_by_physics(Draft(series, image, rank, classify(series, image), measurement=series.uid))
+    draft = Draft(series, image, rank, classify(series, image))
+    draft = name_by_physics(replace(draft, measurement=draft.home))
     if draft.decision is Decision.SKIP:
         return draft
     given = words.given_name(series)

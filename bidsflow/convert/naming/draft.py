@@ -55,7 +55,7 @@ class Draft:
         Where phase encoding runs to (``AP``, ...), whether the name says so or not; ``""`` where unknown.
     measurement : str
         SeriesInstanceUID of the series whose run the image shares: phases share that of their magnitudes, references
-        that of their run. The image's own series where it shares none.
+        that of their run, echoes that of the first. The image's own series where it shares none.
     field : str
         Label of the B0 field that the image measures.
     corrected_by : str
@@ -119,6 +119,11 @@ class Draft:
     def geometry(self) -> tuple[object, ...]:
         """What images of one geometry have in common: matrix and orientation."""
         return self.image.matrix, tuple(round(value, 1) + 0.0 for value in self.image.orientation)
+
+    @property
+    def home(self) -> str:
+        """SeriesInstanceUID of the image's own series, of the first echo where echoes are series of their own."""
+        return self.series.measurement or self.series.uid
 
     @property
     def to_convert(self) -> bool:

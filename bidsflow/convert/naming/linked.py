@@ -18,6 +18,7 @@ from bidsflow.dicom.physics import (
     CERTAIN,
     STRONG,
     Kind,
+    echo_times,
     image_words,
     is_gradient,
     is_prepared,
@@ -147,7 +148,7 @@ def _link_transfer(drafts: Drafts) -> Drafts:
 
 
 def _echo_times(draft: Draft) -> tuple[float, ...]:
-    return tuple(sorted({one.echo_time for one in draft.series.images}))
+    return tuple(echo_times(draft.series))
 
 
 def _is_spoiled(draft: Draft) -> bool:

@@ -14,6 +14,7 @@ from bidsflow.dicom.physics import (
     STRONG,
     WEAK,
     Kind,
+    echo_times,
     field_in_hz,
     image_words,
     is_declared_derived,
@@ -105,7 +106,7 @@ def _name_anatomy(draft: Draft) -> Draft:
         named = named.with_entity("acq", "STIR")
     if finding.kind is Kind.T1W and finding.confidence < STRONG and max(image.matrix[:2]) <= _COARSE:
         named = named.sure(WEAK, f"{image.matrix[0]} by {image.matrix[1]} voxels, as coarse as a survey")
-    if finding.kind is Kind.MULTI_ECHO and max(one.echo_time for one in draft.series.images) < _LATE_ECHO:
+    if finding.kind is Kind.MULTI_ECHO and max(echo_times(draft.series), default=0.0) < _LATE_ECHO:
         named = named.sure(WEAK, f"no echo as late as {_LATE_ECHO:g} ms, as echoes that separate water and fat")
     return _doubt_size(named)
 

@@ -79,7 +79,7 @@ def _name_reference(draft: Draft, run: Draft | None) -> Draft:
         return _doubt_reference(draft, named, difference)
     if run.suffix == "epi":
         return _doubt_of_field(draft, run)
-    tied = replace(draft, measurement=run.series.uid)
+    tied = replace(draft, measurement=run.home)
     if draft.exact:
         return tied.noted(f"the single-band reference of series {run.series.number}")
     datatype = "dwi" if run.datatype == "dwi" else "func"
@@ -128,7 +128,9 @@ def find_blips(drafts: Drafts) -> Drafts:
     for before, after in zip(drafts, halves, strict=True):
         if after is not before and after.finding.kind is not Kind.DIFFUSION:
             found.setdefault((after.geometry, after.image.volumes, _OPPOSITE[after.direction]), after)
-    return [_find_twin(draft, found) for draft in halves]
+    decided = [_find_twin(draft, found) for draft in halves]
+    # The halves of a field map have no echo in their names: each series is a measurement of its own.
+    return [replace(one, measurement=one.series.uid) if one.suffix == "epi" else one for one in decided]
 
 
 def _is_short(draft: Draft) -> bool:
@@ -175,12 +177,12 @@ def follow_runs(drafts: Drafts) -> Drafts:
     """Give references the name of their run, and its fate."""
     runs: dict[str, Drafts] = defaultdict(list)
     for draft in drafts:
-        runs[draft.series.uid].append(draft)
+        runs[draft.home].append(draft)
     return [_follow(draft, runs[draft.measurement]) if _is_tied(draft) else draft for draft in drafts]
 
 
 def _is_tied(draft: Draft) -> bool:
-    return draft.to_convert and draft.suffix == "sbref" and draft.measurement != draft.series.uid
+    return draft.to_convert and draft.suffix == "sbref" and draft.measurement != draft.home
 
 
 def _follow(draft: Draft, members: Drafts) -> Draft:

@@ -61,6 +61,17 @@ def mark_stopped(drafts: Drafts, usual: Mapping[tuple[str, int], Usual]) -> Draf
     usual : mapping of (str, int) to Usual
         What other people have, by SeriesInstanceUID and rank.
     """
+    told = _mark_all(drafts, usual)
+    # No echo is stopped before the others: where the run is whole, one that is short lacks images (`doubt_uneven`).
+    longest = _find_longest(told)
+    lacking = {id(draft) for draft in drafts if _is_uneven(draft, longest)}
+    if not lacking:
+        return told
+    others = iter(_mark_all([draft for draft in drafts if id(draft) not in lacking], usual))
+    return [draft if id(draft) in lacking else next(others) for draft in drafts]
+
+
+def _mark_all(drafts: Drafts, usual: Mapping[tuple[str, int], Usual]) -> Drafts:
     groups: dict[Hashable, Drafts] = defaultdict(list)
     for draft in drafts:
         if draft.to_convert and draft.suffix in _TIMED:
@@ -77,6 +88,45 @@ def mark_stopped(drafts: Drafts, usual: Mapping[tuple[str, int], Usual]) -> Draf
                 if one.to_convert
             }
     return [marked.get(id(draft), draft) for draft in drafts]
+
+
+def doubt_uneven(drafts: Drafts) -> Drafts:
+    """Set echoes before a person that have fewer volumes than the others of their run: images are missing."""
+    longest = _find_longest(drafts)
+    result = []
+    for draft in drafts:
+        if draft.to_convert and _is_uneven(draft, longest):
+            other, volumes = longest[_echoes_key(draft)], draft.image.volumes
+            said = f"images of this echo are missing in the export: it holds {_count(volumes)}, and "
+            said += f"{_name_echo(other)} of the same run (series {other.series.number}) {other.image.volumes}"
+            column = draft.repeat or f"short ({volumes} of {other.image.volumes} volumes)"
+            draft = replace(draft.decided(Decision.REVIEW, said), repeat=column)
+        result.append(draft)
+    return result
+
+
+def _name_echo(draft: Draft) -> str:
+    return f"echo {draft.entity('echo') or draft.image.echo}"
+
+
+def _find_longest(drafts: Drafts) -> dict[Hashable, Draft]:
+    """Return the longest echo of each run that is to be converted."""
+    longest: dict[Hashable, Draft] = {}
+    for draft in drafts:
+        if draft.to_convert and draft.suffix in _TIMED and draft.image.echo:
+            before = longest.setdefault(_echoes_key(draft), draft)
+            if draft.image.volumes > before.image.volumes:
+                longest[_echoes_key(draft)] = draft
+    return longest
+
+
+def _echoes_key(draft: Draft) -> Hashable:
+    return draft.home, draft.suffix, draft.image.component
+
+
+def _is_uneven(draft: Draft, longest: Mapping[Hashable, Draft]) -> bool:
+    other = longest.get(_echoes_key(draft)) if draft.image.echo and draft.suffix in _TIMED else None
+    return other is not None and draft.image.volumes < other.image.volumes
 
 
 def _name_key(draft: Draft) -> Hashable:

@@ -23,7 +23,7 @@ from bidsflow.convert.naming.linked import link_collections
 from bidsflow.convert.naming.maps import pair_phases
 from bidsflow.convert.naming.protocols import tell_protocols_apart
 from bidsflow.convert.naming.references import find_blips, find_references, follow_runs
-from bidsflow.convert.naming.repeats import mark_again, mark_stopped, propose_runs
+from bidsflow.convert.naming.repeats import doubt_uneven, mark_again, mark_stopped, propose_runs
 from bidsflow.convert.naming.rules import hold_reviewed, pin_entities, settle_ruled
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.physics import Kind, phase_encoding
@@ -56,7 +56,7 @@ def name_session(
         link_collections, doubt_body, mark_agent, doubt_passage, doubt_dynamics, doubt_lone_maps, settle_m0, abstain,
         settle_ruled, _share_measurements, tie_followers, _set_echo_and_part, _tell_filters_apart,
         _drop_needless_directions, tell_protocols_apart, pin_entities, _number_runs, _refuse_same_index, mark_again,
-        follow_runs, follow_sources, propose_runs, hold_reviewed,
+        follow_runs, follow_sources, doubt_uneven, propose_runs, hold_reviewed,
     )  # fmt: skip
     for step in steps:
         current = step(current)
@@ -87,11 +87,15 @@ def _find_direction(draft: Draft, guesses: Mapping[str, Guess]) -> tuple[str, st
 
 
 def _set_tasks(drafts: Drafts) -> Drafts:
-    """Give every functional image a task."""
+    """Give every functional image a task: echoes that are series of their own that of the first, and no other."""
+    first: dict[str, Draft] = {}
+    for draft in drafts:
+        if draft.image.echo < 2 and draft.suffix != "sbref":
+            first.setdefault(draft.home, draft)
     result = []
     for draft in drafts:
         if draft.datatype == "func" and not draft.entity("task"):
-            label, because = words.task_label(draft.series)
+            label, because = words.task_label(first.get(draft.home, draft).series)
             draft = draft.with_entity("task", label).noted(because)
         result.append(draft)
     return result
@@ -142,7 +146,7 @@ def _set_echo_and_part(drafts: Drafts) -> Drafts:
 
 
 def _echoes_key(draft: Draft) -> Hashable:
-    return draft.series.uid, draft.suffix, draft.image.component
+    return draft.home, draft.suffix, draft.image.component
 
 
 def _number_echo(draft: Draft, echoes: Drafts) -> Draft:
@@ -281,7 +285,7 @@ def _refuse_same_index(drafts: Drafts) -> Drafts:
 
 
 def _is_numbered(draft: Draft) -> bool:
-    tied = draft.suffix == "sbref" and draft.measurement != draft.series.uid
+    tied = draft.suffix == "sbref" and draft.measurement != draft.home
     return draft.to_convert and not draft.entity("run") and not tied
 
 

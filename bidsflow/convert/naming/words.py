@@ -34,6 +34,8 @@ _TASK = re.compile(r"(?<![A-Za-z])task(?:s(?![A-Za-z0-9]))?[-_ ]?([A-Za-z0-9]+)"
 _REST = re.compile(
     r"(?<![a-z])(?:rest(?:ing)?(?:[-_ ]?state)?|rs[-_ ]?f?mri|rs[-_ ]?bold|rest[-_ ]?f?mri)(?![a-z])", re.IGNORECASE
 )
+#: How sequences end the names of echoes that are series of their own, with the part of the signal (CMRR: ``_E01_M``).
+_ECHO = re.compile(r"(?<![A-Za-z0-9])(?:e|te|echo)[-_ ]?\d+(?:_[MP])?(?![A-Za-z0-9])", re.IGNORECASE)
 #: Words of a description that are about the measurement, not about the task.
 _GENERIC = re.compile(
     r"(?:bold|[a-z]?fmri|fmrt|irmf|func|functional|epi|ep2d|ge|se|gre|fe|fid|cmrr|mbep2d|mb\d*|sms\d*|me|iso|moco|wip|pe|"
@@ -280,7 +282,8 @@ def task_label(series: Series) -> tuple[str, str]:
     Nothing is invented: where no task is named, the label repeats what is left of the words, or their own word for
     functional imaging.
     """
-    text, where = to_plain_letters(_without_person(_words(series), series.patient)), source(series)
+    words, where = _ECHO.sub(" ", _words(series)), source(series)
+    text = to_plain_letters(_without_person(words, series.patient))
     named = _TASK.search(text)
     if named and not _GENERIC.fullmatch(named[1]):
         return to_label(named[1]), f"the {where} names the task {named[1]}"

@@ -13,7 +13,14 @@ from bidsflow.dicom.physics.rules import (
     shows_transfer,
     slice_plane,
 )
-from bidsflow.dicom.physics.sequence import image_words, is_echo_planar, is_gradient, is_prepared, sequence_named
+from bidsflow.dicom.physics.sequence import (
+    echo_times,
+    image_words,
+    is_echo_planar,
+    is_gradient,
+    is_prepared,
+    sequence_named,
+)
 
 __all__ = [
     "B_ZERO",
@@ -24,6 +31,7 @@ __all__ = [
     "Finding",
     "Kind",
     "classify",
+    "echo_times",
     "field_in_hz",
     "image_words",
     "is_declared_derived",

@@ -96,8 +96,8 @@ def image_words(header: Header) -> tuple[str, ...]:
 
 
 def echo_times(series: Series) -> list[float]:
-    """Return the echo times of a series in ms, ascending."""
-    return sorted({one.echo_time for one in series.images if one.echo_time})
+    """Return the echo times of a series in ms, ascending, with those that are series of their own."""
+    return sorted({one.echo_time for one in series.images if one.echo_time} | {*series.echo_times})
 
 
 def timing(image: Image, header: Header) -> str:

@@ -21,6 +21,7 @@ from bidsflow.convert.naming.guess import Guess
 from bidsflow.convert.plan import Decision, PlanRow
 from bidsflow.convert.planner import make_plan
 from bidsflow.convert.subjects import Sessions
+from bidsflow.dicom.echoes import join_echoes
 from bidsflow.dicom.grouping import find_collisions
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.series import Image, Inventory, Patient, Series
@@ -244,7 +245,7 @@ def xa(tags: Tags, pulse: str = "", **more: Any) -> Tags:
 
 
 def inventory_of(series: Sequence[Series]) -> Inventory:
-    return Inventory(tuple(series), (), find_collisions(series))
+    return Inventory(join_echoes(series), (), find_collisions(series))
 
 
 def plan_of(series: Sequence[Series], **more: Any) -> tuple[PlanRow, ...]:
