@@ -7,6 +7,7 @@ each volume, and now and then within a run; Canon in classic files, with a UID f
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -18,9 +19,11 @@ _MAKERS: Final = ("SIEMENS", "CANON", "TOSHIBA")
 #: What the parts of one series have in common.
 _SHARED: Final = (
     "StudyInstanceUID", "PatientID", "PatientName", "PatientBirthDate", "SeriesNumber", "SeriesDescription",
-    "ProtocolName", "SeriesTime", "Manufacturer", "DeviceSerialNumber", "ImageType", "ComplexImageComponent", "Rows",
-    "Columns", "FrameOfReferenceUID",
+    "ProtocolName", "SeriesTime", "Manufacturer", "DeviceSerialNumber", "ComplexImageComponent", "Rows", "Columns",
+    "FrameOfReferenceUID",
 )  # fmt: skip
+#: Values of ImageType that count the echoes of a volume (CMRR); all others are those of a series.
+_ECHO: Final = re.compile(r"TE\d+")
 #: What tells instances of a part from those of another; where it does not, one is a copy of the other.
 _OWN: Final = (
     "AcquisitionNumber", "InstanceNumber", "AcquisitionDateTime", "AcquisitionTime", "ContentTime",
@@ -49,7 +52,8 @@ def join_parts(by_uid: Mapping[str, Sequence[Instance]]) -> Iterator[tuple[str, 
         header = members[0].header
         maker = header.text("Manufacturer").strip().upper()
         if maker.startswith(_MAKERS) and header.integer("SeriesNumber") > 0:
-            candidates[tuple(header.text(keyword) for keyword in _SHARED)].append(uid)
+            kinds = (word for word in header.words("ImageType") if not _ECHO.fullmatch(word))
+            candidates[*(header.text(keyword) for keyword in _SHARED), *kinds].append(uid)
         else:
             yield uid, members, 1
     for uids in candidates.values():

@@ -56,6 +56,17 @@ def test_slices_with_uids_of_their_own_are_one_series(kit: Any) -> None:
     assert [one.header.integer("InstanceNumber") for one in series.instances] == list(range(1, 21))
 
 
+def test_volumes_of_echoes_are_one_series_where_imagetype_counts_them(kit: Any) -> None:
+    files = [
+        one for echo in (1, 2, 3)
+        for one in volumes(kit, 2, 4, 2 * echo, EchoTime=str(13 * echo), EchoNumbers=str(echo),
+                           ImageType=f"ORIGINAL\\PRIMARY\\M\\TE{echo}\\ND")
+    ]  # fmt: skip
+    (series,) = group(files)
+    assert series.parts == 6
+    assert [(one.echo, one.volumes) for one in series.images] == [(1, 2), (2, 2), (3, 2)]
+
+
 @pytest.mark.parametrize(
     "other",
     [
