@@ -118,6 +118,20 @@ def allows(name: BidsName) -> bool:
     return any(rule.fits(name.ext, pairs) for rule in _raw_rules().get((name.datatype, name.suffix), ()))
 
 
+@cache
+def takes(datatype: str, suffix: str, key: str) -> bool:
+    """Return whether the standard knows an entity in the name of an image.
+
+    Examples
+    --------
+    >>> takes("fmap", "epi", "part"), takes("fmap", "phasediff", "part")
+    (True, False)
+    """
+    return any(
+        key in rule.entities for rule in _raw_rules().get((datatype, suffix), ()) if ".nii.gz" in rule.extensions
+    )
+
+
 def explain_refusal(datatype: str, suffix: str, entities: Mapping[str, str]) -> str:
     """Return why the standard knows no image with these parts in its name; ``""`` where it knows one.
 

@@ -6,7 +6,7 @@ Source of the fields: BIDS, "Fieldmap data" (``B0FieldIdentifier``, ``B0FieldSou
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bidsflow.convert.conditions import (
@@ -124,6 +124,8 @@ def _wire(shot: _Shot, fields: Sequence[_Field], labels: Mapping[int, _Field], a
     if id(draft) in labels:
         return _mark_member(draft, labels[id(draft)])
     if draft.to_convert and (draft.datatype, draft.suffix) == ("fmap", "epi"):
+        if draft.image.component != "magnitude":
+            return _mark_component(draft, labels.values())
         said = "no image of the opposite direction with its geometry and shim is left for it, so it corrects nothing"
         said = _join(said, held)
         # Nothing but its few volumes made it half of a field map.
@@ -146,6 +148,27 @@ def _wire(shot: _Shot, fields: Sequence[_Field], labels: Mapping[int, _Field], a
         return draft.noted(f"nothing tells which of {len(ranked)} field maps corrects it")
     why = say_match(best.condition, shot.condition, [field.condition for field in others])
     return replace(draft, corrected_by=best.label).noted(f"corrected by field map {best.label} ({why})")
+
+
+def _mark_component(draft: Draft, fields: Iterable[_Field]) -> Draft:
+    """Return the phase (or another part) of half of a field map, which is no part of the field.
+
+    topup and its like find the displacement that makes two distorted magnitudes alike; phases run in other ways.
+    """
+    part = draft.image.component
+    home = next((field for field in fields if _has_measured(field, draft)), None)
+    if home is not None:
+        return draft.noted(
+            f"its magnitudes are half of field map {home.label}, which {part} is no part of (as for topup)"
+        )
+    said = (
+        f"its values are {part}, and no magnitudes of its measurement are half of a field map, so it corrects nothing"
+    )
+    return draft.decided(Decision.REVIEW, said) if draft.confidence <= FAIR else draft.noted(said)
+
+
+def _has_measured(field: _Field, draft: Draft) -> bool:
+    return any(one.draft.suffix == "epi" and one.draft.measurement == draft.measurement for one in field.members)
 
 
 def _mark_member(draft: Draft, field: _Field) -> Draft:

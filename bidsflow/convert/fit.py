@@ -25,6 +25,7 @@ from bidsflow.dicom.physics import Kind, classify, field_in_hz, phase_encoding
 from bidsflow.dicom.series import Image, Inventory, Series
 from bidsflow.errors import PlanError
 from bidsflow.names import BidsName, parse_name
+from bidsflow.schema import takes
 
 #: What BIDS requires beside an image and no header holds for certain, by datatype and suffix.
 _NOT_IN_HEADERS = {
@@ -287,7 +288,7 @@ def _find_oddity(name: BidsName, series: Series, image: Image) -> str:
     measured, given = phase_encoding(series.header), name.entity("dir")
     if measured and given in _DIRECTIONS and given != measured:
         return f"by its header phase encoding runs {measured}"
-    if image.component != "magnitude" and name.datatype in ("anat", "func", "dwi") and not name.entity("part"):
+    if image.component != "magnitude" and takes(name.datatype, suffix, "part") and not name.entity("part"):
         return f"by its headers it is a {image.component} image, which BIDS names with part-"
     return ""
 

@@ -265,6 +265,17 @@ CASES = {
     "a half that was measured for the diffusion comes first": Case(
         (Shot(2, "epi", "pepolar1", "PA"), Shot(3, "dwi", "pepolar1", "AP"), Shot(4, "dwi", "pepolar1", "PA"))
     ),
+    "phases of halves measure nothing": Case(
+        (
+            Shot(1, "epi", "pepolar1", "AP"), Shot(1, "epi", "", "AP", part="phase"),
+            Shot(2, "epi", "pepolar1", "PA"), Shot(2, "epi", "", "PA", part="phase"),
+            Shot(3, "bold", "pepolar1", "AP"), Shot(3, "bold", "pepolar1", "AP", part="phase"),
+        )
+    ),
+    "phases of opposite directions are no field": Case(
+        (Shot(1, "epi", "", "AP", part="phase"), Shot(2, "epi", "", "PA", part="phase"), Shot(3, "bold", "", "AP")),
+        "its values are phase",
+    ),
     "a map in Hz": Case((Shot(1, "fieldmap", "map1"), Shot(2, "bold", "map1"))),
 }  # fmt: skip
 

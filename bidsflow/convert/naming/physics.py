@@ -153,7 +153,7 @@ def only_b_zero(image: Image) -> bool:
 
 def _name_diffusion(draft: Draft) -> Draft:
     finding, image = draft.finding, draft.image
-    if image.component != "magnitude":
+    if image.component != "magnitude" and not only_b_zero(image):
         return draft.named("dwi", "dwi", FAIR, finding.because, f"its values are {image.component}")
     if not image.b_values:
         confidence = FAIR if image.volumes > FEW_VOLUMES else WEAK

@@ -27,6 +27,7 @@ from bidsflow.convert.naming.repeats import doubt_uneven, mark_again, mark_stopp
 from bidsflow.convert.naming.rules import hold_reviewed, pin_entities, settle_ruled
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.physics import Kind, phase_encoding
+from bidsflow.schema import takes
 
 Drafts = list[Draft]
 
@@ -114,22 +115,27 @@ def _share_measurements(drafts: Drafts) -> Drafts:
         key = _sort_key(draft)
         if draft.to_convert and draft.image.component == "magnitude":
             latest[key] = draft
-        elif draft.to_convert and draft.datatype != "fmap" and draft.suffix != "sbref":
+        elif _takes_part(draft) and draft.suffix != "sbref":
             partner = same_time.get((key, draft.series.started)) or latest.get(key)
             draft = replace(draft, measurement=partner.measurement) if partner is not None else draft
         result.append(draft)
     return result
 
 
+def _takes_part(draft: Draft) -> bool:
+    """Return whether BIDS tells magnitude and phase of an image apart by a label, not by its suffix."""
+    return draft.to_convert and takes(draft.datatype, draft.suffix, "part")
+
+
 def _sort_key(draft: Draft) -> Hashable:
     labels = tuple(draft.entity(key) for key in ("task", "dir", "inv", "flip", "mt"))
-    return draft.datatype, draft.suffix, draft.geometry, draft.image.volumes, labels
+    return draft.datatype, draft.suffix, draft.geometry, draft.image.volumes, round(draft.image.echo_time, 1), labels
 
 
 def _set_echo_and_part(drafts: Drafts) -> Drafts:
     """Name echoes by their rank, and magnitude and phase where both are there."""
     named = [draft for draft in drafts if draft.to_convert and draft.datatype in ("func", "anat", "dwi")]
-    complex_ = {_protocol_key(draft) for draft in named if draft.image.component != "magnitude"}
+    complex_ = {_protocol_key(one) for one in drafts if _takes_part(one) and one.image.component != "magnitude"}
     echoes: dict[Hashable, Drafts] = defaultdict(list)
     for draft in named:
         echoes[_echoes_key(draft)].append(draft)
@@ -139,8 +145,8 @@ def _set_echo_and_part(drafts: Drafts) -> Drafts:
             several = len(echoes[_echoes_key(draft)]) > 1
             if draft.image.echo and several and draft.datatype != "dwi" and not draft.entity("echo"):
                 draft = _number_echo(draft, echoes[_echoes_key(draft)])
-            if _protocol_key(draft) in complex_ and not draft.entity("part"):
-                draft = draft.with_entity("part", _PARTS[draft.image.component])
+        if _takes_part(draft) and _protocol_key(draft) in complex_ and not draft.entity("part"):
+            draft = draft.with_entity("part", _PARTS[draft.image.component])
         result.append(draft)
     return result
 

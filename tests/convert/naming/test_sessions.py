@@ -117,6 +117,53 @@ SIEMENS: S = {
             "dwi/dir-AP_part-phase_dwi",
         ),
     ],
+    "phase of field maps": [
+        (make(1, "SE_AP", s.SE_EPI, volumes=3, at=5), "fmap/dir-AP_run-1_part-mag_epi"),
+        (
+            make(2, "SE_AP_Pha", s.SE_EPI, phase(), volumes=3, at=5, protocol="SE_AP"),
+            "fmap/dir-AP_run-1_part-phase_epi:its_magnitudes_are_half_of_field_map_pepolar1",
+        ),
+        (make(3, "SE_PA", s.SE_EPI, volumes=3, at=6, PhaseEncodingPositive=PA), "fmap/dir-PA_run-1_epi"),
+        (bold(4, "bold_nback"), "func/task-nback_bold"),
+        (make(5, "SE_AP", s.SE_EPI, volumes=3, at=50), "fmap/dir-AP_run-2_part-mag_epi"),
+        (
+            make(6, "SE_AP_Pha", s.SE_EPI, phase(), volumes=3, at=50, protocol="SE_AP"),
+            "fmap/dir-AP_run-2_part-phase_epi:its_magnitudes_are_half_of_field_map_pepolar2",
+        ),
+        (make(7, "SE_PA", s.SE_EPI, volumes=3, at=51, PhaseEncodingPositive=PA), "fmap/dir-PA_run-2_epi"),
+    ],
+    "phase of field maps by gradient echo": [
+        (make(1, "topup_AP", s.BOLD, volumes=3, at=5), "fmap/dir-AP_part-mag_epi"),
+        (make(2, "topup_AP", s.BOLD, phase(), volumes=3, at=5), "fmap/dir-AP_part-phase_epi"),
+        (make(3, "topup_PA", s.BOLD, volumes=3, PhaseEncodingPositive=PA, at=6), "fmap/dir-PA_part-mag_epi"),
+        (
+            make(4, "topup_PA", s.BOLD, phase(), volumes=3, PhaseEncodingPositive=PA, at=6),
+            "fmap/dir-PA_part-phase_epi",
+        ),
+    ],
+    "phase of diffusion without weighting in the other direction": [
+        (make(1, "diff", s.DWI, volumes=65, b=s.SHELL), "dwi/dir-AP_part-mag_dwi"),
+        (make(2, "diff", s.DWI, phase(), volumes=65, b=s.SHELL, at=5), "dwi/dir-AP_part-phase_dwi"),
+        (make(3, "diff", s.DWI, volumes=4, b=(0.0,), PhaseEncodingPositive=PA), "fmap/dir-PA_part-mag_epi"),
+        (
+            make(4, "diff", s.DWI, phase(), volumes=4, b=(0.0,), PhaseEncodingPositive=PA, at=15),
+            "fmap/dir-PA_part-phase_epi",
+        ),
+    ],
+    "phases of a field map whose magnitudes are gone": [
+        (
+            make(1, "SE_AP", s.SE_EPI, phase(), volumes=3),
+            "review:no_magnitudes_of_its_measurement",
+        ),
+        (make(2, "SE_PA", s.SE_EPI, phase(), volumes=3, PhaseEncodingPositive=PA), "review"),
+        (make(3, "topup_AP", s.BOLD, phase(), volumes=3, matrix=(90, 90, 60)), "review:so_it_corrects_nothing"),
+    ],
+    "echoes that are series of their own, magnitudes before phases": [
+        (make(1, "gre", {**s.SWI, "EchoTime": 15}, at=5), "anat/acq-TE15_part-mag_T2starw"),
+        (make(2, "gre", {**s.SWI, "EchoTime": 25}, at=5), "anat/acq-TE25_part-mag_T2starw"),
+        (make(3, "gre", {**s.SWI, "EchoTime": 15}, phase(), at=5), "anat/acq-TE15_part-phase_T2starw"),
+        (make(4, "gre", {**s.SWI, "EchoTime": 25}, phase(), at=5), "anat/acq-TE25_part-phase_T2starw"),
+    ],
     "phases of runs whose times are gone": [
         (bold(1, "bold_nback", at=None), "func/task-nback_run-1_part-mag_bold"),
         (make(2, "bold_nback", s.BOLD, phase(), volumes=300, at=None), "func/task-nback_run-1_part-phase_bold"),
