@@ -14,11 +14,14 @@ from typing import Final
 from bidsflow.dicom.geometry import run_one_way, unite_places
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.pick import Pick
+from bidsflow.dicom.tags import find_maker
 
 #: What images of one kind have in common.
 _OF_KIND: Final = ("ImageOrientationPatient", "ImageType", "EchoTime", "InversionTime")
 #: A run goes over midnight where a time after the first comes before the second (HHMMSS).
 _LATE, _EARLY = "200000", "040000"
+#: Makers of which dcm2niix understands volumes whose slices are numbered in turn.
+_BY_SLICE: Final = ("GE", "PHILIPS")
 #: When an image was measured: date and time.
 Moment = tuple[str, ...]
 #: Number of an image, and when it was measured.
@@ -31,7 +34,8 @@ def find_disorder(headers: Iterable[Header], *, whole: bool = False, lacking: bo
     Images of one place are compared: no number may stand twice, and none may contradict the time, where each has a time
     of its own (some scanners write one time into all images of a series). The numbers have to go volume by volume or
     slice by slice, one way through space: otherwise dcm2niix (v1.0.20260724) takes slices of several volumes for one,
-    unless private elements of the maker tell it better, which anonymisers remove.
+    unless private elements of the maker tell it better, which anonymisers remove. Slice by slice is an order that it
+    understands of GE and Philips only.
 
     Parameters
     ----------
@@ -48,9 +52,11 @@ def find_disorder(headers: Iterable[Header], *, whole: bool = False, lacking: bo
     >>> find_disorder(Header({"InstanceNumber": one, "AcquisitionTime": time}) for one, time in numbered.items())
     'its images are numbered otherwise than they were measured (InstanceNumber, AcquisitionTime)'
     """
+    makers: set[str] = set()
     members: dict[tuple[str, ...], dict[str, list[_Numbered]]] = defaultdict(lambda: defaultdict(list))
     kind_of, moment_of = Pick(*_OF_KIND), Pick("AcquisitionDate", "AcquisitionTime")
     for header in headers:
+        makers.add(header.text("Manufacturer"))
         at = "" if whole else header.text("ImagePositionPatient")
         members[kind_of(header)][at].append((header.integer("InstanceNumber"), moment_of(header)))
     kinds = [_unite(places) for places in members.values()]
@@ -63,6 +69,8 @@ def find_disorder(headers: Iterable[Header], *, whole: bool = False, lacking: bo
         numbered = sorted((number, at) for at, run in places.items() for number, _ in run)
         if _is_mixed([at for _, at in numbered]) and not (lacking and _is_torn(numbered)):
             return "its images are numbered neither volume by volume nor slice by slice (InstanceNumber)"
+        if _go_by_slice([at for _, at in numbered]) and not all(find_maker(one) in _BY_SLICE for one in makers):
+            return "its images are numbered slice by slice, in which dcm2niix would mix volumes (InstanceNumber)"
     return ""
 
 
@@ -107,6 +115,11 @@ def _is_mixed(places: list[str]) -> bool:
         return False  # incomplete, which is told
     by_volume, by_slice = volume * count, [place for place in volume for _ in range(count)]
     return places not in (by_volume, by_slice) or not run_one_way(volume)
+
+
+def _go_by_slice(places: Sequence[str]) -> bool:
+    """Return whether the second place of several is the first again, of a volume that has more than one."""
+    return len(set(places)) > 1 and places[0] == places[1]
 
 
 def _is_torn(numbered: Sequence[tuple[int, str]]) -> bool:

@@ -66,12 +66,33 @@ def test_a_run_over_midnight_is_in_order(kit: Any) -> None:
 def test_order_of_slices(order: str, says: str, kit: Any) -> None:
     files = [
         kit.instance(
-            f"/{number}", SOPInstanceUID=f"1.{number}", InstanceNumber=number, ImagePositionPatient=f"0\\0\\{z}"
+            f"/{number}", SOPInstanceUID=f"1.{number}", InstanceNumber=number, ImagePositionPatient=f"0\\0\\{z}",
+            Manufacturer="GE MEDICAL SYSTEMS",
         )
         for number, z in enumerate(order, start=1)
-    ]
+    ]  # fmt: skip
     (series,), _ = group_series(files, {})
     assert [says in one for one in series.incomplete] == ([True] if says else [])
+
+
+@pytest.mark.parametrize(
+    ("maker", "held"),
+    [
+        ("GE MEDICAL SYSTEMS", False),
+        ("Philips", False),
+        ("Siemens Healthineers", True),
+        ("CANON_MEC", True),
+        ("", True),
+    ],
+)
+def test_slices_in_turn_are_an_order_of_some_makers(maker: str, held: bool, kit: Any) -> None:
+    files = [
+        kit.instance(f"/{number}", SOPInstanceUID=f"1.{number}", InstanceNumber=number,
+                     ImagePositionPatient=f"0\\0\\{number // 2}", Manufacturer=maker)
+        for number in range(8)
+    ]  # fmt: skip
+    (series,), _ = group_series(files, {})
+    assert ["slice by slice, in which dcm2niix would mix volumes" in one for one in series.incomplete] == [True] * held
 
 
 def test_numbers_of_a_single_volume_do_not_matter(kit: Any) -> None:
@@ -110,7 +131,7 @@ def test_places_that_are_spelled_in_two_ways_are_the_same(order: str, end: str, 
         kit.instance(
             f"/{t}{z}", SOPInstanceUID=f"1.{t}.{z}",
             InstanceNumber=1 + (6 * t + z if order == "volumes" else 3 * z + t),
-            ImagePositionPatient=f"0\\-0.0\\-{z}.5" if t else f"0.0\\0\\-{z}.5{end}",
+            ImagePositionPatient=f"0\\-0.0\\-{z}.5" if t else f"0.0\\0\\-{z}.5{end}", Manufacturer="Philips",
         )
         for t in range(3)
         for z in range(6)
