@@ -119,7 +119,7 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
     ledgers = _open_ledgers(dataset, session, moved.values())
     ledger = ledgers[session.folder]
     wires = wire_session(dataset, ledgers, session, fresh)
-    rewiring = find_rewired(dataset, ledger, wires, fresh, session.kept)
+    rewiring = find_rewired(dataset, ledgers, session, wires, fresh)
     rewired = {one.image: one for one in rewiring.rewired}
     left = _take_out(ledgers, fresh)
     remove = _list_outdated(dataset, left, fresh)
@@ -131,7 +131,8 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
         else:
             ledger[row.path] = _rewire(draft, _restamp(ledger[row.path], session), rewired.get(row.path))
     for path in sorted(rewired.keys() - {row.path for row in there}):
-        ledger[path] = _rewire(draft, ledger[path], rewired[path])
+        own = ledgers[parse_name(path).folder]
+        own[path] = _rewire(draft, own[path], rewired[path])
     remove += _stage_ledgers(draft, ledgers)
     remove += move_companions(draft, {former: path for path, former in moved.items()})
     if there:

@@ -172,7 +172,7 @@ def wire_session(dataset: Dataset, ledgers: Mapping[str, Ledger], session: Sessi
 
 
 def find_rewired(
-    dataset: Dataset, ledger: Ledger, wires: Wires, fresh: Collection[str], kept: Collection[str]
+    dataset: Dataset, ledgers: Mapping[str, Ledger], session: Session, wires: Wires, fresh: Collection[str]
 ) -> Rewiring:
     """Return the sidecars of a session that change although their images stay as they are.
 
@@ -180,15 +180,16 @@ def find_rewired(
     ----------
     dataset : Dataset
         As it is now.
-    ledger : Ledger
-        Of the session, as it is now.
+    ledgers : mapping of str to Ledger
+        Of the session, and of the folders that images of it come from, by folder, as they are now.
+    session : Session
+        What the plan says.
     wires : Wires
         The session as it will stand.
     fresh : collection of str
         BIDS paths of the images that are new or changed.
-    kept : collection of str
-        Files of these that a person has edited, and that stay as they are.
     """
+    ledger, kept = ledgers[session.folder], session.kept
     rewired: list[Rewired] = []
     by_hand: list[Rewired] = []
     for row in wires.rows:
@@ -202,26 +203,39 @@ def find_rewired(
         edited = not is_same(dataset.root / name, entry.files[name])
         if fields := _compare(old, new, WIRING if edited else dict.fromkeys([*old, *new])):
             (by_hand if edited else rewired).append(Rewired(name, fields, new))
-    return Rewiring((*rewired, *_retarget(dataset, ledger, wires)), tuple(by_hand))
+    rewired += _retarget(dataset, ledger, {one: wires.find_targets_of(one) for one in wires.held.staying})
+    return Rewiring((*rewired, *_release(dataset, ledgers, session, wires)), tuple(by_hand))
 
 
-def _retarget(dataset: Dataset, ledger: Ledger, wires: Wires) -> list[Rewired]:
-    """Return the sidecars of images that are not converted and that are intended for others than before.
+def _retarget(dataset: Dataset, ledger: Ledger, wanted: Mapping[Standing, Sequence[str]]) -> list[Rewired]:
+    """Return the sidecars of images that are not converted and that are to be intended for others than before.
 
     An export may hold a part of a session: its runs may get another name, or be wired by a person to field maps that
     only the dataset has. A sidecar that a person has edited is left alone.
     """
     rewired = []
-    for one in wires.held.staying:
-        name, targets = f"{one.path}.json", wires.find_targets_of(one)
-        if targets == sorted(one.links.targets) or name not in (files := ledger[one.path].files):
+    for one, targets in wanted.items():
+        name, files = f"{one.path}.json", ledger[one.path].files
+        if list(targets) == sorted(one.links.targets) or name not in files:
             continue
         old = _read_sidecar(dataset, name)
         if old is None or not is_same(dataset.root / name, files[name]):
             continue
         new = {key: value for key, value in old.items() if key != "IntendedFor"}
-        new |= {"IntendedFor": targets} if targets else {}
+        new |= {"IntendedFor": list(targets)} if targets else {}
         rewired.append(Rewired(name, _compare(old, new, ["IntendedFor"]), new))
+    return rewired
+
+
+def _release(dataset: Dataset, ledgers: Mapping[str, Ledger], session: Session, wires: Wires) -> list[Rewired]:
+    """Return the sidecars of other folders that are intended for images that leave those for this session."""
+    left = {path for path in wires.renamed if parse_name(path).folder != session.folder}
+    gone = {_uri(path) for path in left}
+    rewired = []
+    for folder in sorted({parse_name(path).folder for path in left}):
+        staying = read_folder(dataset, ledgers[folder], {}, session.named, session.converted).staying
+        wanted = {one: sorted({*one.links.targets} - gone) for one in staying if gone.intersection(one.links.targets)}
+        rewired += _retarget(dataset, ledgers[folder], wanted)
     return rewired
 
 
@@ -230,7 +244,7 @@ def foresee_rewiring(dataset: Dataset, session: Session, fresh: Collection[str])
     folders = {session.folder, *(parse_name(path).folder for path in session.former.values())}
     ledgers = {folder: read_ledger(dataset, folder) for folder in folders}
     wires = wire_session(dataset, ledgers, session, fresh)
-    return find_rewired(dataset, ledgers[session.folder], wires, fresh, session.kept)
+    return find_rewired(dataset, ledgers, session, wires, fresh)
 
 
 def _read_held(dataset: Dataset, ledgers: Mapping[str, Ledger], session: Session, rows: Sequence[PlanRow]) -> Held:

@@ -233,6 +233,30 @@ def test_field_maps_that_an_export_lacks_follow_a_run_to_its_new_name(
     assert cli("convert", my_export, target).out == f"{target}: 1 unchanged\n"
 
 
+@pytest.mark.parametrize("alone", [False, True], ids=["whole export", "run alone"])
+def test_field_maps_are_not_intended_for_a_run_that_goes_to_another_session(
+    alone: bool, my_export: Path, tmp_path: Path, cli: Cli
+) -> None:
+    target = tmp_path / "bids"
+    assert cli("convert", my_export, target).code == 0
+    if alone:
+        keep_only_rest(my_export)
+
+    def change(row: dict[str, str]) -> None:
+        if row["path"] == BOLD.removesuffix(".json"):
+            row["path"] = row["path"].replace("ses-01", "ses-02").replace("task-rest", "task-movie")
+            row["b0_source"] = "n/a"
+
+    plan = make_plan(my_export, target, cli, change)
+    said = json.loads(cli("convert", my_export, target, "--plan", plan, "--dry-run", "--json").out)["rewired"]
+    done = json.loads(cli("convert", my_export, target, "--plan", plan, "--json").out)["rewired"]
+    assert {AP, PA} == {one["path"] for one in done}
+    assert said == done
+    uri = f"bids::{BOLD.replace('.json', '.nii.gz')}"
+    assert not any(uri in targets for targets in read_targets(target))
+    assert all(targets for targets in read_targets(target))
+
+
 @pytest.mark.parametrize("edited", [False, True], ids=["as written", "edited"])
 def test_label_of_a_plan_wires_a_late_run_to_field_maps_of_the_dataset(
     edited: bool, my_export: Path, tmp_path: Path, cli: Cli
