@@ -178,7 +178,7 @@ def plan_conversion(request: Conversion, inventory: Inventory, opinions: dict[st
         staying = [one for held in known.look_up(request.plan.rows).values() for one in held.staying]
         given = replace(request.plan, fields=book.list_fields(request.plan, inventory))
         check_fit(given, inventory, request.where, staying)
-        planned = follow_plan(request.plan, inventory, known.key, request.where, known.look_up)
+        planned = follow_plan(request.plan, inventory, known.key, request.where, known.look_up, book=book)
     else:
         sessions = Sessions(choose_sessions(request.sessions, book.study.sessions))
         planned = make_plan(inventory, known, guesses=opinions, sessions=sessions, book=book)

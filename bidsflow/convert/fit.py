@@ -11,10 +11,11 @@ Sources: BIDS schema, ``rules.checks`` (``BOLD_NOT_4D``, ``T1W_FILE_WITH_TOO_MAN
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from bidsflow.convert.companions.labelling import describe_labelling, describe_m0
+from bidsflow.convert.given import find_fault as find_field_fault
 from bidsflow.convert.naming.physics import FEW_VOLUMES, only_b_zero
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.wiring import Standing, check_labels
@@ -53,7 +54,7 @@ _CONTRASTS = {
     Kind.T1W: {"T1w", "inplaneT1"},
     Kind.T2W: {"T2w", "inplaneT2"},
     Kind.STIR: {"T2w"},
-    Kind.FLAIR: {"FLAIR", "T2w"},
+    Kind.FLAIR: {"FLAIR"},
     Kind.PDW: {"PDw"},
     Kind.T2STARW: {"T2starw"},
 }
@@ -97,18 +98,67 @@ def check_fit(plan: Plan, inventory: Inventory, where: str, staying: Sequence[St
     for row in plan.decided(Decision.CONVERT):
         reason = _find_stray(row, known)
         if not reason:
-            series = known[row.series_uid]
-            reason = find_misfit(parse_name(row.path), series, series.images[row.image - 1], plan.fields_of(row))
+            series, given = known[row.series_uid], plan.fields_of(row)
+            image = series.images[row.image - 1]
+            reason = find_misfit(parse_name(row.path), series, image, given)
+            if not reason and (fault := find_field_fault(image, given)):
+                reason = f"the study gives {fault.key} in sidecar, which {fault.reason}"
         if reason:
             problems.append(f"{row.title}: {reason}")
+    halves = find_equal_halves(plan.rows, plan.fields_of)
+    problems += [f"{row.title}: {halves[row.series_uid, row.image]}" for row in plan.rows
+                 if (row.series_uid, row.image) in halves]  # fmt: skip
     problems += _find_lone_m0(plan, staying)
     problems += check_labels(plan, known, staying)
     if problems:
         raise PlanError(where, tuple(problems))
 
 
-def note_oddities(plan: Plan, inventory: Inventory) -> tuple[str, ...]:
-    """Return what is unusual in a plan that fits, a sentence for each row."""
+def find_equal_halves(
+    rows: Sequence[PlanRow], fields_of: Callable[[PlanRow], Mapping[str, object]]
+) -> dict[tuple[str, int], str]:
+    """Return why halves of a field map to which a study gives one direction can be none, by UID and rank.
+
+    Parameters
+    ----------
+    rows : sequence of PlanRow
+        With their labels of fields.
+    fields_of : callable
+        Tells the fields that a study gives for the sidecar of a row.
+    """
+    halves: dict[tuple[str, str, str], list[tuple[PlanRow, str]]] = defaultdict(list)
+    for row in rows:
+        direction = fields_of(row).get("PhaseEncodingDirection", "")
+        if row.decision is Decision.CONVERT and row.b0_identifier and isinstance(direction, str) and direction:
+            name = parse_name(row.path)
+            if (name.datatype, name.suffix) == ("fmap", "epi"):
+                halves[name.folder, row.b0_identifier, direction].append((row, name.entity("dir")))
+    return {
+        (
+            row.series_uid,
+            row.image,
+        ): f"the study gives PhaseEncodingDirection {direction} to halves of field map {field} "
+        f"that are named {' and '.join(f'dir-{one}' for one in labels)}, and only opposite ones measure a field"
+        for (_, field, direction), members in halves.items()
+        if len(labels := sorted({label for _, label in members})) > 1
+        for row, _ in members
+    }
+
+
+def note_oddities(
+    plan: Plan, inventory: Inventory, against: Mapping[tuple[str, int], str] = MappingProxyType({})
+) -> tuple[str, ...]:
+    """Return what is unusual in a plan that fits, a sentence for each row.
+
+    Parameters
+    ----------
+    plan : Plan
+        The rows.
+    inventory : Inventory
+        What they are of.
+    against : mapping of (str, int) to str
+        What else speaks against a name, by SeriesInstanceUID and rank.
+    """
     known = {series.uid: series for series in inventory.series}
     rows = [row for row in plan.decided(Decision.CONVERT) if not _find_stray(row, known)]
     names = [parse_name(row.path) for row in rows]
@@ -118,8 +168,9 @@ def note_oddities(plan: Plan, inventory: Inventory) -> tuple[str, ...]:
         odd = _find_oddity(name, series, series.images[row.image - 1])
         if name.suffix == "fieldmap" and not any(_is_magnitude_of(name, other) for other in names):
             odd = "BIDS wants the magnitude beside a fieldmap, and the plan converts none"
-        if odd:
-            notes.append(f"{row.title} is to be {row.path}: {odd}")
+        said = dict.fromkeys((against.get((row.series_uid, row.image), ""), odd))
+        if told := "; ".join(filter(None, said)):
+            notes.append(f"{row.title} is to be {row.path}: {told}")
     echoes = _find_wrong_echoes(rows, [known[row.series_uid].images[row.image - 1].echo_time for row in rows])
     return (*notes, *(f"{row.title} is to be {row.path}: {odd}" for row, odd in echoes))
 

@@ -31,6 +31,8 @@ from bidsflow.convert.study.stand import (
     doubt_misfit,
     find_unnamed,
     forget_unnamed,
+    hold_fields,
+    note_clashes,
     note_contradictions,
     note_left_behind,
     stand_as_ruled,
@@ -122,7 +124,7 @@ def make_plan(
         doubtful = {**find_crowded(inventory, place, known.taken, join_studies(neighbours)), **doubtful}
     named = _name_all(inventory, place, known, guesses or {}, doubtful, book)
     by_uid = {series.uid: series for series in inventory.series}
-    rows = _settle_names(named, by_uid, known, book)
+    rows = hold_fields(_settle_names(named, by_uid, known, book), by_uid, book)
     held = known.look_up(rows)
     wired = settle_fields(rows, by_uid, held)
     rows = list(wired.rows)
@@ -131,8 +133,11 @@ def make_plan(
     rows.sort(key=lambda row: (where[row.series_uid], row.series_number, row.series_uid, row.image))
     rows += parted.rows
     notes = (
-        *note_visits(neighbours, place, known.key.sessions), *_check_labels(rows, by_uid, known.key, book),
-        *note_left_behind(inventory, known.key, place), *note_contradictions(named.ruled.values(), book.name),
+        *note_visits(neighbours, place, known.key.sessions),
+        *_check_labels(rows, by_uid, known.key, book),
+        *note_left_behind(inventory, known.key, place),
+        *note_contradictions(rows, inventory, named.ruled),
+        *note_clashes(rows, by_uid, book),
         *_note_short(rows), *named.notes, *foreign, *wired.notes,
         *note_counterparts(rows, by_uid, held),
     )  # fmt: skip
@@ -420,7 +425,13 @@ def _heed_skip(row: PlanRow, skipped: Collection[tuple[str, int]]) -> PlanRow:
 
 
 def follow_plan(
-    plan: Plan, inventory: Inventory, key: Key, where: str = "plan", look_up: LookUp = hold_nothing
+    plan: Plan,
+    inventory: Inventory,
+    key: Key,
+    where: str = "plan",
+    look_up: LookUp = hold_nothing,
+    *,
+    book: Rulebook = NO_RULES,
 ) -> Planned:
     """Return a plan that a person gave, with the key of a dataset brought in line with the labels in it.
 
@@ -436,6 +447,8 @@ def follow_plan(
         Name of the plan, for messages.
     look_up : callable
         Tells what the dataset holds beside the images of the plan, which may complete fields.
+    book : Rulebook
+        The study that gives fields for sidecars; the names are those of the plan.
 
     Raises
     ------
@@ -458,8 +471,9 @@ def follow_plan(
     held = look_up(plan.rows)
     wired = settle_fields(plan.rows, by_uid, held)
     foreign = note_foreign_shims(wired.rows, by_uid)
+    clashes = note_clashes([row for row in wired.rows if row.series_uid in by_uid], by_uid, book)
     notes = (
-        *people, *note_oddities(plan, inventory), *foreign, *wired.notes,
+        *people, *note_oddities(plan, inventory), *clashes, *foreign, *wired.notes,
         *note_counterparts(wired.rows, by_uid, held), *note_unplanned(plan, inventory),
     )  # fmt: skip
     return Planned(Plan(wired.rows, _tell(inventory, notes)), assign(kept, Key(subjects, places, shifts)))

@@ -16,6 +16,7 @@ from bidsflow.convert.companions.labelling import OWN_FIELDS, describe_labelling
 from bidsflow.convert.dcm2niix import Dcm2niix, find_program
 from bidsflow.convert.fit import check_fit
 from bidsflow.convert.former import drop_former
+from bidsflow.convert.given import note_replaced
 from bidsflow.convert.gradients import check_gradients
 from bidsflow.convert.laying import find_own_folders, lay_out, reads_in_place
 from bidsflow.convert.ledger import Content, fields_digest, read_content, read_ledger, stamp, write_key
@@ -289,6 +290,7 @@ class _Crew:
         if name.datatype == "perf":
             own = labelling.fields if labelling is not None else describe_m0(series, image)
             sidecar = {key: value for key, value in sidecar.items() if key not in OWN_FIELDS} | dict(own)
+        notes = (*notes, *note_replaced(sidecar, fields))
         sidecar |= {key: value for key, value in fields.items() if key != GIVEN}
         packed = output.nifti.with_suffix(".nii.gz")
         compress(output.nifti, packed, lambda data: agree_on_repetition(scrub_nifti(data), sidecar))

@@ -188,6 +188,8 @@ def split_sidecar(values: Mapping[str, object], where: str) -> tuple[dict[str, J
             notes.append(
                 Note(f"{where}.{key}", "left out: bidsflow wires fields to runs itself (see b0_source in the plan)")
             )
+        elif key == "TaskName":
+            notes.append(Note(f"{where}.{key}", "left out: bidsflow writes it from the label of the task"))
         elif is_json(value):
             kept[str(key)] = value  # type: ignore[assignment]
         else:

@@ -64,6 +64,8 @@ class Draft:
         What the study specification says of the image.
     repeat : str
         What the plan says of a run that was stopped or is short, and of what was measured again; ``""`` for others.
+    against : str
+        What speaks against the name that a study gives, ``""`` where nothing does.
     """
 
     series: Series
@@ -83,6 +85,7 @@ class Draft:
     corrected_by: str = ""
     rule: Rule | None = None
     repeat: str = ""
+    against: str = ""
 
     def entity(self, key: str) -> str:
         """Return the value of an entity, ``""`` where there is none."""

@@ -74,8 +74,10 @@ def _name(draft: Draft, rule: Rule) -> Draft:
         return draft.decided(
             Decision.REVIEW, f"{rule.because} gives the datatype {datatype}, and leaves its suffix open"
         )
-    doubt = () if may_be(draft, datatype, suffix) else (f"although by its physics it is {draft.finding.kind.value}",)
-    named = replace(draft, evidence=()).named(datatype, suffix, GIVEN, f"named by {rule.because}", *doubt)
+    kind = draft.finding.kind
+    against = "" if kind is Kind.UNKNOWN or may_be(draft, datatype, suffix) else f"by its physics it is {kind.value}"
+    because = (f"named by {rule.because}", f"although {against}" if against else "")
+    named = replace(draft, evidence=(), against=against).named(datatype, suffix, GIVEN, *filter(None, because))
     whole = bool(rule.datatype and rule.suffix)
     entities = () if whole else draft.entities
     exact = whole or draft.exact
@@ -102,13 +104,6 @@ def _set_entities(draft: Draft, rule: Rule) -> Draft:
     for key, value in rule.entities.items():
         draft = draft.with_entity(key, value)
     return draft
-
-
-def contradicts(draft: Draft) -> bool:
-    """Return whether a rule gave an image a name that its physics contradict."""
-    rule = draft.rule
-    named = rule is not None and bool(rule.datatype or rule.suffix) and draft.to_convert
-    return named and draft.finding.kind is not Kind.UNKNOWN and not may_be(draft, draft.datatype, draft.suffix)
 
 
 def settle_ruled(drafts: list[Draft]) -> list[Draft]:

@@ -57,6 +57,12 @@ class Rulebook:
         """Return where in the file the rule of an image stands, ``series[0]``; ``""`` where it has none."""
         return self._look_up(series, image)[0]
 
+    def find_source(self, series: Series, image: Image, key: str) -> str:
+        """Return where in the file a field for the sidecar of an image stands: ``series[0].sidecar.EchoTime of``..."""
+        place, rule = self._look_up(series, image)
+        table = f"{place}.sidecar" if rule is not None and key in rule.sidecar else "sidecar"
+        return f"{table}.{key} of {self.name}"
+
     def _look_up(self, series: Series, image: Image) -> tuple[str, Rule | None]:
         for rank, conditions in enumerate(self.study.exclude):
             if self._match(conditions, series, image) is not None:

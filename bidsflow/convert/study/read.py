@@ -13,7 +13,7 @@ from typing import TypeVar
 from bidsflow import schema
 from bidsflow.convert.companions.tasklogs import read_tasks
 from bidsflow.convert.plan import Decision
-from bidsflow.convert.sidecar import is_personal
+from bidsflow.convert.sidecar import WIRING, is_personal
 from bidsflow.convert.study.conditions import check_field, parse_conditions, show, suggest
 from bidsflow.convert.study.fields import FIELDS
 from bidsflow.convert.study.names import ENTITIES, LABEL, TEMPLATE, check_labels, split_name
@@ -43,6 +43,15 @@ TABLE_KEYS = ("path", "key", "label", "by")
 EXPECTED_KEYS = ("name", "runs", "volumes", "parameters", "optional", "sessions")
 #: Volume types of an aslcontext.tsv (BIDS, "Arterial Spin Labeling perfusion data").
 _ASL_TYPES = ("control", "label", "m0scan", "deltam", "cbf", "noRF", "n/a")
+#: Fields that bidsflow writes itself, and how to say what they are to say.
+_OWN_FIELDS = {
+    **dict.fromkeys(
+        WIRING,
+        "bidsflow writes it from the plan; say which field an image measures and which corrects it in the columns "
+        "b0_identifier and b0_source of a plan (bidsflow plan EXPORT -o plan.tsv)",
+    ),
+    "TaskName": 'bidsflow writes it from the name of the image; say task = "..." in a [[series]] block',
+}
 
 
 def read_study(path: Path) -> Study:
@@ -197,6 +206,8 @@ class _Reader:
         fields = self._table(node, "sidecar", path)
         for key in filter(is_personal, fields):
             self.problems.append(f"{path}.{key}: says who or when, which no sidecar of a dataset holds; leave it out")
+        for key in sorted(fields.keys() & _OWN_FIELDS.keys()):
+            self.problems.append(f"{path}.{key}: {_OWN_FIELDS[key]}")
         return self._plain(fields, path)
 
     def _description(self, node: _Node) -> _Node:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from bidsflow.convert.fit import find_misfit
+from bidsflow.convert.fit import find_equal_halves, find_misfit, note_oddities
+from bidsflow.convert.given import find_clashes, find_fault, is_serious
 from bidsflow.convert.naming.draft import Draft
-from bidsflow.convert.naming.rules import contradicts
-from bidsflow.convert.plan import NOT_APPLICABLE, Decision, PlanRow
+from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan, PlanRow
 from bidsflow.convert.study.apply import Rulebook
 from bidsflow.convert.subjects import Key, Labels, person_of
 from bidsflow.dicom.series import Inventory, Series
 from bidsflow.names import BidsName, parse_name
 
 _RowKey = tuple[str, int]
+#: What a rule may give of a name that headers can contradict.
+_NAMING = frozenset({"datatype", "suffix", "dir", "part"})
+#: Series that a note lists by name.
+_LISTED = 4
 
 
 def stand_as_ruled(
@@ -85,13 +89,83 @@ def _follows(old: BidsName, new: BidsName, draft: Draft | None, formerly: frozen
     return same and all(old.entity(key) == new.entity(key) for key in keys - {"name", "datatype", "suffix"})
 
 
-def note_contradictions(drafts: Iterable[Draft], name: str) -> tuple[str, ...]:
-    """Return a sentence for each image to which a rule gives a name that its physics contradict."""
+def note_contradictions(
+    rows: Sequence[PlanRow], inventory: Inventory, ruled: Mapping[_RowKey, Draft]
+) -> tuple[str, ...]:
+    """Return a sentence for each image that a rule names against its headers, the same as for an edited plan."""
+    given = {
+        key: draft.against for key, draft in ruled.items() if draft.rule is not None and _NAMING & draft.rule.given
+    }
+    named = tuple(row for row in rows if (row.series_uid, row.image) in given)
+    return note_oddities(Plan(named), inventory, given)
+
+
+def hold_fields(rows: Sequence[PlanRow], by_uid: Mapping[str, Series], book: Rulebook) -> list[PlanRow]:
+    """Return rows with a doubt where a study gives fields that would break their images, or their use.
+
+    What an image cannot be waits in any case. What only contradicts the headers is converted where its rule says so
+    (``decision = "convert"``): headers may be wrong.
+    """
+    fields = {(row.series_uid, row.image): _fields_of(row, by_uid, book) for row in rows}
+    halves = find_equal_halves(rows, lambda row: fields[row.series_uid, row.image])
+    held = []
+    for row in rows:
+        key = row.series_uid, row.image
+        reason = _say_halves(row, halves.get(key, ""), by_uid, book)
+        if not reason and fields[key] and row.decision is Decision.CONVERT:
+            reason = _find_field_doubt(by_uid[row.series_uid], row.image, fields[key], book)
+        evidence = f"{reason[:1].upper()}{reason[1:]}. {row.evidence}"
+        held.append(replace(row, decision=Decision.REVIEW, evidence=evidence, b0_identifier="", b0_source="")
+                    if reason else row)  # fmt: skip
+    return held
+
+
+def _say_halves(row: PlanRow, reason: str, by_uid: Mapping[str, Series], book: Rulebook) -> str:
+    if not reason:
+        return ""
+    series = by_uid[row.series_uid]
+    source = book.find_source(series, series.images[row.image - 1], "PhaseEncodingDirection")
+    return f"{reason}: correct {source}"
+
+
+def _fields_of(row: PlanRow, by_uid: Mapping[str, Series], book: Rulebook) -> Mapping[str, object]:
+    series = by_uid[row.series_uid]
+    return book.find_fields(series, series.images[row.image - 1])
+
+
+def _find_field_doubt(series: Series, rank: int, given: Mapping[str, object], book: Rulebook) -> str:
+    image = series.images[rank - 1]
+    if fault := find_fault(image, given):
+        others = "".join(
+            f"; the study gives {clash}" for clash in find_clashes(series, image, given) if clash.key != fault.key
+        )
+        return f"{fault.key} {fault.reason}: correct {book.find_source(series, image, fault.key)}{others}"
+    rule = book.find_rule(series, image)
+    serious = [clash for clash in find_clashes(series, image, given) if is_serious(clash, image)]
+    if not serious or (rule is not None and rule.decision is Decision.CONVERT):
+        return ""
+    where = ", ".join(book.find_source(series, image, clash.key) for clash in serious)
+    return (
+        f"the study gives {'; '.join(map(str, serious))} ({where}): correct it, or, if the headers are wrong, give "
+        'it in a rule for this series with decision = "convert"'
+    )
+
+
+def note_clashes(rows: Sequence[PlanRow], by_uid: Mapping[str, Series], book: Rulebook) -> tuple[str, ...]:
+    """Return a sentence for each value that a study gives and that headers contradict, with the series that have it."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if row.decision is Decision.CONVERT and (given := _fields_of(row, by_uid, book)):
+            series = by_uid[row.series_uid]
+            image = series.images[row.image - 1]
+            for clash in find_clashes(series, image, given):
+                key = book.find_source(series, image, clash.key), str(clash)
+                found.setdefault(key, []).append(row.full_title)
     return tuple(
-        f"series {draft.series.title}: {name} makes it {draft.datatype}/{draft.suffix}, although by its physics it is "
-        f"{draft.finding.kind.value}"
-        for draft in drafts
-        if contradicts(draft)
+        f"{', '.join(titles[:_LISTED])}{f' and {len(titles) - _LISTED} more' if len(titles) > _LISTED else ''}: "
+        f"the study gives {said} ({where}); it is written as the study says"
+        for (where, said), several in found.items()
+        if (titles := list(dict.fromkeys(several)))
     )
 
 

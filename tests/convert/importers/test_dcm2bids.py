@@ -99,9 +99,9 @@ def test_labels_of_extractors_become_templates() -> None:
 
 
 def test_sidecar_changes_are_kept_and_wiring_is_not() -> None:
-    found = import_one(sidecar_changes={"TaskName": "rest", "IntendedFor": "t1"})
-    assert found.study.rules[0].sidecar == {"TaskName": "rest"}
-    assert found.notes[0].where == "descriptions[0].sidecar_changes.IntendedFor"
+    found = import_one(sidecar_changes={"CogPOID": "rest", "TaskName": "rest", "IntendedFor": "t1"})
+    assert found.study.rules[0].sidecar == {"CogPOID": "rest"}
+    assert [note.where.rpartition(".")[2] for note in found.notes[:2]] == ["TaskName", "IntendedFor"]
 
 
 def test_version_2_is_read_as_3() -> None:

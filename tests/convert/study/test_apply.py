@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from bidsflow.convert.known import Known
 from bidsflow.convert.plan import Decision, PlanRow
-from bidsflow.convert.planner import Planned, make_plan
+from bidsflow.convert.planner import Planned, follow_plan, make_plan
 from bidsflow.convert.study.apply import Rulebook, find_study
 from bidsflow.convert.study.labels import Tables, make_labels
 from bidsflow.convert.study.read import parse_study
@@ -118,8 +119,42 @@ def test_name_against_physics_is_done_and_told() -> None:
     row = only(planned)
     assert (row.decision, row.path) == (Decision.CONVERT, "sub-01/func/sub-01_task-x_bold")
     assert "although by its physics it is diffusion-weighted" in row.evidence
-    told = "series 1 dti: study.toml makes it func/bold, although by its physics it is diffusion-weighted"
-    assert told in planned.plan.notes
+    told = "series 1 (dti) is to be sub-01/func/sub-01_task-x_bold: by its physics it is diffusion-weighted"
+    assert planned.plan.notes == (told,)
+
+
+FLAIR = scans.make(1, "flair", scans.SPACE_FLAIR)
+
+
+class Against(NamedTuple):
+    series: Series
+    says: str
+    told: str
+
+
+AGAINST = [
+    Against(build(T1, 1), 'name = "anat/T2w"', "by its physics it is T1-weighted"),
+    Against(FLAIR, 'name = "anat/T2w"', "by its physics it is FLAIR"),
+    Against(build(SCANS[12], 1), 'dir = "PA"', "by its header phase encoding runs AP"),
+    Against(
+        build(SCANS[12], 1), 'name = "fmap/dir-PA_epi"\ndecision = "convert"', "by its header phase encoding runs AP"
+    ),
+]
+
+
+@pytest.mark.parametrize("case", AGAINST, ids=lambda case: case.says)
+def test_name_against_headers_is_told_in_one_way(case: Against) -> None:
+    planned = plan(rule('SeriesDescription = "*"', case.says), case.series)
+    row = only(planned)
+    assert row.decision is Decision.CONVERT
+    assert planned.plan.notes == (f"{row.title} is to be {row.path}: {case.told}",)
+    edited = follow_plan(planned.plan, Inventory((case.series,), ()), Key())
+    assert edited.plan.notes == planned.plan.notes
+
+
+def test_rule_that_gives_no_part_that_headers_tell_notes_nothing() -> None:
+    planned = plan(rule('SeriesDescription = "*"', 'acq = "x"'), FLAIR, build(T1, 2))
+    assert planned.plan.notes == ()
 
 
 def test_name_that_an_image_cannot_have_is_for_review() -> None:

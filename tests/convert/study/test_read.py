@@ -123,6 +123,11 @@ FAULTS = [
     Fault("[sidecar]\nDay = 2020-01-01", "sidecar.Day: expected a text, a number"),
     Fault("[[exclude]]", "exclude[0]: expected at least one condition"),
     Fault("[sidecar]\nPatientName = 'X'", "sidecar.PatientName: says who or when, which no sidecar of a dataset holds"),
+    Fault("[sidecar]\nTaskName = 'x'", 'sidecar.TaskName: bidsflow writes it from the name of the image; say task = "'),
+    *(
+        Fault(_rule(more=f"sidecar = {{ {key} = 'x' }}"), f"series[0].sidecar.{key}: bidsflow writes it from the plan")
+        for key in ("B0FieldIdentifier", "B0FieldSource", "IntendedFor")
+    ),
     Fault(_rule(more="sidecar = { StudyDate = 'X' }"), "series[0].sidecar.StudyDate: says who or when"),
     Fault("[subjects]\nfrom = 'Name'", "subjects.from: expected one of number, PatientID, PatientName, folder, table"),
     Fault("[[series]]\ntask = 'rest'", "series[0].match: expected at least one condition"),
