@@ -23,7 +23,7 @@ from bidsflow.convert.naming.guess import Guess, Question
 from bidsflow.convert.naming.labelling import heed_given_labels
 from bidsflow.convert.naming.rules import heed_rule
 from bidsflow.convert.naming.session import name_session
-from bidsflow.convert.naming.words import given_sessions
+from bidsflow.convert.naming.words import find_sessions, given_sessions
 from bidsflow.convert.plan import LONGEST, NOT_APPLICABLE, Decision, Plan, PlanRow
 from bidsflow.convert.runs import find_runs, free_proposals, key_of, refuse_conflicts
 from bidsflow.convert.study.apply import NO_RULES, Rulebook
@@ -38,7 +38,7 @@ from bidsflow.convert.study.stand import (
     stand_as_ruled,
 )
 from bidsflow.convert.subjects import Key, Sessions, assign, folder_of, group_people, person_of
-from bidsflow.convert.visit_notes import find_crowded, note_visits
+from bidsflow.convert.visit_notes import find_crowded, note_sessions, note_visits
 from bidsflow.convert.visits import find_neighbours, join_studies
 from bidsflow.convert.wiring import LookUp, hold_nothing, settle_fields
 from bidsflow.dicom.series import Conflict, Inventory, Series
@@ -132,8 +132,10 @@ def make_plan(
     where = {series.uid: place.sessions[series.study_uid] for series in inventory.series}
     rows.sort(key=lambda row: (where[row.series_uid], row.series_number, row.series_uid, row.image))
     rows += parted.rows
+    named_sessions = find_sessions(inventory.series)
     notes = (
         *note_visits(neighbours, place, known.key.sessions),
+        *note_sessions(named_sessions, place, known.key.sessions, book.labels.sessions),
         *_check_labels(rows, by_uid, known.key, book),
         *note_left_behind(inventory, known.key, place),
         *note_contradictions(rows, inventory, named.ruled),

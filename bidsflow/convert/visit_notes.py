@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from bidsflow.convert.subjects import Key
 from bidsflow.convert.visits import Visit
@@ -54,3 +54,37 @@ def note_visits(neighbours: Sequence[Visit], place: Key, before: Mapping[str, tu
         for sub in sorted({sub for sub, ses in before.values() if not ses} & here)
     ]
     return tuple(notes)
+
+
+def note_sessions(
+    named: Mapping[str, Collection[str]], place: Key, before: Collection[str], settled: Collection[str]
+) -> tuple[str, ...]:
+    """Return which session labels of protocols are not taken, and why, once: when their study is new.
+
+    Parameters
+    ----------
+    named : mapping of str to collection of str
+        The labels that protocols give, by StudyInstanceUID: see `words.find_sessions`.
+    place : Key
+        Where studies stand.
+    before : collection of str
+        Studies that the dataset knows.
+    settled : collection of str
+        Studies of which a study specification gives the session.
+    """
+    notes = []
+    for study, labels in named.items():
+        sub, ses = place.sessions[study]
+        if study in before or study in settled:
+            continue
+        where, said = f"sub-{sub}/ses-{ses}" if ses else f"sub-{sub}", [f"ses-{label}" for label in sorted(labels)]
+        advice = "give it in the plan, or in study.toml ([sessions])"
+        if len(said) > 1:
+            notes.append(
+                f"{where}: the protocols of one study name {' and '.join(said)}, and none is taken for its session; "
+                f"{advice}"
+            )
+        elif ses and ses not in labels:
+            why = ", which another visit of the subject has" if (sub, min(labels)) in place.sessions.values() else ""
+            notes.append(f"{where}: its protocols name {said[0]}{why}; if its session is not ses-{ses}, {advice}")
+    return tuple(sorted(notes))

@@ -158,13 +158,18 @@ def given_sessions(series: Sequence[Series]) -> dict[str, str]:
     ReproIn names the session in one series, mostly the localizer, and means the whole visit. Where the series of a
     study name several, or a label holds the person's name, none is taken.
     """
+    return {study: min(labels) for study, labels in find_sessions(series).items() if len(labels) == 1}
+
+
+def find_sessions(series: Sequence[Series]) -> dict[str, set[str]]:
+    """Return all session labels that protocols give, by StudyInstanceUID, but for those that hold a person's name."""
     named: dict[str, set[str]] = defaultdict(set)
     for one in series:
         for text in (one.protocol_name, one.description):
             match = _SESSION.match(text.strip())
             if match and not names_person((match[1],), one.patient):
                 named[one.study_uid].add(match[1])
-    return {study: labels.pop() for study, labels in named.items() if len(labels) == 1}
+    return named
 
 
 def is_reference(series: Series) -> bool:
