@@ -270,6 +270,7 @@ def _stage_image(
         one.row.series_uid, one.row.image, content.source, files | edited, len(series.instances), content.digest,
         content.marks, one.fields, protocol_of(series, image), one.row.n_volumes, moment_of(series),
         _note_ruled(session, before, _image(one.row)), mark_examination(series), name_program(series),
+        content.numbers,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -70,6 +71,8 @@ class Entry:
         `parrec.mark_examination` of its series; ``""`` where that is not known, or was not noted.
     program : str
         What made it; ``""`` where that was not noted.
+    numbers : str
+        `list_numbers` of its series; ``""`` where that is not known, or was not noted.
     """
 
     series_uid: str
@@ -86,6 +89,7 @@ class Entry:
     ruled: tuple[str, ...] = ()
     examination: str = ""
     program: str = ""
+    numbers: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +104,15 @@ class Content:
         Paths of those that are compressed by gzip.
     source, marks : str
         See `source_digest` and `mark_digest`.
+    numbers : str
+        See `list_numbers`.
     """
 
     digest: str
     packed: frozenset[str]
     source: str
     marks: str
+    numbers: str = ""
 
 
 #: Begins the name, in a key, of a person of whom nothing is known but the label.
@@ -146,7 +153,8 @@ def read_content(series: Series, like: str = KIND) -> Content:
                 if start.startswith(GZIP):
                     packed.add(file.path)
             lines.append(f"{one.header.text('SOPInstanceUID')} {digest}")
-    return Content(kind + _digest(lines), frozenset(packed), source_digest(series), mark_digest(series))
+    return Content(kind + _digest(lines), frozenset(packed), source_digest(series), mark_digest(series),
+                   list_numbers(series))  # fmt: skip
 
 
 def _has_stayed(file: File) -> bool:
@@ -161,6 +169,30 @@ def mark_digest(series: Series) -> str:
     """Return a digest of what changes with the bytes of a series, and with a copy of it as well: times and inodes."""
     files = ((one.header.text("SOPInstanceUID"), file) for one in series.instances for file in one.files)
     return _digest(f"{uid} {file.mtime_ns} {file.inode}" for uid, file in files)
+
+
+def list_numbers(series: Series) -> str:
+    """Return which InstanceNumbers the instances of a series have, as ranges: they show what another export lacks.
+
+    Examples
+    --------
+    >>> sorted(read_numbers("1-3,7")), read_numbers("")
+    ([1, 2, 3, 7], frozenset())
+    """
+    numbers = sorted({one.header.integer("InstanceNumber") for one in series.instances} - {0})
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    return ",".join(f"{first}-{last}" if last > first else str(first) for first, last in ranges)
+
+
+def read_numbers(text: str) -> frozenset[int]:
+    """Return the numbers that `list_numbers` has written; none where it is no such text."""
+    spans = [part.partition("-") for part in text.split(",")] if re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", text) else []
+    return frozenset(number for first, _, last in spans for number in range(int(first), int(last or first) + 1))
 
 
 def fields_digest(fields: Mapping[str, object]) -> str:
@@ -214,7 +246,7 @@ def read_ledger(dataset: Dataset, folder: str) -> Ledger:
                 str(entry.get("content", "")), str(entry.get("marks", "")),
                 str(entry.get("fields", "")), str(entry.get("protocol", "")), int(entry.get("volumes", 0)),
                 str(entry.get("moment", "")), tuple(map(str, entry.get("ruled", ()))),
-                str(entry.get("examination", "")), str(entry.get("program", "")),
+                str(entry.get("examination", "")), str(entry.get("program", "")), str(entry.get("numbers", "")),
             )
             for path, entry in stored.items()
         }  # fmt: skip

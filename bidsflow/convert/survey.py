@@ -14,9 +14,11 @@ from bidsflow.convert.ledger import (
     Ledger,
     Stamp,
     fields_digest,
+    list_numbers,
     mark_digest,
     read_content,
     read_ledger,
+    read_numbers,
     read_taken,
     source_digest,
     verify,
@@ -369,7 +371,7 @@ def _look(
             said = f"{_last(name)} is damaged; delete it, and the same command makes it again"
             return Outcome(row, Status.FAILED, said)
     if not same and (loss := _find_loss(entry, series)):
-        return Outcome(row, Status.FAILED, f"{loss}; it stays as it is, --force makes it of what there is")
+        return Outcome(row, Status.FAILED, loss)
     changed = f"{', '.join(map(_last, edited))} changed by hand"
     missing = len(stamps) < len(entry.files)
     if path != row.path:
@@ -391,10 +393,29 @@ def _look(
 
 
 def _find_loss(entry: Entry, series: Series) -> str:
-    """Return why less would come of a series that has changed than an image was made of, ``""`` where it would not."""
-    if len(series.instances) < entry.instances:
-        return f"the export holds {len(series.instances)} of the {entry.instances} files that it was made of"
-    return f"its series has changed, and is in doubt now ({series.incomplete[0]})" if series.incomplete else ""
+    """Return why less would come of a series that has changed than an image was made of, ``""`` where it would not.
+
+    Where the export may hold another part of the series, nothing is said of a way that loses the first.
+    """
+    count, before = len(series.instances), read_numbers(entry.numbers)
+    here = read_numbers(list_numbers(series))
+    lacking = len(before - here) if here else 0
+    if (lacking and here - before) or (not before and count < entry.instances):
+        files = "1 file" if count == 1 else f"{count} files"
+        which = "others of its series" if before else "not all, or others"
+        return (
+            f"it was made of {entry.instances} files, and the export holds {files}, {which}: give all exports of the "
+            "series to one command, and it is made of all; until then it stays as it is"
+        )
+    if lacking or count < entry.instances:
+        return (
+            f"the export holds {count} of the {entry.instances} files that it was made of; it stays as it is (--force "
+            "would make it of these alone)"
+        )
+    if not series.incomplete:
+        return ""
+    said = f"its series has changed, and is in doubt now ({series.incomplete[0]})"
+    return f"{said}; it stays as it is, --force makes it of what there is"
 
 
 def _last(name: str) -> str:

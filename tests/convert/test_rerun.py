@@ -376,10 +376,40 @@ def test_export_that_lost_instances_harms_no_image(done: Path, my_export: Path, 
         file.unlink()
     ran = cli("convert", my_export, done)
     assert (ran.code, ran.out) == (1, f"{done}: 7 unchanged, 1 failed\n"), ran.said
-    assert "files that it was made of; it stays as it is" in ran.err
+    assert "files that it was made of; it stays as it is (--force would make it of these alone)" in ran.err
     assert read_tree(done) == tree
     assert cli("convert", my_export, done, "--force").code == 0
     assert read_tree(done) != tree
+
+
+@pytest.mark.parametrize("cut", [4, -4])
+def test_other_part_of_a_run_in_an_export_of_its_own_replaces_nothing(
+    cut: int, my_export: Path, tmp_path: Path, cli: Cli
+) -> None:
+    """Whether it is the smaller part or the larger one: what came first is not among its files."""
+    files = sorted(next(my_export.rglob("*BOLD_rest")).iterdir())
+    rest, target = tmp_path / "rest", tmp_path / "bids"
+    rest.mkdir()
+    size = len(files[:cut])
+    for file in files[cut:]:
+        file.rename(rest / file.name)
+    text = '[[series]]\nmatch = { SeriesDescription = "BOLD_rest" }\ndecision = "convert"\n'
+    study = tmp_path / "study.toml"
+    study.write_text(f"version = 1\n{text}")
+    cli("convert", my_export, target, "--study", study)
+    before = read_tree(target)
+    assert f"{REST}.nii.gz" in before
+    ran = cli("convert", rest, target, "--study", study)
+    assert ran.code == 1, ran.said
+    assert (
+        f"it was made of {size} files, and the export holds {len(files) - size} files, others of its series" in ran.err
+    )
+    assert "give all exports of the series to one command" in ran.err
+    assert "--force" not in ran.err
+    assert read_tree(target) == before
+    ran = cli("convert", my_export, rest, target, "--study", study)
+    assert ran.code == 0, ran.said
+    assert "1 written" in ran.out
 
 
 @pytest.mark.parametrize("loss", ["missing", "damaged"])
