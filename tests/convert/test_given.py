@@ -168,3 +168,18 @@ def test_both_values_are_said_by_plan_and_conversion(two_people: Path, tmp_path:
         assert "RepetitionTime = 2.5, and its headers say " in reason
         assert "SliceThickness = 9, and its headers say " in reason
     assert json.loads((target / "sub-01/func/sub-01_task-rest_bold.json").read_text())["RepetitionTime"] == 2.5
+
+
+def test_run_that_waits_for_its_fields_keeps_its_labels_for_who_converts_it() -> None:
+    series = (
+        *(
+            scans.make(number, f"topup_{number}", scans.SE_EPI, volumes=2, PhaseEncodingPositive=direction)
+            for number, direction in enumerate((scans.AP, scans.PA), start=1)
+        ),
+        BOLD,
+    )
+    free = plan("", *series).plan.rows
+    held = plan(rule('SeriesDescription = "rest"', "sidecar = { RepetitionTime = 9.5 }"), *series).plan.rows
+    assert [row.decision for row in held] == [Decision.CONVERT, Decision.CONVERT, Decision.REVIEW]
+    assert free[2].b0_source
+    assert [(row.b0_identifier, row.b0_source) for row in held] == [(row.b0_identifier, row.b0_source) for row in free]

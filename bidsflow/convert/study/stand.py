@@ -115,7 +115,7 @@ def hold_fields(rows: Sequence[PlanRow], by_uid: Mapping[str, Series], book: Rul
         if not reason and fields[key] and row.decision is Decision.CONVERT:
             reason = _find_field_doubt(by_uid[row.series_uid], row.image, fields[key], book)
         evidence = f"{reason[:1].upper()}{reason[1:]}. {row.evidence}"
-        held.append(replace(row, decision=Decision.REVIEW, evidence=evidence, b0_identifier="", b0_source="")
+        held.append(replace(row, decision=Decision.REVIEW, evidence=evidence)
                     if reason else row)  # fmt: skip
     return held
 
