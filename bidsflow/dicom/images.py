@@ -14,6 +14,7 @@ from bidsflow.dicom.header import Header
 from bidsflow.dicom.pick import Pick
 from bidsflow.dicom.series import Image, Instance
 from bidsflow.dicom.tags import find_maker
+from bidsflow.dicom.tiles import count_tiles, find_untiled
 
 _COMPONENTS = ("magnitude", "phase", "real", "imaginary")
 _GE_COMPONENTS = {"0": "magnitude", "1": "phase", "2": "real", "3": "imaginary"}
@@ -144,13 +145,15 @@ def _classic_images(instances: Sequence[Instance], shared: Header, problems: lis
     images = []
     take = Pick(*_B_KEYWORDS)
     for (part, echo_time, orientation, columns, rows, derived), headers in groups.items():
-        mosaic = _mosaic_slices(headers[0], shared)
+        slices, volumes, rest = _count_slices(headers)
+        mosaic = count_tiles(headers[0], shared, slices)
         originals = groups.get((part, echo_time, orientation, columns, rows, False), []) if derived else []
         if mosaic:
             tiles = math.isqrt(mosaic - 1) + 1
             matrix, volumes = (columns // tiles, rows // tiles, mosaic), len(headers)
         else:
-            slices, volumes, rest = _count_slices(headers)
+            untiled = find_untiled(headers[0], shared, slices)
+            problems += [untiled] if untiled else []
             if rest:
                 problems.append(f"{CUT_SHORT}: {len(headers)} images do not fill volumes of {slices} slices")
             gap = _find_gap(headers, orientation)
@@ -216,16 +219,6 @@ def _find_gap(headers: Sequence[Header], orientation: tuple[float, ...]) -> str:
     if len(steps) < _FEW_STEPS or steps[-1] < 1.5 * usual:
         return ""
     return f"slices are missing: a gap of {steps[-1]:.1f} mm where slices lie {usual:.1f} mm apart"
-
-
-def _mosaic_slices(header: Header, shared: Header) -> int:
-    """Return how many slices a mosaic of Siemens or a grid of UIH holds, 0 for any other image."""
-    if find_maker(header.text("Manufacturer")) == "UIH":
-        count = header.integer("UihGridSlices")
-        return count if count > 1 else 0
-    if "MOSAIC" not in header.words("ImageType"):
-        return 0
-    return max(0, header.integer("MosaicSlices") or shared.integer("MosaicSlices"))
 
 
 def _multiframe_images(instances: Sequence[Instance]) -> list[Image]:

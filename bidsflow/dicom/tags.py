@@ -72,6 +72,7 @@ TOP: dict[int, Element] = _table("""
 00181030 LO ProtocolName
 00181042 TM ContrastBolusStartTime
 00181250 SH ReceiveCoilName
+00181310 US AcquisitionMatrix
 00181312 CS InPlanePhaseEncodingDirection
 00181314 DS FlipAngle
 00185100 CS PatientPosition

@@ -126,17 +126,36 @@ class Mosaic(NamedTuple):
     values: dict[str, str]
     protocol: dict[str, str]
     matrix: tuple[int, int, int]
+    said: str = ""
 
 
+#: Voxels of which 384 are not wider than a magnet; EPI.
+SMALL, MEASURED = {"PixelSpacing": "1.2\\1.2"}, {"ScanningSequence": "EP"}
 MOSAICS = {
     "siemens-header": Mosaic({"ImageType": "ORIGINAL\\PRIMARY\\M\\ND\\MOSAIC", "MosaicSlices": "36"}, {}, (64, 64, 36)),
     "siemens-csa": Mosaic({"ImageType": "ORIGINAL\\PRIMARY\\M\\MOSAIC"}, {"MosaicSlices": "31"}, (64, 64, 31)),
-    "siemens-unknown": Mosaic({"ImageType": "ORIGINAL\\PRIMARY\\M\\MOSAIC"}, {}, (384, 384, 1)),
-    "siemens-negative": Mosaic({"ImageType": "M\\P\\MOSAIC", "MosaicSlices": "-4"}, {}, (384, 384, 1)),
+    "siemens-unknown": Mosaic({"ImageType": "ORIGINAL\\PRIMARY\\M\\MOSAIC"}, {}, (384, 384, 1), "(MOSAIC)"),
+    "siemens-negative": Mosaic({"ImageType": "M\\P\\MOSAIC", "MosaicSlices": "-4"}, {}, (384, 384, 1), "(MOSAIC)"),
+    "siemens-one-slice": Mosaic({"ImageType": "M\\P\\MOSAIC", "MosaicSlices": "1", **SMALL}, {}, (384, 384, 1)),
+    "word lost": Mosaic({"ImageType": "DERIVED\\SECONDARY"}, {"MosaicSlices": "36"}, (64, 64, 36)),
+    "count of the source in a map": Mosaic(
+        {"ImageType": "DERIVED\\ADC", **SMALL}, {"MosaicSlices": "36"}, (384, 384, 1)
+    ),
+    "all lost": Mosaic({"ImageType": "ORIGINAL\\PRIMARY\\M"}, {}, (384, 384, 1), "1152 by 1152 mm wide"),
+    "all lost, small voxels": Mosaic(
+        {**SMALL, **MEASURED, "AcquisitionMatrix": "64\\0\\0\\64"}, {}, (384, 384, 1), "of 64 by 64"
+    ),
+    "all lost, fewer lines": Mosaic(
+        {**SMALL, **MEASURED, "AcquisitionMatrix": "0\\64\\48\\0"}, {}, (384, 384, 1), "of 64 by 48"
+    ),
+    "interpolated": Mosaic({**SMALL, **MEASURED, "AcquisitionMatrix": "192\\0\\0\\192"}, {}, (384, 384, 1)),
+    "no multiple": Mosaic({**SMALL, **MEASURED, "AcquisitionMatrix": "0\\100\\100\\0"}, {}, (384, 384, 1)),
+    "filled with zeros, and no EPI": Mosaic({**SMALL, "AcquisitionMatrix": "0\\128\\128\\0"}, {}, (384, 384, 1)),
+    "PET": Mosaic({"Modality": "PT"}, {}, (384, 384, 1)),
     "siemens-claim": Mosaic({"ImageType": "M\\P\\MOSAIC", "MosaicSlices": "36"}, {"MosaicSlices": "9"}, (64, 64, 36)),
     "uih-grid": Mosaic({"Manufacturer": "UIH", "UihGridSlices": "36"}, {}, (64, 64, 36)),
-    "uih-single": Mosaic({"Manufacturer": "UIH", "UihGridSlices": "1"}, {}, (384, 384, 1)),
-    "other-maker": Mosaic({"Manufacturer": "GE", "UihGridSlices": "36"}, {}, (384, 384, 1)),
+    "uih-single": Mosaic({"Manufacturer": "UIH", "UihGridSlices": "1", **SMALL}, {}, (384, 384, 1)),
+    "other-maker": Mosaic({"Manufacturer": "GE", "UihGridSlices": "36", **SMALL}, {}, (384, 384, 1)),
 }
 
 
@@ -146,7 +165,13 @@ def test_mosaics_are_unfolded(kit: Any, name: str) -> None:
     files = [kit.instance(f"/{i}", Rows=384, Columns=384, **case.values) for i in range(5)]
     (image,), problems = images_of(files, **case.protocol)
     assert (image.matrix, image.volumes) == (case.matrix, 5)
-    assert problems == ()
+    assert [case.said in one and "get the export with them" in one for one in problems] == [True] * bool(case.said)
+
+
+def test_slices_of_their_own_are_no_tiles(kit: Any) -> None:
+    epi = {"Rows": 256, "Columns": 256, "PixelSpacing": "0.9\\0.9", "ScanningSequence": "EP"}
+    (image,), problems = images_of(volumes(kit, 20, 3, AcquisitionMatrix="64\\0\\0\\64", **epi))
+    assert (image.matrix, problems) == ((256, 256, 20), ())
 
 
 # --- multi-frame -----------------------------------------------------------------------------------------------------
