@@ -41,6 +41,8 @@ def supply_fields(sidecar: Mapping[str, object], name: BidsName, header: Header)
             filled["PhaseEncodingDirection"] = axis + _SIGN[direction]
         if "TotalReadoutTime" not in filled and "EstimatedTotalReadoutTime" in filled:
             filled["TotalReadoutTime"] = filled["EstimatedTotalReadoutTime"]
+    if name.entity("part") == "phase":
+        filled.setdefault("Units", "arbitrary")  # scanners write a turn as 4096 steps or 6283; "rad" where it is known
     return filled
 
 

@@ -34,6 +34,15 @@ def test_volume_timing_needs_no_repetition_time() -> None:
     assert "RepetitionTime" not in supply_fields({"VolumeTiming": [0, 9]}, BOLD, Header({"RepetitionTime": "2000"}))
 
 
+@pytest.mark.parametrize(
+    ("part", "known", "expected"),
+    [("phase", {}, "arbitrary"), ("phase", {"Units": "rad"}, "rad"), ("mag", {}, None), ("", {}, None)],
+)
+def test_phases_have_units(part: str, known: dict[str, object], expected: str | None) -> None:
+    name = BidsName("01", "anat", "MEGRE", entities=(("echo", "1"), *([("part", part)] if part else [])))
+    assert supply_fields(known, name, Header({})).get("Units") == expected
+
+
 @pytest.mark.parametrize(("direction", "axis", "expected"), [("AP", "j", "j-"), ("PA", "j", "j"), ("LR", "i", "i-")])
 def test_polarity_of_an_epi_field_map_comes_from_its_name_where_the_axis_agrees(
     direction: str, axis: str, expected: str
