@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from bidsflow.convert.cohort import protocol_of
+from bidsflow.convert.cohort import name_protocol, protocol_of
 from bidsflow.convert.companions.follow import move_companions
 from bidsflow.convert.folder import EXTENSIONS, Session
 from bidsflow.convert.ledger import (
@@ -270,7 +270,7 @@ def _stage_image(
         one.row.series_uid, one.row.image, content.source, files | edited, len(series.instances), content.digest,
         content.marks, one.fields, protocol_of(series, image), one.row.n_volumes, moment_of(series),
         _note_ruled(session, before, _image(one.row)), mark_examination(series), name_program(series),
-        content.numbers,
+        content.numbers, name_protocol(series, image), image.matrix,
     )  # fmt: skip
 
 

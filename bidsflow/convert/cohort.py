@@ -1,4 +1,4 @@
-"""How many volumes other people's runs of one protocol have. Pure.
+"""How many volumes other people's runs of one protocol have, and how many voxels their images. Pure.
 
 What was prescribed is not in every header, and says nothing where it was changed at the console. What is usual is told
 by the others: the median of at least three people, one value each, so that runs that were stopped count nowhere.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
@@ -21,6 +21,10 @@ from bidsflow.dicom.tags import find_maker
 _ENOUGH = 3
 #: Deviations, in units of a standard deviation as the median of absolute deviations estimates it, that are usual.
 _USUAL = 3 * 1.4826
+#: What part of the others have a matrix that is usual.
+_MOST = 0.8
+#: Columns, rows and slices.
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +39,17 @@ class Cohort:
         SeriesInstanceUID and subject's label by `twins.moment_of`.
     examinations : mapping of str to str
         Subject's label by `parrec.mark_examination`.
+    shapes : mapping of str to mapping
+        The matrices of each subject's images, by `name_protocol` and the subject's label.
+    lengths : mapping of str to (str, int)
+        `protocol_of` and volumes of what a dataset holds, by its path.
     """
 
     volumes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     moments: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     examinations: Mapping[str, str] = field(default_factory=dict)
+    shapes: Mapping[str, Mapping[str, frozenset[Shape]]] = field(default_factory=dict)
+    lengths: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +83,36 @@ def protocol_of(series: Series, image: Image) -> str:
     return hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
 
 
+def name_protocol(series: Series, image: Image) -> str:
+    """Return a digest that is equal for images of one protocol, whatever their matrix; ``""`` where it has no name.
+
+    ImageType belongs to it: what is computed of a measurement (a projection) may have slices of another number.
+    """
+    names, header = (series.protocol_name, series.description), image.header
+    parts = (
+        find_maker(header.text("Manufacturer")), names, f"{header.number('RepetitionTime'):.0f}",
+        f"{image.echo_time:.1f}", f"{header.number('FlipAngle'):.0f}", image.component, image.echo,
+        image.orientation if len(series.images) > 1 else (), header.words("ImageType"),
+    )  # fmt: skip
+    return hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest() if any(names) else ""
+
+
 def take_cohort(inventory: Inventory, key: Key, before: Cohort) -> Cohort:
-    """Return the volumes of everyone in an export, and of those whom the dataset has already."""
+    """Return the volumes and matrices of everyone in an export, and of those whom the dataset has already."""
     cohort: dict[str, dict[str, int]] = defaultdict(dict)
     for protocol, people in before.volumes.items():
         cohort[protocol] |= people
+    shapes: dict[str, dict[str, frozenset[Shape]]] = defaultdict(dict)
+    for protocol, matrices in before.shapes.items():
+        shapes[protocol] |= matrices
     for series in inventory.series:
         person = key.sessions[series.study_uid][0]
         for image in series.images:
             people = cohort[protocol_of(series, image)]
             people[person] = max(people.get(person, 0), image.volumes)
-    return replace(before, volumes=cohort)
+            if named := name_protocol(series, image):
+                shapes[named][person] = shapes[named].get(person, frozenset()) | {image.matrix}
+    return replace(before, volumes=cohort, shapes=shapes)
 
 
 def find_usual(cohort: Cohort, members: Sequence[Series], person: str) -> dict[tuple[str, int], Usual]:
@@ -107,6 +136,29 @@ def find_usual(cohort: Cohort, members: Sequence[Series], person: str) -> dict[t
             if len(others) >= _ENOUGH:
                 found[series.uid, rank] = summarise(others)
     return found
+
+
+def find_other_shapes(cohort: Cohort, members: Sequence[Series], person: str) -> dict[tuple[str, int], str]:
+    """Return a clause for each image of a person that has another matrix than most others, by its UID and rank.
+
+    Nothing is said where fewer than three others have the same, or many of them differ among themselves.
+    """
+    found = {}
+    for series in members:
+        for rank, image in enumerate(series.images, start=1):
+            people = cohort.shapes.get(name_protocol(series, image), {})
+            others = [shapes for other, shapes in people.items() if other != person]
+            usual, count = (
+                Counter(shape for shapes in others for shape in shapes).most_common(1)[0] if others else ((), 0)
+            )
+            if count >= max(_ENOUGH, _MOST * len(others)) and image.matrix != usual:
+                others_have = f"{count} other people have {_show(usual)} under this protocol"
+                found[series.uid, rank] = f"it has {_show(image.matrix)} voxels, and {others_have}"
+    return found
+
+
+def _show(shape: Shape) -> str:
+    return " x ".join(map(str, shape))
 
 
 def summarise(volumes: Sequence[int]) -> Usual:

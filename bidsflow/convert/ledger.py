@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bidsflow.convert.cohort import Cohort
+from bidsflow.convert.cohort import Cohort, Shape
 from bidsflow.convert.plan import Decision, Plan
 from bidsflow.convert.subjects import Key, folder_of
 from bidsflow.dataset.tree import Dataset
@@ -73,6 +73,10 @@ class Entry:
         What made it; ``""`` where that was not noted.
     numbers : str
         `list_numbers` of its series; ``""`` where that is not known, or was not noted.
+    named_protocol : str
+        `cohort.name_protocol` of the image, ``""`` where that was not noted, or it has no name.
+    matrix : tuple of int
+        Its columns, rows and slices; empty where that was not noted.
     """
 
     series_uid: str
@@ -90,6 +94,8 @@ class Entry:
     examination: str = ""
     program: str = ""
     numbers: str = ""
+    named_protocol: str = ""
+    matrix: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +253,7 @@ def read_ledger(dataset: Dataset, folder: str) -> Ledger:
                 str(entry.get("fields", "")), str(entry.get("protocol", "")), int(entry.get("volumes", 0)),
                 str(entry.get("moment", "")), tuple(map(str, entry.get("ruled", ()))),
                 str(entry.get("examination", "")), str(entry.get("program", "")), str(entry.get("numbers", "")),
+                str(entry.get("named_protocol", "")), tuple(map(int, entry.get("matrix", ()))),
             )
             for path, entry in stored.items()
         }  # fmt: skip
@@ -280,21 +287,27 @@ def read_programs(dataset: Dataset) -> frozenset[str]:
 
 
 def read_cohort(dataset: Dataset) -> Cohort:
-    """Return how long the runs of everyone in a dataset are, and when they were measured."""
+    """Return how long the runs of everyone in a dataset are, how large their images, and when they were measured."""
     volumes: dict[str, dict[str, int]] = defaultdict(dict)
     moments: dict[str, tuple[str, str]] = {}
     examinations: dict[str, str] = {}
+    shapes: dict[str, dict[str, frozenset[Shape]]] = defaultdict(dict)
+    lengths: dict[str, tuple[str, int]] = {}
     for file in sorted((dataset.state / "ledger").glob("*.json")):
         subject = file.stem.partition("_")[0].removeprefix("sub-")
-        for entry in read_ledger(dataset, file.stem).values():
+        for path, entry in read_ledger(dataset, file.stem).items():
             if entry.protocol:
                 people = volumes[entry.protocol]
                 people[subject] = max(people.get(subject, 0), entry.volumes)
+                lengths[path] = entry.protocol, entry.volumes
+            if entry.named_protocol and entry.matrix:
+                own = shapes[entry.named_protocol]
+                own[subject] = own.get(subject, frozenset()) | {entry.matrix}
             if entry.moment:
                 moments[entry.moment] = entry.series_uid, subject
             if entry.examination:
                 examinations[entry.examination] = subject
-    return Cohort(volumes, moments, examinations)
+    return Cohort(volumes, moments, examinations, shapes, lengths)
 
 
 def read_skipped(dataset: Dataset) -> frozenset[tuple[str, int]]:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bidsflow import schema
-from bidsflow.convert.cohort import Usual, find_usual, take_cohort
+from bidsflow.convert.cohort import Usual, find_other_shapes, find_usual, take_cohort
 from bidsflow.convert.copies import part_copies
 from bidsflow.convert.counterparts import is_map, note_counterparts, say_held
 from bidsflow.convert.doubts import find_stranger, find_untrusted
@@ -26,6 +26,7 @@ from bidsflow.convert.naming.session import name_session
 from bidsflow.convert.naming.words import find_sessions, given_sessions
 from bidsflow.convert.plan import LONGEST, NOT_APPLICABLE, Decision, Plan, PlanRow
 from bidsflow.convert.runs import find_runs, free_proposals, key_of, refuse_conflicts
+from bidsflow.convert.shorter import note_shorter
 from bidsflow.convert.study.apply import NO_RULES, Rulebook
 from bidsflow.convert.study.stand import (
     doubt_misfit,
@@ -125,6 +126,7 @@ def make_plan(
     named = _name_all(inventory, place, known, guesses or {}, doubtful, book)
     by_uid = {series.uid: series for series in inventory.series}
     rows = hold_fields(_settle_names(named, by_uid, known, book), by_uid, book)
+    rows, shorter = note_shorter(rows, by_uid, known.taken, known.cohort.lengths)
     held = known.look_up(rows)
     wired = settle_fields(rows, by_uid, held)
     rows = list(wired.rows)
@@ -140,7 +142,7 @@ def make_plan(
         *note_left_behind(inventory, known.key, place),
         *note_contradictions(rows, inventory, named.ruled),
         *note_clashes(rows, by_uid, book),
-        *_note_short(rows), *named.notes, *foreign, *wired.notes,
+        *_note_short(rows), *shorter, *named.notes, *foreign, *wired.notes,
         *note_counterparts(rows, by_uid, held),
     )  # fmt: skip
     ruled = {image: draft.rule.given for image, draft in named.ruled.items() if draft.rule is not None}
@@ -206,18 +208,38 @@ def _name_all(
     visits = _group_visits(inventory, place, doubtful)
     for (subject, session, _), members in sorted(visits.items(), key=lambda visit: bool(visit[0][2])):
         usual = find_usual(everyone, members, subject)
+        shapes = find_other_shapes(everyone, members, subject)
         visit = [_settle(draft, known.taken) for draft in _name_visit(members, guesses, book, usual)]
+        visit = [_note_shape(draft, shapes) for draft in visit]
         held = say_held(list(filter(is_map, apart[subject, session])))
         wired = wire_fields(visit, elsewhere[subject, session], held)
         elsewhere[subject, session] += len({draft.field for draft in wired.drafts} - {""})
         notes += [f"{folder_of((subject, session))}: {note}" for note in wired.notes]
         told = [_doubt_person(draft, doubtful, known.taken) for draft in wired.drafts]
-        rows += [_row(draft, subject, session) for draft in told]
+        named = [_row(draft, subject, session) for draft in told]
+        notes += _tell_shapes(named, shapes)
+        rows += named
         drafts += told
     by_image = {(draft.series.uid, draft.rank): draft for draft in drafts}
     shared = {image: draft.measurement for image, draft in by_image.items()}
     ruled = {image: draft for image, draft in by_image.items() if draft.rule is not None}
     return _Named(tuple(rows), shared, ruled, tuple(notes))
+
+
+def _note_shape(draft: Draft, shapes: Mapping[_RowKey, str]) -> Draft:
+    """Return a draft with a note where all others have another matrix under its protocol."""
+    said = shapes.get((draft.series.uid, draft.rank))
+    return draft.noted(said) if said and draft.decision is not Decision.SKIP else draft
+
+
+def _tell_shapes(rows: Sequence[PlanRow], shapes: Mapping[_RowKey, str]) -> dict[str, None]:
+    """Return a note for each series that is converted with another matrix than others have."""
+    look = "look whether slices were lost or the protocol was changed"
+    return {
+        f"{parse_name(row.path).folder}: {row.title}: {shapes[key_of(row)]}; {look}": None
+        for row in rows
+        if row.decision is Decision.CONVERT and key_of(row) in shapes
+    }
 
 
 def _settle_names(named: _Named, by_uid: Mapping[str, Series], known: Known, book: Rulebook) -> list[PlanRow]:

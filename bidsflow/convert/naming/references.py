@@ -163,7 +163,7 @@ def _was_to_be(draft: Draft, partner: Draft) -> bool:
         (one.series.description, one.series.protocol_name, one.direction or one.entity("dir"), one.image.component)
         for one in (draft, partner)
     )
-    return ours == theirs and any(ours[:2]) and planned_volumes(draft) >= max(partner.image.volumes, 2)
+    return ours == theirs and any(ours[:2]) and planned_volumes(draft.series) >= max(partner.image.volumes, 2)
 
 
 def _find_twin(draft: Draft, found: dict[Hashable, Draft]) -> Draft:

@@ -14,6 +14,7 @@ from bidsflow.convert.cohort import Usual
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.images import CUT_SHORT, is_noise
+from bidsflow.dicom.series import Series
 
 Drafts = list[Draft]
 
@@ -39,12 +40,12 @@ class _Lack:
     count: str
 
 
-def planned_volumes(draft: Draft) -> int:
+def planned_volumes(series: Series) -> int:
     """Return how many volumes were prescribed, 0 where the header does not say.
 
     NumberOfTemporalPositions is what was prescribed, not what was reached (DICOM PS3.3 C.8.3.1); GE and enhanced.
     """
-    header = draft.series.header
+    header = series.header
     return header.integer("PlannedVolumes") or header.integer("NumberOfTemporalPositions")
 
 
@@ -139,7 +140,7 @@ def _name_key(draft: Draft) -> Hashable:
 
 def _find_lack(draft: Draft, usual: Usual | None) -> _Lack | None:
     """Return what a run lacks, None where it is whole as far as anything tells."""
-    volumes, planned = draft.image.volumes, planned_volumes(draft)
+    volumes, planned = draft.image.volumes, planned_volumes(draft.series)
     if planned > volumes + _count_noise(draft):
         return _Lack(f"it holds {volumes} of {planned} planned volumes", f"{volumes} of {planned} volumes")
     cut = next((one for one in draft.series.incomplete if one.startswith(CUT_SHORT)), "")
@@ -164,7 +165,7 @@ def _count(volumes: int) -> str:
 def _mark(at: int, members: Drafts, lacks: Sequence[_Lack | None], usual: Mapping[tuple[str, int], Usual]) -> Draft:
     """Return one of the runs of a name with what is to be said of it beside the others."""
     draft, lack = members[at], lacks[at]
-    known = planned_volumes(draft) or (draft.series.uid, draft.rank) in usual
+    known = planned_volumes(draft.series) or (draft.series.uid, draft.rank) in usual
     if lack is None and (known or not (draft.series.description or draft.series.protocol_name)):
         return draft
     best = _find_best(at, members, lacks)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from bidsflow.convert.cohort import Cohort, protocol_of
+from bidsflow.convert.cohort import Cohort, name_protocol, protocol_of
 from bidsflow.convert.plan import Decision, PlanRow
 from bidsflow.convert.planner import make_plan
 from bidsflow.dicom.series import Patient, Series
@@ -201,3 +201,84 @@ def test_people_of_the_dataset_count_as_those_of_the_export() -> None:
     before = Cohort({protocol_of(run, run.images[0]): people})
     assert [row.repeat for row in plan_of([run], cohort=before)] == ["short (200 of 300 volumes)"]
     assert [row.repeat for row in plan_of([run], cohort=Cohort({"x": people}))] == [""]
+
+
+def t1(person_: Patient, slices: int, study: str = "1.2.3", **more: Any) -> Series:
+    tags = {**s.MPRAGE, "matrix": (256, 240, slices), **more}
+    return make(2, "t1_mprage", tags, patient=person_, study=study)
+
+
+def t1s(*slices: int) -> list[Series]:
+    return [t1(person(rank), count, f"1.9.{rank}") for rank, count in enumerate(slices, start=1)]
+
+
+class Peers(NamedTuple):
+    own: Series
+    others: list[Series]
+    told: bool
+
+
+PEERS = {
+    "fewer slices than four others": Peers(t1(ANNA, 160), t1s(176, 176, 176, 176), True),
+    "as many as others": Peers(t1(ANNA, 176), t1s(176, 176, 176, 160), False),
+    "others but for one": Peers(t1(ANNA, 160), t1s(176, 176, 176, 176, 160), True),
+    "others differ": Peers(t1(ANNA, 160), t1s(176, 176, 176, 168, 192), False),
+    "two others": Peers(t1(ANNA, 160), t1s(176, 176), False),
+    "another kind of image": Peers(t1(ANNA, 160, ImageType=s.NORM), t1s(176, 176, 176, 176), False),
+}
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_another_matrix_than_others_have_is_noted(name: str) -> None:
+    own, others_, told = PEERS[name]
+    plan = make_plan(inventory_of([own, *others_])).plan
+    (row,) = (row for row in plan.rows if row.series_uid == own.uid)
+    assert row.decision is Decision.CONVERT
+    assert ("it has 256 x 240 x 160 voxels, and 4 other people have 256 x 240 x 176" in row.evidence) is told
+    assert [note.endswith("look whether slices were lost or the protocol was changed") for note in plan.notes
+            if "t1_mprage" in note and row.path.split("/")[0] in note] == [True] * told  # fmt: skip
+
+
+def test_the_matrices_of_the_dataset_count_as_those_of_the_export() -> None:
+    own = t1(ANNA, 160)
+    before = Cohort(shapes={name_protocol(own, own.images[0]): {n: frozenset({(256, 240, 176)}) for n in "789"}})
+    (row,) = plan_of([own], cohort=before)
+    assert "3 other people have 256 x 240 x 176" in row.evidence
+
+
+class Held(NamedTuple):
+    """What the dataset has of the names ``task-a_bold``, ``task-a_run-2_bold``, and volumes of the new run."""
+
+    volumes: tuple[int, ...]
+    new: int
+    planned: int
+    told: bool
+
+
+HELD = {
+    "stopped": Held((40,), 300, 300, True),
+    "stopped, and nothing is planned": Held((40,), 300, 0, True),
+    "nearly as long, and nothing is planned": Held((280,), 300, 0, False),
+    "whole": Held((300,), 300, 300, False),
+    "the new one is shorter": Held((40,), 30, 300, False),
+    "one of two is whole": Held((40, 300), 300, 300, False),
+    "all were stopped": Held((40, 50), 300, 300, True),
+}
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_a_shorter_run_under_its_name_is_said_of_a_repeat(name: str) -> None:
+    volumes, count, planned, told = HELD[name]
+    run = bold(5, "bold_a", count, **({"PlannedVolumes": planned} if planned else {}))
+    protocol = protocol_of(run, run.images[0])
+    paths = ["sub-01/func/sub-01_task-a_bold", "sub-01/func/sub-01_task-a_run-2_bold"][: len(volumes)]
+    cohort = Cohort(lengths={path: (protocol, held) for path, held in zip(paths, volumes, strict=True)})
+    taken = {("1.7", rank): path for rank, path in enumerate(paths)}
+    (row,) = plan_of([run], taken=taken, cohort=cohort)
+    assert ("The dataset has a shorter run under sub-01/func/sub-01_task-a_bold (40 of 300" in row.evidence) is told
+
+
+def test_another_protocol_under_the_name_of_a_run_is_no_shorter_run() -> None:
+    path = "sub-01/func/sub-01_task-a_bold"
+    rows = plan_of([bold(5, "bold_a", 300)], taken={("1.7", 1): path}, cohort=Cohort(lengths={path: ("other", 4)}))
+    assert "shorter" not in rows[0].evidence
