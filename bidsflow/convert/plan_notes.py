@@ -1,0 +1,53 @@
+"""What a plan says beside its rows: labels of a study, short series, other matrices, patients in doubt."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from bidsflow.convert.identity import check_people
+from bidsflow.convert.plan import Decision, Plan, PlanRow
+from bidsflow.convert.runs import key_of
+from bidsflow.convert.study.apply import Rulebook
+from bidsflow.convert.subjects import Key
+from bidsflow.dicom.series import Inventory, Series
+from bidsflow.names import parse_name
+
+_log = logging.getLogger(__name__)
+
+#: An image: SeriesInstanceUID and rank in its series.
+_RowKey = tuple[str, int]
+
+
+def tell(inventory: Inventory, notes: Sequence[str]) -> tuple[str, ...]:
+    """Return the notes of a plan: patients in doubt, which the commands tell themselves, and what is warned of here."""
+    for note in notes:
+        _log.warning("%s", note)
+    return (*(str(collision) for collision in inventory.collisions), *notes)
+
+
+def check_given_labels(rows: Sequence[PlanRow], by_uid: Mapping[str, Series], key: Key, book: Rulebook) -> list[str]:
+    """Return what is to be said of the labels that a study gives; see `identity.check_people`."""
+    labelled = any(book.gives_labels(series) for series in by_uid.values())
+    return check_people(Plan(tuple(rows)), by_uid, key, book.name) if labelled else []
+
+
+def note_short(rows: Sequence[PlanRow]) -> tuple[str, ...]:
+    """Return a note for each series that is converted although it ended too early, since nothing repeats it."""
+    notes = (
+        f"{parse_name(row.path).folder}: {row.title} is {row.repeat}; nothing repeats it, and it is converted: set its "
+        "decision to skip if you do not want it"
+        for row in rows
+        if row.decision is Decision.CONVERT and row.repeat.startswith("short")
+    )
+    return tuple(dict.fromkeys(notes))  # the echoes of a run say the same
+
+
+def note_shapes(rows: Sequence[PlanRow], shapes: Mapping[_RowKey, str]) -> dict[str, None]:
+    """Return a note for each series that is converted with another matrix than others have."""
+    look = "look whether slices were lost or the protocol was changed"
+    return {
+        f"{parse_name(row.path).folder}: {row.title}: {shapes[key_of(row)]}; {look}": None
+        for row in rows
+        if row.decision is Decision.CONVERT and key_of(row) in shapes
+    }
