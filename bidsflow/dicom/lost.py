@@ -7,6 +7,7 @@ Only values are used whose meaning is the same in all that a maker measures. Whe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from bidsflow.dicom.header import Header
@@ -97,7 +98,8 @@ def find_lost_start(ordered: Sequence[Instance], images: Sequence[Image], shared
     if numbers[0] < 2 or volumes < 2 or any(one.volumes != volumes for one in images) or len(numbers) % volumes:
         return "", False
     lost, rest = divmod(numbers[0] - 1, len(numbers) // volumes)
-    if rest or numbers != list(range(numbers[0], numbers[-1] + 1)) or not all(map(_is_original, images)):
+    follow = all(after - before == 1 for before, after in pairwise(numbers))
+    if rest or not follow or not all(map(_is_original, images)):
         return "", False
     counts = [_count_volumes(ordered, keyword) for keyword in _COUNTERS]
     planned = shared.integer("PlannedVolumes") or shared.integer("NumberOfTemporalPositions")

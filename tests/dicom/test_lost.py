@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -126,6 +127,17 @@ def test_what_counts_volumes_tells_whether_the_first_are_missing(kit: Any, count
             for n, one in enumerate(files)
         ]
     assert say_loss(series_of(files)) == told
+
+
+def test_a_number_far_from_the_others_costs_no_memory(kit: Any) -> None:
+    far = kit.instance("/far", SOPInstanceUID="1.99", SeriesInstanceUID="1.9", InstanceNumber=10**6, **MOSAIC)
+    tracemalloc.start()
+    try:
+        told = say_loss(series_of([*numbered(kit, 3, MOSAIC, 2), far]))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (told, peak < 4_000_000) == ("", True)
 
 
 def lacks_start(dicom: Any) -> bool:
