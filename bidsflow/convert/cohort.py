@@ -43,6 +43,8 @@ class Cohort:
         The matrices of each subject's images, by `name_protocol` and the subject's label.
     lengths : mapping of str to (str, int)
         `protocol_of` and volumes of what a dataset holds, by its path.
+    kinds : mapping of str to Counter
+        How many subjects have the same matrices, by `name_protocol`; `take_cohort` counts them once for all.
     """
 
     volumes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -50,6 +52,7 @@ class Cohort:
     examinations: Mapping[str, str] = field(default_factory=dict)
     shapes: Mapping[str, Mapping[str, frozenset[Shape]]] = field(default_factory=dict)
     lengths: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    kinds: Mapping[str, Counter[frozenset[Shape]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,8 @@ def take_cohort(inventory: Inventory, key: Key, before: Cohort) -> Cohort:
             people[person] = max(people.get(person, 0), image.volumes)
             if named := name_protocol(series, image):
                 shapes[named][person] = shapes[named].get(person, frozenset()) | {image.matrix}
-    return replace(before, volumes=cohort, shapes=shapes)
+    kinds = {protocol: Counter(matrices.values()) for protocol, matrices in shapes.items()}
+    return replace(before, volumes=cohort, shapes=shapes, kinds=kinds)
 
 
 def find_usual(cohort: Cohort, members: Sequence[Series], person: str) -> dict[tuple[str, int], Usual]:
@@ -141,20 +145,38 @@ def find_usual(cohort: Cohort, members: Sequence[Series], person: str) -> dict[t
 def find_other_shapes(cohort: Cohort, members: Sequence[Series], person: str) -> dict[tuple[str, int], str]:
     """Return a clause for each image of a person that has another matrix than most others, by its UID and rank.
 
-    Nothing is said where fewer than three others have the same, or many of them differ among themselves.
+    Nothing is said where fewer than three others have the same, or many of them differ among themselves. Who has both
+    matrices is no witness: a protocol may be measured in two ways in one session.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Everyone's, by `take_cohort`.
+    members : sequence of Series
+        The person's.
+    person : str
+        Label of the person, whose own images do not count.
     """
     found = {}
     for series in members:
         for rank, image in enumerate(series.images, start=1):
-            people = cohort.shapes.get(name_protocol(series, image), {})
-            others = [shapes for other, shapes in people.items() if other != person]
-            usual, count = (
-                Counter(shape for shapes in others for shape in shapes).most_common(1)[0] if others else ((), 0)
-            )
-            if count >= max(_ENOUGH, _MOST * len(others)) and image.matrix != usual:
+            protocol = name_protocol(series, image)
+            own = cohort.shapes.get(protocol, {}).get(person)
+            others = cohort.kinds.get(protocol, Counter()) - Counter([own] if own else [])
+            usual, count = _find_most(others, image.matrix)
+            if count >= max(_ENOUGH, _MOST * others.total()):
                 others_have = f"{count} other people have {_show(usual)} under this protocol"
                 found[series.uid, rank] = f"it has {_show(image.matrix)} voxels, and {others_have}"
     return found
+
+
+def _find_most(kinds: Mapping[frozenset[Shape], int], own: Shape) -> tuple[Shape, int]:
+    """Return the matrix that most people have who do not have a given one, and how many of these there are."""
+    counts: Counter[Shape] = Counter()
+    for shapes, count in kinds.items():
+        if own not in shapes:
+            counts.update(dict.fromkeys(shapes, count))
+    return counts.most_common(1)[0] if counts else ((), 0)
 
 
 def _show(shape: Shape) -> str:

@@ -239,6 +239,14 @@ def test_another_matrix_than_others_have_is_noted(name: str) -> None:
             if "t1_mprage" in note and row.path.split("/")[0] in note] == [True] * told  # fmt: skip
 
 
+def test_two_matrices_that_everyone_has_under_one_protocol_are_not_noted() -> None:
+    both = [replace(one, uid=f"{one.uid}.{rank}", number=rank) for rank, slices in enumerate((160, 176), start=2)
+            for one in t1s(*[slices] * 5)]  # fmt: skip
+    rows = make_plan(inventory_of(both)).plan.rows
+    assert [row.decision for row in rows] == [Decision.CONVERT] * 10
+    assert not [row.evidence for row in rows if "other people have" in row.evidence]
+
+
 def test_the_matrices_of_the_dataset_count_as_those_of_the_export() -> None:
     own = t1(ANNA, 160)
     before = Cohort(shapes={name_protocol(own, own.images[0]): {n: frozenset({(256, 240, 176)}) for n in "789"}})
