@@ -170,7 +170,8 @@ def _classic_images(instances: Sequence[Instance], shared: Header, problems: lis
 
 def _lie_apart(headers: Sequence[Header], others: Sequence[Header]) -> bool:
     """Return whether images have places that others lack, and the others places that they lack."""
-    ours, theirs = ({one.text("ImagePositionPatient") for one in some} for some in (headers, others))
+    first = unite_places(one.text("ImagePositionPatient") for some in (headers, others) for one in some)
+    ours, theirs = ({first[one.text("ImagePositionPatient")] for one in some} for some in (headers, others))
     return not (ours <= theirs or theirs <= ours)
 
 

@@ -87,6 +87,15 @@ def test_slices_that_are_derived_at_places_of_their_own_are_told(kit: Any, deriv
     assert (APART in problems) == apart
 
 
+def test_derived_slices_whose_places_are_spelled_otherwise_are_at_the_same(kit: Any) -> None:
+    raw = volumes(kit, 4, 1, ImageType="ORIGINAL\\PRIMARY\\M")
+    other = [
+        kit.instance(f"/d{s}", ImagePositionPatient=f"{place(s)}.0", ImageOrientationPatient=AXIAL,
+                     ImageType="DERIVED\\PRIMARY\\M") for s in range(4)
+    ]  # fmt: skip
+    assert images_of([*raw, *other])[1] == ()
+
+
 def test_echoes_are_numbered_by_their_time(kit: Any) -> None:
     three = [
         *volumes(kit, 4, 2, EchoTime="30.5"),
