@@ -138,7 +138,7 @@ def _link_transfer(drafts: Drafts) -> Drafts:
     groups: dict[Hashable, Drafts] = defaultdict(list)
     for draft in drafts:
         if _may_link(draft, _SPOILED) and _is_spoiled(draft):
-            first = _echo_times(draft)[0]
+            first = _echo_times(draft)[:1]  # none where anonymisation took it
             groups[draft.geometry, draft.series.header.text("MRAcquisitionType"), first].append(draft)
     named: dict[int, Draft] = {}
     for members in groups.values():

@@ -629,3 +629,16 @@ def test_no_header_breaks_a_plan(junk: list[tuple[str, str]], name: str) -> None
     assert len(rows) == sum(len(one.images) for one in session) * 2
     for row in rows:
         assert row.decision is not Decision.CONVERT or schema.allows(parse_name(row.path).with_ext(".nii.gz")), row
+
+
+KINDS = {name: tags for name, tags in vars(s).items() if name.isupper() and isinstance(tags, dict)}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_any_element_may_be_missing(name: str) -> None:
+    tags = KINDS[name]
+    for lacking in tags:
+        left = {key: value for key, value in tags.items() if key != lacking}
+        for other in (left, tags):
+            rows = plan_of([make(1, "scan", left), make(2, "scan", other), make(3, "scan", {**other, "FlipAngle": 5})])
+            assert [row.series_number for row in rows] == [1, 2, 3], lacking
