@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from bidsflow.convert.identity import check_people
 from bidsflow.convert.plan import Decision, Plan, PlanRow
@@ -32,11 +32,16 @@ def check_given_labels(rows: Sequence[PlanRow], by_uid: Mapping[str, Series], ke
     return check_people(Plan(tuple(rows)), by_uid, key, book.name) if labelled else []
 
 
-def note_short(rows: Sequence[PlanRow]) -> tuple[str, ...]:
-    """Return a note for each series that is converted although it ended too early, since nothing repeats it."""
+def note_short(rows: Sequence[PlanRow], taken: Collection[_RowKey]) -> tuple[str, ...]:
+    """Return a note for each series that is converted although it ended too early, since nothing repeats it.
+
+    Whether what the dataset has is made again, only the conversion knows: the export may hold another part of it.
+    """
+    held = "the dataset has an image of its series already"
+    new = "it is converted: set its decision to skip if you do not want it"
     notes = (
-        f"{parse_name(row.path).folder}: {row.title} is {row.repeat}; nothing repeats it, and it is converted: set its "
-        "decision to skip if you do not want it"
+        f"{parse_name(row.path).folder}: {row.title} is {row.repeat}; nothing repeats it, and "
+        f"{held if key_of(row) in taken else new}"
         for row in rows
         if row.decision is Decision.CONVERT and row.repeat.startswith("short")
     )

@@ -129,7 +129,7 @@ def make_plan(
         *note_left_behind(inventory, known.key, place),
         *note_contradictions(rows, inventory, named.ruled),
         *note_clashes(rows, by_uid, book),
-        *note_short(rows), *shorter, *named.notes, *foreign, *wired.notes,
+        *note_short(rows, known.taken), *shorter, *named.notes, *foreign, *wired.notes,
         *note_counterparts(rows, by_uid, held),
     )  # fmt: skip
     ruled = {image: draft.rule.given for image, draft in named.ruled.items() if draft.rule is not None}
