@@ -86,26 +86,27 @@ def free_proposals(
 ) -> list[PlanRow]:
     """Return the rows so that a person converts what is proposed by the decision alone.
 
-    No proposal has a name that is taken in the dataset or by what the plan converts; that of a stopped run has none of
-    another proposal, either. The images of one measurement move together: to the run of those that are converted, else
-    to the next that is free for all.
+    No proposal has a name that is taken in the dataset, by what the plan converts, or by another proposal. The images
+    of one measurement move together: to the run of those that are converted, else to the next that is free for all.
+    Those of one measurement that nothing but their rank tells apart get a run each.
     """
     converted = [row for row in rows if row.decision is Decision.CONVERT]
     used = {slot_of(path) for path in taken.values()} | {slot_of(row.path) for row in converted}
     homes = {shared[key_of(row)]: parse_name(row.path).entity("run") for row in converted}
-    groups: dict[str, list[PlanRow]] = defaultdict(list)
+    groups: dict[tuple[str, int], list[PlanRow]] = defaultdict(list)
+    same: Counter[tuple[str, str]] = Counter()
     for row in rows:
         if row.decision is Decision.REVIEW and row.path != NOT_APPLICABLE:
-            groups[shared[key_of(row)]].append(row)
+            measurement, slot = shared[key_of(row)], slot_of(row.path)
+            groups[measurement, same[measurement, slot]].append(row)
+            same[measurement, slot] += 1
     proposed = {slot_of(row.path) for members in groups.values() for row in members}
     moved: dict[_RowKey, PlanRow] = {}
-    for measurement, members in groups.items():
+    for (measurement, _), members in groups.items():
         if any(slot_of(row.path) in used for row in members):
             run = _choose_run(members, used | proposed, homes.get(measurement))
             moved |= {key_of(row): _propose_run(row, run) for row in members}
-            proposed |= {slot_of(moved[key_of(row)].path) for row in members}
-        if any("aborted" in row.repeat for row in members):
-            used |= {slot_of(moved.get(key_of(row), row).path) for row in members}
+        used |= {slot_of(moved.get(key_of(row), row).path) for row in members}
     return [moved.get(key_of(row), row) for row in rows]
 
 

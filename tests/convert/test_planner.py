@@ -73,6 +73,8 @@ SCANS = (
     Scan("gre_field_mapping", PHASE, component="phase"),
     Scan("dti", DWI, 65, b_values=(0.0, 1000.0)),
     Scan("dti_b0", {**DWI, **PA}, 4, b_values=(0.0,)),
+    Scan("t1_vibe_dixon", _tags("GR", 1.23, 6.8, MRAcquisitionType="3D", FlipAngle="9"), echo_times=(1.23, 2.46, 3.69)),
+    Scan("t2_perf", EPI, 3),
     Scan("", {"Modality": "MR"}),
     Scan("localizer", {**MPRAGE, "SequenceFile": "AALScout"}),
 )
@@ -117,6 +119,15 @@ def visits(draw: st.DrawFn) -> tuple[Series, ...]:
 def test_no_two_images_have_one_name(series: tuple[Series, ...]) -> None:
     counts = Counter(row.path.lower() for row in converted(plan_rows(series)))
     assert all(count == 1 for count in counts.values())
+
+
+@given(visits())
+def test_no_two_rows_propose_one_name(series: tuple[Series, ...]) -> None:
+    rows = [row for row in plan_rows(series) if row.path != NOT_APPLICABLE]
+    assert len({slot_of(row.path) for row in rows}) == len(rows)
+    held = {(f"9.{row.series_uid}", row.image): row.path for row in rows}
+    again = [row for row in plan_rows(series, held) if row.path != NOT_APPLICABLE]
+    assert len({slot_of(row.path) for row in again}) == len(rows)
 
 
 @given(visits())

@@ -57,7 +57,7 @@ def name_session(
         link_collections, doubt_body, mark_agent, doubt_passage, doubt_dynamics, doubt_lone_maps, settle_m0, abstain,
         settle_ruled, _share_measurements, tie_followers, _set_echo_and_part, _tell_filters_apart,
         _drop_needless_directions, tell_protocols_apart, pin_entities, _number_runs, _refuse_same_index, mark_again,
-        follow_runs, follow_sources, doubt_uneven, propose_runs, hold_reviewed,
+        follow_runs, follow_sources, doubt_uneven, _propose_labels, propose_runs, hold_reviewed,
     )  # fmt: skip
     for step in steps:
         current = step(current)
@@ -149,6 +149,26 @@ def _set_echo_and_part(drafts: Drafts) -> Drafts:
             draft = draft.with_entity("part", _PARTS[draft.image.component])
         result.append(draft)
     return result
+
+
+def _propose_labels(drafts: Drafts) -> Drafts:
+    """Name echoes and parts of what is for a person as what is converted is named: each gets a file by its decision."""
+    proposed = [one for one in drafts if one.decision is Decision.REVIEW and one.datatype in ("func", "anat", "dwi")]
+    echoes: dict[Hashable, Drafts] = defaultdict(list)
+    parts: dict[Hashable, set[str]] = defaultdict(set)
+    for draft in proposed:
+        echoes[_echoes_key(draft)].append(draft)
+        parts[_protocol_key(draft)].add(draft.image.component)
+    named = {id(draft): draft for draft in proposed}
+    for draft in proposed:
+        several = draft.image.echo and len(echoes[_echoes_key(draft)]) > 1
+        if several and not draft.entity("echo") and takes(draft.datatype, draft.suffix, "echo"):
+            echo = _number_echo(draft, echoes[_echoes_key(draft)]).entity("echo")
+            named[id(draft)] = draft.with_entity("echo", echo)
+        complex_ = len(parts[_protocol_key(draft)]) > 1 and takes(draft.datatype, draft.suffix, "part")
+        if complex_ and not draft.entity("part"):
+            named[id(draft)] = named[id(draft)].with_entity("part", _PARTS[draft.image.component])
+    return [named.get(id(draft), draft) for draft in drafts]
 
 
 def _echoes_key(draft: Draft) -> Hashable:

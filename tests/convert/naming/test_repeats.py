@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from bidsflow.convert.cohort import Cohort, name_protocol, protocol_of
-from bidsflow.convert.plan import Decision, PlanRow
+from bidsflow.convert.known import Known
+from bidsflow.convert.plan import Decision, PlanRow, check_rows
 from bidsflow.convert.planner import make_plan
 from bidsflow.dicom.series import Patient, Series
 from tests.convert.naming import scans as s
@@ -173,6 +174,29 @@ def test_nothing_is_proposed_under_a_name_that_the_dataset_has_for_another_image
     assert rows[0].evidence.endswith("The run that is proposed is free.")
 
 
+ONE_NAME = {
+    "corrected twice": [
+        make(3, "ORIG Ax T2", s.GE_FSE, EchoTime=100, protocol="Ax T2", at=9),
+        make(300, "PU:Ax T2", s.GE_FSE, EchoTime=100, protocol="Ax T2", at=9),
+    ],
+    "echoes that may separate water and fat": [make(1, "t1_vibe", s.FLASH3D, *s.echoes(1.23, 2.46, 3.69))],
+    "magnitudes and phases of such echoes": [
+        make(1, "t1_vibe", s.FLASH3D, *s.echoes(1.2, 2.4, 3.6), *(s.phase(te=te) for te in (1.2, 2.4, 3.6)))
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("taken", [False, True], ids=["new dataset", "dataset that has the names"])
+@pytest.mark.parametrize("name", ONE_NAME)
+def test_who_converts_all_that_is_proposed_gets_a_file_of_each(name: str, taken: bool) -> None:
+    rows = plan_of(ONE_NAME[name])
+    held = {(f"9.{row.series_uid}", row.image): row.path for row in rows} if taken else {}
+    rows = plan_of(ONE_NAME[name], taken=held)
+    assert {row.decision for row in rows} == {Decision.REVIEW}
+    assert check_rows([replace(row, decision=Decision.CONVERT) for row in rows]) == []
+    assert not {row.path for row in rows} & set(held.values())
+
+
 def test_a_stopped_run_keeps_its_field_map_for_the_person_who_wants_it() -> None:
     series = [s.magnitudes(1), s.phase_difference(2), *(bold(n, "bold_a", 150 * (n - 2), PlannedVolumes=300)
                                                       for n in (3, 4))]  # fmt: skip
@@ -184,7 +208,18 @@ def test_a_stopped_run_keeps_its_field_map_for_the_person_who_wants_it() -> None
 
 def test_a_run_that_is_short_and_alone_is_warned_of() -> None:
     (note,) = make_plan(inventory_of([bold(2, "bold_a", 40, PlannedVolumes=300)])).plan.notes
-    assert note.startswith("sub-01: series 2 (bold_a) is short (40 of 300 volumes); nothing repeats it")
+    assert note == (
+        "sub-01: series 2 (bold_a) is short (40 of 300 volumes); nothing repeats it, and it is converted: set its "
+        "decision to skip if you do not want it"
+    )
+
+
+def test_of_a_short_run_that_the_dataset_has_nobody_says_that_it_is_converted() -> None:
+    """It may be another part of its series, which replaces nothing."""
+    series = bold(2, "bold_a", 40, PlannedVolumes=300)
+    known = Known(taken={(series.uid, 1): "sub-01/func/sub-01_task-a_bold"})
+    (note,) = make_plan(inventory_of([series]), known).plan.notes
+    assert note.endswith("nothing repeats it, and the dataset has an image of its series already")
 
 
 def test_a_run_whose_last_volume_is_not_whole_gives_way_to_the_repeat() -> None:
