@@ -17,7 +17,7 @@ from bidsflow.dicom.header import Header
 from bidsflow.dicom.images import split_images
 from bidsflow.dicom.joining import join_parts
 from bidsflow.dicom.lost import find_lost_slices, find_lost_start
-from bidsflow.dicom.order import find_disorder
+from bidsflow.dicom.order import EARLY, LATE, find_disorder
 from bidsflow.dicom.parrec import DOUBTS
 from bidsflow.dicom.person import hide_people, person_pattern
 from bidsflow.dicom.pick import Pick
@@ -316,7 +316,10 @@ def clean(text: str) -> str:
 
 
 def _find_start(members: Sequence[Instance]) -> str:
-    """Return when the first of some instances was measured, ``""`` where no date is known."""
+    """Return when the first of some instances was measured, ``""`` where no date is known.
+
+    Over midnight all of them may have the date of the first: no series lasts from night to night.
+    """
     take, seen, times = Pick("AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime"), set(), set()
     for one in members:
         texts = take(one.header)
@@ -325,7 +328,9 @@ def _find_start(members: Sequence[Instance]) -> str:
         if _DAY.match(texts[0]) or _DAY.fullmatch(texts[1]):  # `when` asks for nothing else
             seen.add(texts)
         times.add(when(one.header))
-    return min(times - {""}, default="")
+    begin = min(times - {""}, default="")
+    evening = [time for time in times if time[:8] == begin[:8] and time[8:10] >= LATE[:2]]
+    return min(evening) if evening and "" < begin[8:10] < EARLY[:2] else begin
 
 
 def when(header: Header) -> str:

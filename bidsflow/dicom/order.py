@@ -19,7 +19,7 @@ from bidsflow.dicom.tags import find_maker
 #: What images of one kind have in common.
 _OF_KIND: Final = ("ImageOrientationPatient", "ImageType", "EchoTime", "InversionTime")
 #: A run goes over midnight where a time after the first comes before the second (HHMMSS).
-_LATE, _EARLY = "200000", "040000"
+LATE, EARLY = "200000", "040000"
 #: Makers of which dcm2niix understands volumes whose slices are numbered in turn.
 _BY_SLICE: Final = ("GE", "PHILIPS")
 #: When an image was measured: date and time.
@@ -91,7 +91,7 @@ def _is_disordered(members: Sequence[_Numbered]) -> bool:
     clocks = [(date, _clock(time)) for date, time in moments]
     back = [(before, after) for before, after in pairwise(clocks) if after <= before]
     # over midnight, where each image has the date of the whole run, or none
-    night = [one for one in back if one[0][0] == one[1][0] and one[0][1] >= _LATE and one[1][1] < _EARLY]
+    night = [one for one in back if one[0][0] == one[1][0] and one[0][1] >= LATE and one[1][1] < EARLY]
     return len(back) > len(night) or len(night) > 1
 
 

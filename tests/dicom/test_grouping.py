@@ -128,6 +128,20 @@ def test_the_time_is_taken_from_the_best_of_the_dates(values: dict[str, str], ex
 
 
 @pytest.mark.parametrize(
+    ("times", "start"),
+    [(("235959", "000001"), "20240304235959"), (("000001", "003000"), "20240304000001"),
+     (("090000", "235959"), "20240304090000"), (("", "235959"), "20240304")],
+    ids=["over midnight, with the date of the first", "after midnight", "a long day", "a time is missing"],
+)  # fmt: skip
+def test_a_series_begins_with_its_first_image(kit: Any, times: tuple[str, ...], start: str) -> None:
+    ((series,), _) = group_series(
+        [kit.instance(f"/{n}", SOPInstanceUID=f"1.{n}", AcquisitionDate="20240304", AcquisitionTime=time)
+         for n, time in enumerate(times)], {},
+    )  # fmt: skip
+    assert series.started == start
+
+
+@pytest.mark.parametrize(
     ("people", "conflict"),
     [
         ([{"PatientID": "A", "PatientName": "Doe"}, {"PatientID": "A", "PatientName": "Roe"}],
