@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -95,6 +96,23 @@ def _is_file_name(following: list[str]) -> bool:
     return not Path(following[0]).is_dir()
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is made of a report, and where it goes."""
+
+    as_json: bool
+    indent: bool
+    sarif: str | None
+    html: Path | None
+    output: Path | None
+    verbose: bool
+
+    @property
+    def saves(self) -> bool:
+        """Whether a page or SARIF holds the report, so that the verdict is enough on a terminal."""
+        return self.html is not None or self.sarif is not None
+
+
 def validate(  # noqa: PLR0917 - typer declares options as parameters
     context: typer.Context,
     bids_dir: Annotated[
@@ -177,10 +195,10 @@ def validate(  # noqa: PLR0917 - typer declares options as parameters
     checked again. The dataset is never changed.
     """
     from bidsflow.cli.steps import default_jobs
-    from bidsflow.errors import SchemaError
     from bidsflow.validate.options import Options
 
-    _check_usage(bids_dir, as_json=as_json, sarif=sarif, output=output, compat=compat)
+    wanted = _Wanted(as_json=as_json, indent=indent, sarif=sarif, html=html, output=output, verbose=verbose)
+    _check_usage(bids_dir, wanted, compat=compat)
     options = Options(
         compat=compat,
         schema=schema,
@@ -195,47 +213,26 @@ def validate(  # noqa: PLR0917 - typer declares options as parameters
         dataset_types=_split(dataset_types),
         blacklist_modalities=_split(blacklist_modalities),
     )
-    try:
-        report = _run(bids_dir, options)
-    except SchemaError as error:
-        raise typer.BadParameter(str(error), param_hint="--schema") from error
-    if html is not None:
-        from bidsflow.validate.render.html import save_html
-
-        save_html(report, html)
-    if sarif not in (None, _STDOUT):
-        _write(Path(str(sarif)), _join(_to_sarif(report)))
-    saved = html is not None or sarif is not None
+    report = _run(bids_dir, options)
+    _save(report, wanted)
+    _deliver(report, wanted)
     code = 0 if report.ok else EXIT_INVALID
-
-    def compose() -> Iterator[bytes]:
-        if output is None and not (is_for_programs() or as_json or saved):
-            return _colour(report, verbose=verbose)
-        brief = saved and output is None
-        return _join(
-            _choose(report, sarif=sarif == _STDOUT, as_json=as_json, indent=indent, brief=brief, verbose=verbose)
-        )
-
-    if output is not None:
-        _write(output, compose())
-    else:
-        write_out(compose())
-    depends_on_more = saved or recursive or config is not None or schema is not None
+    depends_on_more = wanted.saves or recursive or config is not None or schema is not None
     if report.fingerprint and context.obj and not depends_on_more:
         target = None if output is None else str(output.resolve())
-        keep_answer(context.obj, compose(), bids_dir, report.fingerprint, code, target)
+        keep_answer(context.obj, _compose(report, wanted), bids_dir, report.fingerprint, code, target)
     raise typer.Exit(code)
 
 
-def _check_usage(root: Path, *, as_json: bool, sarif: str | None, output: Path | None, compat: bool) -> None:
+def _check_usage(root: Path, wanted: _Wanted, *, compat: bool) -> None:
     """Refuse what cannot be meant."""
     if not root.is_dir():
         reason = "is not a folder" if root.exists() else "does not exist"
         raise typer.BadParameter(f"{root} {reason}", param_hint="BIDS_DIR")
-    if as_json and sarif == _STDOUT:
+    if wanted.as_json and wanted.sarif == _STDOUT:
         raise typer.BadParameter("give it a FILE where --json is printed", param_hint="--sarif")
-    if output is not None and not output.absolute().parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {output.parent}", param_hint="--output")
+    if wanted.output is not None and not wanted.output.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {wanted.output.parent}", param_hint="--output")
     if not compat and not _looks_like_bids(root):
         above = next((up for up in root.absolute().parents if (up / "dataset_description.json").is_file()), None)
         hint = f"it lies within the dataset {above}" if above else "give the folder that holds this file"
@@ -277,26 +274,62 @@ def _split(text: str) -> tuple[str, ...]:
 
 
 def _run(root: Path, options: Options) -> Report:
-    """Validate, with a bar on a terminal."""
+    """Validate, with a bar on a terminal.
+
+    Raises
+    ------
+    typer.BadParameter
+        If there is no such schema.
+    """
+    from bidsflow.errors import SchemaError
     from bidsflow.validate import run
 
-    if not sys.stderr.isatty():
-        return run(root, options)
-    from rich.console import Console
+    try:
+        if not sys.stderr.isatty():
+            return run(root, options)
+        from rich.console import Console
 
-    from bidsflow.cli.steps import progress_bar
+        from bidsflow.cli.steps import progress_bar
 
-    with progress_bar(Console(stderr=True), "validating") as update:
-        return run(root, options, progress=lambda done, total: update(done, total, ""))
+        with progress_bar(Console(stderr=True), "validating") as update:
+            return run(root, options, progress=lambda done, total: update(done, total, ""))
+    except SchemaError as error:
+        raise typer.BadParameter(str(error), param_hint="--schema") from error
 
 
-def _choose(report: Report, *, sarif: bool, as_json: bool, indent: bool, brief: bool, verbose: bool) -> Iterator[str]:
+def _save(report: Report, wanted: _Wanted) -> None:
+    """Write the page and the SARIF that were asked for."""
+    if wanted.html is not None:
+        from bidsflow.validate.render.html import save_html
+
+        save_html(report, wanted.html)
+    if wanted.sarif not in (None, _STDOUT):
+        _write(Path(str(wanted.sarif)), _join(_to_sarif(report)))
+
+
+def _deliver(report: Report, wanted: _Wanted) -> None:
+    """Print the report, or write it into the file of --output."""
+    if wanted.output is not None:
+        _write(wanted.output, _compose(report, wanted))
+    else:
+        write_out(_compose(report, wanted))
+
+
+def _compose(report: Report, wanted: _Wanted) -> Iterator[bytes]:
+    """Return what is printed or written."""
+    if wanted.output is None and not (is_for_programs() or wanted.as_json or wanted.saves):
+        return _colour(report, verbose=wanted.verbose)
+    return _join(_choose(report, wanted))
+
+
+def _choose(report: Report, wanted: _Wanted) -> Iterator[str]:
     """Return what is printed, without colours."""
-    if sarif:
+    if wanted.sarif == _STDOUT:
         return _to_sarif(report)
-    if as_json:
-        return _to_json(report, indent=indent)
-    return _to_verdict(report) if brief else _to_text(report, verbose=verbose)
+    if wanted.as_json:
+        return _to_json(report, indent=wanted.indent)
+    brief = wanted.saves and wanted.output is None
+    return _to_verdict(report) if brief else _to_text(report, verbose=wanted.verbose)
 
 
 def _to_json(report: Report, *, indent: bool) -> Iterator[str]:
