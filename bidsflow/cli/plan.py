@@ -11,7 +11,11 @@ import typer
 from bidsflow.cli.options import INTERRUPTED, SOURCE, STORAGE, TARGET, USAGE, SessionsOption, StudyOption, end_help
 
 if TYPE_CHECKING:
+    from bidsflow.convert.known import Known
     from bidsflow.convert.plan import Plan
+    from bidsflow.convert.study.apply import Rulebook
+    from bidsflow.dataset.tree import Dataset
+    from bidsflow.dicom.series import Inventory
 
 HELP_END = end_help(
     {
@@ -53,22 +57,10 @@ def plan(
     With --output the plan goes to a file, one row per image, and what is up for review is listed. Edit it (a
     spreadsheet does): change a path, or a decision to convert, skip or review.
     """
-    from bidsflow.cli.steps import (
-        cache_file,
-        consoles,
-        open_study,
-        opened,
-        plan_inventory,
-        print_notes,
-        print_set_aside,
-        printable,
-    )
-    from bidsflow.convert.doubts import ask_person
+    from bidsflow.cli.steps import cache_file, consoles, open_study, opened, print_notes, print_set_aside, printable
     from bidsflow.convert.held import read_known
     from bidsflow.convert.plan import to_tsv
-    from bidsflow.convert.study.apply import choose_sessions, lay_over
-    from bidsflow.convert.subjects import Sessions
-    from bidsflow.convert.survey import find_disputed
+    from bidsflow.convert.study.apply import lay_over
     from bidsflow.dataset.tree import Dataset, check_readable
     from bidsflow.dataset.write import write_durably
 
@@ -81,11 +73,7 @@ def plan(
     known = read_known(dataset) if dataset else None
     in_force = open_study(study, bids_dir, err)
     with opened(exports, cache_file(exports), err) as inventory:
-        book = lay_over(in_force, inventory, exports)
-        wanted = Sessions(choose_sessions(sessions, book.study.sessions))
-        made = plan_inventory(inventory, known, sessions=wanted, book=book).plan
-        if dataset is not None:
-            made = ask_person(made, find_disputed(dataset, made, {one.uid: one for one in inventory.series}))
+        made = _make_plan(inventory, lay_over(in_force, inventory, exports), sessions, dataset, known)
         if output is not None:
             write_durably(output, to_tsv(made).encode(), mode=0o600)  # UIDs of some scanners hold the time of the scan
         _print(made, output, as_json=as_json, as_tsv=as_tsv)
@@ -93,6 +81,23 @@ def plan(
         print_set_aside(inventory, exports, err)
     if output is not None:
         err.print(f"plan written to {printable(str(output))}", soft_wrap=True)
+
+
+def _make_plan(
+    inventory: Inventory, book: Rulebook, sessions: str, dataset: Dataset | None, known: Known | None
+) -> Plan:
+    """Return the plan of an inventory, for a new dataset or for one that is there."""
+    from bidsflow.cli.steps import plan_inventory
+    from bidsflow.convert.doubts import ask_person
+    from bidsflow.convert.study.apply import choose_sessions
+    from bidsflow.convert.subjects import Sessions
+    from bidsflow.convert.survey import find_disputed
+
+    wanted = Sessions(choose_sessions(sessions, book.study.sessions))
+    made = plan_inventory(inventory, known, sessions=wanted, book=book).plan
+    if dataset is None:
+        return made
+    return ask_person(made, find_disputed(dataset, made, {one.uid: one for one in inventory.series}))
 
 
 def check_output(output: Path, exports: Sequence[Path], *, force: bool) -> None:
