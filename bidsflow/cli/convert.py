@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,9 +33,18 @@ from bidsflow.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bidsflow.cli.companions import Beside
     from bidsflow.cli.conversion import Conversion
+    from bidsflow.convert.cluster import Submitted
+    from bidsflow.convert.plan import Plan
+    from bidsflow.convert.planner import Planned
+    from bidsflow.convert.run import Result
+    from bidsflow.dataset.tree import Dataset
     from bidsflow.dicom.series import Inventory
     from bidsflow.executors import Request
+    from bidsflow.sources.aside import Aside
 
 
 #: Memory of a task on a cluster where nobody says anything: an image of some gigabytes is held once.
@@ -119,10 +128,7 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
     from bidsflow.cli.steps import consoles, default_jobs, open_study
     from bidsflow.dataset.tree import Dataset, check_readable, check_target
 
-    if len(paths) < 2:
-        raise typer.BadParameter("give at least one export and, last, the dataset: bidsflow convert EXPORT BIDS_DIR")
-    *exports, bids_dir = paths
-    _check_order(exports, bids_dir)
+    exports, bids_dir = _part_paths(paths)
     request = Conversion(
         exports=tuple(exports),
         dataset=Dataset(check_readable(bids_dir, exports) if dry_run else check_target(bids_dir, exports)),
@@ -142,60 +148,29 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
     cluster = _ask_cluster(given)
     if keep_source:
         check_keeping(request.dataset, exports, cluster)
+    if dry_run:
+        _show(request, force=force, as_json=as_json)
+        return
     with ExitStack() as stack:
-        if dry_run:
-            _show(request, force=force, as_json=as_json)
-        elif cluster is not None:
+        if cluster is not None:
             _submit(request, cluster, stack, force=force)
         elif not _carry_out(request, stack, force=force, as_json=as_json):
             raise typer.Exit(1)
 
 
-def _ask_cluster(given: Mapping[str, Any]) -> Request | None:
-    """Return what is asked of a cluster, None where everything is to be done here."""
-    if not any(value for name, value in given.items() if name != "n_cpus"):
-        return None
-    from bidsflow.executors.site import make_request
+def _part_paths(paths: Sequence[Path]) -> tuple[list[Path], Path]:
+    """Return the exports and the dataset.
 
-    request = make_request({name: value for name, value in given.items() if value}, memory_gb=_MEMORY_GB)
-    return None if request.executor == "local" else request
-
-
-def _submit(request: Conversion, cluster: Request, stack: ExitStack, *, force: bool) -> None:
-    """Scan and plan here, and submit a task for each session."""
-    from bidsflow.cli.conversion import open_both, reserve
-    from bidsflow.cli.steps import consoles, print_notes, print_reviews, print_set_aside
-    from bidsflow.convert.cluster import submit
-    from bidsflow.convert.drift.findings import count_words
-    from bidsflow.convert.plan import Decision
-    from bidsflow.errors import SourceError
-
-    out, err = consoles()
-    inventory, idle = open_both(request, err, stack)
-    if inventory.origins:
-        hint = "Unpack it first, where all nodes see it"
-        raise SourceError(inventory.origins[0][1], "tasks of a cluster cannot read an archive", hint)
-    if idle is not None:
-        plan = idle.plan
-    else:
-        planned, _ = reserve(request, inventory)
-        plan = planned.plan
-        sent = submit(plan, inventory, request.dataset, planned.key, cluster, force=force)
-        if sent.live:
-            out.print(f"{count_words(len(sent.live), 'session')} submitted before", markup=False)
-        if sent.batch is not None:
-            ids = ", ".join(job for job, _ in sent.batch.jobs)
-            sessions = count_words(len(sent.batch.names), "session")
-            said = f"{sessions}: {cluster.executor} job {ids}; scripts and logs: {sent.folder}"
-            out.print(said, markup=False, soft_wrap=True)
-        elif not sent.live:
-            out.print("every planned image is there", markup=False)
-        out.print(
-            f"How it stands: bidsflow jobs {shlex.quote(str(request.dataset.root))}", markup=False, soft_wrap=True
-        )
-    print_reviews(plan.decided(Decision.REVIEW), err)
-    print_notes(plan, inventory, err)
-    print_set_aside(inventory, request.exports, err)
+    Raises
+    ------
+    typer.BadParameter
+        If one of them is missing, or their order is wrong.
+    """
+    if len(paths) < 2:
+        raise typer.BadParameter("give at least one export and, last, the dataset: bidsflow convert EXPORT BIDS_DIR")
+    *exports, bids_dir = paths
+    _check_order(exports, bids_dir)
+    return exports, bids_dir
 
 
 def _check_order(exports: Sequence[Path], bids_dir: Path) -> None:
@@ -221,6 +196,57 @@ def _check_order(exports: Sequence[Path], bids_dir: Path) -> None:
             f"{export} {what}, and {bids_dir} holds files that are not bidsflow's. Exports come first, the dataset "
             "comes last: bidsflow convert EXPORT BIDS_DIR"
         )
+
+
+def _ask_cluster(given: Mapping[str, Any]) -> Request | None:
+    """Return what is asked of a cluster, None where everything is to be done here."""
+    if not any(value for name, value in given.items() if name != "n_cpus"):
+        return None
+    from bidsflow.executors.site import make_request
+
+    request = make_request({name: value for name, value in given.items() if value}, memory_gb=_MEMORY_GB)
+    return None if request.executor == "local" else request
+
+
+def _submit(request: Conversion, cluster: Request, stack: ExitStack, *, force: bool) -> None:
+    """Scan and plan here, and submit a task for each session."""
+    from bidsflow.cli.conversion import open_both, reserve
+    from bidsflow.cli.steps import consoles, print_notes, print_reviews, print_set_aside
+    from bidsflow.convert.cluster import submit
+    from bidsflow.convert.plan import Decision
+    from bidsflow.errors import SourceError
+
+    out, err = consoles()
+    inventory, idle = open_both(request, err, stack)
+    if inventory.origins:
+        hint = "Unpack it first, where all nodes see it"
+        raise SourceError(inventory.origins[0][1], "tasks of a cluster cannot read an archive", hint)
+    if idle is not None:
+        plan = idle.plan
+    else:
+        planned, _ = reserve(request, inventory)
+        plan = planned.plan
+        sent = submit(plan, inventory, request.dataset, planned.key, cluster, force=force)
+        _report_sent(sent, cluster, request.dataset, out)
+    print_reviews(plan.decided(Decision.REVIEW), err)
+    print_notes(plan, inventory, err)
+    print_set_aside(inventory, request.exports, err)
+
+
+def _report_sent(sent: Submitted, cluster: Request, dataset: Dataset, out: Console) -> None:
+    """Say which sessions were submitted, and how to see how they stand."""
+    from bidsflow.convert.drift.findings import count_words
+
+    if sent.live:
+        out.print(f"{count_words(len(sent.live), 'session')} submitted before", markup=False)
+    if sent.batch is not None:
+        ids = ", ".join(job for job, _ in sent.batch.jobs)
+        sessions = count_words(len(sent.batch.names), "session")
+        said = f"{sessions}: {cluster.executor} job {ids}; scripts and logs: {sent.folder}"
+        out.print(said, markup=False, soft_wrap=True)
+    elif not sent.live:
+        out.print("every planned image is there", markup=False)
+    out.print(f"How it stands: bidsflow jobs {shlex.quote(str(dataset.root))}", markup=False, soft_wrap=True)
 
 
 def _show(request: Conversion, *, force: bool, as_json: bool) -> None:
@@ -256,61 +282,96 @@ def _show(request: Conversion, *, force: bool, as_json: bool) -> None:
         print_set_aside(inventory, exports, err)
 
 
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What came of a conversion: the plan with its notes, images, files that it left alone, companions."""
+
+    plan: Plan
+    result: Result
+    left: tuple[str, ...]
+    beside: Beside
+
+
 def _carry_out(request: Conversion, stack: ExitStack, *, force: bool, as_json: bool) -> bool:
     """Convert, print what came of it, and return whether that is all that was planned, of all that the export holds."""
-    from bidsflow.cli.companions import Beside, report_beside
-    from bidsflow.cli.conversion import open_both, reserve
-    from bidsflow.cli.originals import keep, report_former, report_kept
+    from bidsflow.cli.companions import report_beside
+    from bidsflow.cli.conversion import open_both
     from bidsflow.cli.outcome import report_counts, report_json, report_problems
-    from bidsflow.cli.steps import consoles, print_notes, print_set_aside, progress_bar
-    from bidsflow.convert.changes import note_split
+    from bidsflow.cli.steps import consoles, print_notes, print_set_aside
     from bidsflow.convert.drift.findings import count_words
-    from bidsflow.convert.pending import Quarantined, note_files
-    from bidsflow.convert.plan import Decision
-    from bidsflow.convert.run import Result, convert
     from bidsflow.sources import show_aside
 
     out, err = consoles()
     inventory, idle = open_both(request, err, stack)
-    dataset, left, beside = request.dataset, tuple[str, ...](), Beside()
     if idle is not None:
-        plan = idle.plan
-        result = Result((), plan.decided(Decision.REVIEW), plan.decided(Decision.SKIP))
-        if result.reviews:  # else there is no dataset, and what was unpacked is gone
-            beside = Beside.put(dataset, inventory, request.exports, idle, force=force)
+        done = _leave(request, inventory, idle, force=force)
     else:
-        planned, left = reserve(request, inventory)
-        plan = planned.plan
-        with progress_bar(err, "converting") as update:
-            result = convert(plan, inventory, dataset, planned.key, jobs=request.jobs, force=force, progress=update)
-        plan = replace(plan, notes=(*plan.notes, *note_split(dataset, planned.key, inventory)))
-        beside = Beside.put(dataset, inventory, request.exports, planned, force=force)
-        if request.keep:
-            report_kept(keep(dataset, inventory, plan), err)
-        else:
-            report_former(dataset, inventory, plan, err)
+        done = _convert(request, inventory, err, force=force)
     aside = show_aside(inventory, request.exports)
     if idle is None:
-        files = [
-            (_name_origin(raw.path, inventory), Quarantined(one.path, one.reason))
-            for raw, one in zip(inventory.set_aside, aside, strict=True)
-            if not one.harmless
-        ]
-        note_files(dataset, request.exports, files)
+        _note_aside(request, inventory, aside)
     lost = [one for one in inventory.set_aside if one.lost]
-    whole = result.complete and not lost
+    whole = done.result.complete and not lost
     if as_json:
-        report_json(result, plan.notes, left, aside, beside, complete=whole)
-    else:
-        report_problems(result, left, err)
-        report_beside(beside, err)
-        print_notes(plan, inventory, err)
-        print_set_aside(inventory, request.exports, err)
-        report_counts(result, dataset, out, err)
-        if lost:
-            parts = count_words(len(lost), "part")
-            err.print(f"[red]not whole[/] {parts} of the export cannot be read, see above", soft_wrap=True)
+        report_json(done.result, done.plan.notes, done.left, aside, done.beside, complete=whole)
+        return whole
+    report_problems(done.result, done.left, err)
+    report_beside(done.beside, err)
+    print_notes(done.plan, inventory, err)
+    print_set_aside(inventory, request.exports, err)
+    report_counts(done.result, request.dataset, out, err)
+    if lost:
+        parts = count_words(len(lost), "part")
+        err.print(f"[red]not whole[/] {parts} of the export cannot be read, see above", soft_wrap=True)
     return whole
+
+
+def _leave(request: Conversion, inventory: Inventory, idle: Planned, *, force: bool) -> _Done:
+    """Return what came of a plan that converts nothing."""
+    from bidsflow.cli.companions import Beside
+    from bidsflow.convert.plan import Decision
+    from bidsflow.convert.run import Result
+
+    plan, beside = idle.plan, Beside()
+    result = Result((), plan.decided(Decision.REVIEW), plan.decided(Decision.SKIP))
+    if result.reviews:  # else there is no dataset, and what was unpacked is gone
+        beside = Beside.put(request.dataset, inventory, request.exports, idle, force=force)
+    return _Done(plan, result, (), beside)
+
+
+def _convert(request: Conversion, inventory: Inventory, err: Console, *, force: bool) -> _Done:
+    """Plan and convert, put companions beside the images, and keep the originals where that is asked for."""
+    from bidsflow.cli.companions import Beside
+    from bidsflow.cli.conversion import reserve
+    from bidsflow.cli.originals import keep, report_former, report_kept
+    from bidsflow.cli.steps import progress_bar
+    from bidsflow.convert.changes import note_split
+    from bidsflow.convert.run import convert
+
+    dataset = request.dataset
+    planned, left = reserve(request, inventory)
+    plan = planned.plan
+    with progress_bar(err, "converting") as update:
+        result = convert(plan, inventory, dataset, planned.key, jobs=request.jobs, force=force, progress=update)
+    plan = replace(plan, notes=(*plan.notes, *note_split(dataset, planned.key, inventory)))
+    beside = Beside.put(dataset, inventory, request.exports, planned, force=force)
+    if request.keep:
+        report_kept(keep(dataset, inventory, plan), err)
+    else:
+        report_former(dataset, inventory, plan, err)
+    return _Done(plan, result, left, beside)
+
+
+def _note_aside(request: Conversion, inventory: Inventory, aside: Sequence[Aside]) -> None:
+    """Remember in the dataset which files of the exports were set aside, until a later run reads them."""
+    from bidsflow.convert.pending import Quarantined, note_files
+
+    files = [
+        (_name_origin(raw.path, inventory), Quarantined(one.path, one.reason))
+        for raw, one in zip(inventory.set_aside, aside, strict=True)
+        if not one.harmless
+    ]
+    note_files(request.dataset, request.exports, files)
 
 
 def _name_origin(path: str, inventory: Inventory) -> str:
