@@ -34,10 +34,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsflow_pipelines.engines.dwi import B0_LIMIT, Gradients, load_gradients, round_shells
-from bidsflow_pipelines.engines.images import Affine, Image, Mask, Volume, dilate, load_mask, shrink
+from bidsflow_pipelines.engines.dwi_calm import calm_in_image
+from bidsflow_pipelines.engines.dwi_contrasts import (
+    POWERS,
+    find_currents,
+    find_directed,
+    make_contrasts,
+    moved_by_currents,
+    orthonormal,
+)
+from bidsflow_pipelines.engines.dwi_edges import find_hidden
+from bidsflow_pipelines.engines.images import Image, Mask, Volume, dilate, load_mask, shrink
 from bidsflow_pipelines.engines.itk import SEED
 from bidsflow_pipelines.engines.motion import (
-    RADIUS,
     SMOOTH,
     centre_of_grid,
     find_pose,
@@ -54,20 +63,8 @@ from bidsflow_pipelines.engines.series import Series, create_series, open_series
 ROUNDS = 2
 #: Part of the brain's median below which a signal is noise, and its logarithm tells nothing.
 FLOOR = 0.02
-#: Part of a column that has to be new for it to count.
-NEW = 0.03
-#: Rounds in which motion that a prediction has hidden is looked for; a step is as exact as slopes are straight.
-HIDDEN_ROUNDS = 3
-#: Rounds of reweighting.
-WEIGHINGS = 20
-#: Voxels that share their contrast with neighbours tell less than as many others would: deviations are so much larger.
-SHARED = 2.0
-#: Powers of b that contrasts are made of, without the direction.
-POWERS = 3
 #: Millimetres of the images that are aligned by mutual information.
 COARSE = 4.0
-#: Millimetres: steps below this are equal, for the sum of steps.
-STILL = 2e-3
 
 
 class DwiMotion(NamedTuple):
@@ -76,101 +73,6 @@ class DwiMotion(NamedTuple):
     parameters: Path
     realigned: Path
     rotated: Path
-
-
-def make_contrasts(gradients: Gradients) -> NDArray[np.float64]:
-    """Return what the contrast of weighted volumes is made of, a row per volume.
-
-    Products of powers of b (one power for each shell, three at most) and quadratic forms of the direction; those in
-    b² are left out, then all forms, where there are fewer than two volumes for each.
-
-    Parameters
-    ----------
-    gradients : Gradients
-        Of the weighted volumes, n of them.
-
-    Returns
-    -------
-    contrasts : ndarray, shape (n, m)
-        Orthonormal columns; those of the powers of b alone are the first.
-
-    Examples
-    --------
-    >>> vectors = np.random.default_rng(0).normal(size=(30, 3))
-    >>> vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    >>> make_contrasts(Gradients(np.full(30, 1000.0), vectors)).shape
-    (30, 6)
-    >>> make_contrasts(Gradients(np.full(6, 1000.0), vectors[:6])).shape
-    (6, 1)
-    """
-    b = (gradients.b_values / gradients.b_values.max())[:, None]
-    powers = np.hstack([np.ones_like(b), b, b**2])
-    x, y, z = gradients.b_vectors.T
-    forms = np.stack([x * x - 1 / 3, y * y - 1 / 3, x * y, x * z, y * z], axis=1)
-    for design in (np.hstack([powers, b * forms, b**2 * forms]), np.hstack([powers, b * forms])):
-        found = _orthonormal(design)
-        if 2 * found.shape[1] <= len(b):
-            return found
-    return _orthonormal(powers)
-
-
-def _orthonormal(columns: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return an orthonormal basis of columns, in their order (Gram and Schmidt).
-
-    What is new in a column by less than `NEW` is left out: the b-values of one shell jitter.
-    """
-    basis = np.zeros((len(columns), 0))
-    for column in columns.T:
-        rest = column - basis @ (basis.T @ column)
-        if np.linalg.norm(rest) > NEW * np.linalg.norm(column):
-            basis = np.column_stack([basis, rest / np.linalg.norm(rest)])
-    return basis
-
-
-def calm(
-    motion: NDArray[np.float64], free: NDArray[np.float64], doubt: NDArray[np.float64] | None = None
-) -> NDArray[np.float64]:
-    """Return the motion with the least sum of steps among those that differ by free columns.
-
-    Least absolute deviations by reweighted least squares (Schlossmacher 1973, doi:10.2307/2284512), a parameter at a
-    time: most steps of a head are small and a few are not, which squares would spread over all. Of a column that is
-    known with a deviation only as much is taken as makes the whole likelier: steps follow Laplace's distribution.
-
-    Parameters
-    ----------
-    motion : ndarray, shape (n, 6)
-        See `motion` for the convention.
-    free : ndarray, shape (n, m)
-        What may be added to each parameter.
-    doubt : ndarray, shape (m, 6), optional
-        Deviation of how much of a column is in a parameter; infinite where nothing is known (by default everywhere), 0
-        where nothing may be added.
-
-    Examples
-    --------
-    >>> moved, free = np.outer([0.0, 3, 0, 3, 3.5, 0.5], np.ones(6)), np.array([[0.0], [1], [0], [1], [1], [0]])
-    >>> np.abs(calm(moved, free)[:, 0]).round(2).tolist()
-    [0.0, 0.0, 0.0, 0.0, 0.5, 0.5]
-    >>> np.array_equal(calm(moved, free, np.zeros((1, 6))), moved)
-    True
-    """
-    least = np.repeat([STILL, STILL / RADIUS], 3)  # a turn is counted at the surface of the head
-    doubt = np.full((free.shape[1], 6), np.inf) if doubt is None else doubt
-    if len(motion) < 2:
-        return motion
-    steps, calmed = np.diff(motion, axis=0), motion.copy()
-    for parameter in range(6):
-        chosen = doubt[:, parameter] > 0
-        columns, known = np.diff(free[:, chosen], axis=0), np.diag(1 / doubt[chosen, parameter])
-        weight = np.ones(len(steps))
-        for _ in range(30):
-            rows = np.vstack([columns * np.sqrt(weight)[:, None], known])
-            aim = np.concatenate([-steps[:, parameter] * np.sqrt(weight), np.zeros(len(known))])
-            found = np.linalg.lstsq(rows, aim, rcond=1e-9)[0]
-            sizes = np.maximum(np.abs(steps[:, parameter] + columns @ found), least[parameter])
-            weight = 1 / (sizes * sizes.mean())
-        calmed[:, parameter] += free[:, chosen] @ found
-    return calmed
 
 
 def find_dwi_motion(series: Series, gradients: Gradients, brain: Mask, phase_axis: int = -1) -> NDArray[np.float64]:
@@ -213,7 +115,7 @@ def find_dwi_motion(series: Series, gradients: Gradients, brain: Mask, phase_axi
             motion[weighted] = align_group(series, weighted, contrasts, motion[weighted], rim)
         motion[known] = calm_in_image(motion[known], free[known], doubt, series.affine)
     if contrasts.shape[1] > POWERS and phase_axis >= 0:  # else edges would take eddy currents for motion
-        basis = _orthonormal(free[weighted])
+        basis = orthonormal(free[weighted])
         hidden = np.concatenate([find_directed(contrasts, chosen), np.arange(contrasts.shape[1], basis.shape[1])])
         motion[weighted], found = find_hidden(series, weighted, basis, hidden, motion[weighted], rim, phase_axis)
         bent = hidden >= contrasts.shape[1]
@@ -247,176 +149,6 @@ def align_shells(series: Series, members: NDArray[np.int_], shells: NDArray[np.i
         for rank in ranks if len(ranks) > 1 else ():
             motion[rank] = align_rigid(mean, Volume(series[int(members[rank])], series.affine), rim, centre)
     return motion
-
-
-def find_currents(gradients: Gradients, contrasts: int) -> NDArray[np.float64]:
-    """Return what eddy currents do, in proportion to the gradients, shape (n, up to 3); columns have length 1.
-
-    No column, where there are fewer than two volumes for each of them and of the contrasts.
-    """
-    currents = np.sqrt(gradients.b_values)[:, None] * gradients.b_vectors
-    lengths = np.linalg.norm(currents, axis=0)
-    enough = 2 * (contrasts + 3) <= len(currents)
-    return np.asarray(currents[:, enough & (lengths > 0)] / lengths[enough & (lengths > 0)])
-
-
-def moved_by_currents(phase_axis: int) -> NDArray[np.bool_]:
-    """Return which of six parameters eddy currents change, which shift, shear and stretch along the phase encoding.
-
-    All but the shifts along the other two axes, and the turn about the axis itself.
-
-    Parameters
-    ----------
-    phase_axis : int
-        Of the image, as the parameters; -1 where that is not known, and all of them may change.
-
-    Examples
-    --------
-    >>> moved_by_currents(1).tolist()
-    [False, True, False, True, False, True]
-    """
-    along = np.arange(3) == phase_axis
-    return np.concatenate([along, ~along]) if along.any() else np.ones(6, dtype=bool)
-
-
-def to_image(motion: NDArray[np.float64], affine: Affine) -> NDArray[np.float64]:
-    """Return motion (n, 6) along and about the axes of an image instead of those of the world; turns are small."""
-    axes = affine[:3, :3] / np.sqrt(np.square(affine[:3, :3]).sum(axis=0))
-    return np.hstack([motion[:, :3] @ axes, np.linalg.det(axes) * motion[:, 3:] @ axes])
-
-
-def to_world(motion: NDArray[np.float64], affine: Affine) -> NDArray[np.float64]:
-    """Return motion (n, 6) along and about the axes of the world; the inverse of `to_image`."""
-    axes = affine[:3, :3] / np.sqrt(np.square(affine[:3, :3]).sum(axis=0))
-    return np.hstack([motion[:, :3] @ axes.T, np.linalg.det(axes) * motion[:, 3:] @ axes.T])
-
-
-def calm_in_image(
-    motion: NDArray[np.float64], free: NDArray[np.float64], doubt: NDArray[np.float64], affine: Affine
-) -> NDArray[np.float64]:
-    """Return what `calm` does, with deviations of the parameters along and about the axes of the image."""
-    return to_world(calm(to_image(motion, affine), free, doubt), affine)
-
-
-def find_directed(contrasts: NDArray[np.float64], gradients: Gradients) -> NDArray[np.int_]:
-    """Return which contrasts need a direction: those that volumes of one b-value differ in."""
-    shells = round_shells(gradients.b_values)
-    varied = [max(np.ptp(column[shells == shell]) for shell in np.unique(shells)) for column in contrasts.T]
-    return np.flatnonzero(np.array(varied) > NEW)
-
-
-def find_hidden(
-    series: Series,
-    members: NDArray[np.int_],
-    basis: NDArray[np.float64],
-    hidden: NDArray[np.int_],
-    motion: NDArray[np.float64],
-    rim: Mask,
-    shear: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the motion with what edges show of it in some columns, and deviations along the axes of the image.
-
-    Parameters
-    ----------
-    series : Series
-        The volumes.
-    members : ndarray of int, shape (n,)
-        Which of them.
-    basis : ndarray, shape (n, m)
-        Orthonormal.
-    hidden : ndarray of int, shape (k,)
-        Which columns.
-    motion : ndarray, shape (n, 6)
-        As known so far.
-    rim : ndarray of bool
-        Where to look.
-    shear : int
-        Axis of the image along which the columns may shear and stretch volumes, too; none, if -1.
-    """
-    inner = np.zeros(rim.shape, dtype=bool)
-    inner[2:-2, 2:-2, 2:-2] = True  # what is moved in from outside of the image was never seen
-    chosen = np.nonzero(rim & inner)
-    zooms = np.sqrt(np.square(series.affine[:3, :3]).sum(axis=0))
-    points = (np.array(chosen).T - (np.array(rim.shape) - 1) / 2) * zooms
-    forms = basis[:, hidden]
-    doubt = np.zeros((forms.shape[1], 6))
-    for _ in range(HIDDEN_ROUNDS):
-        maps = np.zeros((basis.shape[1], len(points)))
-        means = np.zeros((forms.shape[1], *rim.shape), dtype=np.float32)
-        squares = np.zeros(len(points))
-        for index, row, form, known in zip(members, basis, forms, motion, strict=True):
-            still = move_back(series[int(index)], known, series.affine, outside="nearest")
-            means += np.square(form).astype(np.float32)[:, None, None, None] * still
-            maps += row[:, None] * still[chosen]
-            squares += np.square(still[chosen], dtype=np.float64)
-        left = np.maximum(squares - np.square(maps).sum(axis=0), 0) / (len(members) - len(maps))
-        slopes = [find_slopes(mean, chosen, points, zooms, shear) for mean in means]
-        step, doubt = fit_edges(slopes, maps[hidden], float(np.median(left)))
-        motion = motion - forms @ to_world(step, series.affine)
-    return motion, doubt
-
-
-def find_slopes(
-    image: Image,
-    chosen: tuple[NDArray[np.int_], ...],
-    points: NDArray[np.float64],
-    zooms: NDArray[np.float64],
-    shear: int = -1,
-) -> NDArray[np.float64]:
-    """Return by how much voxels change with six parameters and gain, and with shears, shape (voxels, 7 or 10).
-
-    Parameters
-    ----------
-    image : ndarray, shape (i, j, k)
-        What is moved.
-    chosen : tuple of three ndarrays of int, shape (voxels,)
-        Which voxels.
-    points : ndarray, shape (voxels, 3)
-        Where they are, along the axes of the image, in millimetres from its centre.
-    zooms : ndarray, shape (3,)
-        Voxel size, millimetres.
-    shear : int
-        Axis along which voxels may shift by what is linear in the three coordinates; none, if -1.
-    """
-    gradient = np.array([slope[chosen] for slope in np.gradient(image)], dtype=np.float64).T / zooms
-    columns = [gradient, np.cross(points, gradient), image[chosen][:, None]]
-    return np.hstack([*columns, *([points * gradient[:, [shear]]] if shear >= 0 else [])])
-
-
-def fit_edges(
-    slopes: list[NDArray[np.float64]], maps: NDArray[np.float64], noise: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return by which motion edges explain maps of contrast, and how sure that is; both of shape (k, 6).
-
-    Least squares in which a voxel counts the less, the more is left in it, over all maps: tissue with fibres has
-    contrast of its own (Student's t with as many degrees of freedom as there are maps, by reweighting; Lange et al.
-    1989, doi:10.1080/01621459.1989.10478852).
-
-    Parameters
-    ----------
-    slopes : list of ndarray, shape (voxels, 7 or 10)
-        For each map, how a voxel changes with motion, and with what else moves it (`find_slopes`).
-    maps : ndarray, shape (k, voxels)
-        Parts of the signal that follow the directions.
-    noise : float
-        Their variance in voxels without contrast.
-    """
-    weight = 1 / (np.square(maps).mean(axis=0) + noise)
-    left = maps
-    for _ in range(WEIGHINGS):
-        normals = [(slope * weight[:, None]).T @ slope for slope in slopes]
-        found = [
-            np.linalg.lstsq(normal, (slope * weight[:, None]).T @ one, rcond=None)[0]
-            for normal, slope, one in zip(normals, slopes, maps, strict=True)
-        ]
-        left = maps - [slope @ one for slope, one in zip(slopes, found, strict=True)]
-        weight = 1 / (np.square(left).mean(axis=0) + noise)
-    doubt = []
-    for slope, one in zip(slopes, left, strict=True):
-        inverse = np.linalg.pinv((slope * weight[:, None]).T @ slope)
-        spread = slope * (weight * one)[:, None]
-        doubt.append(SHARED * np.sqrt(np.diag(inverse @ (spread.T @ spread) @ inverse)[:6]))  # White 1980
-    return np.array([one[:6] for one in found]), np.array(doubt)
 
 
 def align_group(

@@ -5,14 +5,11 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from bidsflow_pipelines.engines.dwi import Gradients
+from bidsflow_pipelines.engines.dwi_contrasts import make_contrasts
 from bidsflow_pipelines.engines.dwi_motion import (
     align_rigid,
-    calm,
     find_dwi_motion,
-    make_contrasts,
     rotate_vectors,
-    to_image,
-    to_world,
     weigh_fit,
 )
 from bidsflow_pipelines.engines.images import Mask, Volume
@@ -112,21 +109,6 @@ def test_head_that_lies_still_does_not_move_between_shells(phase_axis: int) -> N
     assert fd(found).mean() < 0.02 * SIZE
 
 
-def test_motion_in_the_axes_of_an_image_is_that_of_the_world_after_it() -> None:
-    """A turn keeps its sense where the axes of the image are left-handed."""
-    affine = np.array([[-2.0, 0, 0, 5], [0, 0, 3, 6], [0, 3, 0, 7], [0, 0, 0, 1]]) @ np.diag([1, -1, 1, 1])
-    motion = np.array([[1.0, 2, 3, 0.1, 0.2, 0.3]])
-    assert to_image(motion, affine) == pytest.approx(np.array([[-1.0, -3, 2, 0.1, 0.3, -0.2]]))
-    assert to_world(to_image(motion, affine), affine) == pytest.approx(motion)
-
-
-def test_column_that_is_known_is_taken_as_far_as_it_is_not_sure() -> None:
-    gradient = np.random.default_rng(0).normal(size=(40, 1))
-    moved = gradient * np.ones(6)
-    assert calm(moved, gradient, np.full((1, 6), 1e-3)) == pytest.approx(moved, abs=0.01)
-    assert np.abs(calm(moved, gradient, np.full((1, 6), 1e3))).max() < 0.01
-
-
 def test_empty_volume_does_not_move_the_others(still: Scan) -> None:
     volumes = [np.zeros_like(one) if index == 5 else one for index, one in enumerate(still.series.volumes)]
     found = find_dwi_motion(Held(volumes, still.series.affine), still.gradients, still.brain)
@@ -155,19 +137,6 @@ def test_empty_series_does_not_move() -> None:
     series = Held([np.zeros((8, 8, 8), np.float32)] * 4, np.eye(4))
     found = find_dwi_motion(series, Gradients(np.full(4, 1000.0), spread(4)), np.ones((8, 8, 8), dtype=bool))
     assert not found.any()
-
-
-def test_contrasts_leave_half_of_the_volumes_to_motion() -> None:
-    shells = np.tile([1000.0, 2000.0, 3000.0], 20)
-    for count in (1, 5, 11, 12, 25, 26, 60):
-        assert make_contrasts(Gradients(shells[:count], spread(count))).shape[1] <= max(count // 2, 3)
-    assert make_contrasts(Gradients(shells, spread(60))).shape == (60, 13)
-
-
-def test_steps_that_follow_the_gradients_are_taken_away_and_others_are_not() -> None:
-    gradient = np.random.default_rng(0).normal(size=(40, 1))
-    truth = np.where(np.arange(40) > 25, 1.0, 0.0)[:, None] * np.ones(6)
-    assert calm(truth + gradient * np.arange(6), gradient) == pytest.approx(truth, abs=0.01)
 
 
 def test_vectors_turn_with_the_head() -> None:
