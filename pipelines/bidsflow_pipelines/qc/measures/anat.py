@@ -1,4 +1,4 @@
-"""Measures of anatomical images (T1w, T2w): contrast, noise, artifacts in the air, tissue."""
+"""Measures of anatomical images (T1w, T2w): contrast and tissue; noise is measured in `air` and in `cores`."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bidsflow_pipelines.qc.measures.air import air_noise, qi_1, qi_2, snrd
 from bidsflow_pipelines.qc.measures.common import (
     Summary,
-    biweight,
-    bounding_box,
     clean,
     efc,
     fber,
     flatten,
     fwhm,
     geometry,
-    mad,
     ratio,
     select,
     summary,
 )
+from bidsflow_pipelines.qc.measures.cores import find_cores, level, snr_core
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,26 +31,11 @@ if TYPE_CHECKING:
 
 TISSUES = ("csf", "gm", "wm")
 
-RAYLEIGH = math.sqrt((4 - math.pi) / 2)
-"""The standard deviation of the magnitude of complex noise, in units of the deviation of one channel."""
-
 WM_INTENSITY = 1000.0
 """What `harmonize` scales the median of white matter to."""
 
 HIGH_RESOLUTION = 1.9
 """Millimetres: with voxels below this in every axis, white matter is thick enough to be eroded (as in MRIQC)."""
-
-MIN_CORE = 30
-"""Voxels that the core of a tissue has at least: the deviation of so few is known to a seventh."""
-
-DEGREE = 4
-"""Of the polynomial that the non-uniformity is fitted with in `level`."""
-
-MIN_FITTED, MOST_FITTED = 500, 20_000
-"""Voxels of a tissue that the polynomial is fitted to: fewer do not hold it, more tell nothing."""
-
-MIN_NOISE = 1000
-"""Voxels with noise that `qi_2` needs (as in MRIQC)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,109 +138,6 @@ def _with_total(values: list[float]) -> dict[str, float]:
     return {**dict(zip(TISSUES, values, strict=True)), "total": float(np.mean(values))}
 
 
-def find_cores(labels: NDArray[np.integer]) -> tuple[Mask, Mask, Mask]:
-    """Return the inner voxels of CSF, grey and white matter, which share nothing with another tissue.
-
-    Without the voxels that touch another tissue with a face or an edge (the structure that MRIQC eroded with, up to its
-    version 23); where fewer than `MIN_CORE` are left, with a face; where that leaves too few as well, all of them.
-
-    Parameters
-    ----------
-    labels : ndarray of int, shape (i, j, k)
-        0 background, 1 CSF, 2 grey matter, 3 white matter.
-    """
-    from scipy.ndimage import binary_erosion, generate_binary_structure
-
-    box = bounding_box(labels > 0)
-    cores = []
-    for label in (1, 2, 3):
-        whole = labels[box] == label
-        eroded = (binary_erosion(whole, generate_binary_structure(3, rank)) for rank in (2, 1))
-        core = np.zeros(labels.shape, dtype=bool)
-        core[box] = next((one for one in eroded if np.count_nonzero(one) >= MIN_CORE), whole)
-        cores.append(core)
-    csf, gm, wm = cores
-    return csf, gm, wm
-
-
-def level(image: Image, cores: tuple[Mask, Mask, Mask], zooms: Zooms) -> list[NDArray[np.float64]]:
-    """Return the intensities of tissues without the non-uniformity of the coils.
-
-    A polynomial of the place, of fourth degree, in the logarithm of the image, is fitted to the cores of grey and white
-    matter by least squares, without what is farther than three deviations from it (Dawant et al. 1993,
-    doi:10.1109/42.251128; Styner et al. 2000, doi:10.1109/42.845174). It is flat where the tissues are flat. N4 has no
-    tissues to hold on to: in phantoms without a field it finds one that varies by a tenth and more over the brain, and
-    what it leaves is many times the noise.
-
-    Parameters
-    ----------
-    image : ndarray, shape (i, j, k)
-        As acquired.
-    cores : tuple of ndarray of bool
-        CSF, grey and white matter, from `find_cores`.
-    zooms : tuple of float
-        Voxel size, in millimetres.
-
-    Returns
-    -------
-    values : list of ndarray
-        Of the cores; as they are where grey or white matter has fewer than `MIN_FITTED` voxels.
-    """
-    values = [unround(select(image, core)) for core in cores]
-    chosen = [slice(None, None, max(1, part.size // MOST_FITTED)) for part in values[1:]]
-    if min(part.size for part in values[1:]) < MIN_FITTED or min(np.median(part) for part in values[1:]) <= 0:
-        return values
-    places = [_polynomials(core, zooms) for core in cores]
-    terms = np.vstack([place[part] for place, part in zip(places[1:], chosen, strict=True)])
-    floors = [1e-3 * float(np.median(part)) for part in values[1:]]  # dark vessels have no logarithm, and are left out
-    logs = [np.log(np.maximum(part[some], low)) for part, some, low in zip(values[1:], chosen, floors, strict=True)]
-    tissue = np.repeat([0, 1], [part.size for part in logs])
-    design = np.hstack([np.eye(2)[tissue], terms])
-    left = np.concatenate([part - np.median(part) for part in logs])
-    target = np.concatenate(logs)
-    for _ in range(5):
-        width = np.array([mad(left[tissue == index]) for index in (0, 1)])[tissue]
-        weight = (np.abs(left) < 3 * width) / np.maximum(width, 1e-9)
-        fitted = np.linalg.lstsq(design * weight[:, None], target * weight, rcond=None)[0]
-        left = target - design @ fitted
-    field = fitted[2:]
-    middle = float((terms @ field).mean())
-    return [part / np.exp(place @ field - middle) for part, place in zip(values, places, strict=True)]
-
-
-def _polynomials(mask: Mask, zooms: Zooms) -> NDArray[np.float64]:
-    """Return the products of powers of the place of each voxel up to `DEGREE`, without the constant, shape (n, m)."""
-    middle = (np.array(mask.shape) - 1) / 2
-    x, y, z = ((np.argwhere(mask) - middle) * zooms / 100).T  # decimetres: all powers are about 1
-    powers = [
-        x**a * y**b * z**c
-        for a in range(DEGREE + 1)
-        for b in range(DEGREE + 1 - a)
-        for c in range(DEGREE + 1 - a - b)
-        if a + b + c
-    ]
-    return np.stack(powers, axis=1)
-
-
-def snr_core(values: NDArray[np.floating]) -> float:
-    """Return the signal-to-noise ratio of a tissue: the median of its core over the (robust) deviation there.
-
-    ``median / (s * sqrt(n / (n - 1)))`` with the biweight deviation s (Magnotta and Friedman 2006,
-    doi:10.1007/s10278-006-0264-x, with the standard deviation); without unit; higher is better. NaN for a region of one
-    voxel or less, or without variance.
-
-    Notes
-    -----
-    MRIQC takes the standard deviation over all voxels, weighted by probability (up to version 23 over an eroded mask),
-    after N4. That is partial volume: a voxel in a hundred that belongs to another tissue triples it. Here it is what
-    varies within a tissue: noise, and in real tissue its own differences. The core of fluid has some hundred voxels; of
-    250 with Gaussian noise the median absolute deviation is known to 7 %, the biweight to 5 %.
-    """
-    if values.size <= 1:
-        return math.nan
-    return ratio(float(np.median(values)), biweight(values) * math.sqrt(values.size / (values.size - 1)))
-
-
 def harmonize(image: Image, wm: Image, zooms: Zooms) -> Image:
     """Return the image scaled so that the median of white matter is 1000.
 
@@ -304,83 +185,6 @@ def cnr(wm: Summary, gm: Summary, air: Summary) -> float:
     """
     noise = 0.0 if math.isnan(air.stdv) else air.stdv
     return ratio(abs(wm.median - gm.median), math.sqrt(noise**2 + wm.stdv**2 + gm.stdv**2))
-
-
-def air_noise(air: NDArray[np.floating]) -> float:
-    """Return the deviation of the air: scaled median absolute deviation, as if intensities had not been rounded.
-
-    Parameters
-    ----------
-    air : ndarray, shape (n,)
-        Intensities, in the units of the image.
-
-    Returns
-    -------
-    noise : float
-        The standard deviation where more than half of all values are equal; NaN where there are none, or zeros only.
-
-    Notes
-    -----
-    The median absolute deviation of whole numbers is whole, or a half: 4 instead of 3.6 for noise of 8 in each channel.
-    So equal values are spread over the step between values (`unround`).
-
-    Examples
-    --------
-    >>> whole = np.rint(np.random.default_rng(0).normal(scale=5.4, size=100_000))
-    >>> round(mad(whole), 1), round(air_noise(whole), 1)
-    (5.9, 5.4)
-    """
-    if not air.any():
-        return math.nan
-    if mad(air) == 0:
-        return float(np.std(air))
-    return mad(unround(air))
-
-
-def unround(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return values with equal ones spread evenly over the step between values, which rounding has made of them.
-
-    Examples
-    --------
-    >>> unround(np.array([3.0, 4.0, 4.0]))
-    array([3.  , 3.75, 4.25])
-    """
-    if values.size < 2:
-        return values.astype(np.float64)
-    levels, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    if levels.size < 2:
-        return values.astype(np.float64)
-    ranks = np.empty(values.size)
-    order = np.argsort(inverse, kind="stable")
-    ranks[order] = np.arange(values.size) - np.repeat(np.cumsum(counts) - counts, counts)
-    within = (ranks + 0.5) / counts[inverse] - 0.5
-    return np.asarray(values + np.diff(levels).min() * within, dtype=np.float64)
-
-
-def snrd(signal: float, noise: float) -> float:
-    """Return the signal-to-noise ratio against the air (Dietrich et al. 2007, eq. A.12, doi:10.1002/jmri.20969).
-
-    ``sqrt((4 - pi) / 2) signal / noise``: the factor turns the deviation of the magnitude of noise (Rayleigh) into
-    that of one channel. Without unit; higher is better.
-
-    Parameters
-    ----------
-    signal : float
-        Median of a tissue in the image as acquired.
-    noise : float
-        From `air_noise` of the same image.
-
-    Returns
-    -------
-    snrd : float
-        NaN where the air is missing or holds zeros only (MRIQC writes -1).
-
-    Notes
-    -----
-    MRIQC takes both from the image that is corrected for non-uniformity. In the air that divides the noise by a field
-    that was never measured there.
-    """
-    return RAYLEIGH * ratio(signal, noise)
 
 
 def wm2max(image: Image, wm: Summary) -> float:
@@ -443,90 +247,6 @@ def inu(bias: Image, brain: Mask) -> dict[str, float]:
         return {"range": math.nan, "med": math.nan}
     low, median, high = np.percentile(values, (5, 50, 95))
     return {"range": float(abs(high - low)), "med": float(median)}
-
-
-def qi_1(background: Background) -> float:
-    """Return the part of the air that artifacts have reached (Mortamet et al. 2009, doi:10.1002/mrm.21992).
-
-    ``artifact voxels / (artifact voxels + air voxels)``, in 0 to 1; lower is better. NaN without air: skull-stripped
-    or zero-filled images (MRIQC writes -1).
-    """
-    air = int(np.count_nonzero(background.air))
-    artifact = int(np.count_nonzero(background.artifact))
-    return artifact / (air + artifact) if air else math.nan
-
-
-def qi_2(image: Image, air: Mask) -> float:
-    """Return how far the air is from the noise that it should hold (Mortamet et al. 2009, doi:10.1002/mrm.21992).
-
-    The intensities of the air, scaled so that their 99th percentile is 100, have a density (Gaussian kernel, width 4)
-    and a chi-squared distribution that fits them best (degrees of freedom, location and scale; maximum likelihood from
-    32 degrees). The measure is the mean absolute difference of the two right of where the density has last fallen to
-    half of its peak; lower is better.
-
-    Parameters
-    ----------
-    image : ndarray, shape (i, j, k)
-        As acquired, not negative.
-    air : ndarray of bool, shape (i, j, k)
-        The hat without artifacts.
-
-    Returns
-    -------
-    qi_2 : float
-        NaN with less than 1000 air voxels above zero (MRIQC writes 0), or where they do not vary.
-
-    Notes
-    -----
-    The density is that of all voxels (MRIQC draws 300 000), counted in bins of a hundredth of the kernel's width.
-    MRIQC's workflow passes the hat with its artifacts; here they are out, as its own description and the paper say.
-    """
-    from scipy.ndimage import gaussian_filter1d
-    from scipy.stats import chi2
-
-    values = image[np.asarray(air, dtype=bool)]
-    top = float(np.percentile(values, 99)) if values.size else 0.0
-    if np.count_nonzero(values > 0) < MIN_NOISE or values.min() == values.max() or top == 0:
-        return math.nan
-    width, kernel = 0.04, 4.0
-    values = values * (100 / top)
-    margin = 6 * kernel  # what lies beyond the grid still reaches into it
-    edges = np.arange(-margin, 110 + margin + width / 2, width)
-    counts, _ = np.histogram(values, edges)
-    centers = edges[:-1] + width / 2
-    smooth = gaussian_filter1d(counts.astype(np.float64), kernel / width, mode="constant", truncate=6)
-    grid = np.linspace(0, 110, 1000)
-    density = np.interp(grid, centers, smooth / (values.size * width))
-    model = chi2.pdf(grid, *_fit_chi2(values))
-    tail = int(np.argmax(density[::-1] > density.max() / 2))
-    return float(np.abs(density[-tail:] - model[-tail:]).mean())
-
-
-def _fit_chi2(values: Image) -> tuple[float, float, float]:
-    """Return the degrees of freedom, location and scale of a chi-squared distribution, by maximum likelihood.
-
-    Counted in a thousand bins: the likelihood of each bin stands for that of its values, which makes the fit a
-    thousand times faster than with every voxel.
-    """
-    from scipy.optimize import minimize
-    from scipy.stats import chi2
-
-    counts, edges = np.histogram(values, 1000)
-    centers = (edges[:-1] + edges[1:]) / 2
-    filled = counts > 0
-    counts, centers = counts[filled], centers[filled]
-
-    def cost(parameters: NDArray[np.float64]) -> float:
-        df, loc, scale = parameters
-        if df <= 0 or scale <= 0 or loc >= centers[0]:
-            return math.inf
-        return -float(np.dot(counts, chi2.logpdf(centers, df, loc, scale)))
-
-    df = 32.0
-    scale = float(values.std()) / math.sqrt(2 * df)
-    start = (df, min(float(values.mean()) - df * scale, float(centers[0]) - scale), scale)
-    best = minimize(cost, start, method="Nelder-Mead", options={"maxfev": 600, "xatol": 1e-4, "fatol": 1e-4}).x
-    return float(best[0]), float(best[1]), float(best[2])
 
 
 def tpm_overlap(tissues: tuple[Image, Image, Image], templates: tuple[Image, Image, Image] | None) -> dict[str, float]:

@@ -8,25 +8,17 @@ pytest.importorskip("scipy")
 
 from bidsflow_pipelines.qc.measures.anat import (
     AnatImages,
-    air_noise,
     cjv,
     cnr,
-    find_cores,
     harmonize,
     icvs,
     inu,
-    level,
     measure_anat,
-    qi_1,
-    qi_2,
     rpve,
-    snr_core,
-    snrd,
     tpm_overlap,
-    unround,
     wm2max,
 )
-from bidsflow_pipelines.qc.measures.background import Background, find_background
+from bidsflow_pipelines.qc.measures.background import find_background
 from bidsflow_pipelines.qc.measures.common import Summary
 
 SHAPE = (64, 64, 64)
@@ -88,73 +80,6 @@ def test_cnr_without_air_has_no_noise_of_air() -> None:
     assert cnr(WM, GM, Summary()) == cnr(WM, GM, Summary(stdv=0))
 
 
-@pytest.mark.parametrize(("sigma", "step"), [(8.0, 0.0), (1.5, 0.25), (4.0, 1.0), (8.0, 1.0), (20.0, 1.0)])
-def test_snrd_of_known_noise_does_not_depend_on_rounding(sigma: float, step: float) -> None:
-    air = add_noise(np.zeros(SHAPE), sigma).ravel()
-    stored = np.rint(air / step) * step if step else air
-    assert snrd(1000, air_noise(stored)) == pytest.approx(1000 / sigma, rel=0.03)
-
-
-def test_air_of_mostly_equal_values_has_its_standard_deviation() -> None:
-    assert air_noise(np.array([0.0, 0, 0, 2])) == pytest.approx(math.sqrt(0.75))
-
-
-@pytest.mark.parametrize("air", [np.empty(0), np.zeros(9)])
-def test_snrd_without_air_is_nan(air: np.ndarray) -> None:
-    assert math.isnan(snrd(1000, air_noise(air)))
-
-
-def test_snr_is_signal_over_noise_where_edges_are_soft_and_coils_uneven() -> None:
-    """Partial volume at the rim, one voxel of another tissue in fifty, and a field of 20 %."""
-    from scipy.ndimage import gaussian_filter
-
-    images = make_images()
-    signal = np.select([images.labels == 3, images.labels == 2, images.labels == 1], [2000.0, 1400.0, 600.0], 900.0)
-    strays = np.random.default_rng(1).random(SHAPE) < 0.02
-    signal = np.where(strays, 1700.0, gaussian_filter(signal, 0.4))
-    x, y, z = (np.indices(SHAPE) - 31.5) / 32
-    field = np.exp(0.1 * x - 0.2 * y**2 + 0.1 * z**3)
-    image = add_noise(signal * field, 20)
-    image[31, 16] = 0  # dark vessels through all tissues
-    cores = find_cores(images.labels)
-    values = level(image, cores, ZOOMS)
-    for known, core, found in zip((600, 1400, 2000), cores, values, strict=True):
-        expected = known / 20 * field[core].mean()  # noise is even, signal is not
-        assert snr_core(found) == pytest.approx(expected, rel=0.1)
-
-
-def test_snr_of_few_voxels_is_hardly_a_matter_of_chance() -> None:
-    """Of 250 voxels of Gaussian noise, the least that any deviation is off is 4.5 %."""
-    rng = np.random.default_rng(0)
-    found = [snr_core(np.rint(rng.normal(288, 8, 250))) for _ in range(200)]
-    assert np.std(found) / 36 < 0.055
-    assert np.mean(found) == pytest.approx(36, rel=0.02)
-
-
-def test_core_has_no_voxel_next_to_another_tissue_unless_too_few_are_left() -> None:
-    labels = np.zeros((12, 12, 12), dtype=int)
-    labels[1:11, 1:11, 1:11], labels[5:8, 5:8, 5:8], labels[2, 2, 2:4] = 2, 3, 1
-    csf, gm, wm = find_cores(labels)
-    assert csf.sum() == 2
-    assert wm.sum() == 27
-    assert not gm[4, 4:9, 5:8].any()  # faces and edges
-    assert gm[4, 4, 4]  # a corner
-
-
-def test_few_voxels_are_not_levelled() -> None:
-    images = make_images()
-    few = tuple(core & (np.indices(SHAPE)[0] == 31) for core in find_cores(images.labels))
-    values = level(images.original, few, ZOOMS)
-    for core, part in zip(few, values, strict=True):
-        np.testing.assert_array_equal(part, images.original[core])
-
-
-def test_unrounded_values_round_to_themselves() -> None:
-    whole = np.random.default_rng(0).integers(0, 20, 500).astype(float)
-    np.testing.assert_array_equal(np.rint(unround(whole) - 1e-9), whole)
-    assert np.unique(unround(whole)).size == 500
-
-
 def test_snrd_is_that_of_the_image_as_acquired() -> None:
     """A correction that goes wrong in the air does not change what noise there was."""
     images = make_images()
@@ -209,49 +134,6 @@ def test_inu_is_the_spread_of_the_field() -> None:
     found = inu(bias, np.ones_like(bias, dtype=bool))
     assert found == pytest.approx({"range": 0.36, "med": 1.0})
     assert math.isnan(inu(bias, np.zeros_like(bias, dtype=bool))["med"])
-
-
-def test_qi_1_is_the_part_of_artifacts() -> None:
-    air, artifact, frame = np.zeros((3, 10, 10, 10), dtype=bool)
-    air[:3], artifact[3] = True, True
-    assert qi_1(Background(air, artifact, frame)) == pytest.approx(0.25)
-    assert math.isnan(qi_1(Background(frame, frame, frame)))
-
-
-def test_qi_2_is_worse_for_air_with_signal() -> None:
-    noise = add_noise(np.zeros(SHAPE), 20)
-    ghost = noise.copy()
-    ghost[:6] += 60
-    everywhere = np.ones(SHAPE, dtype=bool)
-    assert qi_2(noise, everywhere) < 0.001
-    assert qi_2(ghost, everywhere) > 2 * qi_2(noise, everywhere)
-
-
-def test_qi_2_does_not_depend_on_the_scale() -> None:
-    noise = add_noise(np.zeros(SHAPE), 20)
-    everywhere = np.ones(SHAPE, dtype=bool)
-    assert qi_2(noise * 7, everywhere) == pytest.approx(qi_2(noise, everywhere), rel=0.02)
-
-
-def test_qi_2_agrees_with_a_fit_of_every_voxel() -> None:
-    """The definition without bins: a kernel at every voxel, and scipy's own fit of every voxel."""
-    from scipy.stats import chi2, gaussian_kde
-
-    values = np.random.default_rng(0).chisquare(9, 4000)
-    values *= 100 / np.percentile(values, 99)
-    grid = np.linspace(0, 110, 1000)
-    density = gaussian_kde(values, bw_method=4 / values.std(ddof=1))(grid)
-    df, loc, scale = chi2.fit(values, 32)
-    right = np.flatnonzero(density > density.max() / 2)[-1] + 1
-    expected = np.abs(density - chi2.pdf(grid, df, loc, scale))[right:].mean()
-    image = values.reshape(20, 20, 10)
-    assert qi_2(image, np.ones(image.shape, dtype=bool)) == pytest.approx(expected, rel=0.1)
-
-
-@pytest.mark.parametrize("image", [np.zeros(SHAPE), np.ones(SHAPE)], ids=["zeros", "constant"])
-def test_qi_2_without_noise_is_nan(image: np.ndarray) -> None:
-    assert math.isnan(qi_2(image, np.ones(SHAPE, dtype=bool)))
-    assert math.isnan(qi_2(image, np.zeros(SHAPE, dtype=bool)))
 
 
 def test_overlap_of_shifted_boxes() -> None:
