@@ -304,10 +304,15 @@ def _find_scattered(ordered: Sequence[Instance]) -> tuple[str, ...]:
 
 
 def _find_disorder(ordered: Sequence[Instance], images: Sequence[Image], *, lacking: bool) -> tuple[str, ...]:
-    single = (one.header for one in ordered if "Frames.Images" not in one.header)
+    single = [one.header for one in ordered if "Frames.Images" not in one.header]
+    volumes = [one.header for one in ordered if "Frames.Images" in one.header and _count_frames(one.header) > 1]
     whole = sum(one.volumes for one in images) == len(ordered)
-    disorder = find_disorder(single, whole=whole, lacking=lacking)
+    disorder = find_disorder(single, whole=whole, lacking=lacking) or find_disorder(volumes, whole=True)
     return (disorder,) if disorder else ()
+
+
+def _count_frames(header: Header) -> int:
+    return header.integer("NumberOfFrames", 1)
 
 
 def clean(text: str) -> str:

@@ -6,6 +6,7 @@ come out with their volumes, or slices of several volumes, out of order.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby, pairwise
@@ -40,9 +41,9 @@ def find_disorder(headers: Iterable[Header], *, whole: bool = False, lacking: bo
     Parameters
     ----------
     headers : iterable of Header
-        Of single-frame images of one series, in any order.
+        Of the files of one series, in any order: single-frame images, or files of whole volumes.
     whole : bool
-        Whether each image is a volume (a mosaic): places then tell nothing but that someone moved.
+        Whether each is a volume (a mosaic, a file of frames): places then tell nothing but that someone moved.
     lacking : bool
         Whether images are known to be missing: gaps that they leave among the numbers are then no disorder.
 
@@ -54,11 +55,11 @@ def find_disorder(headers: Iterable[Header], *, whole: bool = False, lacking: bo
     """
     makers: set[str] = set()
     members: dict[tuple[str, ...], dict[str, list[_Numbered]]] = defaultdict(lambda: defaultdict(list))
-    kind_of, moment_of = Pick(*_OF_KIND), Pick("AcquisitionDate", "AcquisitionTime")
+    kind_of, moment_of = Pick(*_OF_KIND), Pick("AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime")
     for header in headers:
         makers.add(header.text("Manufacturer"))
         at = "" if whole else header.text("ImagePositionPatient")
-        members[kind_of(header)][at].append((header.integer("InstanceNumber"), moment_of(header)))
+        members[kind_of(header)][at].append((header.integer("InstanceNumber"), _read_moment(*moment_of(header))))
     kinds = [_unite(places) for places in members.values()]
     runs = [run for places in kinds for run in places.values()]
     if any(len({number for number, _ in run}) < len(run) for run in runs):
@@ -72,6 +73,11 @@ def find_disorder(headers: Iterable[Header], *, whole: bool = False, lacking: bo
         if _go_by_slice([at for _, at in numbered]) and not all(find_maker(one) in _BY_SLICE for one in makers):
             return "its images are numbered slice by slice, in which dcm2niix would mix volumes (InstanceNumber)"
     return ""
+
+
+def _read_moment(date: str, time: str, both: str) -> Moment:
+    """Return when an image was measured; enhanced objects say it in one element (AcquisitionDateTime)."""
+    return (date, time) if time else (both[:8], re.split(r"[+-]", both[8:])[0])
 
 
 def _unite(places: Mapping[str, list[_Numbered]]) -> Mapping[str, list[_Numbered]]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pydicom
 import pytest
 
 from bidsflow.dicom.grouping import group_series
+from bidsflow.dicom.inventory import take_inventory
+from bidsflow.phantom import write
+from bidsflow.sources import find_files
 
 #: Number and time of the volumes of a run, in the order of measurement, and what is said of it.
 RUNS = {
@@ -180,3 +186,35 @@ def test_images_that_are_missing_are_no_disorder(name: str, kit: Any) -> None:
     (series,), _ = group_series(files, {})
     said = " ".join(series.incomplete)
     assert ("instances are missing in the export" in said, "neither volume by volume" in said) == (missing, disorder)
+
+
+#: How files of whole volumes are numbered anew, and what is said of it.
+RENUMBERED: dict[str, tuple[Callable[[int], int | None], str]] = {
+    "as measured": (lambda number: number, ""),
+    "against the time": (lambda number: 21 - number, "numbered otherwise than they were measured"),
+    "two of a number": (lambda number: max(number, 2), "have no numbers that tell which came first"),
+    "none": (lambda number: None, "have no numbers that tell which came first"),
+}
+
+
+@pytest.fixture(scope="module")
+def enhanced(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Files of a run that each hold the frames of one volume. Read only."""
+    root = tmp_path_factory.mktemp("enhanced")
+    write(root, series=["bold"], dialect="enhanced", size="tiny")
+    files = [Path(one.path) for one in find_files([root / "dicom"]).files]
+    return [one for one in files if pydicom.dcmread(one, stop_before_pixels=True).SeriesDescription == "BOLD_rest"]
+
+
+@pytest.mark.parametrize("name", RENUMBERED)
+def test_files_of_whole_volumes_are_numbered_as_they_were_measured(
+    enhanced: list[Path], tmp_path: Path, name: str
+) -> None:
+    renumber, told = RENUMBERED[name]
+    for rank, file in enumerate(enhanced):
+        dicom = pydicom.dcmread(file)
+        dicom.InstanceNumber = renumber(int(dicom.InstanceNumber))
+        dicom.save_as(tmp_path / f"{rank}.dcm")
+    (series,) = take_inventory(find_files([tmp_path]).files).series
+    assert len(series.instances) == 20
+    assert [told in one for one in series.incomplete] == ([True] if told else [])
