@@ -34,7 +34,7 @@ def pair_phases(drafts: Drafts) -> Drafts:
         if not draft.to_convert or not is_part_of_field(draft):
             continue
         key = (draft.geometry, draft.finding.kind is Kind.FIELD_HZ)
-        home = by_series.get(draft.home)
+        home = by_series.get(draft.measurement)
         if home is None:
             before = latest.get(key, [])
             if _completes(before, draft):
@@ -42,7 +42,7 @@ def pair_phases(drafts: Drafts) -> Drafts:
             else:
                 home = []
                 sets.append(home)
-            by_series[draft.home] = latest[key] = home
+            by_series[draft.measurement] = latest[key] = home
         home.append(draft)
     named = {id(old): new for members in sets for old, new in zip(members, _name_set(members), strict=True)}
     return [named.get(id(draft), draft) for draft in drafts]

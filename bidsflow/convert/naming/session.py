@@ -20,6 +20,7 @@ from bidsflow.convert.naming.followers import follow_sources, tie_followers
 from bidsflow.convert.naming.guess import Guess
 from bidsflow.convert.naming.labelling import doubt_lone_maps, settle_m0
 from bidsflow.convert.naming.linked import link_collections
+from bidsflow.convert.naming.magnitudes import find_magnitudes
 from bidsflow.convert.naming.maps import pair_phases
 from bidsflow.convert.naming.protocols import tell_protocols_apart
 from bidsflow.convert.naming.references import find_blips, find_references, follow_runs
@@ -53,9 +54,9 @@ def name_session(
     find_stopped = partial(mark_stopped, usual=usual or {})
     current = [_set_direction(draft, guesses) for draft in drafts]
     steps = (
-        find_references, find_blips, pair_phases, _set_tasks, skip_corrected, find_stopped, doubt_derived,
-        link_collections, doubt_body, mark_agent, doubt_passage, doubt_dynamics, doubt_lone_maps, settle_m0, abstain,
-        settle_ruled, _share_measurements, tie_followers, _set_echo_and_part, _tell_filters_apart,
+        find_references, find_blips, find_magnitudes, pair_phases, _set_tasks, skip_corrected, find_stopped,
+        doubt_derived, link_collections, doubt_body, mark_agent, doubt_passage, doubt_dynamics, doubt_lone_maps,
+        settle_m0, abstain, settle_ruled, _share_measurements, tie_followers, _set_echo_and_part, _tell_filters_apart,
         _drop_needless_directions, tell_protocols_apart, pin_entities, _number_runs, _refuse_same_index, mark_again,
         follow_runs, follow_sources, doubt_uneven, _propose_labels, propose_runs, hold_reviewed,
     )  # fmt: skip
