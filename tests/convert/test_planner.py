@@ -73,10 +73,10 @@ SCANS = (
     Scan("gre_field_mapping", PHASE, component="phase"),
     Scan("dti", DWI, 65, b_values=(0.0, 1000.0)),
     Scan("dti_b0", {**DWI, **PA}, 4, b_values=(0.0,)),
-    Scan("t1_vibe_dixon", _tags("GR", 1.23, 6.8, MRAcquisitionType="3D", FlipAngle="9"), echo_times=(1.23, 2.46, 3.69)),
-    Scan("t2_perf", EPI, 3),
     Scan("", {"Modality": "MR"}),
     Scan("localizer", {**MPRAGE, "SequenceFile": "AALScout"}),
+    Scan("t1_vibe_dixon", _tags("GR", 1.23, 6.8, MRAcquisitionType="3D", FlipAngle="9"), echo_times=(1.23, 2.46, 3.69)),
+    Scan("t2_perf", EPI, 3),
 )
 
 
