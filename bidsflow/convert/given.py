@@ -24,6 +24,8 @@ _FACTORS = {
 _DIRECTIONS = ("i", "i-", "j", "j-", "k", "k-")
 #: Numbers are equal that differ by no more than this share: scanners write 29.999999 for 30.
 _TOLERANCE = 1e-3
+#: Fields that change what an image is used for: its clock, or its geometry.
+SERIOUS = frozenset({"RepetitionTime", "PhaseEncodingDirection"})
 #: Lists and tables longer than this many letters are counted instead of shown.
 _LONG = 60
 
@@ -98,8 +100,8 @@ def find_clashes(series: Series, image: Image, given: Mapping[str, object]) -> t
 
 
 def is_serious(clash: Clash, image: Image) -> bool:
-    """Return whether what contradicts the headers changes what an image is used for: its clock, or its geometry."""
-    return clash.key == "PhaseEncodingDirection" or (clash.key == "RepetitionTime" and image.volumes > 1)
+    """Return whether what contradicts the headers changes what an image is used for; one volume has no clock."""
+    return clash.key in SERIOUS and (clash.key != "RepetitionTime" or image.volumes > 1)
 
 
 def tell_fields(image: Image) -> dict[str, float]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from bidsflow.convert.given import SERIOUS
 from bidsflow.convert.plan import Decision
 from bidsflow.convert.study.read import parse_study
 from bidsflow.convert.study.spec import Condition, Json, Relation, Rule, Study
@@ -223,8 +224,16 @@ def keep_valid(rules: Sequence[tuple[str, Rule]]) -> tuple[tuple[Rule, ...], lis
             told = "; ".join(problem.partition(": ")[2] or problem for problem in error.problems)
             notes.append(Note(where, f"left out: {told}"))
             continue
-        kept.append(rule)
+        kept.append(_leave_open(rule))
     return tuple(kept), notes
+
+
+def _leave_open(rule: Rule) -> Rule:
+    """Return a rule that does not decide what its fields may contradict.
+
+    ``decision = "convert"`` says of a study that the headers are wrong. No other tool's configuration says that.
+    """
+    return replace(rule, decision=None) if rule.decision is Decision.CONVERT and SERIOUS & set(rule.sidecar) else rule
 
 
 def leave_rest(decision: Decision, because: str) -> Rule:

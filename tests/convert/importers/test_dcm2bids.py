@@ -10,6 +10,7 @@ import pytest
 from bidsflow.convert.importers.dcm2bids import import_dcm2bids
 from bidsflow.convert.importers.imported import Imported, format_imported
 from bidsflow.convert.plan import Decision
+from bidsflow.convert.planner import make_plan
 from bidsflow.convert.study.apply import Rulebook
 from bidsflow.convert.study.read import parse_study
 from bidsflow.convert.study.spec import Condition, Relation
@@ -152,3 +153,23 @@ def test_phase_difference_is_the_second_echo_although_it_is_alone() -> None:
     series = (scans.magnitudes(1, at=5), scans.make(2, "gre_field_mapping", scans.FIELD, phase, at=5))
     paths = [row.path for row in scans.plan_of(series, book=book)]
     assert paths == [f"sub-01/fmap/sub-01_{suffix}" for suffix, _, _ in halves]
+
+
+@pytest.mark.parametrize(
+    ("fields", "decision"),
+    [
+        ({"RepetitionTime": 3.0}, Decision.REVIEW),
+        ({"PhaseEncodingDirection": "i"}, Decision.REVIEW),
+        ({"RepetitionTime": 2.0, "PhaseEncodingDirection": "j-"}, Decision.CONVERT),
+        ({"FlipAngle": 12}, Decision.CONVERT),
+    ],
+)
+def test_field_that_would_break_an_image_waits_where_headers_contradict_it(
+    fields: dict[str, object], decision: Decision
+) -> None:
+    """The configuration does not say that the headers are wrong, as a decision in a study does."""
+    study = parse_study(format_imported(import_one(sidecar_changes=fields), "config.json"))
+    rest = scans.bold(3, "bold_rest", MRAcquisitionType="2D", RepetitionTime=2000)
+    plan = make_plan(scans.inventory_of([rest]), book=Rulebook(study)).plan
+    assert [row.decision for row in plan.rows] == [decision]
+    assert plan.rows[0].path.endswith("task-rest_bold")
