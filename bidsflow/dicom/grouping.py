@@ -304,15 +304,18 @@ def _find_scattered(ordered: Sequence[Instance]) -> tuple[str, ...]:
 
 
 def _find_disorder(ordered: Sequence[Instance], images: Sequence[Image], *, lacking: bool) -> tuple[str, ...]:
-    single = [one.header for one in ordered if "Frames.Images" not in one.header]
-    volumes = [one.header for one in ordered if "Frames.Images" in one.header and _count_frames(one.header) > 1]
+    single: list[Header] = []
+    volumes: list[Header] = []
+    for one in ordered:
+        (volumes if _holds_frames(one.header) else single).append(one.header)
     whole = sum(one.volumes for one in images) == len(ordered)
     disorder = find_disorder(single, whole=whole, lacking=lacking) or find_disorder(volumes, whole=True)
     return (disorder,) if disorder else ()
 
 
-def _count_frames(header: Header) -> int:
-    return header.integer("NumberOfFrames", 1)
+def _holds_frames(header: Header) -> bool:
+    """Return whether an enhanced file holds a volume at least; some hold a single slice, as classic ones do."""
+    return "Frames.Images" in header and header.integer("NumberOfFrames", 1) > 1
 
 
 def clean(text: str) -> str:

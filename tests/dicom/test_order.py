@@ -9,6 +9,7 @@ from typing import Any
 import pydicom
 import pytest
 
+from bidsflow.dicom.frames import summarise_frames
 from bidsflow.dicom.grouping import group_series
 from bidsflow.dicom.inventory import take_inventory
 from bidsflow.phantom import write
@@ -218,3 +219,18 @@ def test_files_of_whole_volumes_are_numbered_as_they_were_measured(
     (series,) = take_inventory(find_files([tmp_path]).files).series
     assert len(series.instances) == 20
     assert [told in one for one in series.incomplete] == ([True] if told else [])
+
+
+@pytest.mark.parametrize(("sign", "told"), [(1, ""), (-1, "numbered otherwise than they were measured")])
+def test_frames_in_files_of_their_own_are_numbered_as_they_were_measured(kit: Any, sign: int, told: str) -> None:
+    files = [
+        kit.instance(
+            f"/{t}/{k}", SOPInstanceUID=f"1.{t}.{k}", InstanceNumber=100 + 4 * sign * t + k,
+            AcquisitionDateTime=f"202403040900{2 * t:02}.5",
+            **summarise_frames([], [{"ImagePositionPatient": f"0\\0\\{k}"}]),
+        )
+        for t in range(4)
+        for k in range(4)
+    ]  # fmt: skip
+    (series,), _ = group_series(files, {})
+    assert [told in one for one in series.incomplete if "numbered" in one] == ([True] if told else [])
