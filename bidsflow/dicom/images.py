@@ -31,6 +31,13 @@ _SPLITTING = (
 CUT_SHORT = "a volume is incomplete"
 #: What is said of a series of which only some slices are derived: each part would become an image of its own.
 APART = "some of its slices are original and others derived (ImageType), at places of their own"
+#: What is said of images at the same places that dcm2niix puts into one file, although their values have two meanings.
+MIXED = (
+    "a field map in Hz and its magnitude have one echo time, and dcm2niix makes one image of both: export each as a "
+    "series of its own"
+)
+#: Values of ImageType of a field map in Hz (Philips, GE).
+_FIELD_WORDS = frozenset({"B0", "B0 MAP", "FIELD MAP"})
 #: Fewer steps between slices tell nothing of their usual distance.
 _FEW_STEPS = 4
 #: No slices lie nearer to each other than this (mm).
@@ -143,7 +150,7 @@ def _classic_images(instances: Sequence[Instance], shared: Header, problems: lis
             keys[spelling] = (component(header), round(header.number("EchoTime"), 2), directions, *size, derived)
         groups[keys[spelling]].append(header)
     images = []
-    take = Pick(*_B_KEYWORDS)
+    take = Pick(*_B_KEYWORDS, "RescaleType", "ImageType")
     for (part, echo_time, orientation, columns, rows, derived), headers in groups.items():
         slices, volumes, rest = _count_slices(headers)
         mosaic = count_tiles(headers[0], shared, slices)
@@ -163,9 +170,15 @@ def _classic_images(instances: Sequence[Instance], shared: Header, problems: lis
                 problems.append(APART)
         spelled = {take(header): header for header in headers}  # few, where slices are many
         found = sorted({value for header in spelled.values() for value in b_values(header)})
+        if len({_is_in_hz(header) for header in spelled.values()}) > 1:
+            problems.append(MIXED)
         first = _tell_common(headers) if originals else headers[0]
         images.append(Image(first, matrix, volumes, 0, echo_time, part, orientation, tuple(found), len(headers)))
     return images
+
+
+def _is_in_hz(header: Header) -> bool:
+    return header.text("RescaleType").upper() == "HZ" or bool(_FIELD_WORDS & {*header.words("ImageType")[2:]})
 
 
 def _lie_apart(headers: Sequence[Header], others: Sequence[Header]) -> bool:

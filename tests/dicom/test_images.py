@@ -8,7 +8,7 @@ import pytest
 
 from bidsflow.dicom.frames import summarise_frames
 from bidsflow.dicom.header import Header
-from bidsflow.dicom.images import APART, b_values, component, split_images
+from bidsflow.dicom.images import APART, MIXED, b_values, component, split_images
 from bidsflow.dicom.series import Image, Instance
 
 AXIAL, SAGITTAL = "1\\0\\0\\0\\1\\0", "0\\1\\0\\0\\0\\-1"
@@ -321,3 +321,23 @@ COMPONENTS = {
 def test_the_component_is_read_from_where_each_maker_writes_it(name: str) -> None:
     values, expected = COMPONENTS[name]
     assert component(Header(values)) == expected
+
+
+@pytest.mark.parametrize(
+    ("of_map", "expected"),
+    [
+        ({"RescaleType": "Hz"}, ([2], True)),
+        ({"ImageType": "ORIGINAL\\PRIMARY\\B0 MAP\\B0\\UNSPECIFIED"}, ([2], True)),
+        ({"RescaleType": "Hz", "EchoTime": 0}, ([1, 1], False)),  # as Philips writes it: dcm2niix makes two images
+        ({"RescaleType": "Hz", "ComplexImageComponent": "REAL"}, ([1, 1], False)),
+        ({"RescaleType": "normalized"}, ([2], False)),
+    ],
+)
+@pytest.mark.parametrize("map_first", [False, True])
+def test_a_map_in_hz_that_dcm2niix_mixes_with_its_magnitude_is_told(
+    kit: Any, of_map: dict[str, object], expected: tuple[list[int], bool], map_first: bool
+) -> None:
+    both = {"Manufacturer": "Philips", "ImageType": "ORIGINAL\\PRIMARY\\M_FFE\\M\\FFE", "EchoTime": 4.6}
+    parts = [volumes(kit, 4, 1, **both), volumes(kit, 4, 1, **{**both, **of_map})]
+    images, problems = images_of([one for part in (parts[::-1] if map_first else parts) for one in part])
+    assert ([one.volumes for one in images], MIXED in problems) == expected
