@@ -134,6 +134,8 @@ def match_outputs(series: Series, outputs: Sequence[Output]) -> dict[int, Output
         return {1: left[0]}
     for rank, image in enumerate(series.images, start=1):
         fits = [output for output in left if _fits(image, output, several=len(series.images) > 1)]
+        if len(fits) > 1:  # Philips gives a map in Hz no echo time, and its magnitude one
+            fits = [output for output in fits if bool(output.echo_time) == bool(image.echo_time)] or fits
         if len(fits) > 1:
             derived = is_derived(image.header.words("ImageType"))
             fits = [output for output in fits if is_derived(output.words) == derived] or fits

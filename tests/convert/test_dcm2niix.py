@@ -259,6 +259,15 @@ def test_outputs_are_matched_by_component_and_echo(tmp_path: Path) -> None:
     assert [found[rank].stem for rank in (1, 2, 3, 4)] == ["image_e1", "image_e2", "image_e1_ph", "image_e2_ph"]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_output_without_echo_time_is_the_map_that_has_none(order: int, tmp_path: Path) -> None:
+    """dcm2niix v1.0.20260724 calls both magnitudes where Philips' RescaleType alone (Hz) tells the map."""
+    images = [Image(Header({}), (4, 4, 2), 1, 0, time) for time in (0.0, 4.6)]
+    made = [make_output(tmp_path, "image_e1", (4, 4, 2), EchoTime=0.0046), make_output(tmp_path, "imagea", (4, 4, 2))]
+    found = match_outputs(make_series(*images[::order]), made[::order])
+    assert [found[rank].stem for rank in (1, 2)] == ["imagea", "image_e1"][::order]
+
+
 @pytest.mark.parametrize("names", [["image", "imagea"], []])
 def test_series_that_splits_otherwise_is_said(names: list[str], tmp_path: Path) -> None:
     made = [make_output(tmp_path, name, (4, 4, 2, 3)) for name in names]
