@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable
-from dataclasses import replace
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, replace
 
+from bidsflow.convert.cohort import Usual
 from bidsflow.convert.naming import words
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.physics import FEW_VOLUMES, only_b_zero
-from bidsflow.convert.naming.repeats import planned_volumes
+from bidsflow.convert.naming.repeats import lacks_volumes, planned_volumes
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.physics import FAIR, STRONG, WEAK, Kind
 
@@ -109,39 +110,91 @@ def _has_word(draft: Draft, word: str) -> bool:
     return word in header.words("ImageType") or word in header.words("SiemensImageType")
 
 
-def find_blips(drafts: Drafts) -> Drafts:
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """What a session has that its EPIs with few volumes are held against.
+
+    Attributes
+    ----------
+    weighted : mapping
+        Weighted diffusion, by geometry.
+    against : mapping
+        The first functional run with many volumes, by geometry and direction.
+    longer : mapping
+        The same, by all that a run and its repetition have in common.
+    usual : mapping of (str, int) to Usual
+        What other people have, by SeriesInstanceUID and rank.
+    """
+
+    weighted: Mapping[Hashable, Drafts]
+    against: Mapping[Hashable, Draft]
+    longer: Mapping[Hashable, Draft]
+    usual: Mapping[tuple[str, int], Usual]
+
+
+def find_blips(drafts: Drafts, usual: Mapping[tuple[str, int], Usual]) -> Drafts:
     """Decide which EPIs with few volumes are halves of field maps.
 
     Diffusion without a weighted volume is, beside weighted diffusion of the same geometry; unless it was planned to be
     as long as one that has its name and direction, and was stopped before its first weighted volume. A few volumes of
-    gradient echo are, where they run against a long run of the same geometry, and so is the twin of such a half.
+    gradient echo are, where they run against a long run of the same geometry, and so is the twin of such a half; unless
+    they are what is left of a run that was stopped.
+
+    Parameters
+    ----------
+    drafts : list of Draft
+        Of one session.
+    usual : mapping of (str, int) to Usual
+        How long other people's runs of the same protocol are, by SeriesInstanceUID and rank.
     """
     weighted: dict[Hashable, Drafts] = defaultdict(list)
-    long: dict[Hashable, Draft] = {}
+    against: dict[Hashable, Draft] = {}
+    longer: dict[Hashable, Draft] = {}
     for draft in drafts:
         if draft.to_convert and draft.suffix == "dwi" and not only_b_zero(draft.image):
             weighted[draft.geometry].append(draft)
         if draft.to_convert and draft.suffix == "bold" and draft.image.volumes > FEW_VOLUMES:
-            long.setdefault((draft.geometry, draft.direction), draft)
-    halves = [_find_half(draft, weighted, long) for draft in drafts]
+            against.setdefault((draft.geometry, draft.direction), draft)
+            longer.setdefault(_name_key(draft), draft)
+    session = _Session(weighted, against, longer, usual)
+    halves = [_find_half(draft, session) for draft in drafts]
     found: dict[Hashable, Draft] = {}
     for before, after in zip(drafts, halves, strict=True):
-        if after is not before and after.finding.kind is not Kind.DIFFUSION:
+        if after.suffix == "epi" and after is not before and after.finding.kind is not Kind.DIFFUSION:
             found.setdefault((after.geometry, after.image.volumes, _OPPOSITE[after.direction]), after)
-    decided = [_find_twin(draft, found) for draft in halves]
+    decided = [_find_twin(draft, found, session) for draft in halves]
     # The halves of a field map have no echo in their names: each series is a measurement of its own.
     return [replace(one, measurement=one.series.uid) if one.suffix == "epi" else one for one in decided]
+
+
+def _name_key(draft: Draft) -> Hashable:
+    """Return what a run and its repetition have in common: the name that was typed, and how they were measured."""
+    series, image = draft.series, draft.image
+    return series.description, series.protocol_name, draft.geometry, draft.direction, image.echo, image.component
+
+
+def _was_longer(draft: Draft, session: _Session) -> bool:
+    """Return whether a few volumes are what is left of a run: more were planned, or other people have more."""
+    planned = lacks_volumes(draft) and planned_volumes(draft.series) > FEW_VOLUMES
+    usual = session.usual.get((draft.series.uid, draft.rank))
+    return planned or (usual is not None and usual.volumes > FEW_VOLUMES and draft.image.volumes < usual.least)
+
+
+def _find_longer(draft: Draft, session: _Session) -> Draft | None:
+    """Return the run with many volumes that has the name and the direction of an image with few."""
+    named = draft.series.description or draft.series.protocol_name
+    return session.longer.get(_name_key(draft)) if named else None
 
 
 def _is_short(draft: Draft) -> bool:
     return draft.to_convert and draft.is_planar and not draft.exact and draft.image.volumes <= FEW_VOLUMES
 
 
-def _find_half(draft: Draft, weighted: dict[Hashable, Drafts], long: dict[Hashable, Draft]) -> Draft:
+def _find_half(draft: Draft, session: _Session) -> Draft:
     if not _is_short(draft) or draft.suffix == "sbref":
         return draft
     if draft.finding.kind is Kind.DIFFUSION:
-        partners = weighted.get(draft.geometry, []) if draft.suffix == "epi" else []
+        partners = session.weighted.get(draft.geometry, []) if draft.suffix == "epi" else []
         if not partners:
             return draft
         whole = next((partner for partner in partners if _was_to_be(draft, partner)), None)
@@ -151,10 +204,25 @@ def _find_half(draft: Draft, weighted: dict[Hashable, Drafts], long: dict[Hashab
         return draft.named(
             "fmap", "epi", STRONG, f"it has the geometry of the diffusion series {partners[0].series.number}"
         )
-    against = long.get((draft.geometry, _OPPOSITE.get(draft.direction, "none")))
+    against = session.against.get((draft.geometry, _OPPOSITE.get(draft.direction, "none")))
     if draft.suffix != "bold" or against is None:
         return draft
+    longer, was_longer = _find_longer(draft, session), _was_longer(draft, session)
+    if longer is not None:
+        return draft if was_longer else _doubt_namesake(draft, longer)
+    if was_longer:
+        said = f"fewer volumes than were to be measured, in the reverse direction of series {against.series.number}: "
+        return draft.decided(Decision.REVIEW, f"{said}a run that was stopped, or half of a field map")
     return draft.named("fmap", "epi", FAIR, f"a few volumes in the reverse direction of series {against.series.number}")
+
+
+def _doubt_namesake(draft: Draft, longer: Draft) -> Draft:
+    """Return a few volumes under the name of a run: they were stopped, unless they were planned to be so few."""
+    if not planned_volumes(draft.series):
+        return draft
+    said = f"series {longer.series.number} of the same name and direction has {longer.image.volumes} volumes, and this "
+    said += f"one was planned with {draft.image.volumes}: a short run, or half of a field map"
+    return draft.decided(Decision.REVIEW, said)
 
 
 def _was_to_be(draft: Draft, partner: Draft) -> bool:
@@ -166,9 +234,9 @@ def _was_to_be(draft: Draft, partner: Draft) -> bool:
     return ours == theirs and any(ours[:2]) and planned_volumes(draft.series) >= max(partner.image.volumes, 2)
 
 
-def _find_twin(draft: Draft, found: dict[Hashable, Draft]) -> Draft:
+def _find_twin(draft: Draft, found: Mapping[Hashable, Draft], session: _Session) -> Draft:
     half = found.get((draft.geometry, draft.image.volumes, draft.direction))
-    if half is None or not _is_short(draft) or draft.suffix != "bold":
+    if half is None or not _is_short(draft) or draft.suffix != "bold" or _was_longer(draft, session):
         return draft
     return draft.named("fmap", "epi", FAIR, f"as few volumes as series {half.series.number}, which runs against it")
 

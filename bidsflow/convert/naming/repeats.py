@@ -49,6 +49,11 @@ def planned_volumes(series: Series) -> int:
     return header.integer("PlannedVolumes") or header.integer("NumberOfTemporalPositions")
 
 
+def lacks_volumes(draft: Draft) -> bool:
+    """Return whether more volumes were prescribed than an image has, and no noise ends its run instead."""
+    return planned_volumes(draft.series) > draft.image.volumes + _count_noise(draft)
+
+
 def mark_stopped(drafts: Drafts, usual: Mapping[tuple[str, int], Usual]) -> Drafts:
     """Set runs that ended too early, and were repeated, before a person; note those that were not repeated.
 
@@ -141,7 +146,7 @@ def _name_key(draft: Draft) -> Hashable:
 def _find_lack(draft: Draft, usual: Usual | None) -> _Lack | None:
     """Return what a run lacks, None where it is whole as far as anything tells."""
     volumes, planned = draft.image.volumes, planned_volumes(draft.series)
-    if planned > volumes + _count_noise(draft):
+    if lacks_volumes(draft):
         return _Lack(f"it holds {volumes} of {planned} planned volumes", f"{volumes} of {planned} volumes")
     cut = next((one for one in draft.series.incomplete if one.startswith(CUT_SHORT)), "")
     if cut:

@@ -51,10 +51,10 @@ def name_session(
     usual : mapping of (str, int) to Usual, optional
         How long other people's runs of the same protocol are, by SeriesInstanceUID and rank.
     """
-    find_stopped = partial(mark_stopped, usual=usual or {})
+    find_stopped, find_halves = partial(mark_stopped, usual=usual or {}), partial(find_blips, usual=usual or {})
     current = [_set_direction(draft, guesses) for draft in drafts]
     steps = (
-        find_references, find_blips, find_magnitudes, pair_phases, _set_tasks, skip_corrected, find_stopped,
+        find_references, find_halves, find_magnitudes, pair_phases, _set_tasks, skip_corrected, find_stopped,
         doubt_derived, link_collections, doubt_body, mark_agent, doubt_passage, doubt_dynamics, doubt_lone_maps,
         settle_m0, abstain, settle_ruled, _share_measurements, tie_followers, _set_echo_and_part, _tell_filters_apart,
         _drop_needless_directions, tell_protocols_apart, pin_entities, _number_runs, _refuse_same_index, mark_again,

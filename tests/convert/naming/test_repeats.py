@@ -29,6 +29,11 @@ def others(volumes: Sequence[int], description: str = "bold_rest", **more: Any) 
     ]
 
 
+def back(number: int, description: str, volumes: int = 300, **more: Any) -> Series:
+    """Return a run whose phase encoding runs from back to front."""
+    return bold(number, description, volumes, PhaseEncodingPositive=s.PA, **more)
+
+
 def of_anna(series: Sequence[Series], **more: Any) -> list[PlanRow]:
     own = {one.uid for one in series if one.patient == ANNA}
     return [row for row in plan_of(series, **more) if row.series_uid in own]
@@ -98,6 +103,37 @@ CASES = {
         [make(2, "dti", {**s.DWI, "PhaseEncodingPositive": s.PA}, b=(0.0,), PlannedVolumes=65),
          make(3, "dti", s.DWI, volumes=65, b=s.SHELL, PlannedVolumes=65)],
         ("fmap/dir-PA_epi|", "dwi/dir-AP_dwi|"),
+    ),
+    "a run of few volumes against the same task": Case(
+        [bold(1, "REST_AP"), back(2, "REST_PA", 8, PlannedVolumes=300), back(3, "REST_PA", PlannedVolumes=300)],
+        ("func/task-rest_dir-AP_bold|", "review|aborted (8 of 300 volumes), repeated by series 3",
+         "func/task-rest_dir-PA_bold|keep"),
+    ),
+    "a run of few volumes against another task, and nothing is planned": Case(
+        [bold(1, "task-rest_AP"), back(2, "task-nback_PA", 8), back(3, "task-nback_PA")],
+        ("func/task-rest_bold|", "review|perhaps aborted (8 volumes), series 3 has 300", "func/task-nback_bold|keep"),
+    ),
+    "a run of few volumes that was not repeated, against another": Case(
+        [bold(1, "REST_AP"), back(2, "REST_PA", 8, PlannedVolumes=300)],
+        ("func/task-rest_bold|", "review|"),
+    ),
+    "two stopped runs of few volumes against each other": Case(
+        [bold(1, "REST_AP", 8, PlannedVolumes=300), bold(2, "REST_AP"),
+         back(3, "REST_PA", 8, PlannedVolumes=300), back(4, "REST_PA")],
+        ("review|aborted (8 of 300 volumes), repeated by series 2", "func/task-rest_dir-AP_bold|keep",
+         "review|aborted (8 of 300 volumes), repeated by series 4", "func/task-rest_dir-PA_bold|keep"),
+    ),
+    "few volumes where other people have many, against a run": Case(
+        [bold(4, "bold_rest_AP"), back(5, "bold_rest_PA", 8), *others([300] * 3, "bold_rest_PA")],
+        ("func/task-rest_bold|", "review|"),
+    ),
+    "few volumes under the name of a run, as they were planned": Case(
+        [bold(1, "REST_AP"), back(2, "REST_PA", PlannedVolumes=300), back(3, "REST_PA", 8, PlannedVolumes=8)],
+        ("func/task-rest_dir-AP_bold|", "func/task-rest_dir-PA_bold|", "review|"),
+    ),
+    "half of a field map that was planned with few volumes": Case(
+        [bold(1, "REST_AP"), back(2, "REST_PA", 3, PlannedVolumes=5)],
+        ("func/task-rest_bold|", "fmap/dir-PA_epi|"),
     ),
     "nothing is planned, and nobody else was scanned": Case(
         [bold(1, "bold_a", 40, **GE), bold(2, "bold_a", 300, **GE)],
