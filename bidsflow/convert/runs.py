@@ -17,7 +17,8 @@ def find_runs(rows: Sequence[PlanRow], taken: Mapping[_RowKey, str], shared: Map
     """Return the rows so that new images keep clear of what the dataset holds.
 
     The images of one measurement (echoes, parts, reference) move together: to the run of those that the dataset holds
-    already, else, where one of their names is taken, to the next run that is free for all.
+    already under the same labels, else, where one of their names is taken, to the next run that is free for all. Under
+    other labels (a map without a direction) runs are counted by themselves.
     """
     groups: dict[str, list[PlanRow]] = defaultdict(list)
     for row in rows:
@@ -28,12 +29,14 @@ def find_runs(rows: Sequence[PlanRow], taken: Mapping[_RowKey, str], shared: Map
     moved: dict[_RowKey, PlanRow] = {}
     for members in groups.values():
         new = [row for row in members if key_of(row) not in taken]
-        kept = next((row for row in members if key_of(row) in taken), None)
-        if kept is not None:
-            run = parse_name(kept.path).entity("run")
-            said = f"It was measured with series {kept.series_number}, which was converted before, and has its run."
-            moved |= {key_of(row): _set_run(row, run, said) for row in new}
-        elif any(slot_of(row.path) in held for row in new):
+        kept = {_labels(row): row for row in reversed(members) if key_of(row) in taken}
+        for row in [row for row in new if _labels(row) in kept]:
+            first = kept[_labels(row)]
+            run = parse_name(first.path).entity("run")
+            said = f"It was measured with series {first.series_number}, which was converted before, and has its run."
+            moved[key_of(row)] = _set_run(row, run, said)
+        new = [row for row in new if _labels(row) not in kept]
+        if any(slot_of(row.path) in held for row in new):
             run = _next_run(new, used)
             said = f"Its name is taken by an image converted before, so it is run {run}."
             moved |= {key_of(row): _set_run(row, run, said) for row in new}
@@ -44,6 +47,12 @@ def find_runs(rows: Sequence[PlanRow], taken: Mapping[_RowKey, str], shared: Map
 def key_of(row: PlanRow) -> _RowKey:
     """Return which image a row is about."""
     return row.series_uid, row.image
+
+
+def _labels(row: PlanRow) -> tuple[object, ...]:
+    """Return what the names of a measurement's images share that are counted together."""
+    name = parse_name(row.path)
+    return name.folder, name.datatype, tuple(pair for pair in name.entities if pair[0] not in ("run", "echo", "part"))
 
 
 def _set_run(row: PlanRow, run: str, said: str) -> PlanRow:

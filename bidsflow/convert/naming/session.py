@@ -6,7 +6,7 @@ Each step takes the drafts of one session in order of acquisition and returns th
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -16,7 +16,7 @@ from bidsflow.convert.naming.agent import doubt_dynamics, doubt_passage, mark_ag
 from bidsflow.convert.naming.body import doubt_body
 from bidsflow.convert.naming.doubts import abstain, doubt_derived, skip_corrected
 from bidsflow.convert.naming.draft import Draft
-from bidsflow.convert.naming.followers import follow_sources, tie_followers
+from bidsflow.convert.naming.followers import doubt_orphans, find_tied, follow_sources, tie_followers
 from bidsflow.convert.naming.guess import Guess
 from bidsflow.convert.naming.labelling import doubt_lone_maps, settle_m0
 from bidsflow.convert.naming.linked import link_collections
@@ -58,7 +58,7 @@ def name_session(
         doubt_derived, link_collections, doubt_body, mark_agent, doubt_passage, doubt_dynamics, doubt_lone_maps,
         settle_m0, abstain, settle_ruled, _share_measurements, tie_followers, _set_echo_and_part, _tell_filters_apart,
         _drop_needless_directions, tell_protocols_apart, pin_entities, _number_runs, _refuse_same_index, mark_again,
-        follow_runs, follow_sources, doubt_uneven, _propose_labels, propose_runs, hold_reviewed,
+        follow_runs, follow_sources, doubt_orphans, doubt_uneven, _propose_labels, propose_runs, hold_reviewed,
     )  # fmt: skip
     for step in steps:
         current = step(current)
@@ -274,16 +274,19 @@ def _number_runs(drafts: Drafts) -> Drafts:
             given[_base(draft)][int(draft.entity("run"))] = draft.entity("run")
             settled[_base(draft), draft.measurement] = draft.entity("run")
     measured: dict[Hashable, list[str]] = defaultdict(list)
+    tied = find_tied(drafts)
     for draft in drafts:
         base, measurement = _base(draft), draft.measurement
-        if _is_numbered(draft) and (base, measurement) not in settled and measurement not in measured[base]:
+        if _is_numbered(draft, tied) and (base, measurement) not in settled and measurement not in measured[base]:
             measured[base].append(measurement)
     for base, members in measured.items():
         if len(members) + len(given[base]) > 1:
             runs = _free_runs(len(members), given[base])
             settled |= {(base, one): run for one, run in zip(members, runs, strict=True)}
     return [
-        draft.with_entity("run", settled.get((_base(draft), draft.measurement), "")) if _is_numbered(draft) else draft
+        draft.with_entity("run", settled.get((_base(draft), draft.measurement), ""))
+        if _is_numbered(draft, tied)
+        else draft
         for draft in drafts
     ]
 
@@ -311,9 +314,10 @@ def _refuse_same_index(drafts: Drafts) -> Drafts:
     return result
 
 
-def _is_numbered(draft: Draft) -> bool:
-    tied = draft.suffix == "sbref" and draft.measurement != draft.home
-    return draft.to_convert and not draft.entity("run") and not tied
+def _is_numbered(draft: Draft, tied: Collection[tuple[str, int]]) -> bool:
+    """Return whether an image is counted: what is named after its run is counted with it."""
+    follows = draft.suffix == "sbref" and draft.measurement != draft.home
+    return draft.to_convert and not draft.entity("run") and not follows and (draft.series.uid, draft.rank) not in tied
 
 
 def _base(draft: Draft) -> Hashable:

@@ -146,8 +146,26 @@ FOLLOWING: S = {
         (make(7, "dti_ADC_MPR", s.DWI, ImageType="DERIVED\\SECONDARY\\MPR\\ADC"), "skip"),
     ],
     "maps without their run": [
-        (make(1, "diff_TRACEW", s.DWI, ImageType="DERIVED\\PRIMARY\\DIFFUSION\\TRACEW", protocol="d"), "dwi/trace"),
-        (make(2, "diff_ADC", s.DWI, ImageType=ADC, protocol="d", at=5), "dwi/ADC"),
+        (make(1, "diff_TRACEW", s.DWI, ImageType="DERIVED\\PRIMARY\\DIFFUSION\\TRACEW", protocol="d"), "dwi/dir-AP_trace"),
+        (make(2, "diff_ADC", s.DWI, ImageType=ADC, protocol="d", at=5), "dwi/dir-AP_ADC:header"),
+    ],
+    "maps of a run that is not there, beside another": [
+        (make(1, "dti_PA", s.DWI, volumes=33, b=s.SHELL, PhaseEncodingPositive=0), "dwi/dir-PA_dwi"),
+        (make(2, "dti_PA_ADC", s.DWI, ImageType=ADC, protocol="dti_PA", PhaseEncodingPositive=0), "dwi/dir-PA_ADC"),
+        (make(4, "dti_AP_ADC", s.DWI, ImageType=ADC, protocol="dti_AP"), "dwi/dir-AP_ADC"),
+    ],
+    "maps of which the header does not say the direction": [
+        (make(1, "dti", s.GE_DWI, volumes=33, b=s.SHELL), "dwi/dwi"),
+        (make(2, "dti ADC", s.GE_DWI, ImageType="DERIVED\\SECONDARY\\ADC", protocol="dti"), "dwi/ADC:series_1"),
+        (
+            make(4, "dwi ADC", s.GE_DWI, ImageType="DERIVED\\SECONDARY\\ADC", protocol="dwi"),
+            "review:series_2_of_another_run",
+        ),
+    ],
+    "maps of the first of two runs, which is not there": [
+        (make(2, "dti_ADC", s.DWI, ImageType=ADC, protocol="dti", at=5), "review:not_here"),
+        (make(3, "dti", s.DWI, volumes=33, b=s.SHELL), "dwi/dir-AP_dwi"),
+        (make(4, "dti_ADC", s.DWI, ImageType=ADC, protocol="dti", at=15), "dwi/dir-AP_ADC"),
     ],
     "map of a run that the protocol names": [
         (make(1, "dwi-dwi_dir-AP", s.DWI, volumes=33, b=s.SHELL), "dwi/dir-AP_dwi"),

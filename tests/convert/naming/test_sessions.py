@@ -213,7 +213,10 @@ SIEMENS: S = {
             ),
             "dwi/acq-31vol_dir-AP_trace:TRACEW",
         ),
-        (make(7, "ep2d_diff_mddw_30_p2_FA", s.DWI, ImageType="DERIVED\\PRIMARY\\DIFFUSION\\FA\\ND"), "dwi/FA:FA"),
+        (
+            make(7, "ep2d_diff_mddw_30_p2_FA", s.DWI, ImageType="DERIVED\\PRIMARY\\DIFFUSION\\FA\\ND"),
+            "dwi/dir-AP_FA:FA",
+        ),
         (
             make(
                 8,
@@ -222,7 +225,7 @@ SIEMENS: S = {
                 SamplesPerPixel=3,
                 ImageType="DERIVED\\PRIMARY\\DIFFUSION\\COLFA",
             ),
-            "dwi/colFA",
+            "dwi/dir-AP_colFA",
         ),
         (make(9, "ep2d_diff_CALC_BVAL", s.DWI, ImageType="DERIVED\\PRIMARY\\DIFFUSION\\CALC_BVALUE\\TRACEW"), "skip"),
         (
