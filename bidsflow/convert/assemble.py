@@ -9,10 +9,11 @@ import filecmp
 import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from bidsflow.convert.carrying import find_stale, stage_carried
 from bidsflow.convert.cohort import name_protocol, protocol_of
 from bidsflow.convert.companions.follow import move_companions
 from bidsflow.convert.folder import EXTENSIONS, Session
@@ -67,6 +68,8 @@ class Converted:
         What a person should know of it.
     fields : str
         `fields_digest` of what a study has put into the sidecar.
+    carried : dict of str to Path
+        Staged files that a person has edited, and that go along from the former name of the image, by extension.
     """
 
     row: PlanRow
@@ -76,6 +79,7 @@ class Converted:
     content: Content
     notes: tuple[str, ...] = ()
     fields: str = ""
+    carried: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +127,16 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
     rewired = {one.image: one for one in rewiring.rewired}
     left = _take_out(ledgers, fresh)
     remove = _list_outdated(dataset, left, fresh)
+    by_hand = list(rewiring.by_hand)
     there = wires.rows
     for row in there:
         if row.path in fresh:
-            complete = partial(wires.complete, row)
-            ledger[row.path] = _stage_image(draft, fresh[row.path], session, complete, left.get(row.path))
+            one, complete = fresh[row.path], partial(wires.complete, row)
+            entry = _stage_image(draft, one, session, complete, left.get(row.path))
+            if (along := session.carried.get(_image(row))) is not None:
+                entry = stage_carried(draft, row.path, along, one.carried, entry, complete, wires.renamed)
+                by_hand += find_stale(row.path, tree / f"{row.path}.json", complete) if ".json" in along.files else ()
+            ledger[row.path] = entry
         else:
             ledger[row.path] = _rewire(draft, _restamp(ledger[row.path], session), rewired.get(row.path))
     for path in sorted(rewired.keys() - {row.path for row in there}):
@@ -149,7 +158,7 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
         programs = {name_program(session.series[one.row.series_uid]) for one in converted}
         stage_top(draft, tasks, programs, session.description, numbered=session.numbered)
         remove += list_unused_tasks(draft, left, tasks)
-    return Assembled(tuple(remove), rewiring)
+    return Assembled(tuple(remove), replace(rewiring, by_hand=tuple(by_hand)))
 
 
 def find_replaced(dataset: Dataset, tree: Path, fresh: Sequence[str], remove: Sequence[str]) -> list[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from bidsflow.convert.carrying import foresee_stale
 from bidsflow.convert.companions.follow import find_moves
 from bidsflow.convert.drift.findings import count_words
 from bidsflow.convert.ledger import read_taken
@@ -82,7 +83,9 @@ def foresee(dataset: Dataset, plan: Plan, inventory: Inventory, *, force: bool =
     found: dict[tuple[str, int], Prospect] = {}
     rewired: list[Rewired] = []
     for work in survey(dataset, plan, {series.uid: series for series in inventory.series}, force=force):
-        rewiring = foresee_rewiring(dataset, work.session, {row.path for row in work.planned})
+        fresh = {row.path for row in work.planned}
+        rewiring = foresee_rewiring(dataset, work.session, fresh)
+        rewiring = replace(rewiring, by_hand=(*rewiring.by_hand, *foresee_stale(dataset, work.session, fresh)))
         rewired += rewiring.rewired
         for outcome in work.done:
             row = outcome.row
@@ -130,9 +133,8 @@ def note_split(dataset: Dataset, key: Key, inventory: Inventory, prospects: Sequ
         if label and (uid, rank) not in moving and label != (former := parse_name(path).sub):
             kept[former, label] += 1
     return tuple(
-        f"sub-{former} keeps {count_words(count, 'image')} of the person who is sub-{label} now, since excluded and "
-        "edited images do not move: take the edits back or give --force, let the study convert what it excludes, or "
-        "delete them"
+        f"sub-{former} keeps {count_words(count, 'image')} of the person who is sub-{label} now, since images "
+        "that are not converted do not move: let the study or the plan convert them, or delete them"
         for (former, label), count in sorted(kept.items())
     )
 

@@ -7,13 +7,35 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bidsflow.convert.companions.aslcontext import TABLE
-from bidsflow.convert.ledger import Stamp
+from bidsflow.convert.ledger import Entry, Stamp
 from bidsflow.convert.plan import PlanRow
 from bidsflow.dicom.series import Series
 from bidsflow.names import parse_name
 
 #: Files that make an image, in the order in which they are looked for.
 EXTENSIONS = (".nii.gz", ".json", ".bval", ".bvec", TABLE, ".nii")
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What goes along, as it is, with an image that gets another name.
+
+    Attributes
+    ----------
+    former : str
+        BIDS path that the image had.
+    entry : Entry
+        What was written there.
+    files : tuple of str
+        Extensions of the files that go along: those that a person has edited, or all.
+    whole : bool
+        Whether all go along, since the series has changed and a person has edited what was made of it before.
+    """
+
+    former: str
+    entry: Entry
+    files: tuple[str, ...]
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +64,8 @@ class Session:
         `mark_digest` of the series of images that are as they were converted, by SeriesInstanceUID and rank.
     kept : frozenset of str
         Files that a person has edited, of images that are made again because they are missing.
+    carried : mapping of (str, int) to Carried
+        Files that a person has edited, of images that get another name, by SeriesInstanceUID and rank.
     description : mapping
         Fields for ``dataset_description.json``.
     numbered : bool
@@ -61,6 +85,7 @@ class Session:
     seen: Mapping[str, Stamp] = field(default_factory=dict)
     marks: Mapping[tuple[str, int], str] = field(default_factory=dict)
     kept: frozenset[str] = frozenset()
+    carried: Mapping[tuple[str, int], Carried] = field(default_factory=dict)
     description: Mapping[str, object] = field(default_factory=dict)
     numbered: bool = True
     ruled: Mapping[tuple[str, int], frozenset[str]] | None = None

@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bidsflow.convert.assemble import Converted, assemble, find_replaced
+from bidsflow.convert.carrying import set_by
 from bidsflow.convert.companions.aslcontext import GIVEN, TABLE, format_context
 from bidsflow.convert.companions.labelling import OWN_FIELDS, describe_labelling, describe_m0
 from bidsflow.convert.dcm2niix import Dcm2niix, find_program
 from bidsflow.convert.fit import check_fit
+from bidsflow.convert.folder import Session
 from bidsflow.convert.former import drop_former
 from bidsflow.convert.given import note_replaced
 from bidsflow.convert.gradients import check_gradients
@@ -186,6 +188,8 @@ class _Crew:
         self._tool = tool
         #: Images that are still to be written, by folder.
         self._pending: dict[str, set[tuple[str, int]]] = {}
+        #: Staged files that go along with images that get another name, by image and extension.
+        self._carried: dict[tuple[str, int], dict[str, Path]] = {}
         #: Sidecars of images that stayed and that have changed, in no order.
         self.rewired: list[Rewired] = []
 
@@ -193,6 +197,13 @@ class _Crew:
         """Convert and commit everything, and return the outcomes in no order."""
         outcomes: list[Outcome] = []
         self._pending = {one.session.folder: set(planned_paths(one.planned)) for one in work}
+        with storage_errors(self._staged.dataset.root):
+            self._carried = {
+                image: set_by(self._staged.dataset, along, self._staged.work("carried"))
+                for one in work
+                for image, along in one.session.carried.items()
+                if image in self._pending[one.session.folder]
+            }
         pool = ThreadPoolExecutor(self._jobs, thread_name_prefix="convert")
         try:
             jobs = {
@@ -300,7 +311,8 @@ class _Crew:
             tables[TABLE].write_text(format_context(labelling.types), encoding="utf-8")
         files = {".nii.gz": packed, **tables}
         stamps = {ext: stamp(path) for ext, path in files.items()}
-        return Converted(row, sidecar, files, stamps, content, notes, fields_digest(fields))
+        carried = self._carried.get((row.series_uid, row.image), {})
+        return Converted(row, sidecar, files, stamps, content, notes, fields_digest(fields), carried)
 
     def _note_skipped(self, series: Series) -> tuple[str, ...]:
         """Return what a person should know of derived volumes of a series that the plan skips, a clause."""
@@ -341,13 +353,23 @@ class _Crew:
         noted = {(one.row.series_uid, one.row.image): one.notes for one in converted}
         for row in rows:
             reason = blocked.get((row.series_uid, row.image), "")
-            kept = sorted(name.rpartition("/")[2] for name in session.kept if name.partition(".")[0] == row.path)
-            said = f"{', '.join(kept)} changed by hand, and kept as it is" if kept else ""
-            by_hand = filter(None, [made.rewiring.advise(row.path, said)])
+            by_hand = filter(None, [made.rewiring.advise(row.path, _say_kept(session, row))])
             said = "; ".join((*by_hand, *noted.get((row.series_uid, row.image), ())))
             done = Status.MOVED if (row.series_uid, row.image) in session.former else Status.WRITTEN
             outcomes.append(Outcome(row, Status.FAILED if reason else done, reason or said))
         return outcomes
+
+
+def _say_kept(session: Session, row: PlanRow) -> str:
+    """Return which files of an image stay as a person has edited them, ``""`` for none."""
+    along = session.carried.get((row.series_uid, row.image))
+    if along is not None:
+        if along.whole:
+            return "moved as it is, changes by hand included, though its series has changed; --force makes it again"
+        names = ", ".join(f"{row.path.rpartition('/')[2]}{ext}" for ext in along.files)
+        return f"{names} changed by hand, and moved as it is"
+    kept = sorted(name.rpartition("/")[2] for name in session.kept if name.partition(".")[0] == row.path)
+    return f"{', '.join(kept)} changed by hand, and kept as it is" if kept else ""
 
 
 def _bytes(series: Series) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 
-from bidsflow.convert.folder import EXTENSIONS, Session, group_by_folder
+from bidsflow.convert.folder import EXTENSIONS, Carried, Session, group_by_folder
 from bidsflow.convert.ledger import (
     Entry,
     Ledger,
@@ -161,6 +161,7 @@ def _sort(view: _View, session: Session) -> Work:
     done: list[Outcome] = []
     seen: dict[str, Stamp] = {}
     kept: set[str] = set()
+    carried: dict[tuple[str, int], Carried] = {}
     marks: dict[tuple[str, int], str] = {}
     why: dict[tuple[str, int], str] = {}
     read = cache(lambda uid, like: _read_content(session.series[uid], like))
@@ -185,13 +186,23 @@ def _sort(view: _View, session: Session) -> Work:
         else:
             todo[row.series_uid].append(row)
             why[_image(row)] = outcome
-            kept |= {name for name, now in stamps.items() if now is None}
+            edited = {name for name, now in stamps.items() if now is None}
+            former = view.former.get(_image(row), "")
+            if entry is not None and former and edited:
+                carried[_image(row)] = _carry(former, entry, edited if same else stamps.keys(), whole=not same)
+            else:
+                kept |= edited
     return Work(
-        replace(session, seen=seen, marks=marks, kept=frozenset(kept)),
+        replace(session, seen=seen, marks=marks, kept=frozenset(kept), carried=carried),
         {uid: tuple(some) for uid, some in todo.items()},
         tuple(done),
         why,
     )
+
+
+def _carry(former: str, entry: Entry, names: Collection[str], *, whole: bool) -> Carried:
+    """Return what goes along with an image that gets another name, by the names of the files that do."""
+    return Carried(former, entry, tuple(sorted(name.removeprefix(former) for name in names)), whole)
 
 
 def _distrust(view: _View, row: PlanRow, held: Entry | None, series: Series, read: Callable[[str, str], str]) -> str:
@@ -388,6 +399,8 @@ def _look(
         return Outcome(row, Status.UNCHANGED)
     if not edited or (because == _MISSING and f"{path}.nii.gz" not in stamps):  # the edits stay
         return because
+    if path != row.path and (same or not missing):  # a move overwrites nothing
+        return f"{because}; {changed}, which goes along as it is"
     said = f"{because}, but {changed}; --force replaces it"
     return Outcome(row, Status.FAILED if missing else Status.EDITED, said)
 

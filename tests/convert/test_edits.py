@@ -159,18 +159,6 @@ def pair(tmp_path: Path, cli: Cli) -> tuple[Path, Path]:
     return export, target
 
 
-def test_edited_image_that_stays_keeps_its_place_where_names_are_swapped(pair: tuple[Path, Path], cli: Cli) -> None:
-    export, target = pair
-    sidecar = target / "sub-01/fmap/sub-01_dir-AP_epi.json"
-    sidecar.write_text(sidecar.read_text() + " ")
-    before = read_tree(target)
-    ran = cli("convert", export, target, "--plan", make_plan(export, target, cli, swap_directions))
-    assert ran.code == 1
-    assert "it stands under sub-01/fmap/sub-01_dir-AP_epi, but" in ran.err
-    assert "sub-01_dir-AP_epi.nii.gz is in the way" in ran.err
-    assert read_tree(target) == before
-
-
 def test_image_that_cannot_leave_keeps_its_place(pair: tuple[Path, Path], cli: Cli) -> None:
     export, target = pair
     (target / "sub-01/fmap/sub-01_dir-LR_epi.nii.gz").write_bytes(b"mine")

@@ -134,7 +134,7 @@ def test_status_tells_of_companions_that_are_edited_missing_or_alone(full: Path,
 
 def test_person_who_is_split_by_another_label_is_told(full: Path, visits: Path, cli: Cli) -> None:
     study = full.parent / "study.toml"
-    next(full.glob("sub-01/ses-01/func/*_bold.json")).write_text("{}")
+    next(full.glob("sub-01/ses-01/func/*_bold.nii.gz")).write_bytes(b"\x1f\x8b")  # damaged
     said = "sub-01 keeps 1 image of the person who is sub-00001 now"
     before = read_tree(full)
     assert said in cli("convert", visits, full, "--study", study, "--dry-run").err

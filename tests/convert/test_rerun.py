@@ -526,22 +526,6 @@ def test_session_with_another_label_leaves_nothing_behind(done: Path, my_export:
     assert read_tree(fresh) == read_tree(done)
 
 
-def test_image_that_was_edited_is_not_moved(done: Path, my_export: Path, cli: Cli) -> None:
-    sidecar = done / f"{REST}.json"
-    sidecar.write_text(sidecar.read_text() + " ")
-
-    def change(row: dict[str, str]) -> None:
-        row["path"] = row["path"].replace("ses-01_task-rest_bold", "ses-01_task-sleep_bold")
-
-    plan = make_plan(my_export, done, cli, change)
-    ran = cli("convert", my_export, done, "--plan", plan)
-    assert ran.code == 0
-    assert f"it stands under {REST}, but" in ran.err
-    assert sidecar.exists()
-    assert cli("convert", my_export, done, "--plan", plan, "--force").code == 0
-    assert not sidecar.exists()
-
-
 def test_series_that_is_skipped_later_stays_and_is_said(done: Path, my_export: Path, cli: Cli) -> None:
     def change(row: dict[str, str]) -> None:
         if row["path"] == REST:
