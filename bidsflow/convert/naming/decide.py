@@ -184,8 +184,20 @@ def _heed_look_alikes(draft: Draft) -> Draft:
         return replace(skipped, datatype="", suffix="")
     for name, text in found.items():
         if name in _MISTAKEN.get(draft.suffix, ()) and draft.to_convert:
-            return draft.sure(draft.confidence - CONTRADICTION, f"the {where} says {text} ({name})")
+            doubted = draft.sure(draft.confidence - CONTRADICTION, f"the {where} says {text} ({name})")
+            return _doubt_perfusion(doubted) if name == "perfusion" else doubted
     return draft
+
+
+def _doubt_perfusion(draft: Draft) -> Draft:
+    """Set a run that its words call perfusion before a person, unless they call it functional as well.
+
+    By its physics it may be either; dcm2niix, which looks at the same physics, is no second witness.
+    """
+    if draft.suffix != "bold" or draft.confidence >= ENOUGH:
+        return draft
+    said = "its words call it perfusion (DSC, or labelled blood), which an EPI with many volumes may be as well as BOLD"
+    return draft.decided(Decision.REVIEW, said)
 
 
 def _heed_guess(draft: Draft, guess: Guess) -> Draft:

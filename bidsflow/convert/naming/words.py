@@ -62,7 +62,10 @@ _LOOK_ALIKES: tuple[tuple[str, str], ...] = (
         r"local[iz]|lokali|scout|survey|smart ?(?:brain|exam)|(?<![a-z])3[- ]?pl(?:ane|n)?(?![a-z])|rep[eé]rage",
     ),
     ("calibration", r"(?<![a-z])cal(?:ib\w*)?(?![a-z])|coil[- ]?survey|ref[- ]?scan|sense[- ]?ref|ref[- ]?sense"),
-    ("perfusion", r"perf(?!orm)|(?<![a-z])(?:dsc|dce|pwi)(?![a-z])|(?<![a-z])p?c?asl(?![a-z])"),
+    (
+        "perfusion",
+        r"(?<![a-z])perf(?![a-z])|perfu[szx]|(?<![a-z])(?:dsc|dce|pwi|r?cbf)(?![a-z])|(?<![a-z])p?c?asl(?![a-z])",
+    ),
     ("angiography", r"(?<![a-z])(?:tof|mra|mrv|angio\w*|venogr\w*)(?![a-z])"),
     ("double inversion", r"(?<![a-z])dir(?![-a-z0-9])|double inversion"),
     ("MP2RAGE", r"mp2rage|(?<![a-z])inv[- ]?[12](?!\d)|(?<![a-z])uni(?: images)?$"),

@@ -420,6 +420,9 @@ PHILIPS: S = {
 }
 GUESSES = {
     "Philips asked dcm2niix": {"1.2.3.1": Guess("fmap", "epi", "AP"), "1.2.3.2": Guess("fmap", "epi", "PA")},
+    "perfusion longer than a passage, which dcm2niix takes for functional": {
+        f"1.2.3.{number}": Guess("func", "bold", "") for number in range(1, 6)
+    },
 }
 
 OTHERS: S = {
@@ -572,7 +575,16 @@ TRAPS: S = {
         (make(1, "t1_vibe_in_phase", s.FLASH3D), "review:in_phase"),
         (make(2, "t1_vibe_opp_phase", s.FLASH3D, at=5), "review:opp_phase"),
     ],
+    "perfusion longer than a passage, which dcm2niix takes for functional": [
+        (make(1, "Perfusion", s.PH_FEEPI, volumes=100), "review:its_words_call_it_perfusion"),
+        (make(2, "perf_2D", s.PH_FEEPI, volumes=100), "review:its_words_call_it_perfusion"),
+        (make(3, "Perfusion_Weighted", s.BOLD, volumes=91), "review:its_words_call_it_perfusion"),
+        (make(4, "CBF_baseline", s.PH_FEEPI, volumes=100), "review:its_words_call_it_perfusion"),
+        (make(5, "perf base", s.PH_FEEPI, volumes=20), "review:its_words_call_it_perfusion"),
+        (make(6, "fMRI_perf", s.PH_FEEPI, volumes=200), "func/task-perf_bold"),
+    ],
     "words inside words": [
+        (make(3, "perfect_timing", s.BOLD, volumes=200), "func/task-perfectTiming_bold"),
         (bold(1, "performance_bold"), "func/task-performance_bold"),
         (make(2, "t2_tse_perform", s.TSE), "anat/T2w"),
     ],

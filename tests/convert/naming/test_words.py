@@ -150,6 +150,7 @@ ALIKE = {
     "AAHead_Scout": {"localizer"}, "3Plane Loc": {"localizer"}, "Planning": set(), "ASSET Cal": {"calibration"},
     "t2_space_dir": {"double inversion"}, "dMRI_dir98_AP": set(), "dir-AP": set(), "mp2rage_INV1": {"MP2RAGE"},
     "unilateral": set(), "motor": set(), "mt_on": {"magnetization transfer"}, "b1map": {"B1 map"}, "b1000": set(),
+    "perfect": set(), "Perfusion_Weighted": {"perfusion"}, "CBF_baseline": {"perfusion"}, "Perfuzja": {"perfusion"},
 }  # fmt: skip
 
 
