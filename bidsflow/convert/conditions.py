@@ -70,6 +70,9 @@ class Condition:
         Of the series, for people.
     slab : Slab or None
         Where its slices lie; None where the headers do not say of each.
+    turn : int
+        Place of the series among those of the session by their numbers, from 1, where no time tells their order (the
+        numbers of a study rise as it is measured); 0 where times tell it, or numbers do not.
     """
 
     shim: str
@@ -79,12 +82,27 @@ class Condition:
     seconds: float | None
     number: int
     slab: Slab | None = None
+    turn: int = 0
 
 
 def read_conditions(drafts: Sequence[Draft]) -> dict[tuple[str, int], Condition]:
     """Return how each image of a session was measured, by SeriesInstanceUID and rank."""
-    frames = _read_frames(drafts)
-    return {(draft.series.uid, draft.rank): _read_condition(draft, frames) for draft in drafts}
+    frames, turns = _read_frames(drafts), _read_turns(drafts)
+    return {(draft.series.uid, draft.rank): _read_condition(draft, frames, turns) for draft in drafts}
+
+
+def _read_turns(drafts: Sequence[Draft]) -> dict[str, int]:
+    """Return the place of each series by its UID, in the order of numbers; empty where times tell, or numbers do not.
+
+    Anonymisation takes all times away, or sets all to one moment. Numbers of two studies say nothing of each other.
+    """
+    series = {draft.series.uid: draft.series for draft in drafts}
+    numbers = sorted(one.number for one in series.values())
+    times = {seconds_of(one.started) for one in series.values()}
+    studies = {one.study_uid for one in series.values()}
+    if len(times) > 1 or len(studies) > 1 or len(set(numbers)) < len(numbers) or 0 in numbers:
+        return {}
+    return {uid: 1 + numbers.index(one.number) for uid, one in series.items()}
 
 
 def _read_frames(drafts: Sequence[Draft]) -> dict[str, str]:
@@ -99,13 +117,13 @@ def _read_frames(drafts: Sequence[Draft]) -> dict[str, str]:
     return frames if telling else dict.fromkeys(frames, "")
 
 
-def _read_condition(draft: Draft, frames: Mapping[str, str]) -> Condition:
+def _read_condition(draft: Draft, frames: Mapping[str, str], turns: Mapping[str, int]) -> Condition:
     series, header = draft.series, draft.image.header
     sizes = (*header.numbers("PixelSpacing"), header.number("SliceThickness"))
     grid = (*draft.geometry, tuple(round(size, 1) for size in sizes))
     return Condition(
         read_shim(series.header), frames[series.uid], series.study_uid, grid, seconds_of(series.started), series.number,
-        find_slab(series, draft.image),
+        find_slab(series, draft.image), turns.get(series.uid, 0),
     )  # fmt: skip
 
 
@@ -191,7 +209,12 @@ def is_another_shim(one: str, other: str) -> bool:
 
 
 def distance(field: Condition, run: Condition) -> float:
-    """Return how long after a field a run was measured, in seconds; 0 where that is not known."""
+    """Return how long after a field a run was measured, in seconds; 0 where that is not known.
+
+    Where numbers tell the order in the place of times, how many series later.
+    """
+    if field.turn and run.turn:
+        return float(run.turn - field.turn)
     return 0.0 if field.seconds is None or run.seconds is None else run.seconds - field.seconds
 
 
@@ -239,7 +262,10 @@ def say_match(field: Condition, run: Condition, rivals: Sequence[Condition]) -> 
     ours = rank_match(field, run)
     if not rivals:
         why += ["the only one"] * (not why)
-    elif any(rank_match(rival, run)[:2] == ours[:2] for rival in rivals):
-        why.append(f"the nearest in time {'before' if ours[2] else 'after'} it")
+    near = any(rank_match(rival, run)[:2] == ours[:2] for rival in rivals)
+    if near:
+        why.append(f"the nearest {'by series number' if run.turn else 'in time'} {'before' if ours[2] else 'after'} it")
     said = " and ".join(why).removesuffix(",") or "the nearest to its shim and place"
-    return said if apart is not None else f"{said}; less certain, since the headers hold no shim settings"
+    lacks = ["no times tell the order"] * bool(near and run.turn)
+    lacks += ["the headers hold no shim settings"] * (apart is None)
+    return f"{said}; less certain, since {' and '.join(lacks)}" if lacks else said

@@ -229,7 +229,7 @@ CASES = {
         (
             *(shot._replace(minute=None) for shot in gre(0, "gre1", "1")),
             *(shot._replace(minute=None) for shot in gre(0, "gre2", "2")),
-            Shot(None, "bold"),
+            Shot(None, "bold", study="2"),  # the numbers of two studies say nothing of each other
         ),
         "nothing tells which",
     ),

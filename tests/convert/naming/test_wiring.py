@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -121,11 +122,28 @@ def test_a_repeated_half_pairs_with_its_neighbour() -> None:
     assert found["func/task-a_bold"] == ">pepolar1"
 
 
-def test_without_times_nothing_is_guessed_among_equals() -> None:
+ORDER = "the nearest by series number before it; less certain, since no times tell the order"
+
+
+@pytest.mark.parametrize("at", [None, 180.0])
+def test_without_times_series_numbers_tell_the_order(at: float | None) -> None:
+    first, second = ([blip(n, AP, at=at), blip(n + 1, PA, at=at)] for n in (1, 4))
+    runs = [bold(n, f"bold_{task}", at=at, matrix=(104, 104, 72)) for n, task in ((3, "a"), (6, "b"))]
+    series = [*first, *second, *runs]
+    found = wiring(series)
+    assert (found["func/task-a_bold"], found["func/task-b_bold"]) == (">pepolar1", ">pepolar2")
+    assert ORDER in row_of(series, 3).evidence
+    assert ORDER in row_of(series, 6).evidence
+    assert "series number" not in row_of([*first, runs[0]], 3).evidence
+
+
+def test_without_times_and_numbers_nothing_is_guessed_among_equals() -> None:
     maps = [s.magnitudes(1, at=None), s.phase_difference(2, at=None), s.magnitudes(3, at=None)]
     series = [*maps, s.phase_difference(4, at=None), bold(5, "bold_a", at=None)]
-    assert wiring(series)["func/task-a_bold"] == ">"
-    assert "nothing tells which of 2 field maps" in row_of(series, 5).evidence
+    unknown = [*series, make(5, "t1", s.MPRAGE, at=None, uid="1.2.3.6")]
+    assert wiring(series)["func/task-a_bold"] == ">gre2"
+    assert wiring(unknown)["func/task-a_bold"] == ">"
+    assert "nothing tells which of 2 field maps" in row_of(unknown, 5).evidence
     assert wiring([*maps[:2], series[-1]])["func/task-a_bold"] == ">gre1"
 
 
