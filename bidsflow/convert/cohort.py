@@ -45,6 +45,8 @@ class Cohort:
         `protocol_of` and volumes of what a dataset holds, by its path.
     kinds : mapping of str to Counter
         How many subjects have the same matrices, by `name_protocol`; `take_cohort` counts them once for all.
+    times : mapping of str to str
+        When what a dataset holds was acquired, as its tables say (`times.read_times`), by its path.
     """
 
     volumes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -53,6 +55,7 @@ class Cohort:
     shapes: Mapping[str, Mapping[str, frozenset[Shape]]] = field(default_factory=dict)
     lengths: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     kinds: Mapping[str, Counter[frozenset[Shape]]] = field(default_factory=dict)
+    times: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bidsflow.convert.cohort import Cohort
+from bidsflow.convert.people import shifted_time
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, PlanRow
 from bidsflow.convert.subjects import Key, folder_of, person_of
 from bidsflow.dicom.series import Inventory, Series
@@ -26,7 +27,7 @@ class Copies:
         What the plan says of the images of copies.
     doubts : mapping of str to str
         Why a person has to look at a series, by its UID: its images stand under two patients, or it is the rest of a
-        study that the dataset has under other UIDs.
+        study that the dataset has under other UIDs, or an acquisition that it has under another header.
     places : mapping of str to (str, str)
         Where the dataset has such studies: subject and session by StudyInstanceUID.
     """
@@ -87,17 +88,65 @@ def part_copies(inventory: Inventory, key: Key, taken: Mapping[tuple[str, int], 
         else:
             doubts[one.uid] = f"sub-{subject} of the dataset has {same}: say whose it is"
     rest = tuple(one for one in inventory.series if one.uid not in reasons)
-    doubts |= {one.uid: _tell_rest(places[one.study_uid]) for one in rest
-               if one.study_uid in places and one.uid not in {*held, *doubts}}  # fmt: skip
+    again = _find_again([one for one in rest if one.uid in timed and one.uid not in held], key, places, cohort)
+    for uid, path in again.items():
+        where = parse_name(path)
+        places.setdefault(by_uid[uid].study_uid, (where.sub, where.ses))
+    dated = {parse_name(path).folder for path in cohort.times}
+    doubts |= {
+        one.uid: _tell_rest(places[one.study_uid], again.get(one.uid, ""), known=one.uid in timed, dated=dated)
+        for one in rest
+        if one.study_uid in places and one.uid not in {*held, *doubts}
+    }
     rows = tuple(row for uid, reason in reasons.items() for row in _skip(by_uid[uid], reason))
     return Copies(replace(inventory, series=rest), rows, doubts, places)
 
 
-def _tell_rest(place: tuple[str, str]) -> str:
-    return (
-        f"its study is a copy of one that the dataset has in {folder_of(place)}, under other UIDs, and this series of "
-        "it was not converted then: decide on it as on the original"
-    )
+def _find_again(
+    series: Sequence[Series], key: Key, places: Mapping[str, tuple[str, str]], cohort: Cohort
+) -> dict[str, str]:
+    """Return the image of the dataset that was acquired at the moment of a series, by its UID.
+
+    It is asked of studies that the dataset does not know: what else was measured of a known one at that moment (a
+    phase) comes under the UID of that study. The image has as many volumes as one of the series.
+    """
+    standing: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for path, time in cohort.times.items():
+        standing[parse_name(path).sub, time].append(path)
+    found = {}
+    for one in series:
+        subject = places.get(one.study_uid, (key.subjects.get(person_of(one), ""), ""))[0]
+        time = shifted_time(one.started, key.shifts.get(subject))
+        volumes = {image.volumes for image in one.images}
+        paths = [path for path in standing[subject, time] if cohort.lengths.get(path, ("", 0))[1] in volumes]
+        if paths and (one.study_uid in places or one.study_uid not in key.sessions):
+            found[one.uid] = paths[0]
+    return found
+
+
+def _tell_rest(place: tuple[str, str], path: str, *, known: bool, dated: Collection[str]) -> str:
+    """Return why a series of a study that the dataset has under other UIDs is for a person.
+
+    Parameters
+    ----------
+    place : tuple of (str, str)
+        Where the study stands.
+    path : str
+        The image that was acquired at its moment, ``""`` for none.
+    known : bool
+        Whether its moment is known.
+    dated : collection of str
+        The folders of which it is known when their images were acquired.
+    """
+    said = f"its study is a copy of one that the dataset has in {folder_of(place)}, under other UIDs, and "
+    if path:
+        return (
+            f"{said}it was measured at the moment of {path}, with as many volumes: the same acquisition under another "
+            "header; skip it, unless it shows something else"
+        )
+    if known and folder_of(place) in dated:
+        return f"{said}no image of its moment and volumes stands there: decide on it as on the original"
+    return f"{said}no time tells whether it was converted: look at the images there, and skip it if it was"
 
 
 def _find_timed(series: Sequence[Series]) -> set[str]:

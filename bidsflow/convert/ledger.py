@@ -15,6 +15,7 @@ from typing import Any
 from bidsflow.convert.cohort import Cohort, Shape
 from bidsflow.convert.plan import Decision, Plan
 from bidsflow.convert.subjects import Key, folder_of
+from bidsflow.convert.times import read_times
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import write_durably
 from bidsflow.dicom.series import File, Series
@@ -293,9 +294,13 @@ def read_cohort(dataset: Dataset) -> Cohort:
     examinations: dict[str, str] = {}
     shapes: dict[str, dict[str, frozenset[Shape]]] = defaultdict(dict)
     lengths: dict[str, tuple[str, int]] = {}
+    times: dict[str, str] = {}
     for file in sorted((dataset.state / "ledger").glob("*.json")):
         subject = file.stem.partition("_")[0].removeprefix("sub-")
-        for path, entry in read_ledger(dataset, file.stem).items():
+        ledger = read_ledger(dataset, file.stem)
+        told = read_times(dataset, file.stem.replace("_", "/"))
+        times |= {path: told[path] for path in ledger if path in told}
+        for path, entry in ledger.items():
             if entry.protocol:
                 people = volumes[entry.protocol]
                 people[subject] = max(people.get(subject, 0), entry.volumes)
@@ -307,7 +312,7 @@ def read_cohort(dataset: Dataset) -> Cohort:
                 moments[entry.moment] = entry.series_uid, subject
             if entry.examination:
                 examinations[entry.examination] = subject
-    return Cohort(volumes, moments, examinations, shapes, lengths)
+    return Cohort(volumes, moments, examinations, shapes, lengths, times=times)
 
 
 def read_skipped(dataset: Dataset) -> frozenset[tuple[str, int]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pydicom
 import pytest
 
 from bidsflow.convert.cohort import Cohort
@@ -76,6 +78,58 @@ def test_rest_of_a_copied_session_is_no_second_study(tmp_path: Path, cli: Cli) -
     assert rest[0].decision == "review"
     assert rest[0].path.startswith("sub-01/func/")
     assert rest[0].evidence.startswith("Its study is a copy of one that the dataset has in sub-01, under other UIDs")
+
+
+def change_header(export: Path, description: str, **tags: object) -> None:
+    """Set tags of the files of series that are described so, or of all."""
+    for path in list_files(export):
+        dataset = pydicom.dcmread(path)
+        if description in ("", dataset.SeriesDescription):
+            for keyword, value in tags.items():
+                setattr(dataset, keyword, value)
+            dataset.save_as(path)
+
+
+def reasons_of(cli: Cli, export: Path, bids: Path) -> dict[str, str]:
+    rows = plan_of(cli, export, bids=bids).rows
+    return {row.series_description: row.evidence for row in rows if row.decision == "review"}
+
+
+def test_acquisition_that_comes_with_a_corrected_header_is_said_to_be_converted(
+    visit: Path, tmp_path: Path, cli: Cli
+) -> None:
+    bids = tmp_path / "bids"
+    assert cli("convert", visit, bids).code == 0
+    again = send_again(visit, tmp_path / "again")
+    change_header(again, "BOLD_rest", RepetitionTime=2222.0)
+    reasons = reasons_of(cli, again, bids)
+    assert "BOLD_rest" in reasons
+    path = next(path for path in read_tree(bids) if path.endswith("task-rest_bold.nii.gz"))
+    assert f"at the moment of {path.removesuffix('.nii.gz')}, " in reasons["BOLD_rest"]
+    assert not any("was not converted" in said or "as on the original" in said for said in reasons.values())
+
+
+def test_visit_of_which_every_header_was_corrected_is_no_second_visit(visit: Path, tmp_path: Path, cli: Cli) -> None:
+    bids = tmp_path / "bids"
+    assert cli("convert", visit, bids, "--sessions", "always").code == 0
+    before = read_tree(bids)
+    again = send_again(visit, tmp_path / "again")
+    change_header(again, "", RepetitionTime=2222.0)
+    assert cli("convert", again, bids).code == 0
+    assert read_tree(bids) == before
+    reasons = reasons_of(cli, again, bids)
+    assert reasons
+    assert all("the same acquisition" in said for said in reasons.values())
+
+
+def test_copy_is_not_said_to_be_new_where_no_time_tells(visit: Path, tmp_path: Path, cli: Cli) -> None:
+    bids = tmp_path / "bids"
+    assert cli("convert", visit, bids).code == 0
+    for table in bids.rglob("*_scans.tsv"):
+        table.write_text(re.sub(r"\t1\d\d\d-\S+", "\tn/a", table.read_text()))
+    again = send_again(visit, tmp_path / "again")
+    change_header(again, "BOLD_rest", RepetitionTime=2222.0)
+    assert "no time tells whether it was converted" in reasons_of(cli, again, bids)["BOLD_rest"]
 
 
 def test_original_stays_the_one_that_the_dataset_has(visit: Path, tmp_path: Path, cli: Cli) -> None:

@@ -146,7 +146,10 @@ FOLLOWING: S = {
         (make(7, "dti_ADC_MPR", s.DWI, ImageType="DERIVED\\SECONDARY\\MPR\\ADC"), "skip"),
     ],
     "maps without their run": [
-        (make(1, "diff_TRACEW", s.DWI, ImageType="DERIVED\\PRIMARY\\DIFFUSION\\TRACEW", protocol="d"), "dwi/dir-AP_trace"),
+        (
+            make(1, "diff_TRACEW", s.DWI, ImageType="DERIVED\\PRIMARY\\DIFFUSION\\TRACEW", protocol="d"),
+            "dwi/dir-AP_trace",
+        ),
         (make(2, "diff_ADC", s.DWI, ImageType=ADC, protocol="d", at=5), "dwi/dir-AP_ADC:header"),
     ],
     "maps of a run that is not there, beside another": [

@@ -1,0 +1,34 @@
+"""When the images of a dataset were acquired: its tables of scans say so, in dates that were moved. Reads only."""
+
+from __future__ import annotations
+
+from bidsflow.convert.tables import Place
+from bidsflow.dataset.draft import read_table
+from bidsflow.dataset.tree import Dataset
+from bidsflow.errors import DatasetError
+
+
+def read_times(dataset: Dataset, folder: str) -> dict[str, str]:
+    """Return when the images of a folder were acquired, by path without extension; none where that is not known.
+
+    A person may have taken the times out, or may have broken the table: whoever writes to it says so.
+    """
+    name = Place.of(folder).scans
+    try:
+        rows = read_table(dataset.root / name, "filename")
+    except (FileNotFoundError, DatasetError):
+        return {}
+    times = {f"{folder}/{row['filename'].removesuffix('.nii.gz')}": row.get("acq_time", "") for row in rows}
+    return {path: time for path, time in times.items() if has_moment(time)}
+
+
+def has_moment(time: str) -> bool:
+    """Return whether a time as tables have it names a moment of the day, which anonymisation sets to midnight.
+
+    Examples
+    --------
+    >>> has_moment("1900-01-01T09:43:47.5"), has_moment("1900-01-01T00:00:00"), has_moment("n/a")
+    (True, False, False)
+    """
+    _, parted, clock = time.partition("T")
+    return bool(parted and clock.strip("0:.") and clock[:2].isdecimal())
