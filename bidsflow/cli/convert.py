@@ -267,7 +267,8 @@ def _show(request: Conversion, *, force: bool, as_json: bool) -> None:
         made = planned.plan
         foresight, left = foresee(dataset, made, inventory, force=force), find_left(dataset, made)
         along = foresee_companions(dataset, foresight.prospects)
-        made = replace(made, notes=(*made.notes, *note_split(dataset, planned.key, inventory, foresight.prospects)))
+        split = note_split(dataset, planned.key, inventory, foresight.prospects)
+        made = replace(made, notes=(*made.notes, *foresight.notes, *split))
         if as_json:
             typer.echo(to_json(made, list_changes(foresight, left, along)), nl=False)
             return
@@ -353,7 +354,7 @@ def _convert(request: Conversion, inventory: Inventory, err: Console, *, force: 
     plan = planned.plan
     with progress_bar(err, "converting") as update:
         result = convert(plan, inventory, dataset, planned.key, jobs=request.jobs, force=force, progress=update)
-    plan = replace(plan, notes=(*plan.notes, *note_split(dataset, planned.key, inventory)))
+    plan = replace(plan, notes=(*plan.notes, *result.notes, *note_split(dataset, planned.key, inventory)))
     beside = Beside.put(dataset, inventory, request.exports, planned, force=force)
     if request.keep:
         report_kept(keep(dataset, inventory, plan), err)

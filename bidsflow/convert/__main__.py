@@ -44,6 +44,8 @@ def main() -> int:
         print(f"{one.status} {one.row.path}{f': {one.reason}' if one.reason else ''}")  # noqa: T201
     for sidecar in result.rewired:
         print(f"rewired {sidecar.path}")  # noqa: T201
+    for note in result.notes:
+        print(f"note {note}")  # noqa: T201
     for issue in result.errors:
         print(f"not valid {issue.place}: {issue.code} {issue.subcode}", file=sys.stderr)  # noqa: T201
     return 0 if result.complete else 1

@@ -92,10 +92,13 @@ class Assembled:
         Files of the dataset that go away.
     rewiring : Rewiring
         The sidecars of images that stay and that change.
+    notes : tuple of str
+        What a person should know of the tables.
     """
 
     remove: tuple[str, ...]
     rewiring: Rewiring
+    notes: tuple[str, ...] = ()
 
 
 def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence[Converted], key: Key) -> Assembled:
@@ -127,7 +130,7 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
     rewired = {one.image: one for one in rewiring.rewired}
     left = _take_out(ledgers, fresh)
     remove = _list_outdated(dataset, left, fresh)
-    by_hand = list(rewiring.by_hand)
+    by_hand, notes = list(rewiring.by_hand), tuple[str, ...]()
     there = wires.rows
     for row in there:
         if row.path in fresh:
@@ -153,12 +156,12 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
         stage_scans(draft, place, started, fresh, key, cells)
         stage_session(draft, place, list(session.series.values()), key, before)
         people = session.subject or tuple(session.series.values())
-        stage_participant(draft, place.sub, people, session.heir_of, gone, remove)
+        notes = stage_participant(draft, place.sub, people, session.heir_of, gone, remove)
         tasks = list_tasks(row.path for row in there)
         programs = {name_program(session.series[one.row.series_uid]) for one in converted}
         stage_top(draft, tasks, programs, session.description, numbered=session.numbered)
         remove += list_unused_tasks(draft, left, tasks)
-    return Assembled(tuple(remove), replace(rewiring, by_hand=tuple(by_hand)))
+    return Assembled(tuple(remove), replace(rewiring, by_hand=tuple(by_hand)), notes)
 
 
 def find_replaced(dataset: Dataset, tree: Path, fresh: Sequence[str], remove: Sequence[str]) -> list[str]:

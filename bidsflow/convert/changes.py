@@ -10,11 +10,15 @@ from enum import StrEnum
 from bidsflow.convert.carrying import foresee_stale
 from bidsflow.convert.companions.follow import find_moves
 from bidsflow.convert.drift.findings import count_words
+from bidsflow.convert.folder import Session
 from bidsflow.convert.ledger import read_taken
+from bidsflow.convert.participants import read_said
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.rewiring import Rewired, foresee_rewiring
 from bidsflow.convert.subjects import Key
 from bidsflow.convert.survey import Status, planned_paths, survey
+from bidsflow.convert.tables import settle_participant
+from bidsflow.dataset.draft import Draft
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dicom.series import Inventory
 from bidsflow.names import parse_name
@@ -66,10 +70,13 @@ class Foresight:
         One per image that the plan converts, in its order.
     rewired : tuple of Rewired
         Sidecars of images that would stay, and that would change with the images around them.
+    notes : tuple of str
+        What a person should know of the tables.
     """
 
     prospects: tuple[Prospect, ...]
     rewired: tuple[Rewired, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def foresee(dataset: Dataset, plan: Plan, inventory: Inventory, *, force: bool = False) -> Foresight:
@@ -82,7 +89,8 @@ def foresee(dataset: Dataset, plan: Plan, inventory: Inventory, *, force: bool =
     """
     found: dict[tuple[str, int], Prospect] = {}
     rewired: list[Rewired] = []
-    for work in survey(dataset, plan, {series.uid: series for series in inventory.series}, force=force):
+    surveyed = survey(dataset, plan, {series.uid: series for series in inventory.series}, force=force)
+    for work in surveyed:
         fresh = {row.path for row in work.planned}
         rewiring = foresee_rewiring(dataset, work.session, fresh)
         rewiring = replace(rewiring, by_hand=(*rewiring.by_hand, *foresee_stale(dataset, work.session, fresh)))
@@ -98,7 +106,16 @@ def foresee(dataset: Dataset, plan: Plan, inventory: Inventory, *, force: bool =
             change = Change.MOVED if former else Change.AGAIN if reason else Change.NEW
             found[image] = Prospect(row, change, rewiring.advise(row.path, reason), former)
     prospects = tuple(found[row.series_uid, row.image] for row in plan.decided(Decision.CONVERT))
-    return Foresight(prospects, tuple(sorted(rewired, key=lambda one: one.path)))
+    notes = _foresee_participants(dataset, [one.session for one in surveyed])
+    return Foresight(prospects, tuple(sorted(rewired, key=lambda one: one.path)), notes)
+
+
+def _foresee_participants(dataset: Dataset, sessions: Sequence[Session]) -> tuple[str, ...]:
+    """Return what a person would be told of the rows of subjects."""
+    draft, known = Draft(dataset, dataset.state / "nothing"), read_said(dataset)
+    people = {parse_name(one.rows[0].path).sub: one for one in sessions}
+    settled = (settle_participant(draft, sub, one.subject, one.heir_of, known) for sub, one in people.items())
+    return tuple(sorted(note for one in settled for note in one.notes))
 
 
 def find_left(dataset: Dataset, plan: Plan) -> tuple[str, ...]:

@@ -65,6 +65,8 @@ class Result:
         What the validator says of the files that were written.
     rewired : tuple of Rewired
         Sidecars of images that stayed, and that changed with the images around them.
+    notes : tuple of str
+        What a person should know of the tables.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -73,6 +75,7 @@ class Result:
     remains: tuple[Remain, ...] = ()
     errors: tuple[Issue, ...] = ()
     rewired: tuple[Rewired, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -153,7 +156,7 @@ def convert(
     reviews, skipped = plan.decided(Decision.REVIEW), plan.decided(Decision.SKIP)
     note_images(dataset, ordered, reviews, skipped)
     rewired = tuple(sorted(crew.rewired, key=lambda one: one.path))
-    return Result(ordered, reviews, skipped, remains, errors, rewired)
+    return Result(ordered, reviews, skipped, remains, errors, rewired, tuple(sorted(crew.notes)))
 
 
 def _find_moved(outcomes: Sequence[Outcome], work: Sequence[Work]) -> dict[str, str]:
@@ -192,6 +195,8 @@ class _Crew:
         self._carried: dict[tuple[str, int], dict[str, Path]] = {}
         #: Sidecars of images that stayed and that have changed, in no order.
         self.rewired: list[Rewired] = []
+        #: What a person should know of the tables, in no order.
+        self.notes: list[str] = []
 
     def carry_out(self, work: Sequence[Work]) -> list[Outcome]:
         """Convert and commit everything, and return the outcomes in no order."""
@@ -346,6 +351,7 @@ class _Crew:
             _log.warning("%s: %s", session.folder, error)
             return [*work.done, *(Outcome(row, Status.FAILED, str(error)) for row in rows)]
         self.rewired += made.rewiring.rewired
+        self.notes += made.notes
         _log.info("%s: %d images written", session.folder, len(free))
         outcomes = [
             replace(one, reason=made.rewiring.advise(session.find_place(one.row), one.reason)) for one in work.done

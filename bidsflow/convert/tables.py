@@ -10,7 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bidsflow.convert.people import participant_row, shifted_time
+from bidsflow.convert.participants import Said, Settled, format_said, inherit, read_said, settle
+from bidsflow.convert.people import shifted_time
 from bidsflow.convert.subjects import Key
 from bidsflow.dataset import describe
 from bidsflow.dataset.draft import Draft, read_table
@@ -154,8 +155,8 @@ def stage_participant(
     heir_of: Collection[str] = (),
     gone: Collection[str] = (),
     remove: Collection[str] = (),
-) -> None:
-    """Stage the row of a subject: what it has stays, what it lacks comes from the headers.
+) -> tuple[str, ...]:
+    """Stage the row of a subject, and return what a person should know of it; see `participants.settle`.
 
     Parameters
     ----------
@@ -168,13 +169,24 @@ def stage_participant(
     remove : collection of str
         All files that go with this commit.
     """
-    rows = {row["participant_id"]: row for row in draft.read_rows(PARTICIPANTS, "participant_id")}
-    row = participant_row(sub, series)
-    for label in (*heir_of, sub):
-        row |= _known(rows.get(f"sub-{label}", {}))
-    row["participant_id"] = f"sub-{sub}"
+    known = read_said(draft.dataset)
+    settled = settle_participant(draft, sub, series, heir_of, known)
+    name = str(draft.dataset.participants_file.relative_to(draft.dataset.root))
+    draft.write(name, format_said({**known, sub: settled.said}, {*gone, *heir_of} - {sub}))
+    row = {**settled.cells, "participant_id": f"sub-{sub}"}
     bare = [{"participant_id": f"sub-{one}"} for one in gone if holds_files(draft, f"sub-{one}", remove)]
     stage_participants(draft, [row, *bare], [f"sub-{one}" for one in gone])
+    return settled.notes
+
+
+def settle_participant(
+    draft: Draft, sub: str, series: Sequence[Series], heir_of: Collection[str], known: Mapping[str, Said]
+) -> Settled:
+    """Return what the row of a subject will say; `known` is what headers said before, by label."""
+    rows = {row["participant_id"]: row for row in draft.read_rows(PARTICIPANTS, "participant_id")}
+    labels = (*heir_of, sub)
+    present = {key: cell for one in labels for key, cell in _known(rows.get(f"sub-{one}", {})).items()}
+    return settle(sub, present, series, inherit(known, labels))
 
 
 def stage_participants(draft: Draft, rows: Sequence[Mapping[str, str]], drop: Collection[str] = ()) -> None:

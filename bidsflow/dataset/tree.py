@@ -23,7 +23,7 @@ _ABOUT = """\
 This folder belongs to bidsflow. It is PRIVATE: private/key.json says whose data stands under which label, and
 inventory.sqlite holds the headers of the export. Keep it on this machine; leave it out when you share the dataset.
 
-private/         the key (who is who, shifted dates); without it new scans get new labels
+private/         the key (who is who, shifted dates); without it new scans get new labels; ages and sexes of headers
 ledger/          what was converted from what, so that a second run does only what is missing or changed
 companions.json  recordings and events that were put beside images
 originals.json   what was archived in sourcedata/
@@ -68,6 +68,11 @@ class Dataset:
     def pending_file(self) -> Path:
         """What runs could not do."""
         return self.state / "pending.json"
+
+    @property
+    def participants_file(self) -> Path:
+        """What headers said of people when their rows were written. Private."""
+        return self.state / "private" / "participants.json"
 
     @property
     def secret_file(self) -> Path:
