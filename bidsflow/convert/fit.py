@@ -22,7 +22,7 @@ from bidsflow.convert.wiring import Standing, check_labels
 from bidsflow.dicom.geometry import find_fault
 from bidsflow.dicom.grouping import UNLIKE
 from bidsflow.dicom.parrec import is_pair
-from bidsflow.dicom.physics import Kind, classify, field_in_hz, phase_encoding
+from bidsflow.dicom.physics import Kind, classify, field_in_hz, find_contradiction
 from bidsflow.dicom.series import Image, Inventory, Series
 from bidsflow.errors import PlanError
 from bidsflow.names import BidsName, parse_name
@@ -60,7 +60,6 @@ _CONTRASTS = {
 }
 _SAID = frozenset().union(*_CONTRASTS.values())
 _NO_CONTRAST = (_RUN_KINDS - {Kind.UNKNOWN}) | {Kind.DIFFUSION, Kind.ASL, Kind.LOCALIZER, Kind.DERIVED, Kind.FIELD_GRE}
-_DIRECTIONS = frozenset({"AP", "PA", "LR", "RL", "HF", "FH"})
 #: Suffixes that end with the number of their echo.
 _BY_ECHO = frozenset({"magnitude1", "magnitude2", "phase1", "phase2"})
 _PARTS = {"mag": "magnitude", "phase": "phase", "real": "real", "imag": "imaginary"}
@@ -336,9 +335,8 @@ def _find_oddity(name: BidsName, series: Series, image: Image) -> str:
         return f"by its physics it is {kind.value}"
     if suffix in _SAID and (kind in _NO_CONTRAST or suffix not in _CONTRASTS.get(kind, {suffix})):
         return f"by its physics it is {kind.value}"
-    measured, given = phase_encoding(series.header), name.entity("dir")
-    if measured and given in _DIRECTIONS and given != measured:
-        return f"by its header phase encoding runs {measured}"
+    if against := find_contradiction(name.entity("dir"), series.header):
+        return f"by its header phase encoding runs {against}"
     if image.component != "magnitude" and takes(name.datatype, suffix, "part") and not name.entity("part"):
         return f"by its headers it is a {image.component} image, which BIDS names with part-"
     return ""

@@ -4,7 +4,7 @@ A study goes before headers, which may be wrong. Where the two contradict each o
 an image is not done.
 
 Sources: BIDS schema, ``rules.checks.mri`` (SliceTiming has a time for each slice, within RepetitionTime),
-``objects.metadata.PhaseEncodingDirection``; DICOM PS3.3 C.8.3.1.1.10 (InPlanePhaseEncodingDirection).
+``objects.metadata.PhaseEncodingDirection``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from bidsflow.dicom.header import Header
+from bidsflow.dicom.physics import find_axis, find_polarity
 from bidsflow.dicom.series import Image, Series
 
 #: Fields of BIDS with the same name in DICOM, and the factor from the unit of DICOM to that of BIDS.
@@ -118,14 +119,12 @@ def _read_number(key: str, header: Header) -> float:
 def tell_direction(header: Header) -> tuple[str, ...]:
     """Return the PhaseEncodingDirection that headers allow: one, two where they keep the polarity, none if unknown.
 
-    dcm2niix turns the order of rows, so that encoding along the columns runs against ``j``. What is measured in 3D it
-    may lay out anew, and nothing is told of that.
+    What is measured in 3D dcm2niix may lay out anew, and nothing is told of that.
     """
-    axis = {"COL": "j", "COLUMN": "j", "ROW": "i"}.get(header.text("InPlanePhaseEncodingDirection"))
-    if axis is None or header.text("MRAcquisitionType") != "2D":
+    axis, polarity = find_axis(header), find_polarity(header)
+    if not axis or header.text("MRAcquisitionType") != "2D":
         return ()
-    polarity = header.text("PhaseEncodingPositive")
-    if polarity not in ("0", "1"):
+    if not polarity:
         return axis, f"{axis}-"
     return (axis if (polarity == "1") == (axis == "i") else f"{axis}-",)
 

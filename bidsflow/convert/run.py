@@ -30,7 +30,13 @@ from bidsflow.convert.remains import Remain, find_remains
 from bidsflow.convert.rewiring import Rewired
 from bidsflow.convert.sidecar import clean_sidecar, scrub_nifti
 from bidsflow.convert.subjects import Key
-from bidsflow.convert.supply import agree_on_repetition, supply_b_values, supply_fields, supply_quantities
+from bidsflow.convert.supply import (
+    agree_on_repetition,
+    note_polarity,
+    supply_b_values,
+    supply_fields,
+    supply_quantities,
+)
 from bidsflow.convert.survey import Outcome, Status, Work, find_blocked, planned_paths, survey
 from bidsflow.convert.tables import check_tables
 from bidsflow.convert.verdict import find_errors, get_ready
@@ -299,14 +305,16 @@ class _Crew:
         if weighted:
             notes = (*notes, *self._note_skipped(series), *check_gradients(series, image, output))
         cleaned = clean_sidecar(output.sidecar, person_pattern(series.patient))
-        sidecar = supply_quantities(supply_fields(cleaned, name, image.header), name, series.header)
+        supplied = supply_fields(cleaned, name, image.header)
+        sidecar = supply_quantities(supplied, name, series.header)
         sidecar = supply_b_values(sidecar, name, output.b_values)
         fields = self._plan.fields_of(row)
         labelling = describe_labelling(series, image, fields) if name.suffix == "asl" else None
         if name.datatype == "perf":
             own = labelling.fields if labelling is not None else describe_m0(series, image)
             sidecar = {key: value for key, value in sidecar.items() if key not in OWN_FIELDS} | dict(own)
-        notes = (*notes, *note_replaced(sidecar, fields))
+        typed = note_polarity(cleaned, supplied, name) if "PhaseEncodingDirection" not in fields else ()
+        notes = (*notes, *typed, *note_replaced(sidecar, fields))
         sidecar |= {key: value for key, value in fields.items() if key != GIVEN}
         packed = output.nifti.with_suffix(".nii.gz")
         compress(output.nifti, packed, lambda data: agree_on_repetition(scrub_nifti(data), sidecar))

@@ -10,12 +10,8 @@ import struct
 from collections.abc import Mapping
 
 from bidsflow.dicom.header import Header
+from bidsflow.dicom.physics import encode_course
 from bidsflow.names import BidsName
-
-#: Axis and sign of phase encoding in dcm2niix's images of axial slices, by direction in the patient (as it writes them
-#: for the four directions of Siemens' EPI in the dcm_qa_nih data).
-_SIGN = {"AP": "-", "PA": "", "LR": "-", "RL": ""}
-_AXIS = {"AP": "j", "PA": "j", "LR": "i", "RL": "i"}
 
 
 def supply_fields(sidecar: Mapping[str, object], name: BidsName, header: Header) -> dict[str, object]:
@@ -35,15 +31,33 @@ def supply_fields(sidecar: Mapping[str, object], name: BidsName, header: Header)
     if name.suffix in ("bold", "cbv") and repetition > 0 and not {"RepetitionTime", "VolumeTiming"} & filled.keys():
         filled["RepetitionTime"] = repetition
     if (name.datatype, name.suffix) == ("fmap", "epi"):
-        direction = name.entity("dir")
-        axis = str(filled.get("PhaseEncodingAxis", ""))
-        if "PhaseEncodingDirection" not in filled and axis and _AXIS.get(direction) == axis:
-            filled["PhaseEncodingDirection"] = axis + _SIGN[direction]
+        named = encode_course(name.entity("dir"), str(filled.get("PhaseEncodingAxis", "")), header)
+        if named and "PhaseEncodingDirection" not in filled:
+            filled["PhaseEncodingDirection"] = named
         if "TotalReadoutTime" not in filled and "EstimatedTotalReadoutTime" in filled:
             filled["TotalReadoutTime"] = filled["EstimatedTotalReadoutTime"]
     if name.entity("part") == "phase":
         filled.setdefault("Units", "arbitrary")  # scanners write a turn as 4096 steps or 6283; "rad" where it is known
     return filled
+
+
+def note_polarity(before: Mapping[str, object], after: Mapping[str, object], name: BidsName) -> tuple[str, ...]:
+    """Return that a sidecar has the polarity of phase encoding from a name, as none of the headers tells it.
+
+    Parameters
+    ----------
+    before, after : mapping
+        The sidecar without and with what was supplied.
+    name : BidsName
+        What the image is.
+    """
+    encoding = after.get("PhaseEncodingDirection")
+    if encoding is None or encoding == before.get("PhaseEncodingDirection"):
+        return ()
+    return (
+        f"no header tells the polarity of its phase encoding: PhaseEncodingDirection {encoding} follows from "
+        f"dir-{name.entity('dir')} in its name, which is what people typed: check it",
+    )
 
 
 def supply_quantities(sidecar: Mapping[str, object], name: BidsName, header: Header) -> dict[str, object]:

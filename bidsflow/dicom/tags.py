@@ -209,6 +209,7 @@ FUNCTIONAL_PRIVATE: dict[int, Element] = _private(
 #: Elements whose values are bytes, read only from one file of a series.
 BLOBS: dict[int, Element] = {
     **_private("GEMS_SERS_01", "0025101B OB GeProtocol"),
+    **_private("GEMS_PARM_01", "0043102A OB GeUserData"),
     **_private("SIEMENS CSA HEADER", """
 00291010 OB CsaImage
 00291020 OB CsaSeries

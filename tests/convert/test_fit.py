@@ -101,7 +101,10 @@ UNUSUAL = {
 
 
 BLIP = {**EPI, "InPlanePhaseEncodingDirection": "COL", "PhaseEncodingPositive": "0"}
+ACROSS = {**EPI, "InPlanePhaseEncodingDirection": "ROW", "ImageOrientationPatient": r"1\0\0\0\1\0"}
 PAIRS = {
+    "an axis": ((Case("fmap/dir-AP_epi", ACROSS), {}), (Case("fmap/dir-RL_epi", ACROSS), {}),
+                "runs along the axis of R and L"),
     "directions": ((Case("fmap/dir-AP_epi", BLIP), {}), (Case("fmap/dir-PA_epi", BLIP), {}), "runs PA"),
     "magnitudes": ((Case("fmap/magnitude1", FIELD), {"echo_time": 7.4}),
                    (Case("fmap/magnitude2", FIELD), {"echo_time": 4.9}), "by its echo time (7.4 ms) it is echo 2"),
@@ -120,9 +123,11 @@ def test_names_that_were_exchanged_against_the_header_are_noted(name: str) -> No
     note, *others = note_oddities(Plan(tuple(rows)), Inventory(tuple(series), ()))
     assert note.endswith(says)
     assert note.startswith("series 1 (scan) is to be sub-01/")
-    assert len(others) == (0 if name == "directions" else 1)
+    assert len(others) == (1 if name in ("magnitudes", "echoes") else 0)
     right = [replace(row, path=other.path) for row, other in zip(rows, rows[::-1], strict=True)]
-    assert len(note_oddities(Plan(tuple(right)), Inventory(tuple(series), ()))) == (1 if name == "directions" else 0)
+    assert len(note_oddities(Plan(tuple(right)), Inventory(tuple(series), ()))) == (
+        1 if name in ("directions", "an axis") else 0
+    )
 
 
 @pytest.mark.parametrize("name", UNUSUAL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pydicom
 import pytest
 
 from bidsflow.convert import opinion
@@ -18,10 +19,19 @@ from bidsflow.sources import find_files
 
 @pytest.fixture(scope="module")
 def scanned(tmp_path_factory: pytest.TempPathFactory) -> Inventory:
-    """An export of GE: only dcm2niix knows where the phase encoding of its field maps and diffusion runs to."""
+    """An export of GE's research sequence, of which only dcm2niix tells where the phase encoding runs to."""
     root = tmp_path_factory.mktemp("ge")
-    truth = write(root, dialect="ge", size="tiny", series=["topup", "dwi"])
-    return take_inventory(find_files([root / truth.export]).files)
+    export = root / write(root, dialect="ge", size="tiny", series=["topup", "dwi"]).export
+    for path in filter(Path.is_file, export.rglob("*")):
+        ds = pydicom.dcmread(path)
+        ds.private_block(0x0019, "GEMS_ACQU_01").add_new(0x9C, "LO", "epi_pepolar")
+        ds.save_as(path)
+    return take_inventory(find_files([export]).files)
+
+
+def test_nothing_is_asked_that_headers_tell(tmp_path: Path) -> None:
+    truth = write(tmp_path, dialect="ge", size="tiny", series=["topup", "rest", "dwi"])
+    assert undecided(take_inventory(find_files([tmp_path / truth.export]).files)) == ()
 
 
 def write_program(folder: Path, script: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from bidsflow.convert.supply import agree_on_repetition, supply_echo_times, supply_fields
+from bidsflow.convert.supply import agree_on_repetition, note_polarity, supply_echo_times, supply_fields
 from bidsflow.dicom.header import Header
 from bidsflow.names import BidsName
 
@@ -43,19 +43,49 @@ def test_phases_have_units(part: str, known: dict[str, object], expected: str | 
     assert supply_fields(known, name, Header({})).get("Units") == expected
 
 
-@pytest.mark.parametrize(("direction", "axis", "expected"), [("AP", "j", "j-"), ("PA", "j", "j"), ("LR", "i", "i-")])
+AXIAL = Header({"ImageOrientationPatient": r"1\0\0\0\1\0"})
+UPSIDE_DOWN = Header({"ImageOrientationPatient": r"1\0\0\0\-1\0"})
+SAGITTAL = Header({"ImageOrientationPatient": r"0\1\0\0\0\-1"})
+OBLIQUE = Header({"ImageOrientationPatient": r"0.8\0.6\0\-0.6\0.8\0"})
+
+
+@pytest.mark.parametrize(
+    ("direction", "axis", "header", "expected"),
+    [
+        ("AP", "j", AXIAL, "j-"), ("PA", "j", AXIAL, "j"), ("LR", "i", AXIAL, "i-"), ("RL", "i", AXIAL, "i"),
+        ("AP", "j", UPSIDE_DOWN, "j"), ("AP", "i", SAGITTAL, "i"), ("HF", "j", SAGITTAL, "j-"),
+        ("AP", "j", OBLIQUE, "j-"),
+    ],
+)  # fmt: skip
 def test_polarity_of_an_epi_field_map_comes_from_its_name_where_the_axis_agrees(
-    direction: str, axis: str, expected: str
+    direction: str, axis: str, header: Header, expected: str
 ) -> None:
     name = BidsName("01", "fmap", "epi", entities=(("dir", direction),))
-    filled = supply_fields({"PhaseEncodingAxis": axis, "EstimatedTotalReadoutTime": 0.03}, name, Header())
+    before = {"PhaseEncodingAxis": axis, "EstimatedTotalReadoutTime": 0.03}
+    filled = supply_fields(before, name, header)
     assert filled["PhaseEncodingDirection"] == expected
     assert filled["TotalReadoutTime"] == 0.03
+    (note,) = note_polarity(before, filled, name)
+    assert f"PhaseEncodingDirection {expected} follows from dir-{direction}" in note
+
+
+def test_a_polarity_that_headers_tell_stays_and_is_no_note() -> None:
+    name = BidsName("01", "fmap", "epi", entities=(("dir", "AP"),))
+    before = {"PhaseEncodingDirection": "j"}
+    after = supply_fields(before, name, AXIAL)
+    assert after == before
+    assert note_polarity(before, after, name) == ()
+
+
+@pytest.mark.parametrize("header", [Header(), SAGITTAL])
+def test_polarity_stays_out_where_the_orientation_does_not_carry_it(header: Header) -> None:
+    name = BidsName("01", "fmap", "epi", entities=(("dir", "AP"),))
+    assert "PhaseEncodingDirection" not in supply_fields({"PhaseEncodingAxis": "j"}, name, header)
 
 
 def test_polarity_stays_out_where_the_axis_contradicts_the_name() -> None:
     name = BidsName("01", "fmap", "epi", entities=(("dir", "AP"),))
-    assert "PhaseEncodingDirection" not in supply_fields({"PhaseEncodingAxis": "i"}, name, Header())
+    assert "PhaseEncodingDirection" not in supply_fields({"PhaseEncodingAxis": "i"}, name, AXIAL)
 
 
 def test_echo_times_of_a_phase_difference_come_from_its_magnitudes() -> None:

@@ -11,7 +11,7 @@ from bidsflow.convert.naming.guess import Guess
 from bidsflow.convert.naming.labelling import heed_labelling_words
 from bidsflow.convert.naming.physics import FEW_VOLUMES, name_by_physics
 from bidsflow.convert.plan import Decision
-from bidsflow.dicom.physics import FAIR, Kind, classify, phase_encoding
+from bidsflow.dicom.physics import FAIR, Kind, classify, find_contradiction, phase_encoding
 from bidsflow.dicom.series import Image, Series
 from bidsflow.dicom.tags import find_maker
 from bidsflow.names import order_entities
@@ -119,9 +119,8 @@ def _heed_given(draft: Draft, given: words.Given) -> Draft:
     entities = order_entities((*given.entities, *own))
     decision = draft.decision if draft.finding.kind in _BY_SCANNER else Decision.CONVERT
     named = replace(named, decision=decision, exact=True, entities=entities)
-    measured = phase_encoding(draft.series.header) if draft.is_planar else ""
-    if measured and named.entity("dir") in words.DIRECTIONS - {measured}:
-        return named.decided(Decision.REVIEW, f"{said}, but by the header its phase encoding runs {measured}")
+    if draft.is_planar and (against := find_contradiction(named.entity("dir"), draft.series.header)):
+        return named.decided(Decision.REVIEW, f"{said}, but by the header its phase encoding runs {against}")
     return named
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from bidsflow.convert.naming import words
 from bidsflow.convert.naming.draft import ENOUGH, Draft
 from bidsflow.convert.plan import Decision
-from bidsflow.dicom.physics import is_declared_derived
+from bidsflow.dicom.physics import find_contradiction, is_declared_derived
 
 Drafts = list[Draft]
 
@@ -112,6 +112,9 @@ def _abstain(draft: Draft) -> Draft:
     if draft.confidence < ENOUGH:
         return draft.decided(Decision.REVIEW, f"too little evidence for {draft.datatype}/{draft.suffix}")
     if (draft.datatype, draft.suffix) == ("fmap", "epi") and not draft.entity("dir"):
-        said = f"neither the header nor the {words.source(draft.series)} tells the direction of its phase encoding"
+        where = words.source(draft.series)
+        said = f"neither the header nor the {where} tells the direction of its phase encoding"
+        if find_contradiction(words.direction(draft.series), draft.series.header):
+            said = f"the header and the {where} contradict each other on the direction of its phase encoding"
         return draft.decided(Decision.REVIEW, said)
     return draft

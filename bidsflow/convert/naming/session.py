@@ -27,7 +27,7 @@ from bidsflow.convert.naming.references import find_blips, find_references, foll
 from bidsflow.convert.naming.repeats import doubt_uneven, mark_again, mark_stopped, propose_runs
 from bidsflow.convert.naming.rules import hold_reviewed, pin_entities, settle_ruled
 from bidsflow.convert.plan import Decision
-from bidsflow.dicom.physics import Kind, phase_encoding
+from bidsflow.dicom.physics import Kind, find_axis, find_contradiction, phase_encoding
 from bidsflow.schema import takes
 
 Drafts = list[Draft]
@@ -70,22 +70,35 @@ def _set_direction(draft: Draft, guesses: Mapping[str, Guess]) -> Draft:
     if not draft.to_convert or not draft.is_planar:
         return draft
     direction, where = _find_direction(draft, guesses)
+    if not where and (against := find_contradiction(direction, draft.series.header)):
+        said = (
+            f"{words.source(draft.series)} says {direction}" if not draft.entity("dir") else f"name has dir-{direction}"
+        )
+        return draft.noted(f"the {said}, but by the header phase encoding runs {against}")
     draft = replace(draft, direction=direction)
     needed = not draft.exact or draft.suffix == "epi"  # BIDS wants a direction in the name of every fmap/epi
     if not direction or not needed or draft.entity("dir"):
         return draft
+    if not where:
+        return draft.with_entity("dir", direction).noted(_say_typed(draft, direction))
     typed = words.direction(draft.series)
     against = f", although the {words.source(draft.series)} says {typed}" if typed not in ("", direction) else ""
     return draft.with_entity("dir", direction).noted(f"phase encoding runs {direction} ({where}{against})")
 
 
 def _find_direction(draft: Draft, guesses: Mapping[str, Guess]) -> tuple[str, str]:
+    """Return where phase encoding runs to, and who measured that; nobody where only a name or words say it."""
     guess = guesses.get(draft.series.uid)
     if measured := phase_encoding(draft.series.header):
         return measured, "header"
     if guess is not None and guess.direction:
         return guess.direction, "dcm2niix"
-    return draft.entity("dir") or words.direction(draft.series), words.source(draft.series)
+    return draft.entity("dir") or words.direction(draft.series), ""
+
+
+def _say_typed(draft: Draft, direction: str) -> str:
+    told = "the header tells the axis, not the polarity" if find_axis(draft.series.header) else "no header tells it"
+    return f"phase encoding runs {direction} ({words.source(draft.series)}; {told})"
 
 
 def _set_tasks(drafts: Drafts) -> Drafts:

@@ -1,5 +1,13 @@
 """What kind of measurement an image is: series in, `Finding` out. Looks at headers only, never at what people typed."""
 
+from bidsflow.dicom.physics.encoding import (
+    encode_course,
+    find_axis,
+    find_contradiction,
+    find_polarity,
+    name_course,
+    phase_encoding,
+)
 from bidsflow.dicom.physics.kinds import CERTAIN, FAIR, STRONG, WEAK, Finding, Kind
 from bidsflow.dicom.physics.maps import map_name, transmit_image
 from bidsflow.dicom.physics.rules import (
@@ -8,7 +16,6 @@ from bidsflow.dicom.physics.rules import (
     field_in_hz,
     is_declared_derived,
     is_parallel,
-    phase_encoding,
     sequence_maker,
     shows_transfer,
     slice_plane,
@@ -32,7 +39,11 @@ __all__ = [
     "Kind",
     "classify",
     "echo_times",
+    "encode_course",
     "field_in_hz",
+    "find_axis",
+    "find_contradiction",
+    "find_polarity",
     "image_words",
     "is_declared_derived",
     "is_echo_planar",
@@ -40,6 +51,7 @@ __all__ = [
     "is_parallel",
     "is_prepared",
     "map_name",
+    "name_course",
     "phase_encoding",
     "sequence_maker",
     "sequence_named",

@@ -323,25 +323,6 @@ def _dot(one: tuple[float, float, float], other: tuple[float, float, float]) -> 
     return sum(x * y for x, y in zip(one, other, strict=True))
 
 
-def phase_encoding(header: Header) -> str:
-    """Return where phase encoding runs to in the patient: ``AP``, ``PA``, ``LR``, ``RL``, ``HF`` or ``FH``.
-
-    ``""`` where the axis or its polarity is not in the header (GE and Philips keep the polarity to themselves).
-
-    The axis is InPlanePhaseEncodingDirection (PS3.3 C.8.3.1.1.10), its course in the patient follows from
-    ImageOrientationPatient; Siemens' PhaseEncodingDirectionPositive 1 means that encoding runs with the axis.
-    """
-    axis = {"COL": 3, "COLUMN": 3, "ROW": 0}.get(header.text("InPlanePhaseEncodingDirection"))
-    polarity = header.text("PhaseEncodingPositive")
-    orientation = header.numbers("ImageOrientationPatient")
-    if axis is None or polarity not in ("0", "1") or len(orientation) != 6:
-        return ""
-    course = orientation[axis : axis + 3]
-    main = max(range(3), key=lambda i: abs(course[i]))
-    forward = (course[main] > 0) == (polarity == "1")
-    return (("RL", "LR"), ("AP", "PA"), ("FH", "HF"))[main][0 if forward else 1]
-
-
 def slice_plane(image: Image) -> str:
     """Return the plane that the slices of an image lie nearest to: ``ax``, ``cor``, ``sag``; ``""`` where unknown."""
     normal = _normal(image.orientation)

@@ -213,3 +213,64 @@ def test_what_is_missing_makes_nothing_else_wrong(lost: set[int]) -> None:
     for row in rows:
         assert row.decision is not Decision.CONVERT or row.path.split("/")[1] in KINDS[row.series_uid], row
         assert row.b0_source in measured | {""}
+
+
+# -- what only the axis is known of, and GE -------------------------------------------------------------------------
+
+COLUMNS, ROWS = {"InPlanePhaseEncodingDirection": "COL"}, {"InPlanePhaseEncodingDirection": "ROW"}
+AS_USUAL, TURNED = {**COLUMNS, "PhaseEncodingPositive": 1}, {**COLUMNS, "PhaseEncodingPositive": 0}
+
+
+def test_typed_directions_make_a_field_where_no_header_tells_the_polarity() -> None:
+    typed = {"PhaseEncodingPositive": ""}
+    series = [
+        make(1, "topup_AP", s.SE_EPI, volumes=3, **typed), make(2, "topup_PA", s.SE_EPI, volumes=3, **typed),
+        bold(3, "bold_a", **typed),
+    ]  # fmt: skip
+    assert wiring(series) == {
+        "fmap/dir-AP_epi": "pepolar1>", "fmap/dir-PA_epi": "pepolar1>", "func/task-a_bold": ">pepolar1"
+    }  # fmt: skip
+    assert "runs AP (description; the header tells the axis, not the polarity)" in row_of(series, 1).evidence
+
+
+def test_a_typed_direction_that_the_axis_contradicts_is_for_review() -> None:
+    series = [make(1, "topup_AP", s.SE_EPI, volumes=3, **{**ROWS, "PhaseEncodingPositive": ""})]
+    row = row_of(series, 1)
+    assert row.decision is Decision.REVIEW
+    assert row.evidence.startswith("The header and the description contradict each other on the direction")
+    assert "the description says AP, but by the header phase encoding runs along the axis of R and L" in row.evidence
+
+
+def test_a_protocol_that_gives_a_direction_across_the_axis_is_for_review() -> None:
+    series = [make(1, "fmap-epi_dir-AP", s.SE_EPI, volumes=3, **{**ROWS, "PhaseEncodingPositive": ""})]
+    row = row_of(series, 1)
+    assert row.decision is Decision.REVIEW
+    assert "runs along the axis of R and L" in row.evidence
+
+
+def test_a_run_whose_words_the_axis_contradicts_has_no_direction() -> None:
+    across = {**ROWS, "PhaseEncodingPositive": ""}
+    series = [bold(1, "rest_AP", **across), bold(2, "rest_PA", **across)]
+    assert set(wiring(series)) == {"func/task-rest_run-1_bold", "func/task-rest_run-2_bold"}
+
+
+def test_opposite_runs_of_ge_have_their_directions() -> None:
+    series = [make(1, "rest", s.GE_EPI, volumes=30, **AS_USUAL), make(2, "rest", s.GE_EPI, volumes=30, **TURNED)]
+    assert set(wiring(series)) == {"func/task-rest_dir-AP_bold", "func/task-rest_dir-PA_bold"}
+
+
+def test_a_few_reversed_volumes_of_ge_are_a_field_map_whatever_is_typed() -> None:
+    reverse, forward = (
+        {"RectilinearPhaseEncodeReordering": "LINEAR"},
+        {"RectilinearPhaseEncodeReordering": "REVERSE_LINEAR"},
+    )
+    series = [
+        make(1, "rest PA", s.GE_EPI, volumes=30, **COLUMNS, **forward),
+        make(2, "rest AP", s.GE_EPI, volumes=4, **COLUMNS, **reverse),
+    ]
+    assert wiring(series) == {"func/task-rest_bold": "pepolar1>pepolar1", "fmap/dir-PA_epi": "pepolar1>"}
+
+
+def test_runs_of_ge_with_one_polarity_are_no_field_map_whatever_is_typed() -> None:
+    series = [make(1, "rest AP", s.GE_EPI, volumes=30, **TURNED), make(2, "rest PA", s.GE_EPI, volumes=4, **TURNED)]
+    assert not any("pepolar" in found for found in wiring(series).values())

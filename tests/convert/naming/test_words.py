@@ -185,10 +185,22 @@ def test_a_reference_is_called_so() -> None:
     assert not is_reference(said("bold"))
 
 
+GUESS = {"BidsGuess": ["func", "_acq-epfid2_dir-AP_run-3_bold"]}
+AXIAL = {"ImageOrientationPatientDICOM": [1, 0, 0, 0, 1, 0]}
+SAGITTAL = {"ImageOrientationPatientDICOM": [0, 1, 0, 0, 0, -1]}
+
+
 @pytest.mark.parametrize(
     ("sidecar", "expected"),
     [
-        ({"BidsGuess": ["func", "_acq-epfid2_dir-AP_run-3_bold"]}, Guess("func", "bold", "AP")),
+        ({**GUESS, **AXIAL, "PhaseEncodingDirection": "j-"}, Guess("func", "bold", "AP")),
+        ({**GUESS, **AXIAL, "PhaseEncodingDirection": "i"}, Guess("func", "bold", "RL")),
+        ({**GUESS, **SAGITTAL, "PhaseEncodingDirection": "j-"}, Guess("func", "bold", "HF")),
+        ({**AXIAL, "PhaseEncodingDirection": "j"}, Guess("", "", "PA")),
+        # a name has a direction, and no header tells the polarity
+        ({**GUESS, **AXIAL, "PhaseEncodingAxis": "j"}, Guess("func", "bold")),
+        ({**GUESS, "PhaseEncodingDirection": "j-"}, Guess("func", "bold")),
+        ({**GUESS, **AXIAL, "PhaseEncodingDirection": "j?"}, Guess("func", "bold")),
         ({"BidsGuess": ["anat", "_acq-tfl3_run-2_T1w"]}, Guess("anat", "T1w")),
         ({"BidsGuess": "anat"}, Guess("", "")),
         ({"BidsGuess": ["anat"]}, Guess("", "")),
