@@ -26,12 +26,12 @@ from bidsflow.convert.ledger import (
     read_ledger,
     stamp,
 )
+from bidsflow.convert.place import Place
 from bidsflow.convert.plan import PlanRow
 from bidsflow.convert.rewiring import Rewired, Rewiring, find_rewired, wire_session
 from bidsflow.convert.sidecar import Json
 from bidsflow.convert.subjects import Key
 from bidsflow.convert.tables import (
-    Place,
     leave_place,
     read_scan,
     read_session,

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from bidsflow.convert.participants import Said, Settled, format_said, inherit, read_said, settle
 from bidsflow.convert.people import shifted_time
+from bidsflow.convert.place import Place
 from bidsflow.convert.subjects import Key
 from bidsflow.dataset import describe
 from bidsflow.dataset.draft import Draft, read_table
@@ -24,41 +24,6 @@ PARTICIPANTS = "participants.tsv"
 PARTICIPANT_COLUMNS = ("participant_id", "age", "sex")
 _SCAN_COLUMNS = ("filename", "acq_time")
 SESSION_COLUMNS = ("session_id", "acq_time")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A folder of a subject or session, by its labels.
-
-    Attributes
-    ----------
-    sub, ses : str
-        Labels; ``""`` where there is no session.
-    """
-
-    sub: str
-    ses: str
-
-    @classmethod
-    def of(cls, folder: str) -> Place:
-        """Return the place of a folder: ``sub-01`` or ``sub-01/ses-02``."""
-        subject, _, session = folder.partition("/")
-        return cls(subject.removeprefix("sub-"), session.removeprefix("ses-"))
-
-    @property
-    def folder(self) -> str:
-        """Relative to the dataset."""
-        return f"sub-{self.sub}/ses-{self.ses}" if self.ses else f"sub-{self.sub}"
-
-    @property
-    def scans(self) -> str:
-        """Path of the table of scans."""
-        return f"{self.folder}/{self.folder.replace('/', '_')}_scans.tsv"
-
-    @property
-    def sessions(self) -> str:
-        """Path of the table of sessions."""
-        return f"sub-{self.sub}/sub-{self.sub}_sessions.tsv"
 
 
 def check_tables(dataset: Dataset, folders: Collection[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bidsflow.convert.tables import Place
+from bidsflow.convert.place import Place
 from bidsflow.dataset.draft import read_table
 from bidsflow.dataset.tree import Dataset
 from bidsflow.errors import DatasetError
