@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Hashable
 from dataclasses import replace
 
 from bidsflow.convert.naming import words
+from bidsflow.convert.naming.combined import is_combined, may_be_made_of
 from bidsflow.convert.naming.draft import ENOUGH, Draft
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.physics import find_contradiction, is_declared_derived
 
 Drafts = list[Draft]
-
-#: Times and angles that differ by less than this share are one.
-_TOLERANCE = 0.01
 
 
 def skip_corrected(drafts: Drafts) -> Drafts:
@@ -69,8 +66,8 @@ def doubt_derived(drafts: Drafts) -> Drafts:
             originals[_kind_key(one)].append(one)
     result = []
     for draft in drafts:
-        if draft.to_convert and is_declared_derived(draft.image):
-            original = next((one for one in originals[_kind_key(draft)] if _may_be_made_of(draft, one)), None)
+        if draft.to_convert and is_declared_derived(draft.image) and not is_combined(draft):
+            original = next((one for one in originals[_kind_key(draft)] if may_be_made_of(draft, one)), None)
             if original is not None:
                 said = (
                     f"ImageType begins with DERIVED, and series {original.series.number} is an original {draft.suffix}"
@@ -82,15 +79,6 @@ def doubt_derived(drafts: Drafts) -> Drafts:
 
 def _kind_key(draft: Draft) -> Hashable:
     return draft.datatype, draft.suffix, draft.geometry if draft.datatype != "anat" else ""
-
-
-def _may_be_made_of(draft: Draft, original: Draft) -> bool:
-    """Return whether nothing that both headers tell of how often and how far was excited differs."""
-    pairs = (
-        (draft.series.header.number(keyword), original.series.header.number(keyword))
-        for keyword in ("RepetitionTime", "InversionTime", "FlipAngle")  # what is made of several echoes has its own
-    )
-    return all(not ours or not theirs or math.isclose(ours, theirs, rel_tol=_TOLERANCE) for ours, theirs in pairs)
 
 
 def abstain(drafts: Drafts) -> Drafts:

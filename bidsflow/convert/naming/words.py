@@ -252,6 +252,11 @@ def names_m0(series: Series) -> str:
     return _match(r"(?<![a-z0-9])m0(?![0-9])|m[- ]?zero", series)
 
 
+def names_rms(series: Series) -> str:
+    """Return the word of a series for a root mean square, ``""`` where none stands."""
+    return _match(r"(?<![a-z])rms(?![a-z])", series)
+
+
 def _match(pattern: str, series: Series) -> str:
     found = re.search(pattern, _words(series).lower().replace("_", " "))
     return found[0].strip() if found else ""

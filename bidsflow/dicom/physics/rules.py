@@ -105,9 +105,20 @@ def _derived(series: Series, image: Image, header: Header) -> Finding | None:
     found = [word for word in words if word in _DERIVED_WORDS]
     if "PERFUSION" in words and is_declared_derived(image):  # enhanced originals say it too (PS3.3 C.8.13.1.1.1)
         found.append("PERFUSION")
-    if found:
+    if found and not (found == ["MEAN"] and _combines_echoes(series, image, header)):
         return Finding(Kind.DERIVED, CERTAIN, f"ImageType says {found[0]}")
     return _appended(series, image)
+
+
+def _combines_echoes(series: Series, image: Image, header: Header) -> bool:
+    """Return whether a mean is that of the echoes of an MPRAGE (MEMPRAGE): Siemens calls their RMS so, too.
+
+    Other means are of volumes (EPI), or of echoes that nobody uses but apart.
+    """
+    if is_echo_planar(header) or image.volumes > 1 or not is_prepared(header):
+        return False
+    contrast = find_contrast(series, image, header)
+    return contrast is not None and contrast.kind is Kind.T1W
 
 
 def _appended(series: Series, image: Image) -> Finding | None:

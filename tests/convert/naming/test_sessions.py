@@ -14,6 +14,8 @@ from tests.convert.naming import scans as s
 from tests.convert.naming.scans import AP, PA, Part, Row, bold, check, echoes, make, phase, sbref
 
 S = dict[str, list[Row]]
+#: ImageType of the RMS that Siemens' MEMPRAGE makes of its echoes.
+MEAN = "ORIGINAL\\PRIMARY\\OTHER\\ND\\NORM\\MEAN"
 
 SIEMENS: S = {
     "anatomy": [
@@ -283,7 +285,7 @@ SIEMENS: S = {
                 protocol="memprage_4e",
                 at=25,
             ),
-            "skip",
+            "anat/rec-rms_T1w:root_mean_square",
         ),
         (
             make(7, "gre_3D_qsm_5echo", s.FLASH3D, *echoes(4, 10, 16, 22, 28)),
@@ -574,6 +576,29 @@ TRAPS: S = {
     "in and out of phase": [
         (make(1, "t1_vibe_in_phase", s.FLASH3D), "review:in_phase"),
         (make(2, "t1_vibe_opp_phase", s.FLASH3D, at=5), "review:opp_phase"),
+    ],
+    "the mean of the echoes of an MPRAGE, alone": [
+        (make(1, "memprage RMS", s.MPRAGE, ImageType=MEAN), "anat/T1w:MEAN")
+    ],
+    "the mean of echoes of two measurements": [
+        (make(1, "memprage", s.MPRAGE, *echoes(1.7, 3.6)), "anat/run-1_echo-1_T1w anat/run-1_echo-2_T1w"),
+        (make(2, "memprage RMS", s.MPRAGE, ImageType=MEAN, protocol="memprage"), "anat/rec-rms_run-1_T1w"),
+        (make(3, "memprage", s.MPRAGE, *echoes(1.7, 3.6)), "anat/run-2_echo-1_T1w anat/run-2_echo-2_T1w"),
+        (make(4, "memprage RMS", s.MPRAGE, ImageType=MEAN, protocol="memprage"), "anat/rec-rms_run-2_T1w"),
+    ],
+    "a mean of what may be repeats": [
+        (make(1, "t1", s.MPRAGE), "anat/run-1_T1w"),
+        (make(2, "t1", s.MPRAGE), "anat/run-2_T1w"),
+        (make(3, "t1_mean", s.MPRAGE, ImageType=MEAN, protocol="t1"), "review:made_of"),
+    ],
+    "a mean beside another protocol": [
+        (make(1, "t1", {**s.MPRAGE, "matrix": (64, 64, 64)}), "anat/acq-t1_T1w"),
+        (make(3, "memprage RMS", s.MPRAGE, ImageType=MEAN), "anat/acq-memprageRMS_T1w"),
+    ],
+    "means that are no anatomy": [
+        (make(1, "bold_mean", s.BOLD, ImageType=MEAN), "skip:MEAN"),
+        (make(2, "gre_mean", s.FLASH3D, ImageType=MEAN), "skip:MEAN"),
+        (make(3, "t1_mpr_mean", s.MPRAGE, ImageType=f"{MEAN}\\MPR"), "skip"),
     ],
     "perfusion longer than a passage, which dcm2niix takes for functional": [
         (make(1, "Perfusion", s.PH_FEEPI, volumes=100), "review:its_words_call_it_perfusion"),
