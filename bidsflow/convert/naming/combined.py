@@ -1,7 +1,8 @@
-"""Images that the scanner combined of all echoes of an anatomical measurement: the RMS of a MEMPRAGE. Pure.
+"""Images that the scanner combined of others of an anatomical measurement. Pure.
 
-Siemens says MEAN in their ImageType, be it the mean or the root mean square. They are what most people use; where the
-export has the echoes as well, both are named, of one run.
+Of all echoes (the RMS of a MEMPRAGE) Siemens says MEAN in ImageType, be it the mean or the root mean square. They are
+what most people use; where the export has the echoes as well, both are named, of one run. Of the two inversions of an
+MP2RAGE (UNI) there may be a second one, without the noise outside of the head (UNI-DEN).
 """
 
 from __future__ import annotations
@@ -79,3 +80,18 @@ def _label(draft: Draft) -> Draft:
     if draft.exact and draft.entity("rec"):
         return draft
     return draft.with_entity("rec", ("rms" if words.names_rms(draft.series) else "mean") + draft.entity("rec"))
+
+
+def label_denoised(drafts: Drafts) -> Drafts:
+    """Tell the combined image of an MP2RAGE without noise from the plain one, by the words: ImageType has none for it.
+
+    What takes the noise away changes the values as well, so the label stands also where the plain one is not there.
+    """
+    return [_label_denoised(draft) if draft.to_convert and draft.suffix == "UNIT1" else draft for draft in drafts]
+
+
+def _label_denoised(draft: Draft) -> Draft:
+    said = words.names_denoised(draft.series)
+    if not said or draft.entity("rec"):
+        return draft
+    return draft.with_entity("rec", "denoised").noted(f"the {words.source(draft.series)} says {said} (denoised)")

@@ -87,7 +87,7 @@ def _name_reference(draft: Draft, run: Draft | None) -> Draft:
     if named:
         said = f"its words call it the single-band reference of series {run.series.number}"
         return tied.named(datatype, "sbref", STRONG, said)
-    if _has_word(run, "MB") and not _has_word(draft, "MB"):
+    if has_word(run, "MB") and not has_word(draft, "MB"):
         said = f"a single volume before series {run.series.number}, which is multiband (MB in ImageType) as it is not"
         return tied.named(datatype, "sbref", FAIR, said)
     said = f"a single volume before series {run.series.number}: its single-band reference, or a run that was stopped"
@@ -105,7 +105,8 @@ def _doubt_reference(draft: Draft, named: bool, because: str) -> Draft:
     return draft.decided(Decision.REVIEW, f"{what} {because}")
 
 
-def _has_word(draft: Draft, word: str) -> bool:
+def has_word(draft: Draft, word: str) -> bool:
+    """Return whether the image type of a draft, or that of Siemens, has a word."""
     header = draft.image.header
     return word in header.words("ImageType") or word in header.words("SiemensImageType")
 

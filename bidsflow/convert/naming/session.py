@@ -14,7 +14,7 @@ from bidsflow.convert.cohort import Usual
 from bidsflow.convert.naming import words
 from bidsflow.convert.naming.agent import doubt_dynamics, doubt_passage, mark_agent
 from bidsflow.convert.naming.body import doubt_body
-from bidsflow.convert.naming.combined import label_combined, tie_combined
+from bidsflow.convert.naming.combined import label_combined, label_denoised, tie_combined
 from bidsflow.convert.naming.doubts import abstain, doubt_derived, skip_corrected
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.followers import doubt_orphans, find_tied, follow_sources, tie_followers
@@ -24,7 +24,7 @@ from bidsflow.convert.naming.linked import link_collections
 from bidsflow.convert.naming.magnitudes import find_magnitudes
 from bidsflow.convert.naming.maps import pair_phases
 from bidsflow.convert.naming.protocols import tell_protocols_apart
-from bidsflow.convert.naming.references import find_blips, find_references, follow_runs
+from bidsflow.convert.naming.references import find_blips, find_references, follow_runs, has_word
 from bidsflow.convert.naming.repeats import doubt_uneven, mark_again, mark_stopped, propose_runs
 from bidsflow.convert.naming.rules import hold_reviewed, pin_entities, settle_ruled
 from bidsflow.convert.plan import Decision
@@ -58,9 +58,9 @@ def name_session(
         find_references, find_halves, find_magnitudes, pair_phases, _set_tasks, skip_corrected, find_stopped,
         tie_combined, doubt_derived, link_collections, doubt_body, mark_agent, doubt_passage, doubt_dynamics,
         doubt_lone_maps, settle_m0, abstain, settle_ruled, _share_measurements, tie_followers, _set_echo_and_part,
-        _tell_filters_apart, label_combined, _drop_needless_directions, tell_protocols_apart, pin_entities,
-        _number_runs, _refuse_same_index, mark_again, follow_runs, follow_sources, doubt_orphans, doubt_uneven,
-        _propose_labels, propose_runs, hold_reviewed,
+        label_denoised, _tell_filters_apart, label_combined, _drop_needless_directions, tell_protocols_apart,
+        pin_entities, _number_runs, _refuse_same_index, mark_again, follow_runs, follow_sources, doubt_orphans,
+        doubt_uneven, _propose_labels, propose_runs, hold_reviewed,
     )  # fmt: skip
     for step in steps:
         current = step(current)
@@ -238,7 +238,7 @@ def _name_filter(draft: Draft, members: Sequence[Draft]) -> Draft:
         others = " and ".join(str(one.series.number) for one in members if one is not draft)
         said = f"the same measurement as series {others}, and ImageType does not tell them apart"
         return draft.decided(Decision.REVIEW, said)
-    label = "".join(word.lower() for word in telling if word in own) or "no" + "".join(telling).lower()
+    label = "".join(word.lower() for word in telling if word in own) or _name_unfiltered(draft, telling)
     shown = " and ".join(word for word in telling if word in own)
     said = f"says {shown}" if shown else f"does not say {' or '.join(telling)}"
     standard = any({*one.image.header.words("ImageType")} & set(telling) for one in members)
@@ -248,9 +248,15 @@ def _name_filter(draft: Draft, members: Sequence[Draft]) -> Draft:
     )
 
 
+def _name_unfiltered(draft: Draft, telling: Sequence[str]) -> str:
+    """Return the label of a reconstruction without any of the filters; ``nd`` is Siemens' for no correction at all."""
+    if len(telling) == 1:
+        return f"no{telling[0].lower()}"
+    return "nd" if has_word(draft, "ND") else "unfiltered"
+
+
 def _filters(draft: Draft) -> frozenset[str]:
-    header = draft.image.header
-    return frozenset(_FILTERS) & {*header.words("ImageType"), *header.words("SiemensImageType")}
+    return frozenset(word for word in _FILTERS if has_word(draft, word))
 
 
 def _has_time(draft: Draft) -> bool:

@@ -257,6 +257,11 @@ def names_rms(series: Series) -> str:
     return _match(r"(?<![a-z])rms(?![a-z])", series)
 
 
+def names_denoised(series: Series) -> str:
+    """Return the word of a series for an image whose noise was taken away, ``""`` where none stands."""
+    return _match(r"(?<![a-z])den(?:oised?)?(?![a-z])", series)
+
+
 def _match(pattern: str, series: Series) -> str:
     found = re.search(pattern, _words(series).lower().replace("_", " "))
     return found[0].strip() if found else ""

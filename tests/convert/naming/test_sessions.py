@@ -14,6 +14,8 @@ from tests.convert.naming import scans as s
 from tests.convert.naming.scans import AP, PA, Part, Row, bold, check, echoes, make, phase, sbref
 
 S = dict[str, list[Row]]
+UNI = "DERIVED\\PRIMARY\\M\\ND\\UNI"
+DIS3D = "ORIGINAL\\PRIMARY\\M\\DIS3D"
 #: ImageType of the RMS that Siemens' MEMPRAGE makes of its echoes.
 MEAN = "ORIGINAL\\PRIMARY\\OTHER\\ND\\NORM\\MEAN"
 
@@ -585,6 +587,29 @@ TRAPS: S = {
         (make(2, "memprage RMS", s.MPRAGE, ImageType=MEAN, protocol="memprage"), "anat/rec-rms_run-1_T1w"),
         (make(3, "memprage", s.MPRAGE, *echoes(1.7, 3.6)), "anat/run-2_echo-1_T1w anat/run-2_echo-2_T1w"),
         (make(4, "memprage RMS", s.MPRAGE, ImageType=MEAN, protocol="memprage"), "anat/rec-rms_run-2_T1w"),
+    ],
+    "reconstructions with and without several filters": [
+        (make(1, "t2_spc_ND", s.SPACE, protocol="t2_spc", at=5), "anat/rec-nd_T2w:does_not_say"),
+        (make(2, "t2_spc", s.SPACE, ImageType=DIS3D, at=5), "anat/rec-dis3d_T2w"),
+        (make(3, "t2_spc", s.SPACE, ImageType=f"{DIS3D}\\NORM", at=5), "anat/rec-dis3dnorm_T2w"),
+        (make(4, "t1_mprage", s.MPRAGE, ImageType="ORIGINAL\\PRIMARY\\M", at=20), "anat/rec-unfiltered_T1w"),
+        (make(5, "t1_mprage", s.MPRAGE, ImageType=DIS3D, at=20), "anat/rec-dis3d_T1w"),
+        (make(6, "t1_mprage", s.MPRAGE, ImageType=s.NORM, at=20), "anat/rec-norm_T1w"),
+    ],
+    "the combined image of an MP2RAGE, with and without noise": [
+        (make(1, "mp2rage_UNI_Images", s.MPRAGE, ImageType=UNI, protocol="mp2rage", at=5), "anat/run-1_UNIT1"),
+        (
+            make(2, "mp2rage_UNI-DEN", s.MPRAGE, ImageType=UNI, protocol="mp2rage", at=5),
+            "anat/rec-denoised_run-1_UNIT1",
+        ),
+        (make(3, "mp2rage_UNI_Images", s.MPRAGE, ImageType=UNI, protocol="mp2rage", at=25), "anat/run-2_UNIT1"),
+        (
+            make(4, "mp2rage_UNI-DEN", s.MPRAGE, ImageType=UNI, protocol="mp2rage", at=25),
+            "anat/rec-denoised_run-2_UNIT1",
+        ),
+    ],
+    "the combined image of an MP2RAGE whose garden is no noise": [
+        (make(1, "mp2rage_garden_UNI", s.MPRAGE, ImageType=UNI), "anat/UNIT1"),
     ],
     "a mean of what may be repeats": [
         (make(1, "t1", s.MPRAGE), "anat/run-1_T1w"),
