@@ -10,6 +10,7 @@ Sources: BIDS schema, ``rules.checks.mri`` (SliceTiming has a time for each slic
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -54,11 +55,20 @@ def show(value: object) -> str:
 
     Examples
     --------
-    >>> show("j-"), show(0.03), show([0.0] * 60)
-    ('"j-"', '0.03', '60 values')
+    >>> show("j-"), show(0.03), show([0.0] * 60), show([0.0, float("inf")])
+    ('"j-"', '0.03', '60 values', '[0.0, "inf"]')
     """
-    text = f"{value:.6g}" if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
+    text = f"{value:.6g}" if isinstance(value, float) else json.dumps(_spell(value), ensure_ascii=False)
     return f"{len(value)} values" if isinstance(value, list | dict) and len(text) > _LONG else text
+
+
+def _spell(value: object) -> object:
+    """Return a value with words for numbers that JSON does not have."""
+    if isinstance(value, list):
+        return [_spell(one) for one in value]
+    if isinstance(value, dict):
+        return {key: _spell(one) for key, one in value.items()}
+    return f"{value:g}" if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def find_fault(image: Image, given: Mapping[str, object]) -> Fault | None:
@@ -74,11 +84,15 @@ def find_fault(image: Image, given: Mapping[str, object]) -> Fault | None:
     direction = given.get("PhaseEncodingDirection")
     if direction is not None and direction not in _DIRECTIONS:
         return Fault("PhaseEncodingDirection", f"is {show(direction)}, and BIDS has {', '.join(_DIRECTIONS)}")
+    if "RepetitionTime" in given and not _is_duration(given["RepetitionTime"]):
+        return Fault("RepetitionTime", f"is {show(given['RepetitionTime'])}: BIDS has a number of seconds above 0")
     if "SliceTiming" not in given:
         return None
     times, slices = given["SliceTiming"], image.matrix[2]
     if not isinstance(times, list) or not all(map(_is_number, times)):
         return Fault("SliceTiming", "is no list of numbers: BIDS has a time in seconds for each slice")
+    if odd := [one for one in times if not 0 <= one < math.inf]:
+        return Fault("SliceTiming", f"holds {show(odd[0])}: times count from the beginning of a volume, 0 or later")
     along = str(given.get("SliceEncodingDirection", "k"))
     if along.startswith("k") and slices and len(times) != slices:
         count = f"{len(times)} value{'s' if len(times) != 1 else ''}"
@@ -145,6 +159,10 @@ def is_same(one: object, other: object) -> bool:
     if isinstance(one, str) and isinstance(other, str):
         return one.casefold() == other.casefold()
     return one == other
+
+
+def _is_duration(value: object) -> bool:
+    return _is_number(value) and 0 < float(value) < math.inf  # type: ignore[arg-type]
 
 
 def _is_number(value: object) -> bool:

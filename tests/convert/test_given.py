@@ -37,6 +37,13 @@ BROKEN = [
     Broken({"SliceTiming": [0, 1]}, f"has 2 values, and the image has {SLICES} slices"),
     Broken({"SliceTiming": "ascending"}, "is no list of numbers: BIDS has a time in seconds for each slice"),
     Broken({"SliceTiming": [1000 * time for time in EVEN]}, "beyond a RepetitionTime of"),
+    Broken({"SliceTiming": [-0.1, *EVEN[1:]]}, "holds -0.1: times count from the beginning of a volume"),
+    Broken({"SliceTiming": [float("nan"), *EVEN[1:]]}, "holds nan: times count from"),
+    Broken(
+        {"SliceTiming": [1000 * time for time in EVEN], "RepetitionTime": float("nan")}, "is nan: BIDS has a number"
+    ),
+    Broken({"RepetitionTime": 0}, "is 0: BIDS has a number of seconds above 0"),
+    Broken({"RepetitionTime": "2 s"}, 'is "2 s": BIDS has a number'),
     Broken({"PhaseEncodingDirection": "AP"}, 'is "AP", and BIDS has i, i-, j, j-, k, k-'),
 ]
 
