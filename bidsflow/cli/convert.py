@@ -63,7 +63,7 @@ HELP_END = end_help(
     },
     {
         0: "every planned image is on disk",
-        1: "a series failed, or a part of the export cannot be read; the others are there",
+        1: "a series failed, or a part of the export cannot be read; the others are there (--dry-run: it would be so)",
     },
     USAGE, SOURCE, TOOL, TARGET, STORAGE, INTERRUPTED,
 )  # fmt: skip
@@ -149,7 +149,8 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
     if keep_source:
         check_keeping(request.dataset, exports, cluster)
     if dry_run:
-        _show(request, force=force, as_json=as_json)
+        if not _show(request, force=force, as_json=as_json):
+            raise typer.Exit(1)
         return
     with ExitStack() as stack:
         if cluster is not None:
@@ -249,18 +250,20 @@ def _report_sent(sent: Submitted, cluster: Request, dataset: Dataset, out: Conso
     out.print(f"How it stands: bidsflow jobs {shlex.quote(str(dataset.root))}", markup=False, soft_wrap=True)
 
 
-def _show(request: Conversion, *, force: bool, as_json: bool) -> None:
-    """Print what would be done; write nothing."""
+def _show(request: Conversion, *, force: bool, as_json: bool) -> bool:
+    """Print what would be done, write nothing, and return whether that would be all, as far as is known before."""
     from bidsflow.cli.companions import Beside, report_beside
     from bidsflow.cli.conversion import ask_opinions, plan_conversion
     from bidsflow.cli.originals import keep, report_former, report_kept
     from bidsflow.cli.outcome import list_changes, print_changes
     from bidsflow.cli.steps import cache_file, consoles, opened, print_notes, print_plan, print_set_aside
     from bidsflow.convert.changes import find_left, foresee, foresee_companions, note_split
+    from bidsflow.convert.pending import read_pending
     from bidsflow.convert.plan import to_json
 
     out, err = consoles()
     dataset, exports = request.dataset, request.exports
+    read_pending(dataset)  # the run would stumble over it as well
     with opened(exports, cache_file(exports), err, beside=dataset.index_file) as inventory:
         opinions = {} if request.plan else ask_opinions(request, inventory)
         planned = plan_conversion(request, inventory, opinions)
@@ -269,11 +272,12 @@ def _show(request: Conversion, *, force: bool, as_json: bool) -> None:
         along = foresee_companions(dataset, foresight.prospects)
         split = note_split(dataset, planned.key, inventory, foresight.prospects)
         made = replace(made, notes=(*made.notes, *foresight.notes, *split))
+        whole = foresight.complete and not any(one.lost for one in inventory.set_aside)
         if as_json:
             typer.echo(to_json(made, list_changes(foresight, left, along)), nl=False)
-            return
+            return whole
         print_plan(made, out)
-        print_changes(foresight, left, along, out)
+        print_changes(made, foresight, left, along, out)
         report_beside(Beside.put(dataset, inventory, exports, planned, force=force, dry=True), out, dry=True)
         if request.keep:
             report_kept(keep(dataset, inventory, made, dry=True), out)
@@ -281,6 +285,7 @@ def _show(request: Conversion, *, force: bool, as_json: bool) -> None:
             report_former(dataset, inventory, made, out)
         print_notes(made, inventory, err)
         print_set_aside(inventory, exports, err)
+        return whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from bidsflow.cli.companions import Beside
     from bidsflow.convert.changes import Foresight
+    from bidsflow.convert.plan import Plan
     from bidsflow.convert.rewiring import Rewired
     from bidsflow.convert.run import Result
     from bidsflow.dataset.tree import Dataset
@@ -75,13 +76,16 @@ def _count_rewired(rewired: Sequence[Rewired]) -> list[str]:
     return [f"{count_words(len(rewired), 'sidecar')} rewired"] if rewired else []
 
 
-def print_changes(foresight: Foresight, left: Sequence[str], along: Mapping[str, str], out: Console) -> None:
+def print_changes(
+    plan: Plan, foresight: Foresight, left: Sequence[str], along: Mapping[str, str], out: Console
+) -> None:
     """Say what would become of the images of a plan: one by one where something is changed, counted elsewhere."""
     from collections import Counter
 
     from bidsflow.cli.steps import SHOWN, printable
     from bidsflow.convert.changes import Change
     from bidsflow.convert.drift.findings import count_words
+    from bidsflow.convert.plan import Decision
 
     prospects = foresight.prospects
     told = [one for one in prospects if one.reason]
@@ -99,7 +103,9 @@ def print_changes(foresight: Foresight, left: Sequence[str], along: Mapping[str,
         out.print(f"{count_words(len(along), 'file')} of events and recordings would move along", soft_wrap=True)
     counts = Counter(one.change for one in prospects)
     done = [f"{counts[change]} {change}" for change in Change if counts[change]] or ["nothing to convert"]
-    said = ", ".join([*done, *_count_rewired(foresight.rewired)])
+    others = {"for review": plan.decided(Decision.REVIEW), "skipped": plan.decided(Decision.SKIP)}
+    aside = [f"{len(rows)} {what}" for what, rows in others.items() if rows]
+    said = ", ".join([*done, *_count_rewired(foresight.rewired), *aside])
     out.print(f"To be done: {said}", soft_wrap=True)
 
 

@@ -50,6 +50,7 @@ def init(
         bool, typer.Option("--identified", help="List patient IDs and folders in it, to write patterns: private then.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the file of --output if it is there.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON what was written.")] = False,
 ) -> None:
     """Write a study file of what an export holds: each protocol, its name, and what is expected of it.
 
@@ -78,14 +79,34 @@ def init(
 
         people = list_people(inventory, folders) if identified else ()
         text = draft_study(inventory, replan(Study()), replan, people)
-    blocks = count_words(text.count("\n[[series]]"), "protocol")
-    _save(output, text, f"{blocks}; edit it, then", 0o600 if identified else 0o644)
+    count, mode = text.count("\n[[series]]"), 0o600 if identified else 0o644
+    if as_json:
+        _save_told(output, text, count, mode)
+    else:
+        _save(output, text, f"{count_words(count, 'protocol')}; edit it, then", mode)
+
+
+def _save_told(output: Path, text: str, count: int, mode: int) -> None:
+    """Write a study file and say so for machines; a file whose name is a dash is told whole."""
+    import json
+
+    from bidsflow.dataset.write import write_durably
+
+    told: dict[str, object] = {"output": str(output), "protocols": count}
+    if output == _PRINTED:
+        told["text"] = text
+    else:
+        write_durably(output, text.encode(), mode=mode)
+    typer.echo(json.dumps(told, indent=2))
 
 
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A study file.", show_default=False, readable=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON what it says.")] = False,
 ) -> None:
     """Say whether a study file can be used, and everything that is wrong with it if not."""
+    import json
+
     from bidsflow.cli.steps import consoles, printable
     from bidsflow.convert.drift.findings import count_words
     from bidsflow.convert.study.labels import read_tables
@@ -102,6 +123,9 @@ def check(
     counts += _tell_labels(found)
     fields = {"sidecar field": len(found.sidecar), "description field": len(found.dataset)}
     counts += [count_words(number, what) for what, number in fields.items() if number]
+    if as_json:
+        typer.echo(json.dumps({"file": str(file), "name": found.name, "says": counts}, indent=2, ensure_ascii=False))
+        return
     named = f" ({found.name})" if found.name else ""
     consoles()[0].print(f"{printable(f'{file}{named}')}: {', '.join(counts) or 'it says nothing yet'}",
                         markup=False, soft_wrap=True)  # fmt: skip

@@ -78,6 +78,11 @@ class Foresight:
     rewired: tuple[Rewired, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def complete(self) -> bool:
+        """Whether nothing stands in the way of what is planned, as far as is known before."""
+        return all(one.change is not Change.IMPOSSIBLE for one in self.prospects)
+
 
 def foresee(dataset: Dataset, plan: Plan, inventory: Inventory, *, force: bool = False) -> Foresight:
     """Return what a conversion would do to a dataset.

@@ -13,16 +13,17 @@ from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
 
-from bidsflow.convert.ledger import read_json, say_damaged
+from bidsflow.convert.ledger import read_json
 from bidsflow.convert.plan import PlanRow
 from bidsflow.convert.survey import Outcome, Status
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import locked, write_durably
+from bidsflow.errors import DatasetError
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """An image that is planned, or could be, and is not in the dataset.
+    """An image that is planned, or could be, and is not in the dataset as it is planned.
 
     Attributes
     ----------
@@ -33,7 +34,7 @@ class Waiting:
     path : str
         BIDS path that it has or that was proposed; ``n/a`` where there is none.
     status : str
-        ``review`` or ``failed``.
+        ``review``, ``failed``, or ``left alone`` where edits stand against what is to be done.
     reason : str
         Why.
     """
@@ -100,16 +101,17 @@ def read_pending(dataset: Dataset) -> Pending:
     DatasetError
         If the file is damaged.
     """
-    stored = read_json(dataset.pending_file)
     try:
+        stored = read_json(dataset.pending_file)
         images = tuple(Waiting(**one) for one in stored.get("images", ()))
         listed = stored.get("files", ())
         files = tuple(
             (Quarantined(one["path"], one["reason"]), Place(tuple(one["within"])))
             for one in (listed if isinstance(listed, list) else ())  # else of an older version: it is told again
         )
-    except (TypeError, AttributeError, KeyError) as error:
-        raise say_damaged(dataset.pending_file) from error
+    except (DatasetError, TypeError, AttributeError, KeyError) as error:
+        hint = "Delete it: the next run tells again what waits in its exports"
+        raise DatasetError(str(dataset.pending_file), "this file of bidsflow is damaged", hint) from error
     return Pending(images, files)
 
 
@@ -126,8 +128,8 @@ def note_images(
     fresh = {_image(row): _wait(row, "review", row.evidence) for row in reviews}
     settled = {_image(row) for row in skipped}
     for one in outcomes:
-        if one.status is Status.FAILED:
-            fresh[_image(one.row)] = _wait(one.row, "failed", one.reason)
+        if one.status is Status.FAILED or one.waits:
+            fresh[_image(one.row)] = _wait(one.row, one.status.value, one.reason)
         else:
             settled.add(_image(one.row))
     with locked(dataset):

@@ -56,11 +56,14 @@ class Outcome:
         What became of it.
     reason : str
         Why, where it is neither written nor unchanged; what a person should know of what was written.
+    waits : bool
+        Whether a person has to decide between what was left alone and what is to be done.
     """
 
     row: PlanRow
     status: Status
     reason: str = ""
+    waits: bool = False
 
     @property
     def is_written(self) -> bool:
@@ -402,7 +405,7 @@ def _look(
     if path != row.path and (same or not missing):  # a move overwrites nothing
         return f"{because}; {changed}, which goes along as it is"
     said = f"{because}, but {changed}; --force replaces it"
-    return Outcome(row, Status.FAILED if missing else Status.EDITED, said)
+    return Outcome(row, Status.FAILED if missing else Status.EDITED, said, waits=True)
 
 
 def _find_loss(entry: Entry, series: Series) -> str:

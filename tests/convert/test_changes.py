@@ -18,10 +18,10 @@ Cli = Callable[..., Ran]
 BOLD = "sub-01/ses-01/func/sub-01_ses-01_task-rest_bold"
 
 
-def foresee(cli: Cli, *words: object) -> tuple[dict[str, tuple[str, str]], list[str]]:
+def foresee(cli: Cli, *words: object, code: int = 0) -> tuple[dict[str, tuple[str, str]], list[str]]:
     """Return what a dry run says of each image, and what would be left."""
     ran = cli("convert", *words, "--dry-run", "--json")
-    assert ran.code == 0, ran.said
+    assert ran.code == code, ran.said
     told = json.loads(ran.out)
     return {one["path"]: (one["change"], one["reason"]) for one in told["changes"]}, told["left"]
 
@@ -120,6 +120,22 @@ def test_what_is_in_the_way_is_told(my_export: Path, tmp_path: Path, cli: Cli) -
     assert cli("convert", my_export, tmp_path / "bids", "--session", "02").code == 0
     obstacle.parent.mkdir(parents=True)
     obstacle.write_bytes(b"")
-    changes, _ = foresee(cli, my_export, tmp_path / "bids")
+    changes, _ = foresee(cli, my_export, tmp_path / "bids", code=1)  # as the run would
     assert changes[BOLD][0] == "impossible"
     assert "in the way" in changes[BOLD][1]
+    assert cli("convert", my_export, tmp_path / "bids").code == 1
+
+
+def test_what_is_for_review_is_counted(my_export: Path, target: Path, cli: Cli) -> None:
+    def change(row: dict[str, str]) -> None:
+        row["decision"] = "skip" if "epi" in row["path"] else "review"
+
+    plan = make_plan(my_export, target, cli, change)
+    said = cli("convert", my_export, target, "--plan", plan, "--dry-run").out
+    assert said.endswith("To be done: nothing to convert, 4 for review, 4 skipped\n")
+
+
+def test_part_of_an_export_that_cannot_be_read_counts_in_a_dry_run(my_export: Path, tmp_path: Path, cli: Cli) -> None:
+    (my_export / "gone").symlink_to(tmp_path / "nowhere")
+    assert cli("convert", my_export, tmp_path / "bids", "--dry-run").code == 1
+    assert cli("convert", my_export, tmp_path / "bids").code == 1

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom import dcmread
 
 from .conftest import Ran, read_times
 from .test_rerun import make_plan
@@ -166,3 +167,30 @@ def test_what_was_set_aside_can_be_forgotten(my_export: Path, target: Path, cli:
     assert look(cli, target)["quarantined"] == []
     assert cli("convert", my_export, target).code == 0
     assert len(look(cli, target)["quarantined"]) == 1
+
+
+def test_corrected_pixels_beside_an_edited_sidecar_wait(my_export: Path, target: Path, cli: Cli) -> None:
+    sidecar = target / f"{BOLD}.json"
+    sidecar.write_text(json.dumps({**json.loads(sidecar.read_text()), "Mine": 1}))
+    assert cli("convert", my_export, target).code == 0
+    assert look(cli, target)["waiting"] == []  # an edit alone is nothing to decide
+    for file in sorted(my_export.glob("*/*"))[0].rglob("*BOLD_rest/*.dcm"):
+        header = dcmread(file)
+        header.PixelData = bytes(len(header.PixelData))
+        header.save_as(file)
+    assert cli("convert", my_export, target).code == 0
+    (waiting,) = look(cli, target, 1)["waiting"]
+    assert (waiting["path"], waiting["status"]) == (BOLD, "left alone")
+    assert "its series has changed, but" in waiting["reason"]
+    assert cli("convert", my_export, target, "--force").code == 0
+    assert look(cli, target)["waiting"] == []
+
+
+def test_damaged_note_of_what_waits_can_be_deleted(my_export: Path, target: Path, cli: Cli) -> None:
+    note = target / ".bidsflow" / "pending.json"
+    note.write_text("{")
+    for words in ((), ("--dry-run",)):
+        ran = cli("convert", my_export, target, *words)
+        assert (ran.code, "Delete it" in ran.err, "backup" in ran.err) == (73, True, False)
+    note.unlink()
+    assert cli("convert", my_export, target).code == 0

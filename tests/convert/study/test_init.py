@@ -95,6 +95,16 @@ def test_study_of_a_real_export_changes_no_name(name: str, tmp_path: Path, cli: 
     assert [[row[key] for key in kept] for row in before] == [[row[key] for key in kept] for row in after]
 
 
+def test_study_is_told_to_programs(study_export: Path, tmp_path: Path, cli: Cli) -> None:
+    file = tmp_path / "study.toml"
+    told = json.loads(cli("study", "init", study_export, "-o", file, "--json").out)
+    assert told == {"output": str(file), "protocols": file.read_text().count("\n[[series]]")}
+    assert json.loads(cli("study", "init", study_export, "-o", "-", "--json").out)["text"] == file.read_text()
+    assert told["protocols"] > 0
+    checked = json.loads(cli("study", "check", file, "--json").out)
+    assert (checked["file"], f"{told['protocols']} [[series]]" in checked["says"]) == (str(file), True)
+
+
 def test_people_are_listed_only_where_asked_for_and_nothing_is_overwritten(
     two_people: Path, tmp_path: Path, cli: Cli
 ) -> None:
