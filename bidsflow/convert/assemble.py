@@ -29,6 +29,7 @@ from bidsflow.convert.ledger import (
 from bidsflow.convert.place import Place
 from bidsflow.convert.plan import PlanRow
 from bidsflow.convert.rewiring import Rewired, Rewiring, find_rewired, wire_session
+from bidsflow.convert.shots import shoot_row, write_shot
 from bidsflow.convert.sidecar import Json
 from bidsflow.convert.subjects import Key
 from bidsflow.convert.tables import (
@@ -142,6 +143,9 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
             ledger[row.path] = entry
         else:
             ledger[row.path] = _rewire(draft, _restamp(ledger[row.path], session), rewired.get(row.path))
+        if not ledger[row.path].shot:
+            shot = write_shot(shoot_row(row, session.series[row.series_uid]), key.shifts.get(parse_name(row.path).sub))
+            ledger[row.path] = replace(ledger[row.path], shot=shot)
     for path in sorted(rewired.keys() - {row.path for row in there}):
         own = ledgers[parse_name(path).folder]
         own[path] = _rewire(draft, own[path], rewired[path])

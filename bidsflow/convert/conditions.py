@@ -6,12 +6,12 @@ data"; DICOM PS3.3 C.7.4.1.1.1 (a frame of reference goes with the person on the
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.visits import LONGEST_BREAK, seconds_of
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.series import Image, Series
@@ -59,9 +59,9 @@ class Condition:
     shim : str
         Values joined by a backslash; ``""`` where unknown.
     frame : str
-        FrameOfReferenceUID; ``""`` where unknown, or where it tells nothing of the person.
+        Digest of FrameOfReferenceUID; ``""`` where unknown, or where it tells nothing of the person.
     study : str
-        StudyInstanceUID.
+        Digest of StudyInstanceUID.
     grid : tuple
         Matrix, orientation and size of voxels.
     seconds : float or None
@@ -71,8 +71,8 @@ class Condition:
     slab : Slab or None
         Where its slices lie; None where the headers do not say of each.
     turn : int
-        Place of the series among those of the session by their numbers, from 1, where no time tells their order (the
-        numbers of a study rise as it is measured); 0 where times tell it, or numbers do not.
+        Number of the series, where no time tells the order of a session (the numbers of a study rise as it is
+        measured); 0 where times tell it, or numbers do not.
     """
 
     shim: str
@@ -85,46 +85,41 @@ class Condition:
     turn: int = 0
 
 
-def read_conditions(drafts: Sequence[Draft]) -> dict[tuple[str, int], Condition]:
-    """Return how each image of a session was measured, by SeriesInstanceUID and rank."""
-    frames, turns = _read_frames(drafts), _read_turns(drafts)
-    return {(draft.series.uid, draft.rank): _read_condition(draft, frames, turns) for draft in drafts}
+def read_condition(series: Series, image: Image) -> Condition:
+    """Return how an image was measured."""
+    header, frame = image.header, series.header.text("FrameOfReferenceUID")
+    sizes = (*header.numbers("PixelSpacing"), header.number("SliceThickness"))
+    directions = tuple(round(value, 1) + 0.0 for value in image.orientation)
+    grid = (image.matrix, directions, tuple(round(size, 1) for size in sizes))
+    return Condition(
+        read_shim(series.header), _disguise(frame), _disguise(series.study_uid), grid,
+        seconds_of(series.started), series.number, find_slab(series, image),
+    )  # fmt: skip
 
 
-def _read_turns(drafts: Sequence[Draft]) -> dict[str, int]:
-    """Return the place of each series by its UID, in the order of numbers; empty where times tell, or numbers do not.
-
-    Anonymisation takes all times away, or sets all to one moment. Numbers of two studies say nothing of each other.
-    """
-    series = {draft.series.uid: draft.series for draft in drafts}
-    numbers = sorted(one.number for one in series.values())
-    times = {seconds_of(one.started) for one in series.values()}
-    studies = {one.study_uid for one in series.values()}
-    if len(times) > 1 or len(studies) > 1 or len(set(numbers)) < len(numbers) or 0 in numbers:
-        return {}
-    return {uid: 1 + numbers.index(one.number) for uid, one in series.items()}
+def _disguise(uid: str) -> str:
+    """Return a digest of a UID, which is stored: that two are one is all that is asked of it."""
+    return hashlib.blake2b(uid.encode(), digest_size=8).hexdigest() if uid else ""
 
 
-def _read_frames(drafts: Sequence[Draft]) -> dict[str, str]:
-    """Return the frame of reference of each series by its UID; ``""`` for all where they do not tell who was moved.
+def are_telling(frames: Sequence[str]) -> bool:
+    """Return whether the frames of reference of the series of a session, in order of time, tell who was moved.
 
     They do where each new one stays until the next. Siemens XA goes back and forth between two, by how a protocol sets
     the table; some anonymisers write a new one into each series.
     """
-    frames = {draft.series.uid: draft.series.header.text("FrameOfReferenceUID") for draft in drafts}
-    blocks = [(frame, len(tuple(some))) for frame, some in groupby(frames.values())]
-    telling = len(blocks) == len(set(frames.values())) and all(count > 1 for _, count in blocks)
-    return frames if telling else dict.fromkeys(frames, "")
+    blocks = [(frame, len(tuple(some))) for frame, some in groupby(frames)]
+    return len(blocks) == len(set(frames)) and all(count > 1 for _, count in blocks)
 
 
-def _read_condition(draft: Draft, frames: Mapping[str, str], turns: Mapping[str, int]) -> Condition:
-    series, header = draft.series, draft.image.header
-    sizes = (*header.numbers("PixelSpacing"), header.number("SliceThickness"))
-    grid = (*draft.geometry, tuple(round(size, 1) for size in sizes))
-    return Condition(
-        read_shim(series.header), frames[series.uid], series.study_uid, grid, seconds_of(series.started), series.number,
-        find_slab(series, draft.image), turns.get(series.uid, 0),
-    )  # fmt: skip
+def take_turns(conditions: Sequence[Condition]) -> bool:
+    """Return whether nothing but their numbers tells the order of the series of a session, of each one condition.
+
+    Anonymisation takes all times away, or sets all to one moment. Numbers of two studies say nothing of each other.
+    """
+    numbers = [one.number for one in conditions]
+    times, studies = {one.seconds for one in conditions}, {one.study for one in conditions}
+    return len(times) == 1 and len(studies) == 1 and len(set(numbers)) == len(numbers) and 0 not in numbers
 
 
 def find_slab(series: Series, image: Image) -> Slab | None:

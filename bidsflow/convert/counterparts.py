@@ -1,15 +1,16 @@
 """Field maps and runs of one session that came in two exports: what a plan cannot wire, since it sees one half. Pure.
 
-Which field map is true of a run is told from headers (`conditions`), and a dataset keeps none.
+Which field map is true of a run is told from headers (`conditions`). A dataset keeps what they say of each image, and
+what came in two exports is wired (`fields`); what an earlier version has converted has nothing kept, and this is told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from bidsflow.convert.fieldmaps import is_distorted, is_run
+from bidsflow.convert.links import Held, Standing, sources
 from bidsflow.convert.plan import Decision, PlanRow
-from bidsflow.convert.wiring import Held, Standing, sources
+from bidsflow.convert.shots import is_distorted, is_run
 from bidsflow.dicom.series import Series
 from bidsflow.names import parse_name
 
@@ -48,8 +49,9 @@ def note_counterparts(
     notes: list[str] = []
     for folder, one in sorted(held.items()):
         here = [row for row in rows if row.decision is Decision.CONVERT and parse_name(row.path).folder == folder]
-        notes += _note_runs(folder, here, by_uid, one.strangers)
-        notes += _note_maps(folder, here, one.strangers)
+        unknown = [other for other in one.strangers if other.shot is None]
+        notes += _note_runs(folder, here, by_uid, unknown)
+        notes += _note_maps(folder, here, unknown)
     return tuple(notes)
 
 

@@ -6,16 +6,18 @@ large the runs of other people are.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bidsflow import schema
+from bidsflow.convert.adoption import look_beside
 from bidsflow.convert.cohort import Usual, find_other_shapes, find_usual, take_cohort
 from bidsflow.convert.counterparts import is_map, say_held
-from bidsflow.convert.fieldmaps import wire_fields
+from bidsflow.convert.fieldmaps import Beside, wire_fields
 from bidsflow.convert.fit import NO_READOUT, find_repetition_fault, lacks_readout
 from bidsflow.convert.known import Known
+from bidsflow.convert.links import Standing
 from bidsflow.convert.naming.decide import draft_image
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.guess import Guess
@@ -93,19 +95,20 @@ def name_all(
     rows: list[PlanRow] = []
     notes: list[str] = []
     drafts: list[Draft] = []
-    apart = _list_apart(inventory, known.taken)
-    elsewhere = Counter({where: sum(map(_may_measure, paths)) for where, paths in apart.items()})
+    here = {series.uid for series in inventory.series}
+    used: dict[tuple[str, str], set[str]] = defaultdict(set)
     everyone = take_cohort(inventory, place, known.cohort)
     visits = _group_visits(inventory, place, doubtful)
-    for (subject, session, _), members in sorted(visits.items(), key=lambda visit: bool(visit[0][2])):
+    for (subject, session, part), members in sorted(visits.items(), key=lambda visit: bool(visit[0][2])):
         usual = find_usual(everyone, members, subject)
         shapes = find_other_shapes(everyone, members, subject)
         visit = [_settle(draft, known.taken) for draft in _name_visit(members, guesses, book, usual)]
         visit = [_note_shape(draft, shapes) for draft in visit]
-        held = say_held(list(filter(is_map, apart[subject, session])))
-        wired = wire_fields(visit, elsewhere[subject, session], held)
-        elsewhere[subject, session] += len({draft.field for draft in wired.drafts} - {""})
-        notes += [f"{folder_of((subject, session))}: {note}" for note in wired.notes]
+        place_of = subject, session
+        others = known.find_beside(folder_of(place_of), here)
+        wired = wire_fields(visit, _look_beside(others, session, used[place_of], doubted=bool(part)))
+        used[place_of] |= {draft.field for draft in wired.drafts} - {""}
+        notes += [f"{folder_of(place_of)}: {note}" for note in wired.notes]
         told = [_doubt_person(draft, doubtful, known.taken) for draft in wired.drafts]
         named = [_row(draft, subject, session) for draft in told]
         notes += note_shapes(named, shapes)
@@ -157,20 +160,12 @@ def _doubt_image(draft: Draft, book: Rulebook) -> Draft:
     return draft
 
 
-def _list_apart(inventory: Inventory, taken: Mapping[_RowKey, str]) -> dict[tuple[str, str], list[str]]:
-    """Return the images that each session has from other exports."""
-    here = {series.uid for series in inventory.series}
-    apart: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for (uid, _), path in taken.items():
-        if uid not in here:
-            name = parse_name(path)
-            apart[name.sub, name.ses].append(path)
-    return apart
-
-
-def _may_measure(path: str) -> bool:
-    """Return whether an image of the dataset may measure a field, whose label is in use."""
-    return parse_name(path).datatype in ("fmap", "dwi")
+def _look_beside(others: Sequence[Standing], session: str, used: Collection[str], *, doubted: bool) -> Beside:
+    """Return what a session has beside an export; whose images are in doubt are wired to nobody's."""
+    shots = () if doubted else look_beside(others)
+    unknown = [one.path for one in others if one.shot is None and is_map(one.path)]
+    labels = frozenset({*used, *(one.links.identifier for one in others)} - {""})
+    return Beside(shots, f"ses{session}" if session else "", labels, say_held(unknown))
 
 
 def _settle(draft: Draft, taken: Mapping[_RowKey, str]) -> Draft:
@@ -219,7 +214,6 @@ def _row(draft: Draft, subject: str, session: str) -> PlanRow:
                 decision, evidence = Decision.REVIEW, (f"BIDS has no image of the name {path}", *evidence)
         except BidsflowError as error:
             decision, evidence = Decision.REVIEW, (str(error), *evidence)
-    mark = f"ses{session}" if session else ""
     series = draft.series
     return PlanRow(
         series_uid=series.uid,
@@ -233,8 +227,8 @@ def _row(draft: Draft, subject: str, session: str) -> PlanRow:
         path=path,
         confidence=round(min(1.0, max(0.0, draft.confidence)), 2),
         evidence=_sentence((*evidence, *series.problems)),
-        b0_identifier=draft.field + mark if draft.field and decision is not Decision.SKIP else "",
-        b0_source=draft.corrected_by + mark if draft.corrected_by and decision is not Decision.SKIP else "",
+        b0_identifier=draft.field if decision is not Decision.SKIP else "",
+        b0_source=draft.corrected_by if decision is not Decision.SKIP else "",
         repeat=draft.repeat,
     )
 

@@ -16,9 +16,10 @@ from types import MappingProxyType
 
 from bidsflow.convert.companions.labelling import describe_labelling, describe_m0
 from bidsflow.convert.given import find_fault as find_field_fault
+from bidsflow.convert.links import Standing
 from bidsflow.convert.naming.physics import FEW_VOLUMES, only_b_zero
 from bidsflow.convert.plan import Decision, Plan, PlanRow
-from bidsflow.convert.wiring import Standing, check_labels
+from bidsflow.convert.wiring import check_labels
 from bidsflow.dicom.geometry import find_fault
 from bidsflow.dicom.grouping import UNLIKE
 from bidsflow.dicom.parrec import is_pair

@@ -10,15 +10,18 @@ from bidsflow.convert.known import Known
 from bidsflow.convert.ledger import (
     Entry,
     Ledger,
+    is_same,
     read_cohort,
     read_key,
     read_ledger,
     read_ruled,
+    read_shifts,
     read_skipped,
     read_taken,
 )
+from bidsflow.convert.links import Held, Links, Standing, read_links
 from bidsflow.convert.plan import Decision, PlanRow
-from bidsflow.convert.wiring import Held, Links, Standing, read_links
+from bidsflow.convert.shots import read_shot
 from bidsflow.dataset.tree import Dataset
 from bidsflow.names import parse_name
 
@@ -41,7 +44,20 @@ def read_known(dataset: Dataset) -> Known:
         skipped=read_skipped(dataset),
         cohort=read_cohort(dataset),
         look_up=partial(read_held, dataset),
+        find_beside=partial(find_beside, dataset),
     )
+
+
+def find_beside(dataset: Dataset, folder: str, uids: Collection[str]) -> tuple[Standing, ...]:
+    """Return the images of a folder that are of none of some series, by SeriesInstanceUID.
+
+    Raises
+    ------
+    DatasetError
+        If a file of bidsflow is damaged.
+    """
+    entries = {path: entry for path, entry in read_ledger(dataset, folder).items() if entry.series_uid not in uids}
+    return _stand(dataset, entries, ())
 
 
 def read_held(dataset: Dataset, rows: Sequence[PlanRow]) -> dict[str, Held]:
@@ -94,19 +110,30 @@ def read_folder(
     named, converted : collection of (str, int)
         The images that the plan speaks of, and those that it converts, into whatever folder.
     """
-    staying = {
-        path: entry
-        for path, entry in ledger.items()
-        if _owner(entry) not in converted and (dataset.root / f"{path}.nii.gz").exists()
-    }
-    if not staying:
-        return Held({}, ())
-    return Held(
-        {path: _read_links(dataset, old) for path, old in stand.items()},
-        tuple(
-            Standing(path, entry.series_uid, _read_links(dataset, path), _owner(entry) in named)
-            for path, entry in staying.items()
-        ),
+    staying = _stand(dataset, {path: one for path, one in ledger.items() if _owner(one) not in converted}, named)
+    return Held({path: _read_links(dataset, old) for path, old in stand.items()} if staying else {}, staying)
+
+
+def _stand(dataset: Dataset, entries: Mapping[str, Entry], named: Collection[_Image]) -> tuple[Standing, ...]:
+    """Return the images of a ledger that are there, as they are wired and were measured."""
+    there = {path: entry for path, entry in entries.items() if (dataset.root / f"{path}.nii.gz").exists()}
+    shifts = read_shifts(dataset) if there else {}
+    return tuple(
+        Standing(
+            path, entry.series_uid, _read_links(dataset, path), _owner(entry) in named,
+            read_shot(entry.shot, entry.series_uid, entry.image, shifts.get(parse_name(path).sub)),
+            _is_edited(dataset, f"{path}.json", entry),
+        )
+        for path, entry in there.items()
+    )  # fmt: skip
+
+
+def _is_edited(dataset: Dataset, name: str, entry: Entry) -> bool:
+    """Return whether a sidecar is not as it was written."""
+    return (
+        name not in entry.files
+        or not (dataset.root / name).is_file()
+        or not is_same(dataset.root / name, entry.files[name])
     )
 
 

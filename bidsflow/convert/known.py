@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from bidsflow.convert.cohort import Cohort
+from bidsflow.convert.links import LookUp, Standing, hold_nothing
 from bidsflow.convert.subjects import Key
-from bidsflow.convert.wiring import LookUp, hold_nothing
 
 #: An image: SeriesInstanceUID and rank in its series.
 Image = tuple[str, int]
+
+
+def find_nothing(_folder: str, _uids: Collection[str]) -> tuple[Standing, ...]:
+    """Return the images of a dataset that is not there yet."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,8 @@ class Known:
         How long everyone's runs are, and when they were measured.
     look_up : callable
         Tells what the dataset holds beside the images of a plan, which may complete fields.
+    find_beside : callable
+        Tells which images a folder holds that are of none of some series.
     """
 
     key: Key = field(default_factory=Key)
@@ -39,6 +46,7 @@ class Known:
     skipped: Collection[Image] = ()
     cohort: Cohort = field(default_factory=Cohort)
     look_up: LookUp = hold_nothing
+    find_beside: Callable[[str, Collection[str]], tuple[Standing, ...]] = find_nothing
 
 
 #: Of a dataset that is not there yet.

@@ -78,6 +78,8 @@ class Entry:
         `cohort.name_protocol` of the image, ``""`` where that was not noted, or it has no name.
     matrix : tuple of int
         Its columns, rows and slices; empty where that was not noted.
+    shot : str
+        `shots.write_shot` of it, by which field maps and runs of other exports find it; ``""`` where not noted.
     """
 
     series_uid: str
@@ -97,6 +99,7 @@ class Entry:
     numbers: str = ""
     named_protocol: str = ""
     matrix: tuple[int, ...] = ()
+    shot: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +258,7 @@ def read_ledger(dataset: Dataset, folder: str) -> Ledger:
                 str(entry.get("moment", "")), tuple(map(str, entry.get("ruled", ()))),
                 str(entry.get("examination", "")), str(entry.get("program", "")), str(entry.get("numbers", "")),
                 str(entry.get("named_protocol", "")), tuple(map(int, entry.get("matrix", ()))),
+                str(entry.get("shot", "")),
             )
             for path, entry in stored.items()
         }  # fmt: skip
@@ -363,6 +367,20 @@ def read_key(dataset: Dataset) -> Key:
     strangers = {f"{_STRANGER}{label}": label for label in sorted(present - set(subjects.values()))}
     held = {folder: study for folder, study in read_former(dataset).items() if holds_files(dataset.root, folder)}
     return Key({**subjects, **strangers}, places, shifts, held)
+
+
+def read_shifts(dataset: Dataset) -> dict[str, int]:
+    """Return by how many days the dates of each subject are moved, by label.
+
+    Raises
+    ------
+    DatasetError
+        If the key is damaged.
+    """
+    try:
+        return {label: int(days) for label, days in read_json(dataset.key_file).get("shifts", {}).items()}
+    except (TypeError, ValueError, AttributeError) as error:
+        raise say_damaged(dataset.key_file) from error
 
 
 def read_former(dataset: Dataset) -> dict[str, str]:

@@ -15,6 +15,7 @@ from bidsflow.convert.fit import note_oddities, note_unplanned
 from bidsflow.convert.identity import check_people
 from bidsflow.convert.keeping import settle_names
 from bidsflow.convert.known import NOTHING, Known
+from bidsflow.convert.links import LookUp, hold_nothing
 from bidsflow.convert.naming.decide import wants_direction, wants_name
 from bidsflow.convert.naming.guess import Guess, Question
 from bidsflow.convert.naming.words import find_sessions, given_sessions
@@ -33,7 +34,7 @@ from bidsflow.convert.study.stand import (
 from bidsflow.convert.subjects import Key, Sessions, assign, group_people, person_of
 from bidsflow.convert.visit_notes import find_crowded, note_sessions, note_visits
 from bidsflow.convert.visits import find_neighbours, join_studies
-from bidsflow.convert.wiring import LookUp, hold_nothing, settle_fields
+from bidsflow.convert.wiring import settle_fields
 from bidsflow.dicom.series import Conflict, Inventory
 from bidsflow.names import parse_name
 

@@ -13,10 +13,11 @@ from bidsflow.convert.companions.calibration import pair_m0, tell_m0
 from bidsflow.convert.folder import Session
 from bidsflow.convert.held import read_folder
 from bidsflow.convert.ledger import Entry, Ledger, is_same, read_ledger
+from bidsflow.convert.links import Held, Links, Standing, read_links, sources
 from bidsflow.convert.plan import PlanRow
-from bidsflow.convert.sidecar import WIRING, Json, complete_sidecar
+from bidsflow.convert.sidecar import WIRING, Json, complete_sidecar, tell_links
 from bidsflow.convert.supply import supply_echo_times
-from bidsflow.convert.wiring import Held, Links, Standing, settle_fields, sources
+from bidsflow.convert.wiring import settle_fields
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dicom.series import Series
 from bidsflow.names import parse_name
@@ -127,25 +128,31 @@ class Wires:
     def _find_targets(self, row: PlanRow, pairs: Mapping[str, str]) -> list[str]:
         """Return the URIs of the images that an image is intended for; `pairs` are runs with their M0 scans."""
         name = parse_name(row.path)
-        others = {_uri(one.path) for one in self.held.staying}
-        kept = [uri for uri in self.held.before.get(row.path, Links()).targets if uri in others]
+        others = {_uri(one.path) for one in self.held.staying} - self._find_left(row.b0_identifier)
+        kept = {uri for uri in self.held.before.get(row.path, Links()).targets if uri in others}
         if name.suffix == "m0scan":
             return [*kept, *(_uri(run) for run, scan in pairs.items() if scan == row.path)]
         if not _serves(row.path, row.b0_identifier):
             return []
-        return [*kept, *self._find_corrected(row.b0_identifier)]
+        return [*(kept | self._find_corrected(row.b0_identifier))]
 
-    def _find_corrected(self, label: str) -> list[str]:
-        return [_uri(row.path) for row in self.rows if label in sources(row)]
+    def _find_corrected(self, label: str) -> set[str]:
+        """Return the URIs of the images that a field corrects, converted or standing."""
+        rows = {_uri(row.path) for row in self.rows if label in sources(row)}
+        return rows | {_uri(one.path) for one in self.held.staying if label in one.links.sources}
 
-    def find_targets_of(self, one: Standing) -> list[str]:
+    def _find_left(self, label: str) -> set[str]:
+        """Return the URIs of the standing images that a field has corrected and does no longer."""
+        return {_uri(one.path) for one in self.held.staying if label in one.left}
+
+    def find_targets_of(self, one: Standing) -> tuple[str, ...]:
         """Return the URIs of the images that an image which is not converted is intended for, sorted."""
         renamed = {_uri(former): _uri(path) for former, path in self.renamed.items()}
         targets = {renamed.get(uri, uri) for uri in one.links.targets}
         if _serves(one.path, one.links.identifier):
-            targets -= {_uri(row.path) for row in self.rows}
-            targets |= {*self._find_corrected(one.links.identifier)}
-        return sorted(targets)
+            targets -= {_uri(row.path) for row in self.rows} | self._find_left(one.links.identifier)
+            targets |= self._find_corrected(one.links.identifier)
+        return tuple(sorted(targets))
 
 
 def wire_session(dataset: Dataset, ledgers: Mapping[str, Ledger], session: Session, fresh: Collection[str]) -> Wires:
@@ -168,6 +175,7 @@ def wire_session(dataset: Dataset, ledgers: Mapping[str, Ledger], session: Sessi
     there = [row for row in rows if row.path in fresh or _owner(ledger.get(row.path)) == _image(row)]
     settled = settle_fields(there, session.series, {session.folder: held})  # a series may have failed
     renamed = {session.find_place(row): row.path for row in session.rows if row.path in fresh}
+    held = settled.held[session.folder]
     return Wires(settled.rows, held, session.series, {old: new for old, new in renamed.items() if old != new})
 
 
@@ -203,28 +211,32 @@ def find_rewired(
         edited = not is_same(dataset.root / name, entry.files[name])
         if fields := _compare(old, new, WIRING if edited else dict.fromkeys([*old, *new])):
             (by_hand if edited else rewired).append(Rewired(name, fields, new))
-    rewired += _retarget(dataset, ledger, {one: wires.find_targets_of(one) for one in wires.held.staying})
+    wanted = {one: replace(one.links, targets=wires.find_targets_of(one)) for one in wires.held.staying}
+    rewired += _relink(dataset, ledger, wanted)
     return Rewiring((*rewired, *_release(dataset, ledgers, session, wires)), tuple(by_hand))
 
 
-def _retarget(dataset: Dataset, ledger: Ledger, wanted: Mapping[Standing, Sequence[str]]) -> list[Rewired]:
-    """Return the sidecars of images that are not converted and that are to be intended for others than before.
+def _relink(dataset: Dataset, ledger: Ledger, wanted: Mapping[Standing, Links]) -> list[Rewired]:
+    """Return the sidecars of images that are not converted and that are to be wired otherwise than before.
 
-    An export may hold a part of a session: its runs may get another name, or be wired by a person to field maps that
-    only the dataset has. A sidecar that a person has edited is left alone.
+    An export may hold a part of a session: its field maps may correct runs that only the dataset has, its runs may get
+    another name, or be wired to field maps that only the dataset has. A sidecar that a person has edited is left alone.
     """
     rewired = []
-    for one, targets in wanted.items():
+    for one, links in wanted.items():
         name, files = f"{one.path}.json", ledger[one.path].files
-        if list(targets) == sorted(one.links.targets) or name not in files:
+        old = _read_sidecar(dataset, name) if name in files else None
+        if old is None or _sort(read_links(old)) == _sort(links) or not is_same(dataset.root / name, files[name]):
             continue
-        old = _read_sidecar(dataset, name)
-        if old is None or not is_same(dataset.root / name, files[name]):
-            continue
-        new = {key: value for key, value in old.items() if key != "IntendedFor"}
-        new |= {"IntendedFor": list(targets)} if targets else {}
-        rewired.append(Rewired(name, _compare(old, new, ["IntendedFor"]), new))
+        new = {key: value for key, value in old.items() if key not in WIRING} | tell_links(
+            links.identifier, links.sources, links.targets
+        )
+        rewired.append(Rewired(name, _compare(old, new, WIRING), new))
     return rewired
+
+
+def _sort(links: Links) -> Links:
+    return replace(links, targets=tuple(sorted(links.targets)))
 
 
 def _release(dataset: Dataset, ledgers: Mapping[str, Ledger], session: Session, wires: Wires) -> list[Rewired]:
@@ -234,8 +246,12 @@ def _release(dataset: Dataset, ledgers: Mapping[str, Ledger], session: Session, 
     rewired = []
     for folder in sorted({parse_name(path).folder for path in left}):
         staying = read_folder(dataset, ledgers[folder], {}, session.named, session.converted).staying
-        wanted = {one: sorted({*one.links.targets} - gone) for one in staying if gone.intersection(one.links.targets)}
-        rewired += _retarget(dataset, ledgers[folder], wanted)
+        wanted = {
+            one: replace(one.links, targets=tuple(sorted({*one.links.targets} - gone)))
+            for one in staying
+            if gone.intersection(one.links.targets)
+        }
+        rewired += _relink(dataset, ledgers[folder], wanted)
     return rewired
 
 

@@ -104,13 +104,19 @@ def complete_sidecar(
         sidecar["TaskName"] = task
     if suffix == "fieldmap":
         sidecar.setdefault("Units", "Hz")
+    return sidecar | tell_links(field, corrected_by, intended_for)
+
+
+def tell_links(field: str, corrected_by: Sequence[str], intended_for: Sequence[str]) -> Json:
+    """Return the fields of a sidecar that wire its image; see `complete_sidecar`."""
+    links: Json = {}
     if field:
-        sidecar["B0FieldIdentifier"] = field
+        links["B0FieldIdentifier"] = field
     if corrected_by:
-        sidecar["B0FieldSource"] = corrected_by[0] if len(corrected_by) == 1 else list(corrected_by)
+        links["B0FieldSource"] = corrected_by[0] if len(corrected_by) == 1 else list(corrected_by)
     if intended_for:
-        sidecar["IntendedFor"] = list(intended_for)
-    return sidecar
+        links["IntendedFor"] = list(intended_for)
+    return links
 
 
 def scrub_nifti(header: bytes) -> bytes:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from bidsflow.convert.adoption import adopt
+from bidsflow.convert.links import Held, Links, Standing, sources
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan, PlanRow
 from bidsflow.dicom.physics import phase_encoding
 from bidsflow.dicom.series import Series
@@ -27,97 +29,26 @@ _PHASES = frozenset({"phasediff", "phase1", "phase2", "fieldmap"})
 
 @dataclass(frozen=True, slots=True)
 class Wired:
-    """Rows whose labels all mean something, and what was taken away for that."""
+    """Rows whose labels all mean something, and what was taken away for that.
+
+    Attributes
+    ----------
+    rows : tuple of PlanRow
+        In the order in which they were given.
+    notes : tuple of str
+        What was taken away.
+    held : mapping of str to Held
+        What the dataset holds besides, by folder, with the labels that its images get from the rows.
+    """
 
     rows: tuple[PlanRow, ...]
     notes: tuple[str, ...] = ()
+    held: Mapping[str, Held] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Links:
-    """How an image of a dataset is wired.
-
-    Attributes
-    ----------
-    identifier : str
-        Label of the field that it measures, ``""`` for none.
-    sources : tuple of str
-        Labels of the fields that correct it.
-    targets : tuple of str
-        URIs of the images that it is intended for.
-    """
-
-    identifier: str = ""
-    sources: tuple[str, ...] = ()
-    targets: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """An image that stands in a dataset, stays there, and is not converted.
-
-    Attributes
-    ----------
-    path, series_uid : str
-        Its name and where it came from.
-    links : Links
-        How it is wired.
-    named : bool
-        Whether the plan speaks of it (skips it, or has it for review).
-    """
-
-    path: str
-    series_uid: str
-    links: Links
-    named: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What a dataset holds of one folder beside what a plan converts.
-
-    Attributes
-    ----------
-    before : mapping of str to Links
-        How the images that are to be converted are wired now, by the path that they are to have; none for new ones.
-    staying : tuple of Standing
-        The other images of the folder.
-    """
-
-    before: Mapping[str, Links]
-    staying: tuple[Standing, ...]
-
-    @property
-    def strangers(self) -> tuple[Standing, ...]:
-        """The images of which the plan knows nothing."""
-        return tuple(one for one in self.staying if not one.named)
-
-
-#: Tells what the dataset holds of the folders of some rows.
-LookUp = Callable[[Sequence[PlanRow]], Mapping[str, Held]]
-
-
-def hold_nothing(_rows: Sequence[PlanRow]) -> Mapping[str, Held]:
-    """Return what a dataset that is not there yet holds."""
-    return {}
-
-
-def read_links(sidecar: Mapping[str, object]) -> Links:
-    """Return the wiring in a sidecar; what a person wrote there in another form counts as none."""
-    identifier = sidecar.get("B0FieldIdentifier")
-    return Links(
-        identifier if isinstance(identifier, str) else "",
-        _texts(sidecar.get("B0FieldSource")),
-        _texts(sidecar.get("IntendedFor")),
-    )
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    several = value if isinstance(value, list) else [value]
-    return tuple(one for one in several if isinstance(one, str))
-
-
-def keep_links(rows: Sequence[PlanRow], before: Mapping[str, Links], others: Sequence[Links]) -> list[PlanRow]:
+def keep_links(
+    rows: Sequence[PlanRow], before: Mapping[str, Links], others: Sequence[Links], joined: Collection[str] = ()
+) -> list[PlanRow]:
     """Return the rows of one session so that they stay wired to images that their plan knows nothing of.
 
     An export may hold a part of a session, of which others were converted before. What those images measure still
@@ -131,10 +62,12 @@ def keep_links(rows: Sequence[PlanRow], before: Mapping[str, Links], others: Seq
         How these images are wired in the dataset, by path; none for new ones.
     others : sequence of Links
         The images of the session that the plan does not name.
+    joined : collection of str
+        Labels of fields that rows and these images measure together.
     """
     measured = {one.identifier for one in others} - {""}
     linked = measured.union(*(one.sources for one in others))
-    names = _name_apart(rows, before, measured, linked)
+    names = {**_name_apart(rows, before, measured - {*joined}, linked), **{label: label for label in joined}}
     result = []
     for row in rows:
         old = before.get(row.path, Links())
@@ -176,11 +109,6 @@ def _count_up(label: str) -> str:
     return f"{head}{int(number or 1) + 1}{tail}"
 
 
-def sources(row: PlanRow) -> tuple[str, ...]:
-    """Return the labels of the fields that correct the image of a row."""
-    return tuple(label for label in row.b0_source.replace(" ", "").split(",") if label)
-
-
 def settle_fields(rows: Sequence[PlanRow], by_uid: Mapping[str, Series], held: Mapping[str, Held]) -> Wired:
     """Return rows wired as the dataset will be: to what they convert, and to what stays there beside it.
 
@@ -199,10 +127,33 @@ def settle_fields(rows: Sequence[PlanRow], by_uid: Mapping[str, Series], held: M
     for folder, one in held.items():
         places = [at for at, row in enumerate(rows) if row.decision is Decision.CONVERT and _folder(row) == folder]
         if one.strangers:
-            kept = keep_links([rows[at] for at in places], one.before, [other.links for other in one.strangers])
+            here = [rows[at] for at in places]
+            links = [other.links for other in one.strangers]
+            kept = keep_links(here, one.before, links, _find_joined(here, one, by_uid))
             for at, row in zip(places, kept, strict=True):
                 settled[at] = row
-    return drop_broken_fields(settled, by_uid, [other for one in held.values() for other in one.staying])
+    converted = [row for row in settled if row.decision is Decision.CONVERT]
+    adopted = {
+        folder: adopt(one, [row for row in converted if _folder(row) == folder], by_uid) for folder, one in held.items()
+    }
+    wired = drop_broken_fields(settled, by_uid, [other for one in adopted.values() for other in one.staying])
+    return replace(wired, held=adopted)
+
+
+def _find_joined(rows: Sequence[PlanRow], held: Held, by_uid: Mapping[str, Series]) -> set[str]:
+    """Return the labels of fields that rows measure with images of the dataset only: whole together, not alone."""
+    own: dict[str, list[PlanRow]] = defaultdict(list)
+    for row in rows:
+        own[row.b0_identifier].append(row)
+    theirs: dict[str, list[Standing]] = defaultdict(list)
+    for one in held.strangers:
+        theirs[one.links.identifier].append(one)
+    shared = (own.keys() & theirs.keys()) - {""}
+    return {
+        label
+        for label in shared
+        if _find_lack(own[label], by_uid) and not _find_lack([*own[label], *theirs[label]], by_uid)
+    }
 
 
 def drop_broken_fields(

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import pytest
 
+from bidsflow.convert.links import Links
 from bidsflow.convert.plan import Decision, Plan, PlanRow
-from bidsflow.convert.wiring import Links, check_labels, drop_broken_fields, keep_links
+from bidsflow.convert.wiring import check_labels, drop_broken_fields, keep_links
 
 SKIP = Decision.SKIP
 BASE = PlanRow("", 1, 0, "", "", 1, 1, Decision.CONVERT, "", 0.9, "")

@@ -249,7 +249,7 @@ def inventory_of(series: Sequence[Series]) -> Inventory:
 
 
 def plan_of(series: Sequence[Series], **more: Any) -> tuple[PlanRow, ...]:
-    known = {key: more.pop(key) for key in ("taken", "cohort") if key in more}
+    known = {key: more.pop(key) for key in ("taken", "cohort", "find_beside") if key in more}
     return make_plan(inventory_of(series), Known(**known), **more).plan.rows
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bidsflow.convert.links import Links, Standing
 from bidsflow.convert.plan import Decision, PlanRow
 from bidsflow.convert.subjects import Sessions
 from bidsflow.dicom.series import Series
@@ -174,9 +175,11 @@ def test_labels_tell_sessions_apart() -> None:
 
 def test_a_later_export_gives_no_label_twice() -> None:
     old = [s.magnitudes(1), s.phase_difference(2)]
-    taken = {(row.series_uid, row.image): row.path for row in plan_of(old)}
+    there = plan_of(old)
+    taken = {(row.series_uid, row.image): row.path for row in there}
+    stand = tuple(Standing(row.path, row.series_uid, Links(row.b0_identifier), named=False) for row in there)
     new = [s.magnitudes(11), s.phase_difference(12), bold(13, "bold_a")]
-    rows = plan_of(new, taken=taken)
+    rows = plan_of(new, taken=taken, find_beside=lambda _folder, _uids: stand)
     assert not {row.b0_identifier for row in rows} & {row.b0_identifier for row in plan_of(old)} - {""}
     assert {row.path.rsplit("_", 2)[1] for row in rows if "/fmap/" in row.path} == {"run-2"}
 

@@ -1,0 +1,133 @@
+"""A session that comes in two exports, one after the other, is wired as one that comes whole."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+
+from bidsflow.convert.plan import Plan, from_tsv, to_tsv
+from bidsflow.phantom import make_sessions, write
+from tests.convert.conftest import Ran, read_tree
+
+Cli = Callable[..., Ran]
+Part = Callable[[str], Path]
+KINDS = ("fieldmap", "topup", "sbref", "rest", "dwi", "t1w")
+#: What is taken out of the export. No pattern parts a run from its reference, which is for review without it.
+PATTERNS = ("*BOLD*", "*SpinEcho*", "*_PA", "*_AP", "*gre_field*", "*DWI*", "*dwi*", "*T1*")
+
+
+@pytest.fixture(scope="session", params=["classic", "enhanced", "ge"])
+def session_export(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One visit with two sorts of field maps, by three sorts of scanners. Read only: change a copy."""
+    root = tmp_path_factory.mktemp(request.param)
+    write(root / "scan", sessions=make_sessions(1, 1), size="tiny", series=KINDS, dialect=request.param)
+    return root / "scan" / "dicom"
+
+
+@pytest.fixture
+def part(session_export: Path, tmp_path: Path) -> Part:
+    """Copy an export, and move the series whose folders match a pattern into another; the rest is `early`."""
+    shutil.copytree(session_export, tmp_path / "early")
+
+    def move(pattern: str) -> Path:
+        late = tmp_path / "late"
+        for folder in sorted(one for one in (tmp_path / "early").rglob(pattern) if one.is_dir()):
+            shutil.move(folder, late / folder.relative_to(tmp_path / "early"))
+        return late
+
+    return move
+
+
+def read_sidecars(root: Path) -> dict[str, Mapping[str, object]]:
+    return {str(file.relative_to(root)): json.loads(file.read_text()) for file in sorted(root.glob("sub-*/**/*.json"))}
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("turned", [False, True], ids=["late second", "late first"])
+def test_two_exports_are_wired_as_one(
+    pattern: str, turned: bool, session_export: Path, part: Part, tmp_path: Path, cli: Cli
+) -> None:
+    late, early = part(pattern), tmp_path / "early"
+    if not late.is_dir():
+        pytest.skip("this scanner has no such series")
+    whole, target = tmp_path / "whole", tmp_path / "bids"
+    assert cli("convert", session_export, whole).code == 0
+    first, second = (late, early) if turned else (early, late)
+    assert cli("convert", first, target).code == 0
+    plan = tmp_path / "plan.tsv"
+    assert cli("plan", second, "--bids-dir", target, "-o", plan).code == 0
+    foreseen = json.loads(cli("convert", second, target, "--dry-run", "--json").out)["rewired"]
+    done = cli("convert", second, target, "--plan", plan, "--json")
+    assert done.code == 0, done.said
+    assert json.loads(done.out)["rewired"] == foreseen
+    assert read_sidecars(target) == read_sidecars(whole)
+    tree = read_tree(target)
+    for again in (first, second):
+        assert cli("convert", again, target).code == 0
+        assert read_tree(target) == tree
+
+
+def read_source(root: Path, name: str) -> object:
+    return json.loads((root / f"sub-01/{name}.json").read_text()).get("B0FieldSource")
+
+
+BOLD, DWI = "func/sub-01_task-rest_bold", "dwi/sub-01_dir-AP_dwi"
+
+
+@pytest.mark.parametrize("session_export", ["classic"], indirect=True)
+def test_what_a_person_has_wired_stays(part: Part, tmp_path: Path, cli: Cli) -> None:
+    late, early, target, plan = part("*_PA"), tmp_path / "early", tmp_path / "bids", tmp_path / "plan.tsv"
+    assert cli("plan", early, "-o", plan).code == 0
+    rows = from_tsv(plan.read_text()).rows
+    told = tuple(replace(row, b0_source="") if row.path.endswith(BOLD) else row for row in rows)
+    plan.write_text(to_tsv(Plan(told)))
+    assert cli("convert", early, target, "--plan", plan).code == 0
+    assert (read_source(target, BOLD), read_source(target, DWI)) == (None, "gre1")
+    assert cli("convert", late, target).code == 0
+    assert (read_source(target, BOLD), read_source(target, DWI)) == (None, "pepolar1")
+
+
+@pytest.mark.parametrize("session_export", ["classic"], indirect=True)
+def test_an_edited_sidecar_stays(part: Part, tmp_path: Path, cli: Cli) -> None:
+    late, early, target = part("*SpinEcho*"), tmp_path / "early", tmp_path / "bids"
+    assert cli("convert", early, target).code == 0
+    sidecar = target / f"sub-01/{BOLD}.json"
+    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"Instructions": "rest"}))
+    before = sidecar.read_bytes()
+    assert cli("convert", late, target).code == 0
+    assert sidecar.read_bytes() == before
+    assert (read_source(target, BOLD), read_source(target, DWI)) == ("gre1", "pepolar1")
+    (target_of,) = {tuple(json.loads(file.read_text())["IntendedFor"]) for file in target.rglob("*_epi.json")}
+    assert f"bids::sub-01/{BOLD}.nii.gz" not in target_of
+
+
+@pytest.mark.parametrize("session_export", ["classic"], indirect=True)
+def test_a_later_version_notes_what_an_earlier_one_did_not(part: Part, tmp_path: Path, cli: Cli) -> None:
+    late, early, target = part("*_PA"), tmp_path / "early", tmp_path / "bids"
+    assert cli("convert", early, target).code == 0
+    (ledger,) = (target / ".bidsflow" / "ledger").glob("*.json")
+    ledger.write_text(json.dumps({path: one | {"shot": ""} for path, one in json.loads(ledger.read_bytes()).items()}))
+    ran = cli("convert", late, target)
+    assert (ran.code, "convert both exports together" in ran.err, read_source(target, DWI)) == (0, True, "gre1")
+    assert cli("convert", early, late, target).code == 0
+    assert all(entry["shot"] for entry in json.loads(ledger.read_bytes()).values())
+    assert read_source(target, DWI) == "pepolar1"
+
+
+@pytest.mark.parametrize("session_export", ["classic"], indirect=True)
+def test_no_true_date_and_no_uid_is_kept(session_export: Path, tmp_path: Path, cli: Cli) -> None:
+    target = tmp_path / "bids"
+    assert cli("convert", session_export, target).code == 0
+    (ledger,) = (target / ".bidsflow" / "ledger").glob("*.json")
+    (frame,) = {dcmread(file, stop_before_pixels=True).FrameOfReferenceUID for file in session_export.rglob("*.dcm")}
+    assert str(frame) not in ledger.read_text()
+    for entry in json.loads(ledger.read_bytes()).values():
+        seconds = json.loads(entry["shot"])["condition"]["seconds"]
+        assert date.fromordinal(int(seconds // 86400)).year < 1925  # BIDS, "Scans file"
