@@ -200,20 +200,40 @@ def _find_blips(shots: Sequence[Shot], names: _Names, mark: str) -> list[Field]:
 
 
 def _group_blips(shots: Sequence[Shot]) -> list[list[Shot]]:
-    """Return the images of opposite phase encoding that belong together: each joins the last group that lacks it."""
+    """Return the images of opposite phase encoding that belong together: each joins the last group that lacks it.
+
+    What has a label for good is with the others of that label, wherever in time they are; runs alone are no group.
+    """
+    named = _group_named(shots)
+    groups: list[list[Shot]] = []
+    for shot in shots:
+        some = named.get(shot.fixed, [shot])
+        if shot.fixed and shot is some[0] and any(one.is_blip for one in some):
+            half = shot.is_blip and len({one.direction for one in some}) == 1
+            home = next((group for group in reversed(groups) if half and _may_join(group, shot)), None)
+        elif shot.is_blip and shot.is_magnitude and not shot.fixed:
+            home = next((group for group in reversed(groups) if _completes(group, shot)), None)
+        else:
+            continue
+        if home is None:
+            groups.append(list(some))
+        else:
+            home += some
+    return groups
+
+
+def _group_named(shots: Sequence[Shot]) -> dict[str, list[Shot]]:
+    """Return the EPIs that have a label for good, by that."""
     named: dict[str, list[Shot]] = defaultdict(list)
     for shot in shots:
         if shot.fixed and shot.suffix in _PLANAR:
             named[shot.fixed].append(shot)
-    groups = list(named.values())
-    for shot in shots:
-        if shot.is_blip and shot.is_magnitude and not shot.fixed:
-            home = next((group for group in reversed(groups) if _completes(group, shot)), None)
-            if home is None:
-                groups.append([shot])
-            else:
-                home.append(shot)
-    return groups
+    return named
+
+
+def _may_join(group: Sequence[Shot], shot: Shot) -> bool:
+    """Return whether an image with a label completes a group that has none yet."""
+    return not any(one.fixed for one in group) and _completes(group, shot)
 
 
 def _completes(group: Sequence[Shot], shot: Shot) -> bool:
@@ -234,7 +254,8 @@ def _share_field(group: Sequence[Shot], other: Shot) -> bool:
 
 def _lie_on_one_axis(one: Shot, other: Shot) -> bool:
     """Return whether phase encoding runs along one axis; a label that is there speaks for what no header tells."""
-    return frozenset(one.direction) == frozenset(other.direction) or bool(one.fixed and not one.direction)
+    told = not any(shot.fixed and not shot.direction for shot in (one, other))
+    return not told or frozenset(one.direction) == frozenset(other.direction)
 
 
 def _find_partners(blips: Sequence[Shot], shots: Sequence[Shot]) -> dict[tuple[str, int], tuple[Shot]]:
@@ -243,7 +264,8 @@ def _find_partners(blips: Sequence[Shot], shots: Sequence[Shot]) -> dict[tuple[s
     A run is half of one field: of images that were repeated, the last has it.
     """
     partners: dict[tuple[str, int], tuple[Shot]] = {}
-    used: set[int] = set()
+    named = _group_named(shots)
+    used = {id(shot) for some in named.values() for shot in some if len(some) > 1}
     for blip in reversed(blips):
         runs = [shot for shot in shots if id(shot) not in used and _runs_against(shot, blip)]
         if runs:
@@ -254,8 +276,9 @@ def _find_partners(blips: Sequence[Shot], shots: Sequence[Shot]) -> dict[tuple[s
 
 
 def _runs_against(shot: Shot, blip: Shot) -> bool:
-    run = shot.suffix in ("bold", "dwi", "cbv") and shot.is_magnitude and shot.planar and not shot.fixed
-    return run and shot.direction not in ("", blip.direction) and _share_field([blip], shot)
+    run = shot.suffix in ("bold", "dwi", "cbv") and shot.is_magnitude and shot.planar
+    apart = shot.direction != blip.direction and bool(shot.direction or shot.fixed)
+    return run and apart and shot.fixed in ("", blip.fixed or shot.fixed) and _share_field([blip], shot)
 
 
 def _find_own(

@@ -131,3 +131,19 @@ def test_no_true_date_and_no_uid_is_kept(session_export: Path, tmp_path: Path, c
     for entry in json.loads(ledger.read_bytes()).values():
         seconds = json.loads(entry["shot"])["condition"]["seconds"]
         assert date.fromordinal(int(seconds // 86400)).year < 1925  # BIDS, "Scans file"
+
+
+@pytest.mark.parametrize("session_export", ["classic"], indirect=True)
+@pytest.mark.parametrize("pattern", ["0002_gre*", "0003_gre*", "*_PA"])
+def test_a_part_of_a_field_map_that_is_sent_again_takes_nothing_away(
+    pattern: str, session_export: Path, tmp_path: Path, cli: Cli
+) -> None:
+    export, target = Path(shutil.copytree(session_export, tmp_path / "export")), tmp_path / "bids"
+    assert cli("convert", export, target).code == 0
+    before = read_sidecars(target)
+    (series,) = export.rglob(pattern)
+    files = sorted(series.iterdir())
+    for file in files[len(files) // 2 :]:
+        file.unlink()
+    assert cli("convert", export, target).code == 1  # it stays as it is, and this is told
+    assert read_sidecars(target) == before

@@ -24,8 +24,9 @@ def pair_phases(drafts: Drafts) -> Drafts:
     """Bring the magnitudes and phases of gradient-echo field maps together into sets.
 
     A set is one series of magnitudes (or one for each of their echoes) and the phase series that follows with the same
-    geometry, or one series that holds all. Two phases are phase1 and phase2; one alone is their difference. What finds
-    no partner is reviewed. What is a part of a field by its protocol or by a study alone keeps its name.
+    geometry, or one series that holds all; where slices are missing in the export, their number does not count. Two
+    phases are phase1 and phase2; one alone is their difference. What finds no partner is reviewed. What is a part of a
+    field by its protocol or by a study alone keeps its name.
     """
     sets: list[Drafts] = []
     by_series: dict[str, Drafts] = {}
@@ -33,19 +34,27 @@ def pair_phases(drafts: Drafts) -> Drafts:
     for draft in drafts:
         if not draft.to_convert or not is_part_of_field(draft):
             continue
-        key = (draft.geometry, draft.finding.kind is Kind.FIELD_HZ)
+        key, flat = ((place, draft.finding.kind is Kind.FIELD_HZ) for place in (draft.geometry, _plane(draft)))
         home = by_series.get(draft.measurement)
         if home is None:
             before = latest.get(key, [])
+            if not before and any(one.series.incomplete for one in (draft, *latest.get(flat, [])[:1])):
+                before = latest.get(flat, [])
             if _completes(before, draft):
                 home = before
             else:
                 home = []
                 sets.append(home)
-            by_series[draft.measurement] = latest[key] = home
+            by_series[draft.measurement] = latest[key] = latest[flat] = home
         home.append(draft)
     named = {id(old): new for members in sets for old, new in zip(members, _name_set(members), strict=True)}
     return [named.get(id(draft), draft) for draft in drafts]
+
+
+def _plane(draft: Draft) -> tuple[object, ...]:
+    """Return what slices of one geometry have in common, however many there are."""
+    (columns, rows, _), directions = draft.image.matrix, draft.geometry[1]
+    return columns, rows, directions
 
 
 def _completes(before: Sequence[Draft], draft: Draft) -> bool:
