@@ -222,7 +222,7 @@ def _make_series(
     images, problems = split_images(ordered, header)
     doubts = tuple(doubt for doubt in first.text(DOUBTS).split("\\") if doubt)
     lost = _missing_numbers(ordered)
-    volumes = parts == 1 and any(one.volumes > 1 for one in images)
+    volumes = any(one.volumes > 1 for one in images)
     lost_slices = find_lost_slices(images, header)
     late, is_lost = find_lost_start(ordered, images, header)
     missing = (
@@ -233,7 +233,7 @@ def _make_series(
         *((lost_slices,) if lost_slices else ()),
         *((late,) if is_lost else ()),
         *doubts,
-        *(_find_disorder(ordered, images, lacking=bool(lost)) if volumes else ()),
+        *(_find_disorder(ordered, images, lacking=bool(lost), joined=parts > 1) if volumes else ()),
     )
     odd = sorted({problem for one in ordered for problem in one.header.problems})
     if late and not is_lost:
@@ -303,13 +303,17 @@ def _find_scattered(ordered: Sequence[Instance]) -> tuple[str, ...]:
     return (f"{UNLIKE}another order in the file than in space, in which dcm2niix would mix them",) if any(mixed) else ()
 
 
-def _find_disorder(ordered: Sequence[Instance], images: Sequence[Image], *, lacking: bool) -> tuple[str, ...]:
+def _find_disorder(
+    ordered: Sequence[Instance], images: Sequence[Image], *, lacking: bool, joined: bool
+) -> tuple[str, ...]:
     single: list[Header] = []
     volumes: list[Header] = []
     for one in ordered:
         (volumes if _holds_frames(one.header) else single).append(one.header)
     whole = sum(one.volumes for one in images) == len(ordered)
-    disorder = find_disorder(single, whole=whole, lacking=lacking) or find_disorder(volumes, whole=True)
+    disorder = find_disorder(single, whole=whole, lacking=lacking, joined=joined) or find_disorder(
+        volumes, whole=True, joined=joined
+    )
     return (disorder,) if disorder else ()
 
 

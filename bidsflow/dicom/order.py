@@ -29,7 +29,9 @@ Moment = tuple[str, ...]
 _Numbered = tuple[int, Moment]
 
 
-def find_disorder(headers: Iterable[Header], *, whole: bool = False, lacking: bool = False) -> str:
+def find_disorder(
+    headers: Iterable[Header], *, whole: bool = False, lacking: bool = False, joined: bool = False
+) -> str:
     """Return a clause that says that nothing tells the order of volumes, ``""`` where their numbers do.
 
     Images of one place are compared: no number may stand twice, and none may contradict the time, where each has a time
@@ -46,6 +48,8 @@ def find_disorder(headers: Iterable[Header], *, whole: bool = False, lacking: bo
         Whether each is a volume (a mosaic, a file of frames): places then tell nothing but that someone moved.
     lacking : bool
         Whether images are known to be missing: gaps that they leave among the numbers are then no disorder.
+    joined : bool
+        Whether they are parts with UIDs of their own, in which numbers may begin anew.
 
     Examples
     --------
@@ -54,18 +58,21 @@ def find_disorder(headers: Iterable[Header], *, whole: bool = False, lacking: bo
     'its images are numbered otherwise than they were measured (InstanceNumber, AcquisitionTime)'
     """
     makers: set[str] = set()
+    clocks: set[str] = set()
     members: dict[tuple[str, ...], dict[str, list[_Numbered]]] = defaultdict(lambda: defaultdict(list))
     kind_of, moment_of = Pick(*_OF_KIND), Pick("AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime")
     for header in headers:
         makers.add(header.text("Manufacturer"))
         at = "" if whole else header.text("ImagePositionPatient")
-        members[kind_of(header)][at].append((header.integer("InstanceNumber"), _read_moment(*moment_of(header))))
-    kinds = [_unite(places) for places in members.values()]
-    runs = [run for places in kinds for run in places.values()]
-    if any(len({number for number, _ in run}) < len(run) for run in runs):
+        date, time, both = moment_of(header)
+        clocks.add("AcquisitionTime" if time else "AcquisitionDateTime")
+        members[kind_of(header)][at].append((header.integer("InstanceNumber"), _read_moment(date, time, both)))
+    united = [_unite(places) for places in members.values()]
+    kinds = [places for places in united if all(map(_is_numbered, places.values()))]
+    if len(kinds) < len(united) and not joined:
         return "its images have no numbers that tell which came first (InstanceNumber)"
-    if any(map(_is_disordered, runs)):
-        return "its images are numbered otherwise than they were measured (InstanceNumber, AcquisitionTime)"
+    if any(_is_disordered(run) for places in kinds for run in places.values()):
+        return f"its images are numbered otherwise than they were measured (InstanceNumber, {min(clocks, key=len)})"
     for places in kinds:
         numbered = sorted((number, at) for at, run in places.items() for number, _ in run)
         if _is_mixed([at for _, at in numbered]) and not (lacking and _is_torn(numbered)):
@@ -87,6 +94,11 @@ def _unite(places: Mapping[str, list[_Numbered]]) -> Mapping[str, list[_Numbered
     for text, run in places.items():
         united[first[text]] += run
     return united
+
+
+def _is_numbered(members: Sequence[_Numbered]) -> bool:
+    """Return whether each of some images has a number of its own."""
+    return len({number for number, _ in members}) == len(members)
 
 
 def _is_disordered(members: Sequence[_Numbered]) -> bool:

@@ -221,6 +221,22 @@ def test_files_of_whole_volumes_are_numbered_as_they_were_measured(
     assert [told in one for one in series.incomplete] == ([True] if told else [])
 
 
+@pytest.mark.parametrize("name", [name for name in RENUMBERED if RENUMBERED[name][1].startswith("numbered")])
+def test_files_with_uids_of_their_own_are_numbered_as_they_were_measured(
+    enhanced: list[Path], tmp_path: Path, name: str
+) -> None:
+    renumber, told = RENUMBERED[name]
+    for rank, file in enumerate(enhanced):
+        dicom = pydicom.dcmread(file)
+        dicom.SeriesInstanceUID += f".{rank}"
+        dicom.InstanceNumber = renumber(int(dicom.InstanceNumber))
+        dicom.save_as(tmp_path / f"{rank}.dcm")
+    (series,) = take_inventory(find_files([tmp_path]).files).series
+    assert series.parts == 20
+    assert [told in one for one in series.incomplete] == [True]
+    assert "(InstanceNumber, AcquisitionDateTime)" in series.incomplete[0]
+
+
 @pytest.mark.parametrize(("sign", "told"), [(1, ""), (-1, "numbered otherwise than they were measured")])
 def test_frames_in_files_of_their_own_are_numbered_as_they_were_measured(kit: Any, sign: int, told: str) -> None:
     files = [
