@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from bidsflow.dicom.geometry import run_one_way
+from bidsflow.dicom.geometry import run_one_way, unite_near
 
 #: Joins the entries of ``Frames.Images``, and the fields of one entry.
 ENTRY, FIELD = ";", "|"
@@ -57,6 +57,9 @@ def summarise_frames(shared: Sequence[dict[str, str]], frames: Sequence[dict[str
         counts[key] = counts.get(key, 0) + 1
         places.setdefault(key, []).append(values.get("ImagePositionPatient", ""))
         b_values.add(values.get("DiffusionBValue", ""))
+    # Only where spellings of places do not repeat from volume to volume: looking at numbers takes time.
+    scattered = {key: _unite(some) for key, some in places.items() if _is_scattered(some)}
+    places |= scattered
     entries = []
     for echo, component, orientation in sorted(counts):
         key = (echo, component, orientation)
@@ -66,7 +69,7 @@ def summarise_frames(shared: Sequence[dict[str, str]], frames: Sequence[dict[str
     numbers = {number for text in b_values if (number := _one_number(text))}
     merged["Frames.Images"] = ENTRY.join(entries)
     merged["Frames.DiffusionBValue"] = "\\".join(sorted(numbers, key=float))
-    if any(map(_is_scattered, places.values())):
+    if any(map(_is_scattered, scattered.values())):
         merged["Frames.Scattered"] = "1"
     for keyword in _OF_VOLUMES:
         if keyword in common or any(keyword in frame for frame in frames):
@@ -75,6 +78,11 @@ def summarise_frames(shared: Sequence[dict[str, str]], frames: Sequence[dict[str
         if theirs in merged:
             merged[ours] = merged[theirs]
     return merged
+
+
+def _unite(places: Sequence[str]) -> list[str]:
+    first = unite_near(places)
+    return [first[place] for place in places]
 
 
 def _is_scattered(places: Sequence[str]) -> bool:

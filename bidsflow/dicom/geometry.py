@@ -20,6 +20,8 @@ _TOLERANCE: Final = 0.05
 #: No voxel is smaller or larger (mm).
 _SMALLEST: Final = 0.001
 _LARGEST: Final = 1000.0
+#: Places of one slice in several frames may lie as far apart (mm).
+_NEAR: Final = 0.01
 
 
 def find_fault(header: Header, orientation: tuple[float, ...]) -> str:
@@ -84,6 +86,31 @@ def unite_places(texts: Iterable[str]) -> dict[str, str]:
     """
     first: dict[object, str] = {}
     return {text: first.setdefault(_round(text), text) for text in dict.fromkeys(texts)}
+
+
+def unite_near(texts: Iterable[str]) -> dict[str, str]:
+    r"""Return for each spelling of a place (ImagePositionPatient) the first of those within a hundredth of a mm.
+
+    No slices lie as near to each other: such places are one, with noise of computing. Frames know their slice by its
+    number, and dcm2niix sorts them by that.
+
+    Examples
+    --------
+    >>> unite_near(["0\\0\\1.0", "0\\0\\2.0", "0\\0\\1.0001"])
+    {'0\\0\\1.0': '0\\0\\1.0', '0\\0\\1.0001': '0\\0\\1.0', '0\\0\\2.0': '0\\0\\2.0'}
+    """
+    points = {text: Header({"place": text}).numbers("place") for text in dict.fromkeys(texts)}
+    if not points or any(len(point) != 3 for point in points.values()):
+        return {text: text for text in points}
+    spans = [max(axis) - min(axis) for axis in zip(*points.values(), strict=True)]
+    main = spans.index(max(spans))
+    first: dict[str, str] = {}
+    latest = ""
+    for text in sorted(points, key=lambda text: points[text][main]):
+        near = latest and all(abs(a - b) < _NEAR for a, b in zip(points[text], points[latest], strict=True))
+        latest = latest if near else text
+        first[text] = latest
+    return first
 
 
 def _round(place: str) -> object:

@@ -328,6 +328,28 @@ def test_noise_in_a_file_per_volume_is_an_image_of_its_own(tmp_path: Path) -> No
     assert "planned volumes" not in " ".join(row.evidence for row in rows)
 
 
+def test_places_of_frames_that_differ_by_noise_are_those_of_one_image(tmp_path: Path) -> None:
+    write(tmp_path / "x", dialect="enhanced", series=["topup"])
+    files = [file for file in (tmp_path / "x" / "dicom").rglob("*") if file.is_file()]
+    volumes = [one for one in map(pydicom.dcmread, files) if one.SeriesDescription.endswith("AP")]
+    volumes.sort(key=lambda one: int(one.InstanceNumber))
+    frames = [frame for one in volumes for frame in one.PerFrameFunctionalGroupsSequence]
+    slices = len(frames) // len(volumes)
+    for rank, frame in enumerate(frames):
+        x, y, z = frame.PlanePositionSequence[0].ImagePositionPatient
+        frame.PlanePositionSequence[0].ImagePositionPatient = [x, y, f"{float(z) + 1e-4 * (rank % 7):.6f}"]
+        frame.FrameContentSequence[0].DimensionIndexValues = [1, rank % slices + 1, rank // slices + 1]
+    whole = volumes[0]
+    whole.PerFrameFunctionalGroupsSequence, whole.NumberOfFrames = frames, len(frames)
+    whole.PixelData = b"".join(one.PixelData for one in volumes)
+    (tmp_path / "in").mkdir()
+    whole.save_as(tmp_path / "in" / "whole.dcm")
+    series, stems = convert_all(tmp_path / "in", tmp_path / "out")
+    assert stems == ["image"]
+    assert (series.images[0].matrix[2], series.images[0].volumes) == (slices, len(volumes))
+    assert series.incomplete == ()
+
+
 def test_compression_gives_the_same_bytes_each_time_and_takes_the_source_away(tmp_path: Path) -> None:
     packed = []
     for name in ("a", "b"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -105,3 +106,22 @@ def test_frames_that_dcm2niix_would_mix_are_told(name: str, maker: str, kit: Any
     (series,), _ = group_series([kit.instance(**values, NumberOfFrames=len(order), Manufacturer=maker)], {})
     told = any("another order in the file than in space" in one for one in series.incomplete)
     assert told == (scattered and maker == "SIEMENS")  # of Philips, dcm2niix puts them into order
+
+
+@pytest.mark.parametrize(
+    ("noise", "shape"), [(0.0, (4, 3)), (1e-7, (4, 3)), (1e-5, (4, 3)), (0.002, (4, 3)), (0.3, (12, 1))]
+)
+@pytest.mark.parametrize("name", ["one volume after the other", "from above", "slice by slice"])
+def test_places_of_frames_that_differ_by_noise_are_the_same(
+    name: str, noise: float, shape: tuple[int, int], kit: Any
+) -> None:
+    order, scattered = ORDERS[name]
+    course = enumerate(sorted(order * 3)[::2] if name == "slice by slice" else order[:4] * 3)
+    where = ((-112 + noise * math.sin(rank), -80.5, place * 3.6 + noise * math.cos(rank)) for rank, place in course)
+    frames = [{"ImagePositionPatient": "\\".join(f"{part:.8f}" for part in place)} for place in where]
+    values = summarise_frames([{"ImageOrientationPatient": GOOD["ImageOrientationPatient"]}], frames)
+    (series,), _ = group_series([kit.instance(**values, NumberOfFrames=len(frames), Manufacturer="SIEMENS")], {})
+    (image,) = series.images
+    assert (image.matrix[2], image.volumes) == shape
+    told = any("another order in the file than in space" in one for one in series.incomplete)
+    assert told == (scattered or noise > 0.1)
