@@ -154,11 +154,14 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
     if there:
         place = Place.of(session.folder)
         emptied = {folder for folder, own in ledgers.items() if not own}
-        before = _leave(draft, [path for path in left if path not in fresh], emptied, remove, place.sub)
+        vacated = _group_places(path for path in left if path not in fresh)
+        before = _read_left(draft, vacated, emptied, place.sub)
         gone = sorted({Place.of(folder).sub for folder in emptied} - {place.sub} - _list_subjects(dataset, remove))
         started = {row.path: session.series[row.series_uid].started for row in there}
         stage_scans(draft, place, started, fresh, key, cells)
         stage_session(draft, place, list(session.series.values()), key, before)
+        for old, paths in vacated.items():  # once the row of the session has its new label: its table stays
+            remove += leave_place(draft, old, paths, remove, emptied=old.folder in emptied)
         people = session.subject or tuple(session.series.values())
         notes = stage_participant(draft, place.sub, people, session.heir_of, gone, remove)
         tasks = list_tasks(row.path for row in there)
@@ -228,23 +231,23 @@ def _list_outdated(dataset: Dataset, left: Mapping[str, Entry], fresh: Mapping[s
     return [name for name in dict.fromkeys(names) if name not in kept and os.path.lexists(dataset.root / name)]
 
 
-def _leave(
-    draft: Draft, images: Sequence[str], emptied: Collection[str], remove: list[str], sub: str
-) -> dict[str, str]:
-    """Stage the tables of the places that images have left, and return the row that their session had there.
-
-    That is of a session that is empty now, or of a subject who has become `sub`, with the same visits. Tables that
-    go are added to `remove`.
-    """
-    by_folder: dict[str, list[str]] = defaultdict(list)
+def _group_places(images: Iterable[str]) -> dict[Place, list[str]]:
+    """Return the images that have left by the place that they have left."""
+    places: dict[Place, list[str]] = defaultdict(list)
     for path in images:
-        by_folder[parse_name(path).folder].append(path)
+        places[Place.of(parse_name(path).folder)].append(path)
+    return places
+
+
+def _read_left(draft: Draft, places: Iterable[Place], emptied: Collection[str], sub: str) -> dict[str, str]:
+    """Return the row that a session had in the places that its images have left.
+
+    That is of a session that is empty now, or of a subject who has become `sub`, with the same visits.
+    """
     row: dict[str, str] = {}
-    for folder, paths in by_folder.items():
-        place = Place.of(folder)
-        if folder in emptied or place.sub != sub:
+    for place in places:
+        if place.folder in emptied or place.sub != sub:
             row = {**read_session(draft, place), **row}
-        remove += leave_place(draft, place, paths, remove, emptied=folder in emptied)
     return row
 
 

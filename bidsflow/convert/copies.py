@@ -10,6 +10,7 @@ from bidsflow.convert.cohort import Cohort
 from bidsflow.convert.people import shifted_time
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, PlanRow
 from bidsflow.convert.subjects import Key, folder_of, person_of
+from bidsflow.convert.times import has_moment
 from bidsflow.dicom.series import Inventory, Series
 from bidsflow.dicom.twins import has_time, moment_of
 from bidsflow.names import parse_name
@@ -92,7 +93,7 @@ def part_copies(inventory: Inventory, key: Key, taken: Mapping[tuple[str, int], 
     for uid, path in again.items():
         where = parse_name(path)
         places.setdefault(by_uid[uid].study_uid, (where.sub, where.ses))
-    dated = {parse_name(path).folder for path in cohort.times}
+    dated = {parse_name(path).folder for path, time in cohort.times.items() if has_moment(time)}
     doubts |= {
         one.uid: _tell_rest(places[one.study_uid], again.get(one.uid, ""), known=one.uid in timed, dated=dated)
         for one in rest

@@ -32,7 +32,14 @@ from bidsflow.convert.study.stand import (
     note_left_behind,
 )
 from bidsflow.convert.subjects import Key, Sessions, assign, group_people, person_of
-from bidsflow.convert.visit_notes import find_crowded, note_sessions, note_visits
+from bidsflow.convert.visit_notes import (
+    doubt_backward,
+    find_backward,
+    find_crowded,
+    note_backward,
+    note_sessions,
+    note_visits,
+)
 from bidsflow.convert.visits import find_neighbours, join_studies
 from bidsflow.convert.wiring import settle_fields
 from bidsflow.dicom.series import Conflict, Inventory
@@ -111,6 +118,8 @@ def make_plan(
     doubtful = {**_find_doubtful(inventory, known, book, labelled), **parted.doubts, **rivals}
     if sessions is Sessions.AUTO:
         doubtful = {**find_crowded(inventory, place, known.taken, join_studies(neighbours)), **doubtful}
+    backward = find_backward(inventory, place, known.key, known.cohort.times, given, book.labels.order)
+    doubtful = {**doubt_backward(backward, inventory, book.labels.order), **doubtful}
     named = name_all(inventory, place, known, guesses or {}, doubtful, book)
     by_uid = {series.uid: series for series in inventory.series}
     rows = hold_fields(settle_names(named, by_uid, known, book), by_uid, book)
@@ -125,6 +134,7 @@ def make_plan(
     named_sessions = find_sessions(inventory.series)
     notes = (
         *note_visits(neighbours, place, known.key.sessions),
+        *note_backward(backward),
         *note_sessions(named_sessions, place, known.key.sessions, book.labels.sessions),
         *check_given_labels(rows, by_uid, known.key, book),
         *note_left_behind(inventory, known.key, place),

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from bidsflow.convert.place import Place
 from bidsflow.dataset.draft import read_table
 from bidsflow.dataset.tree import Dataset
 from bidsflow.errors import DatasetError
+
+#: A date, and a time of the day.
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 
 
 def read_times(dataset: Dataset, folder: str) -> dict[str, str]:
@@ -19,7 +24,7 @@ def read_times(dataset: Dataset, folder: str) -> dict[str, str]:
     except (FileNotFoundError, DatasetError):
         return {}
     times = {f"{folder}/{row['filename'].removesuffix('.nii.gz')}": row.get("acq_time", "") for row in rows}
-    return {path: time for path, time in times.items() if has_moment(time)}
+    return {path: time for path, time in times.items() if _TIME.match(time)}
 
 
 def has_moment(time: str) -> bool:
@@ -30,5 +35,4 @@ def has_moment(time: str) -> bool:
     >>> has_moment("1900-01-01T09:43:47.5"), has_moment("1900-01-01T00:00:00"), has_moment("n/a")
     (True, False, False)
     """
-    _, parted, clock = time.partition("T")
-    return bool(parted and clock.strip("0:.") and clock[:2].isdecimal())
+    return bool(_TIME.match(time) and time[11:].strip("0:."))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
-from bidsflow.convert.subjects import Key
+from bidsflow.convert.people import shifted_time
+from bidsflow.convert.subjects import Key, folder_of
 from bidsflow.convert.visits import Visit
 from bidsflow.dicom.series import Inventory
+from bidsflow.names import parse_name
 
 
 def find_crowded(
@@ -54,6 +57,119 @@ def note_visits(neighbours: Sequence[Visit], place: Key, before: Mapping[str, tu
         for sub in sorted({sub for sub, ses in before.values() if not ses} & here)
     ]
     return tuple(notes)
+
+
+@dataclass(frozen=True, slots=True)
+class Backward:
+    """A new visit of which the label does not stand where its time does, among those of its subject.
+
+    Attributes
+    ----------
+    new, held : str
+        Folder of the visit, and of one that the dataset has: their labels are in one order, their times in the other.
+    earlier : bool
+        Whether the new one was measured before the other.
+    studies : frozenset of str
+        StudyInstanceUIDs of the new one.
+    ruled : bool
+        Whether a study gives both labels in the order of time.
+    """
+
+    new: str
+    held: str
+    earlier: bool
+    studies: frozenset[str]
+    ruled: bool
+
+
+def find_backward(
+    inventory: Inventory,
+    place: Key,
+    before: Key,
+    times: Mapping[str, str],
+    given: Mapping[str, str],
+    order: Sequence[str] = (),
+) -> tuple[Backward, ...]:
+    """Return the new visits that are numbered against time: what the dataset has keeps its label.
+
+    Parameters
+    ----------
+    inventory : Inventory
+        What the export holds.
+    place, before : Key
+        Where studies are to stand, and where those stand that the dataset has.
+    times : mapping of str to str
+        When the images of the dataset were acquired, by path.
+    given : mapping of str to str
+        Labels that protocols or a study give to studies, which are no numbers of visits.
+    order : sequence of str
+        Labels that a study gives to numbered visits, the first visit first.
+    """
+    starts = _find_starts(inventory, place, times)
+    held = set(before.sessions.values())
+    fresh: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for series in inventory.series:
+        where = place.sessions[series.study_uid]
+        if where not in held and given.get(series.study_uid) != where[1]:
+            fresh[where].add(series.study_uid)
+    found = []
+    for where, studies in sorted(fresh.items()):
+        others = sorted(one for one in held & starts.keys() if one[0] == where[0])
+        for other in (one for one in others if where in starts):
+            ranks, earlier = (_rank(where[1], order), _rank(other[1], order)), starts[where] < starts[other]
+            if 0 not in ranks and starts[where] != starts[other] and earlier != (ranks[0] < ranks[1]):
+                ruled = {where[1], other[1]} <= {*order}
+                found.append(Backward(folder_of(where), folder_of(other), earlier, frozenset(studies), ruled))
+                break
+    return tuple(found)
+
+
+def _find_starts(inventory: Inventory, place: Key, times: Mapping[str, str]) -> dict[tuple[str, str], str]:
+    """Return when each visit began, by subject and session, in dates that are moved as those of tables are."""
+    every: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for path, time in times.items():
+        name = parse_name(path)
+        every[name.sub, name.ses].append(time)
+    for series in inventory.series:
+        where = place.sessions[series.study_uid]
+        every[where].append(shifted_time(series.started, place.shifts.get(where[0])))
+    return {where: min(known) for where, some in every.items() if (known := [time for time in some if time])}
+
+
+def _rank(session: str, order: Sequence[str]) -> int:
+    """Return which visit a label says that it is, 0 where it does not; one without a session counts as the first."""
+    if session in order:
+        return order.index(session) + 1
+    return int(session) if session.isdecimal() else 0 if session else 1
+
+
+def doubt_backward(backward: Sequence[Backward], inventory: Inventory, order: Sequence[str]) -> dict[str, str]:
+    """Return why series must not get a label of a study that contradicts their time, by their UID."""
+    reasons = {
+        study: f"its visit was measured {'before' if one.earlier else 'after'} {one.held}, so that it is not "
+        f"{_session(one.new)}: the study gives its labels in the order of time ({', '.join(order)}); first give "
+        f"{_session(one.held)} its right label (plan its export with --bids-dir, change the session in the paths, and "
+        "convert with it), then convert this one"
+        for one in backward
+        if one.ruled
+        for study in one.studies
+    }
+    return {series.uid: reasons[series.study_uid] for series in inventory.series if series.study_uid in reasons}
+
+
+def note_backward(backward: Sequence[Backward]) -> tuple[str, ...]:
+    """Return what is to be said of visits that are numbered against time."""
+    return tuple(
+        f"{one.new} was measured {'before' if one.earlier else 'after'} {one.held}, which keeps its label: the "
+        "sessions of this subject are not numbered in the order of time; to have them so, change the sessions in plans "
+        "of their exports (--bids-dir), one visit after the other, each to a label that is free"
+        for one in backward
+        if not one.ruled
+    )
+
+
+def _session(folder: str) -> str:
+    return folder.rpartition("/")[2]
 
 
 def note_sessions(
