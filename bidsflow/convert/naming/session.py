@@ -23,6 +23,7 @@ from bidsflow.convert.naming.labelling import doubt_lone_maps, settle_m0
 from bidsflow.convert.naming.linked import link_collections
 from bidsflow.convert.naming.magnitudes import find_magnitudes
 from bidsflow.convert.naming.maps import pair_phases
+from bidsflow.convert.naming.numbers import take_typed_runs
 from bidsflow.convert.naming.protocols import tell_protocols_apart
 from bidsflow.convert.naming.references import find_blips, find_references, follow_runs, has_word
 from bidsflow.convert.naming.repeats import doubt_uneven, mark_again, mark_stopped, propose_runs
@@ -59,8 +60,8 @@ def name_session(
         tie_combined, doubt_derived, link_collections, doubt_body, mark_agent, doubt_passage, doubt_dynamics,
         doubt_lone_maps, settle_m0, abstain, settle_ruled, _share_measurements, tie_followers, _set_echo_and_part,
         label_denoised, _tell_filters_apart, label_combined, _drop_needless_directions, tell_protocols_apart,
-        pin_entities, _number_runs, _refuse_same_index, mark_again, follow_runs, follow_sources, doubt_orphans,
-        doubt_uneven, _propose_labels, propose_runs, hold_reviewed,
+        pin_entities, take_typed_runs, _number_runs, _refuse_same_index, mark_again, follow_runs, follow_sources,
+        doubt_orphans, doubt_uneven, _propose_labels, propose_runs, hold_reviewed,
     )  # fmt: skip
     for step in steps:
         current = step(current)

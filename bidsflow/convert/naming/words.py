@@ -287,6 +287,20 @@ def telling_words(series: Series) -> tuple[str, ...]:
     )
 
 
+def run_number(series: Series) -> int | None:
+    """Return the number of the run that the words name, None where they name none, or two.
+
+    Examples
+    --------
+    >>> from bidsflow.dicom.series import Header, Patient, Series
+    >>> named = Series("1", "2", Patient("", "", "", ""), 3, "task-stop_run-02", "", "", (), (), Header())
+    >>> run_number(named)
+    2
+    """
+    found = {int(text) for text in re.findall(r"(?<![a-z])run[-_ #]?(\d{1,2})(?!\d)", _words(series).lower())}
+    return found.pop() if len(found) == 1 else None
+
+
 def direction(series: Series) -> str:
     """Return the phase-encoding direction that the words name, ``""`` where they name none, or two."""
     found = set(re.findall(r"(?<![A-Za-z])(AP|PA|LR|RL|HF|FH|SI|IS)(?![A-Za-z])", _words(series).replace("_", " ")))

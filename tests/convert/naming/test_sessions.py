@@ -458,7 +458,7 @@ TRAPS: S = {
         (make(7, "DTI_TENSOR_64", s.DWI, volumes=65, b=s.SHELL), "dwi/dir-AP_dwi"),
         (make(8, "T2*_fl2d_tra", {**s.LOC, **s.SLICES, "EchoTime": 20, "RepetitionTime": 600}), "anat/T2starw"),
         (make(9, "Planning T1w MPRAGE", s.MPRAGE), "anat/T1w"),
-        (bold(10, "multitasking_run2"), "func/task-multitasking_bold"),
+        (bold(10, "multitasking_run2"), "func/task-multitasking_run-2_bold"),
     ],
     "the patient's name": [
         (bold(1, "Anna_nback"), "func/task-nback_bold"),
@@ -610,6 +610,45 @@ TRAPS: S = {
     ],
     "the combined image of an MP2RAGE whose garden is no noise": [
         (make(1, "mp2rage_garden_UNI", s.MPRAGE, ImageType=UNI), "anat/UNIT1"),
+    ],
+    "run numbers against the order of time": [
+        (sbref(1, "task-stop_run-02_SBRef"), "func/task-stop_run-2_sbref"),
+        (bold(2, "task-stop_run-02"), "func/task-stop_run-2_bold:description_numbers_the_run_2"),
+        (bold(3, "task-stop_run-01"), "func/task-stop_run-1_bold"),
+    ],
+    "run numbers of which one is missing": [
+        (bold(1, "stop_run1"), "func/task-stop_run-1_bold"),
+        (bold(2, "stop_run3"), "func/task-stop_run-3_bold"),
+        (bold(3, "nback_run-3"), "func/task-nback_run-3_bold"),
+        (bold(4, "faces_run1"), "func/task-faces_bold"),
+    ],
+    "a run number that was typed twice, and one that was not typed": [
+        (bold(1, "stop_run1"), "func/task-stop_run-1_bold"),
+        (bold(2, "stop_run1"), "func/task-stop_run-3_bold:as_that_of_series_1"),
+        (bold(3, "stop_run2"), "func/task-stop_run-2_bold"),
+        (bold(4, "stop"), "func/task-stop_run-4_bold"),
+    ],
+    "run numbers of two directions": [
+        (bold(1, "rest_run1_AP"), "func/task-rest_dir-AP_run-1_bold"),
+        (bold(2, "rest_run2_PA", PhaseEncodingPositive=PA), "func/task-rest_dir-PA_run-2_bold"),
+    ],
+    "a run number beside that of a protocol": [
+        (bold(1, "func-bold_task-rest_run-1"), "func/task-rest_run-1_bold"),
+        (bold(2, "rest_run1"), "func/task-rest_run-2_bold:as_that_of_series_1"),
+    ],
+    "run numbers of echoes and phases": [
+        (
+            make(1, "stop_run2", s.BOLD, *echoes(12, 30), volumes=200),
+            "func/task-stop_run-2_echo-1_part-mag_bold func/task-stop_run-2_echo-2_part-mag_bold",
+        ),
+        (
+            make(2, "stop_run2", s.BOLD, phase(te=12), phase(te=30), volumes=200, at=5),
+            "func/task-stop_run-2_echo-1_part-phase_bold func/task-stop_run-2_echo-2_part-phase_bold",
+        ),
+        (
+            make(3, "stop_run1", s.BOLD, *echoes(12, 30), volumes=200),
+            "func/task-stop_run-1_echo-1_bold func/task-stop_run-1_echo-2_bold",
+        ),
     ],
     "a mean of what may be repeats": [
         (make(1, "t1", s.MPRAGE), "anat/run-1_T1w"),
