@@ -357,8 +357,14 @@ def _convert(request: Conversion, inventory: Inventory, err: Console, *, force: 
     dataset = request.dataset
     planned, left = reserve(request, inventory)
     plan = planned.plan
+
+    def tell(note: str) -> None:
+        err.print(f"[yellow]note[/] {note}", soft_wrap=True)
+
     with progress_bar(err, "converting") as update:
-        result = convert(plan, inventory, dataset, planned.key, jobs=request.jobs, force=force, progress=update)
+        result = convert(
+            plan, inventory, dataset, planned.key, jobs=request.jobs, force=force, progress=update, tell=tell
+        )
     plan = replace(plan, notes=(*plan.notes, *result.notes, *note_split(dataset, planned.key, inventory)))
     beside = Beside.put(dataset, inventory, request.exports, planned, force=force)
     if request.keep:

@@ -151,13 +151,14 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
         own[path] = _rewire(draft, own[path], rewired[path])
     remove += _stage_ledgers(draft, ledgers)
     remove += move_companions(draft, {former: path for path, former in moved.items()})
-    if there:
+    present = [row for row in there if row.path in fresh or os.path.lexists(dataset.root / f"{row.path}.nii.gz")]
+    if present:  # else someone has taken all away, and no table is made of what is gone
         place = Place.of(session.folder)
         emptied = {folder for folder, own in ledgers.items() if not own}
         vacated = _group_places(path for path in left if path not in fresh)
         before = _read_left(draft, vacated, emptied, place.sub)
         gone = sorted({Place.of(folder).sub for folder in emptied} - {place.sub} - _list_subjects(dataset, remove))
-        started = {row.path: session.series[row.series_uid].started for row in there}
+        started = {row.path: session.series[row.series_uid].started for row in present}
         stage_scans(draft, place, started, fresh, key, cells)
         stage_session(draft, place, list(session.series.values()), key, before)
         for old, paths in vacated.items():  # once the row of the session has its new label: its table stays

@@ -15,6 +15,7 @@ from bidsflow.convert.carrying import set_by
 from bidsflow.convert.companions.aslcontext import GIVEN, TABLE, format_context
 from bidsflow.convert.companions.labelling import OWN_FIELDS, describe_labelling, describe_m0
 from bidsflow.convert.dcm2niix import Dcm2niix, find_program
+from bidsflow.convert.drift.findings import count_words
 from bidsflow.convert.fit import check_fit
 from bidsflow.convert.folder import Session
 from bidsflow.convert.former import drop_former
@@ -37,7 +38,7 @@ from bidsflow.convert.supply import (
     supply_fields,
     supply_quantities,
 )
-from bidsflow.convert.survey import Outcome, Status, Work, find_blocked, planned_paths, survey
+from bidsflow.convert.survey import MISSING, Outcome, Status, Work, find_blocked, planned_paths, survey
 from bidsflow.convert.tables import check_tables
 from bidsflow.convert.verdict import find_errors, get_ready
 from bidsflow.dataset.tree import Dataset
@@ -97,7 +98,7 @@ class Result:
 Progress = Callable[[int, int, str], None]
 
 
-def convert(
+def convert(  # noqa: PLR0913 - each is an option of its own
     plan: Plan,
     inventory: Inventory,
     dataset: Dataset,
@@ -106,6 +107,7 @@ def convert(
     jobs: int = 1,
     force: bool = False,
     progress: Progress = lambda done, total, title: None,
+    tell: Callable[[str], None] = lambda note: None,
     tool: Dcm2niix | None = None,
 ) -> Result:
     """Carry out a plan.
@@ -129,6 +131,8 @@ def convert(
         Convert again what is there, changes by hand included.
     progress : callable
         Called after each series.
+    tell : callable
+        Gets what a person should know before anything is written.
     tool : Dcm2niix, optional
         By default, the one that comes with bidsflow.
 
@@ -148,6 +152,7 @@ def convert(
             write_key(dataset, key)
             make_secret(dataset)
         work = survey(dataset, plan, by_uid, force=force)
+        _tell_missing(work, tell)
         check_tables(dataset, [one.session.folder for one in work])
         own = find_own_folders(inventory) if any(one.todo for one in work) else {}
         tool = tool or Dcm2niix(find_program())
@@ -163,6 +168,12 @@ def convert(
     note_images(dataset, ordered, reviews, skipped)
     rewired = tuple(sorted(crew.rewired, key=lambda one: one.path))
     return Result(ordered, reviews, skipped, remains, errors, rewired, tuple(sorted(crew.notes)))
+
+
+def _tell_missing(work: Sequence[Work], tell: Callable[[str], None]) -> None:
+    lost = [row for one in work for row in one.planned if one.why[row.series_uid, row.image] == MISSING]
+    if lost:
+        tell(f"the dataset has lost files of {count_words(len(lost), 'image')}, which are made again")
 
 
 def _find_moved(outcomes: Sequence[Outcome], work: Sequence[Work]) -> dict[str, str]:

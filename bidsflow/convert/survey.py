@@ -25,11 +25,13 @@ from bidsflow.convert.ledger import (
 )
 from bidsflow.convert.nifti import is_damaged
 from bidsflow.convert.plan import Decision, Plan, PlanRow
+from bidsflow.convert.strays import find_strays
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dicom.series import Series
 from bidsflow.names import parse_name
 
-_MISSING = "files of it are missing"
+#: Why images are made again of which the dataset has lost files.
+MISSING = "files of it are missing"
 #: What to do about an image that stays although its series has changed.
 _DECIDE = "decide by a plan: bidsflow plan EXPORT --bids-dir BIDS_DIR"
 
@@ -154,6 +156,7 @@ def survey(dataset: Dataset, plan: Plan, by_uid: Mapping[str, Series], *, force:
         session = Session(folder, tuple(members), named, converted, series, subject, moved, heir_of,
                           description=plan.description, numbered=plan.numbered, ruled=plan.ruled)  # fmt: skip
         sessions.append(_sort(view, session))
+    sessions = _hold_strays(view, sessions)
     blocked = find_blocked(dataset, ledgers, [row for one in sessions for row in one.planned], force=force)
     return _hold_back([_block(one, blocked) for one in sessions])
 
@@ -243,6 +246,27 @@ def find_disputed(dataset: Dataset, plan: Plan, by_uid: Mapping[str, Series]) ->
         if entry is not None and not _is_same(entry, by_uid[image[0]], mark_digest(by_uid[image[0]]), read):
             disputed[image] = doubt
     return disputed
+
+
+def _hold_strays(view: _View, sessions: Sequence[Work]) -> list[Work]:
+    """Return work without the images that someone has renamed by hand: made again, they would be there twice."""
+    missing = {}
+    for row in () if view.force else (row for one in sessions for row in one.planned):
+        entry, name = _find_entry(view, row), f"{view.former.get(_image(row), row.path)}.nii.gz"
+        if entry is not None and name in entry.files and not (view.dataset.root / name).exists():
+            missing[name] = row, entry.files[name]
+    if not missing:
+        return list(sessions)
+    strays = find_strays(view.dataset, {name: known for name, (_, known) in missing.items()})
+    held = {_image(missing[name][0]): _say_stray(path) for name, path in strays.items()}
+    return [_block(one, held) for one in sessions]
+
+
+def _say_stray(path: str) -> str:
+    return (
+        f"it is missing, and seems to be {path}: bidsflow changes names by a study or a plan. Give it back its name and "
+        "use these, or --force makes it again"
+    )
 
 
 def _block(work: Work, blocked: Mapping[tuple[str, int], str]) -> Work:
@@ -391,7 +415,7 @@ def _look(
     if path != row.path:
         because = f"it stands under {path}"
     elif missing:
-        because = _MISSING
+        because = MISSING
     elif not same:
         because = "its series has changed"
     elif view.plan.fields is not None and entry.fields != fields_digest(view.plan.fields_of(row)):
@@ -400,7 +424,7 @@ def _look(
         return Outcome(row, Status.EDITED, changed)
     else:
         return Outcome(row, Status.UNCHANGED)
-    if not edited or (because == _MISSING and f"{path}.nii.gz" not in stamps):  # the edits stay
+    if not edited or (because == MISSING and f"{path}.nii.gz" not in stamps):  # the edits stay
         return because
     if path != row.path and (same or not missing):  # a move overwrites nothing
         return f"{because}; {changed}, which goes along as it is"
