@@ -264,8 +264,8 @@ def _hold_strays(view: _View, sessions: Sequence[Work]) -> list[Work]:
 
 def _say_stray(path: str) -> str:
     return (
-        f"it is missing, and seems to be {path}: bidsflow changes names by a study or a plan. Give it back its name and "
-        "use these, or --force makes it again"
+        f"it is missing, and seems to be {path}: bidsflow changes names by a study or a plan. Give it back its name "
+        "and use these, or --force makes it again"
     )
 
 
