@@ -8,7 +8,7 @@ whatever they are called, and series that begin one after the other are not, tho
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -31,13 +31,15 @@ _PLANAR: Final = (Kind.GRADIENT_EPI, Kind.EPI)
 def join_echoes(series: Sequence[Series]) -> tuple[Series, ...]:
     """Return the series, those that are echoes of one measurement with their ranks in it (`Series.echo_times`).
 
-    Where nothing tells the time, EchoNumbers do (PS3.3 C.8.3.1): two measurements begin with 1 both.
+    Where nothing tells the time, EchoNumbers do (PS3.3 C.8.3.1): two measurements begin with 1 both. One time for all
+    of a study tells nothing, unless the study is one such measurement.
 
     Parameters
     ----------
     series : sequence of Series
         All of an export; their order stays.
     """
+    sizes = Counter(one.study_uid for one in series)
     moments: dict[str, set[str]] = defaultdict(set)
     alike: dict[Hashable, list[Series]] = defaultdict(list)
     for one in series:
@@ -48,11 +50,25 @@ def join_echoes(series: Sequence[Series]) -> tuple[Series, ...]:
     for members in alike.values():
         if len(_rank(members)) < 2 or not all(map(_has_echoes, members)):
             continue
+        if len(members) == sizes[members[0].study_uid] and _is_one_run(members):
+            joined |= {one.uid: one for one in _join(members)}
+            continue
         begun = [(begin, one) for one in members if has_time(one) and (begin := _begin(one)) is not None]
         told = len(begun) == len(members) and len(moments[members[0].study_uid]) > 1
         for echoes in _part_by_time(begun) if told else _part_by_number(members):
             joined |= {one.uid: one for one in _join(echoes)}
     return tuple(joined.get(one.uid, one) for one in series)
+
+
+def drop_echo_words(name: str) -> str:
+    """Return the name of a protocol without the words that count its echoes.
+
+    Examples
+    --------
+    >>> drop_echo_words("me_movie_E01") == drop_echo_words("me_movie_E02")
+    True
+    """
+    return _ECHO_WORD.sub("", name)
 
 
 def _may_be_echo(series: Series) -> bool:
@@ -77,10 +93,20 @@ def _readout_key(series: Series) -> Hashable:
     words = {*image.header.words("ImageType"), *image.header.words("SiemensImageType")}
     components = tuple(one.component for one in series.images)
     return (
-        series.study_uid, series.patient.key, _ECHO_WORD.sub("", series.protocol_name), components, image.matrix,
+        series.study_uid, series.patient.key, drop_echo_words(series.protocol_name), components, image.matrix,
         image.orientation, image.volumes > 1, voxel, texts, numbers,
         frozenset(word for word in words if not _ECHO_WORD.fullmatch(word)),
     )  # fmt: skip
+
+
+def _is_one_run(members: Sequence[Series]) -> bool:
+    """Return whether series, if they are all of a study, are echoes of one EPI that began together.
+
+    Of several measurements, one moment is what an anonymiser set; nobody measures one run thrice for its echo times.
+    """
+    first = members[0]
+    together = len(members) == len(_rank(members)) and {one.started for one in members} == {first.started}
+    return together and has_time(first) and bool(is_echo_planar(first.header))
 
 
 def _rank(members: Iterable[Series]) -> list[float]:

@@ -29,7 +29,9 @@ from bidsflow.convert.naming.references import find_blips, find_references, foll
 from bidsflow.convert.naming.repeats import doubt_uneven, mark_again, mark_stopped, propose_runs
 from bidsflow.convert.naming.rules import hold_reviewed, pin_entities, settle_ruled
 from bidsflow.convert.plan import Decision
+from bidsflow.dicom.echoes import drop_echo_words
 from bidsflow.dicom.physics import Kind, find_axis, find_contradiction, phase_encoding
+from bidsflow.dicom.series import Series
 from bidsflow.schema import takes
 
 Drafts = list[Draft]
@@ -156,12 +158,13 @@ def _set_echo_and_part(drafts: Drafts) -> Drafts:
     echoes: dict[Hashable, Drafts] = defaultdict(list)
     for draft in named:
         echoes[_echoes_key(draft)].append(draft)
+    known = _list_echoes(drafts)
     result = []
     for draft in drafts:
         if draft.to_convert and draft.datatype in ("func", "anat", "dwi"):
             several = len(echoes[_echoes_key(draft)]) > 1
             if draft.image.echo and several and draft.datatype != "dwi" and not draft.entity("echo"):
-                draft = _number_echo(draft, echoes[_echoes_key(draft)])
+                draft = _number_echo(draft, echoes[_echoes_key(draft)], known)
         if _takes_part(draft) and _protocol_key(draft) in complex_ and not draft.entity("part"):
             draft = draft.with_entity("part", _PARTS[draft.image.component])
         result.append(draft)
@@ -176,11 +179,12 @@ def _propose_labels(drafts: Drafts) -> Drafts:
     for draft in proposed:
         echoes[_echoes_key(draft)].append(draft)
         parts[_protocol_key(draft)].add(draft.image.component)
+    known = _list_echoes(drafts)
     named = {id(draft): draft for draft in proposed}
     for draft in proposed:
         several = draft.image.echo and len(echoes[_echoes_key(draft)]) > 1
         if several and not draft.entity("echo") and takes(draft.datatype, draft.suffix, "echo"):
-            echo = _number_echo(draft, echoes[_echoes_key(draft)]).entity("echo")
+            echo = _number_echo(draft, echoes[_echoes_key(draft)], known).entity("echo")
             named[id(draft)] = draft.with_entity("echo", echo)
         complex_ = len(parts[_protocol_key(draft)]) > 1 and takes(draft.datatype, draft.suffix, "part")
         if complex_ and not draft.entity("part"):
@@ -192,20 +196,50 @@ def _echoes_key(draft: Draft) -> Hashable:
     return draft.home, draft.suffix, draft.image.component
 
 
-def _number_echo(draft: Draft, echoes: Drafts) -> Draft:
+def _list_echoes(drafts: Drafts) -> dict[Hashable, set[tuple[float, ...]]]:
+    """Return the echo times of each measurement (ms), whatever becomes of it, by what runs of a protocol share."""
+    known: dict[Hashable, set[tuple[float, ...]]] = defaultdict(set)
+    for draft in drafts:
+        known[_echoes_protocol(draft)].add(_list_times(draft.series))
+    return known
+
+
+def _echoes_protocol(draft: Draft) -> Hashable:
+    header = draft.image.header
+    excited = tuple(round(header.number(keyword), 1) for keyword in ("RepetitionTime", "FlipAngle"))
+    protocol, kind = drop_echo_words(draft.series.protocol_name), (draft.suffix, draft.image.component)
+    return protocol, kind, draft.image.volumes > 1, draft.geometry, excited
+
+
+def _list_times(series: Series) -> tuple[float, ...]:
+    """Return the echo times of the measurement that a series belongs to, ascending, to a tenth of a ms."""
+    times = series.echo_times or [image.echo_time for image in series.images if image.echo]
+    return tuple(sorted({round(time, 1) for time in times}))
+
+
+def _number_echo(draft: Draft, echoes: Drafts, known: Mapping[Hashable, Collection[tuple[float, ...]]]) -> Draft:
     """Return a draft with its echo: by EchoNumbers, which also tell that one is missing, else by the rank of its time.
+
+    A run of its protocol that has the same echo times and more tells the rank, too.
 
     Source: DICOM PS3.3 C.8.3.1, Echo Number(s); enhanced objects have none.
     """
     numbers = [one.image.header.integer("EchoNumbers") for one in sorted(echoes, key=lambda one: one.image.echo_time)]
+    told, number = "", draft.image.header.integer("EchoNumbers")
     if numbers[0] < 1 or numbers != sorted(set(numbers)):
-        return draft.with_entity("echo", str(draft.image.echo))
-    draft = draft.with_entity("echo", str(draft.image.header.integer("EchoNumbers")))
+        times = _list_times(draft.series)
+        full = max((some for some in known[_echoes_protocol(draft)] if {*some} >= {*times}), key=len)
+        if full == times:
+            return draft.with_entity("echo", str(draft.image.echo))
+        numbers, number = [full.index(time) + 1 for time in times], full.index(round(draft.image.echo_time, 1)) + 1
+        told = f"; another run of its protocol has {' and '.join(f'{time:g}' for time in full)} ms"
+    draft = draft.with_entity("echo", str(number))
     absent = [str(number) for number in range(1, numbers[-1]) if number not in numbers]
     if not absent:
         return draft
     there = " and ".join(map(str, numbers))
-    return draft.decided(Decision.REVIEW, f"echo {' and '.join(absent)} is missing in the export (there are {there})")
+    said = f"echo {' and '.join(absent)} is missing in the export (there are {there}{told})"
+    return draft.decided(Decision.REVIEW, said)
 
 
 def _protocol_key(draft: Draft) -> Hashable:

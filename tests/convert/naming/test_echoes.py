@@ -132,6 +132,55 @@ def test_missing_echo_is_told() -> None:
     assert all(row.evidence.startswith("Echo 2 is missing in the export (there are 1 and 3)") for row in rows)
 
 
+UNNUMBERED = {"EchoNumbers": ""}
+
+
+@pytest.mark.parametrize(("lost", "left"), [(0, "2 and 3"), (1, "1 and 3")])
+def test_echo_that_another_run_of_its_protocol_has_is_missed(lost: int, left: str) -> None:
+    again = run(15, "bold_me_movie", at=90, **UNNUMBERED)
+    del again[lost]
+    rows = rows_of([*run(5, "bold_me_movie", **UNNUMBERED), *again])
+    assert [short(row) for row in rows[:3]] == MOVIE
+    said = f"Echo {lost + 1} is missing in the export (there are {left}; another run of its protocol has 13 and 31"
+    assert [row.evidence.startswith(said) for row in rows[3:]] == [True, True]
+    assert [row.path.split("echo-")[1][0] for row in rows[3:]] == left.split(" and ")
+
+
+def test_echo_that_waits_is_not_missed() -> None:
+    first, second, third = run(5, "bold_me_movie", **UNNUMBERED)
+    waiting = replace(second, incomplete=("a slice is missing",))
+    rows = rows_of([first, waiting, third])
+    assert [row.path.split("echo-")[1][0] for row in rows] == ["1", "2", "3"]
+    assert "missing in the export" not in " ".join(row.evidence for row in rows)
+
+
+def test_fewer_echoes_from_the_first_on_are_no_loss() -> None:
+    series = [*run(5, "bold_me_movie", **UNNUMBERED), *run(15, "bold_me_movie", at=90, **UNNUMBERED)[:2]]
+    assert named(series) == TWICE[:5]
+
+
+def test_other_echo_times_are_numbered_by_themselves() -> None:
+    other = [replace(one, images=tuple(replace(image, echo_time=image.echo_time + 1) for image in one.images))
+             for one in run(15, "bold_me_movie", at=90, **UNNUMBERED)]  # fmt: skip
+    assert not [one for one in named([*run(5, "bold_me_movie", **UNNUMBERED), *other]) if one == "review"]
+
+
+def test_a_run_that_is_all_there_is_needs_no_other_time() -> None:
+    rows = plan_of(run(5, "bold_me_movie", **UNNUMBERED))
+    assert [short(row) for row in rows] == MOVIE
+
+
+@pytest.mark.parametrize("at", [None, -540.0])
+def test_series_without_a_time_that_are_all_there_is_stay_apart(at: float | None) -> None:
+    rows = plan_of(run(5, "bold_me_movie", at=at, **UNNUMBERED))
+    assert [short(row) for row in rows] == APART
+
+
+def test_two_runs_at_one_moment_that_are_all_there_is_stay_apart() -> None:
+    rows = plan_of([*run(5, "bold_me_movie", **UNNUMBERED), *run(15, "bold_me_movie", **UNNUMBERED)])
+    assert not any("_echo-" in row.path for row in rows)
+
+
 def test_short_echo_says_which_it_is_compared_with() -> None:
     first, second, _ = run(5, "bold_me_movie")
     row = rows_of([first, second, echo(7, "bold_me_movie", 2, at=60, volumes=20)])[2]
