@@ -104,11 +104,21 @@ def _print_summary(rows: list[dict[str, object]], inventory: Inventory) -> None:
     out, err = consoles()
     print_rows(rows, out)
     n_files = sum(len(series.instances) for series in inventory.series)
-    people = len(inventory.pseudonyms())
     err.print(
-        f"{len(rows)} series, {n_files} files, {people} patient{'s' if people != 1 else ''} "
+        f"{len(rows)} series, {n_files} files, {count_people(inventory)} "
         f"({inventory.n_read} headers read, {inventory.n_reused} known from before)"
     )
+
+
+def count_people(inventory: Inventory) -> str:
+    """Return how many people the headers name, and how many studies name nobody: each of these may be anyone's."""
+    people = len({one.patient.key for one in inventory.series if one.patient.is_named})
+    nameless = len({one.study_uid for one in inventory.series if not one.patient.is_named})
+    named = f"{people} patient{'s' if people != 1 else ''}"
+    unknown = f"{nameless} stud{'ies' if nameless != 1 else 'y'} without an ID or a name"
+    if not nameless:
+        return named
+    return f"{named} and {unknown}" if people else unknown
 
 
 def _rows(inventory: Inventory, *, identified: bool) -> list[dict[str, object]]:

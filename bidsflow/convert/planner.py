@@ -37,6 +37,7 @@ from bidsflow.convert.visit_notes import (
     find_backward,
     find_crowded,
     note_backward,
+    note_nameless,
     note_sessions,
     note_visits,
 )
@@ -134,6 +135,7 @@ def make_plan(
     named_sessions = find_sessions(inventory.series)
     notes = (
         *note_visits(neighbours, place, known.key.sessions),
+        *note_nameless(inventory, place, known.key.sessions, book.labels.subjects),
         *note_backward(backward),
         *note_sessions(named_sessions, place, known.key.sessions, book.labels.sessions),
         *check_given_labels(rows, by_uid, known.key, book),

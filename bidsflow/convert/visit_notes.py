@@ -12,6 +12,9 @@ from bidsflow.convert.visits import Visit
 from bidsflow.dicom.series import Inventory
 from bidsflow.names import parse_name
 
+#: As many subjects are named in a note.
+_FEW = 5
+
 
 def find_crowded(
     inventory: Inventory, place: Key, taken: Mapping[tuple[str, int], str], joined: Mapping[str, str]
@@ -170,6 +173,35 @@ def note_backward(backward: Sequence[Backward]) -> tuple[str, ...]:
 
 def _session(folder: str) -> str:
     return folder.rpartition("/")[2]
+
+
+def note_nameless(
+    inventory: Inventory, place: Key, before: Collection[str], settled: Collection[str]
+) -> tuple[str, ...]:
+    """Return that studies without ID and name became subjects of their own, once: when one of them is new.
+
+    Parameters
+    ----------
+    inventory : Inventory
+        What the export holds.
+    place : Key
+        Where studies stand.
+    before : collection of str
+        Studies that the dataset knows.
+    settled : collection of str
+        Studies of which a study specification gives the subject.
+    """
+    studies = {one.study_uid for one in inventory.series if not one.patient.is_named} - set(settled)
+    labels = sorted({place.sessions[study][0] for study in studies})
+    if len(labels) < 2 or studies <= set(before):
+        return ()
+    more = f" and {len(labels) - _FEW} more" if len(labels) > _FEW else ""
+    shown = ", ".join(f"sub-{label}" for label in labels[:_FEW])
+    return (
+        f"{len(studies)} studies have neither an ID nor a name of the person, so each is a subject of its own ({shown}"
+        f"{more}); if some are visits of one person, give them one subject, and a session each, in the paths of the "
+        "plan, or in study.toml ([subjects])",
+    )
 
 
 def note_sessions(

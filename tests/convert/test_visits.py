@@ -111,6 +111,22 @@ def test_visits_that_lie_close_are_noted_once(frame: str, says: str) -> None:
     assert make_plan(inventory, Known(planned.key)).plan.notes == ()
 
 
+@pytest.mark.parametrize(("person", "count"), [("", 2), ("ANONYMOUS", 7)])
+def test_studies_of_nobody_are_noted_once(person: str, count: int) -> None:
+    found = Inventory(tuple(scan(f"{n}", 1, f"2024{n:02d}01093000", person=person) for n in range(1, count + 1)), ())
+    planned = make_plan(found)
+    (note,) = planned.plan.notes
+    assert note.startswith(f"{count} studies have neither an ID nor a name")
+    assert ("sub-01, sub-02)" if count == 2 else "sub-05 and 2 more)") in note
+    assert make_plan(found, Known(planned.key)).plan.notes == ()
+
+
+@pytest.mark.parametrize("people", [("",), ("A", "B"), ("A", "")])
+def test_one_study_of_nobody_and_studies_of_people_are_not_noted(people: tuple[str, ...]) -> None:
+    series = (scan(f"{n}", 1, f"2024{n:02d}01093000", person=person) for n, person in enumerate(people, start=1))
+    assert make_plan(Inventory(tuple(series), ())).plan.notes == ()
+
+
 def test_first_visit_that_stays_outside_of_a_session_is_noted() -> None:
     first = make_plan(Inventory(FIRST, ()))
     both = Inventory((*FIRST, scan("2", 1, "20250301100900")), ())
