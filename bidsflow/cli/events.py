@@ -155,6 +155,8 @@ def _report(added: Added, errors: tuple[Issue, ...], *, dry: bool, as_json: bool
             err.print(f"[yellow]{placed.fate}[/] {printable(f'{placed.path}: {placed.reason}')}", soft_wrap=True)
     for path in added.without:
         err.print(f"[yellow]no log[/] {path}", soft_wrap=True)
+    for said in added.disordered:
+        err.print(f"[yellow]note[/] {printable(said)}", soft_wrap=True)
     for task in added.unknown:
         known = ", ".join(added.tasks) or "none"
         err.print(f"[yellow]note[/] no run has task-{task}; the dataset has {known}", soft_wrap=True)
@@ -162,8 +164,8 @@ def _report(added: Added, errors: tuple[Issue, ...], *, dry: bool, as_json: bool
         err.print(f"[red]not valid[/] {printable(issue.location)}: {issue.code}", soft_wrap=True)
     tables = [one for one in added.placed if one.path.endswith(".tsv")]
     counts = [f"{sum(one.fate is fate for one in tables)} {fate}" for fate in Fate]
-    said = f"{'would be: ' if dry else ''}{', '.join(counts)}, {len(added.refused)} refused"
-    out.print(f"events {said}, {len(added.without)} runs without a log", soft_wrap=True)
+    summary = f"{'would be: ' if dry else ''}{', '.join(counts)}, {len(added.refused)} refused"
+    out.print(f"events {summary}, {len(added.without)} runs without a log", soft_wrap=True)
 
 
 def _suggest_places(names: Sequence[BidsName]) -> str:

@@ -15,12 +15,15 @@ from bidsflow.convert.fit import note_oddities, note_unplanned
 from bidsflow.convert.identity import check_people
 from bidsflow.convert.keeping import settle_names
 from bidsflow.convert.known import NOTHING, Known
+from bidsflow.convert.late import note_late
 from bidsflow.convert.links import LookUp, hold_nothing
 from bidsflow.convert.naming.decide import wants_direction, wants_name
 from bidsflow.convert.naming.guess import Guess, Question
 from bidsflow.convert.naming.words import find_sessions, given_sessions
+from bidsflow.convert.people import shifted_time
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.plan_notes import check_given_labels, note_short, tell
+from bidsflow.convert.runs import key_of
 from bidsflow.convert.shorter import note_shorter
 from bidsflow.convert.study.apply import NO_RULES, Rulebook
 from bidsflow.convert.study.stand import (
@@ -43,7 +46,7 @@ from bidsflow.convert.visit_notes import (
 )
 from bidsflow.convert.visits import find_neighbours, join_studies
 from bidsflow.convert.wiring import settle_fields
-from bidsflow.dicom.series import Conflict, Inventory
+from bidsflow.dicom.series import Conflict, Inventory, Series
 from bidsflow.names import parse_name
 
 #: What shows that one ID or study holds two people, whom no one can part but a person.
@@ -124,7 +127,12 @@ def make_plan(
     named = name_all(inventory, place, known, guesses or {}, doubtful, book)
     by_uid = {series.uid: series for series in inventory.series}
     rows = hold_fields(settle_names(named, by_uid, known, book), by_uid, book)
+    settled_rows = rows
     rows, shorter = note_shorter(rows, by_uid, known.taken, known.cohort.lengths)
+    told_rows = {key_of(one) for one, other in zip(rows, settled_rows, strict=True) if one != other}
+    late = note_late(
+        named.rows, rows, known.taken, named.shared, _find_times(rows, by_uid, place, known), told=told_rows
+    )
     held = known.look_up(rows)
     wired = settle_fields(rows, by_uid, held)
     rows = list(wired.rows)
@@ -142,7 +150,7 @@ def make_plan(
         *note_left_behind(inventory, known.key, place),
         *note_contradictions(rows, inventory, named.ruled),
         *note_clashes(rows, by_uid, book),
-        *note_short(rows, known.taken), *shorter, *named.notes, *foreign, *wired.notes,
+        *note_short(rows, known.taken), *shorter, *late, *named.notes, *foreign, *wired.notes,
         *note_counterparts(rows, by_uid, held),
     )  # fmt: skip
     ruled = {image: draft.rule.given for image, draft in named.ruled.items() if draft.rule is not None}
@@ -150,6 +158,16 @@ def make_plan(
                 untrusted=find_untrusted(inventory, known.key, known.taken, doubtful, labelled))  # fmt: skip
     kept = forget_unnamed(place, known.key.subjects, inventory, book.labels)
     return Planned(told, _keep_places(kept, known.key, inventory, rows))
+
+
+def _find_times(rows: Sequence[PlanRow], by_uid: Mapping[str, Series], place: Key, known: Known) -> dict[str, str]:
+    """Return when images were acquired, in dates that are moved: those of the dataset, and those of the plan."""
+    here = {
+        row.path: shifted_time(by_uid[row.series_uid].started, place.shifts.get(parse_name(row.path).sub))
+        for row in rows
+        if row.decision is Decision.CONVERT
+    }
+    return {**known.cohort.times, **here}
 
 
 def _find_doubtful(inventory: Inventory, known: Known, book: Rulebook, labelled: Collection[str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from bidsflow.convert.place import Place
 from bidsflow.dataset.draft import read_table
@@ -36,3 +37,26 @@ def has_moment(time: str) -> bool:
     (True, False, False)
     """
     return bool(_TIME.match(time) and time[11:].strip("0:."))
+
+
+def say_disorder(runs: Mapping[str, str]) -> str:
+    """Return which run began when, where runs are not numbered in the order of time; ``""`` where they are.
+
+    Parameters
+    ----------
+    runs : mapping of str to str
+        Times as tables have them, by the number of the run; a run without a number counts as the first.
+
+    Examples
+    --------
+    >>> say_disorder({"1": "1900-01-01T09:43:47", "2": "1900-01-01T09:13:47"})
+    'run-1 at 09:43, run-2 at 09:13'
+    >>> say_disorder({"1": "1900-01-01T09:13:47", "2": "1900-01-01T09:43:47"})
+    ''
+    """
+    if not all(map(has_moment, runs.values())):
+        return ""
+    ordered = sorted(runs, key=lambda run: (int(run) if run.isdecimal() else 1, runs[run]))
+    if [runs[run] for run in ordered] == sorted(runs.values()):
+        return ""
+    return ", ".join(f"{f'run-{run}' if run else 'the one without a number'} at {runs[run][11:16]}" for run in ordered)

@@ -46,3 +46,43 @@ def test_image_of_a_run_that_the_dataset_has_gets_its_number() -> None:
     held = {1: "sub-01/func/sub-01_task-rest_bold", 3: "sub-01/func/sub-01_task-rest_run-2_bold"}
     plan = plan_late([first, second], [first, reference, second], held)
     assert names_of(plan)[2] == "task-rest_run-2_sbref"
+
+
+def test_run_that_comes_late_gets_the_last_number_which_is_told_with_times() -> None:
+    runs = [make(number, "rest", s.BOLD, volumes=200) for number in (1, 2, 3)]
+    plan = plan_late(runs[1:], runs)
+    assert names_of(plan) == {1: "task-rest_run-3_bold", 2: "task-rest_run-1_bold", 3: "task-rest_run-2_bold"}
+    (note,) = plan.notes
+    assert note.startswith(
+        "sub-01: the runs of sub-01/func/sub-01_task-rest_bold are not numbered in the order of time"
+    )
+    assert "(run-1 at 09:10, run-2 at 09:15, run-3 at 09:05)" in note
+    assert "--bids-dir" in note
+    assert "2022" not in note
+
+
+def test_run_that_comes_late_and_is_the_last_is_not_told() -> None:
+    runs = [make(number, "rest", s.BOLD, volumes=200) for number in (1, 2, 3)]
+    assert plan_late(runs[:2], runs).notes == ()
+
+
+def test_numbers_that_the_protocol_gives_against_time_are_not_told() -> None:
+    runs = [make(number, f"func-bold_task-rest_run-{run}", s.BOLD, volumes=200) for number, run in ((1, 2), (2, 1))]
+    plan = plan_late(runs[1:], runs)
+    assert names_of(plan) == {1: "task-rest_run-2_bold", 2: "task-rest_run-1_bold"}
+    assert plan.notes == ()
+
+
+def test_labels_that_only_one_conversion_would_give_are_told() -> None:
+    first = make(1, "t1_mprage", s.MPRAGE)
+    other = make(2, "t1_mprage", {**s.MPRAGE, "EchoTime": 4.5})
+    (note,) = plan_late([first], [first, other]).notes
+    whole = names_of(plan_late([], [first, other]))
+    assert f"in one conversion sub-01/anat/sub-01_T1w would be sub-01_{whole[1]};" in note
+    assert plan_late([first, other], [first, other]).notes == ()
+
+
+def test_run_without_a_number_beside_numbers_is_told() -> None:
+    first, second, third = (make(number, "rest", s.BOLD, volumes=200) for number in (1, 2, 3))
+    (note,) = plan_late([first, second], [third]).notes
+    assert "are runs of one name, and in one conversion all would have a number" in note

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from bidsflow.convert.companions.events import describe_events, make_events
 from bidsflow.convert.companions.logs import FORMATS, decode
 from bidsflow.convert.companions.place import Companion, Placed, place
 from bidsflow.convert.companions.tasklogs import TaskLogs
+from bidsflow.convert.times import read_times, say_disorder
 from bidsflow.dataset.tree import Dataset
 from bidsflow.errors import BidsflowError
 from bidsflow.names import BidsName, parse_name
@@ -56,6 +57,8 @@ class Added:
         Tasks that no run of the dataset has.
     tasks : tuple of str
         Those that it has.
+    disordered : tuple of str
+        What is to be said of runs that are not numbered in the order of time, where logs are found by their numbers.
     """
 
     placed: tuple[Placed, ...]
@@ -63,6 +66,7 @@ class Added:
     without: tuple[str, ...]
     unknown: tuple[str, ...]
     tasks: tuple[str, ...]
+    disordered: tuple[str, ...] = ()
 
 
 def list_runs(dataset: Dataset) -> dict[BidsName, Path]:
@@ -122,7 +126,32 @@ def add_events(
         without += [str(name) for name in runs if name not in logs and not (dataset.root / str(name)).exists()]
     placed = place(dataset, companions, force=force, dry=dry)
     unknown = tuple(task.task for task in tasks if task.task not in present)
-    return Added(placed, tuple(refused), tuple(without), unknown, tuple(sorted(present)))
+    numbered = {task.task for task in tasks if "{run}" in task.logs}
+    timed = {name: path for name, path in every.items() if name.entity("task") in numbered}
+    disordered = find_disordered(dataset, timed)
+    return Added(placed, tuple(refused), tuple(without), unknown, tuple(sorted(present)), disordered)
+
+
+def find_disordered(dataset: Dataset, runs: Mapping[BidsName, Path]) -> tuple[str, ...]:
+    """Return what is to be said of runs that are not numbered in the order of time: an earlier one came later.
+
+    Parameters
+    ----------
+    runs : mapping of BidsName to Path
+        The names of their events, and one of their images, as `list_runs` has them.
+    """
+    folders = {folder: read_times(dataset, folder) for folder in {name.folder for name in runs}}
+    groups: dict[str, dict[str, str]] = defaultdict(dict)
+    for name, path in runs.items():
+        image = str(path.relative_to(dataset.root)).removesuffix(".nii.gz")
+        stem = str(name.with_entity("run", "").with_ext(""))
+        groups[stem][name.entity("run")] = folders[name.folder].get(image, "")
+    return tuple(
+        f"{stem.removesuffix('_events')}: its runs are not numbered in the order of time ({said}); look whether the "
+        "numbers of the logs mean the same runs"
+        for stem, own in sorted(groups.items())
+        if (said := say_disorder(own))
+    )
 
 
 def find_logs(task: TaskLogs, base: Path, runs: Sequence[BidsName]) -> Iterator[tuple[str, BidsName | str]]:
