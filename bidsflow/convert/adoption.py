@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from bidsflow.convert.fields import Field, choose_field, find_fields, is_part
+from bidsflow.convert.fields import Field, choose_field, find_fields, is_part, mark_of
 from bidsflow.convert.links import Held, Links, Standing, sources
 from bidsflow.convert.plan import PlanRow
 from bidsflow.convert.shots import Shot, by_time, heed_session, shoot_row
 from bidsflow.dicom.series import Series
+from bidsflow.names import parse_name
 
 #: An image: SeriesInstanceUID and rank in its series.
 _Image = tuple[str, int]
@@ -24,8 +25,9 @@ def look_beside(others: Sequence[Standing]) -> tuple[Shot, ...]:
     may be wired again: with what comes late, as in one conversion of everything. The images of a gradient echo stay
     together, since nothing but their label tells that they are one measurement.
     """
-    shots = heed_session(sorted((shot for one in others if (shot := one.look()) is not None), key=by_time))
-    expected = _draw(_wire([replace(shot, settled=is_part(shot)) for shot in shots]))
+    shots = sorted((shot for one in others if (shot := one.look()) is not None), key=by_time)
+    alone = heed_session([replace(shot, settled=is_part(shot)) for shot in shots])
+    expected = _draw(_wire(alone))
     found = _draw({shot.image: Links(shot.identifier, shot.sources) for shot in shots})
     return tuple(
         replace(shot, settled=shot.settled or is_part(shot) or expected[shot.image] != found[shot.image])
@@ -45,9 +47,9 @@ def _draw(links: Mapping[_Image, Links]) -> dict[_Image, _Web]:
     }
 
 
-def _wire(shots: Sequence[Shot]) -> dict[_Image, Links]:
+def _wire(shots: Sequence[Shot], mark: str = "", used: Collection[str] = ()) -> dict[_Image, Links]:
     """Return how images that are not settled are wired; those that are stay as they are."""
-    fields = find_fields(shots)
+    fields = find_fields(shots, mark, used)
     return {
         shot.image: Links(shot.identifier, shot.sources) if shot.settled else _find_links(shot, fields)
         for shot in shots
@@ -76,9 +78,12 @@ def adopt(held: Held, rows: Sequence[PlanRow], by_uid: Mapping[str, Series]) -> 
         The series of the rows.
     """
     standing = look_beside(held.strangers)
-    if all(shot.settled for shot in standing) or not any(row.b0_identifier for row in rows):
+    if all(shot.settled for shot in standing):
         return held
-    links = _wire(heed_session(sorted([*_shoot(rows, by_uid), *standing], key=by_time)))
+    session = parse_name(held.strangers[0].path).ses
+    used = {one.links.identifier for one in held.staying} - {""}
+    shots = heed_session(sorted([*_shoot(rows, by_uid), *standing], key=by_time))
+    links = _wire(shots, mark_of(session), used)
     return replace(held, staying=tuple(_gain(one, links) for one in held.staying))
 
 
@@ -97,6 +102,5 @@ def _gain(one: Standing, links: Mapping[_Image, Links]) -> Standing:
     gained = links.get(one.shot.image) if one.shot is not None and not one.named else None
     if gained is None:
         return one
-    left = tuple(label for label in one.links.sources if label not in gained.sources)
-    links_now = replace(one.links, identifier=gained.identifier, sources=gained.sources)
-    return replace(one, links=links_now, left=left)
+    now = replace(one.links, identifier=gained.identifier, sources=gained.sources)
+    return replace(one, links=now, former=one.links.identifier)

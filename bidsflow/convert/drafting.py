@@ -15,6 +15,7 @@ from bidsflow.convert.adoption import look_beside
 from bidsflow.convert.cohort import Usual, find_other_shapes, find_usual, take_cohort
 from bidsflow.convert.counterparts import is_map, say_held
 from bidsflow.convert.fieldmaps import Beside, wire_fields
+from bidsflow.convert.fields import mark_of
 from bidsflow.convert.fit import NO_READOUT, find_repetition_fault, lacks_readout
 from bidsflow.convert.known import Known
 from bidsflow.convert.links import Standing
@@ -165,7 +166,7 @@ def _look_beside(others: Sequence[Standing], session: str, used: Collection[str]
     shots = () if doubted else look_beside(others)
     unknown = [one.path for one in others if one.shot is None and is_map(one.path)]
     labels = frozenset({*used, *(one.links.identifier for one in others)} - {""})
-    return Beside(shots, f"ses{session}" if session else "", labels, say_held(unknown))
+    return Beside(shots, mark_of(session), labels, say_held(unknown))
 
 
 def _settle(draft: Draft, taken: Mapping[_RowKey, str]) -> Draft:

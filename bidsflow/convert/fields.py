@@ -21,6 +21,15 @@ _PARTS = ("magnitude", "phase", "fieldmap")
 _MAPS = ("phase", "fieldmap")
 
 
+#: Says in the evidence of a run that the plan has known a field of the dataset.
+OF_DATASET = "which the dataset has"
+
+
+def mark_of(session: str) -> str:
+    """Return what ends the names of the fields of a session, of which a subject has several."""
+    return f"ses{session}" if session else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """Images that together measure one field.
@@ -84,7 +93,7 @@ def choose_field(fields: Sequence[Field], run: Shot) -> Choice:
     if others and rank_match(best.condition, run.condition) == rank_match(others[0].condition, run.condition):
         return Choice(None, f"nothing tells which of {len(ranked)} field maps corrects it")
     why = say_match(best.condition, run.condition, [field.condition for field in others])
-    where = "" if best.is_fresh else ", which the dataset has"
+    where = "" if best.is_fresh else f", {OF_DATASET}"
     return Choice(best, f"corrected by field map {best.label}{where} ({why})")
 
 

@@ -44,8 +44,8 @@ class Standing:
         How it was measured; None where no version of bidsflow has noted that.
     edited : bool
         Whether a person has changed its sidecar.
-    left : tuple of str
-        Labels of fields that have corrected it and do no longer.
+    former : str
+        Label of the field that it measured before others came beside it; ``""`` where it had none, or has it still.
     """
 
     path: str
@@ -54,7 +54,12 @@ class Standing:
     named: bool
     shot: Shot | None = None
     edited: bool = False
-    left: tuple[str, ...] = ()
+    former: str = ""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether its wiring is known and nobody has edited it: what it is corrected by is told by its labels alone."""
+        return self.shot is not None and not self.edited
 
     def look(self) -> Shot | None:
         """Return how it was measured and is wired."""

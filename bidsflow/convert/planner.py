@@ -11,6 +11,7 @@ from bidsflow.convert.doubts import find_stranger, find_untrusted
 from bidsflow.convert.drafting import draft_series, name_all
 from bidsflow.convert.examinations import find_held_examinations, follow_held
 from bidsflow.convert.fieldmaps import note_foreign_shims
+from bidsflow.convert.fields import OF_DATASET
 from bidsflow.convert.fit import note_oddities, note_unplanned
 from bidsflow.convert.identity import check_people
 from bidsflow.convert.keeping import settle_names
@@ -239,7 +240,8 @@ def follow_plan(
             places[series.study_uid] = (name.sub, name.ses)
     kept = tuple(series for series in inventory.series if series.study_uid in places)
     held = look_up(plan.rows)
-    wired = settle_fields(plan.rows, by_uid, held)
+    unaware = {key_of(row) for row in plan.rows if OF_DATASET not in row.evidence}
+    wired = settle_fields(plan.rows, by_uid, held, unaware)
     foreign = note_foreign_shims(wired.rows, by_uid)
     clashes = note_clashes([row for row in wired.rows if row.series_uid in by_uid], by_uid, book)
     notes = (

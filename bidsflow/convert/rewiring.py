@@ -127,30 +127,30 @@ class Wires:
 
     def _find_targets(self, row: PlanRow, pairs: Mapping[str, str]) -> list[str]:
         """Return the URIs of the images that an image is intended for; `pairs` are runs with their M0 scans."""
-        name = parse_name(row.path)
-        others = {_uri(one.path) for one in self.held.staying} - self._find_left(row.b0_identifier)
-        kept = {uri for uri in self.held.before.get(row.path, Links()).targets if uri in others}
+        name, before = parse_name(row.path), self.held.before.get(row.path, Links()).targets
         if name.suffix == "m0scan":
-            return [*kept, *(_uri(run) for run, scan in pairs.items() if scan == row.path)]
+            others = {_uri(one.path) for one in self.held.staying}
+            served = (_uri(run) for run, scan in pairs.items() if scan == row.path)
+            return [*(uri for uri in before if uri in others), *served]
         if not _serves(row.path, row.b0_identifier):
             return []
-        return [*(kept | self._find_corrected(row.b0_identifier))]
+        unknown = {_uri(one.path) for one in self.held.staying if not one.is_ours}
+        return [*({uri for uri in before if uri in unknown} | self._find_corrected(row.b0_identifier))]
 
     def _find_corrected(self, label: str) -> set[str]:
         """Return the URIs of the images that a field corrects, converted or standing."""
+        if not label:
+            return set()
         rows = {_uri(row.path) for row in self.rows if label in sources(row)}
         return rows | {_uri(one.path) for one in self.held.staying if label in one.links.sources}
-
-    def _find_left(self, label: str) -> set[str]:
-        """Return the URIs of the standing images that a field has corrected and does no longer."""
-        return {_uri(one.path) for one in self.held.staying if label in one.left}
 
     def find_targets_of(self, one: Standing) -> tuple[str, ...]:
         """Return the URIs of the images that an image which is not converted is intended for, sorted."""
         renamed = {_uri(former): _uri(path) for former, path in self.renamed.items()}
         targets = {renamed.get(uri, uri) for uri in one.links.targets}
-        if _serves(one.path, one.links.identifier):
-            targets -= {_uri(row.path) for row in self.rows} | self._find_left(one.links.identifier)
+        if _serves(one.path, one.links.identifier or one.former):
+            targets -= {_uri(row.path) for row in self.rows}
+            targets -= {_uri(other.path) for other in self.held.staying if other.is_ours}
             targets |= self._find_corrected(one.links.identifier)
         return tuple(sorted(targets))
 

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 from bidsflow.convert.conditions import Condition, Slab, are_telling, read_condition, take_turns
+from bidsflow.convert.naming import words
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.physics import only_b_zero
 from bidsflow.convert.plan import Decision, PlanRow
 from bidsflow.dicom.header import Header
-from bidsflow.dicom.physics import is_echo_planar, phase_encoding
+from bidsflow.dicom.physics import find_contradiction, is_echo_planar, phase_encoding
 from bidsflow.dicom.series import Series
 from bidsflow.names import parse_name
 
@@ -132,9 +133,11 @@ def shoot_draft(draft: Draft) -> Shot:
 def shoot_row(row: PlanRow, series: Series) -> Shot:
     """Return the image of a row that is converted; only its name says what it is."""
     name, image = parse_name(row.path), series.images[row.image - 1]
+    typed = words.direction(series)
+    typed = "" if find_contradiction(typed, series.header) else typed
     return Shot(
         series.uid, row.image, name.datatype, name.suffix, image.component, image.echo,
-        phase_encoding(series.header) or name.entity("dir"), series.measurement or series.uid,
+        phase_encoding(series.header) or name.entity("dir") or typed, series.measurement or series.uid,
         is_distorted(name.datatype, series.header), not only_b_zero(image), read_condition(series, image),
     )  # fmt: skip
 

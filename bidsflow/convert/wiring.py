@@ -11,6 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from bidsflow.convert.adoption import adopt
 from bidsflow.convert.links import Held, Links, Standing, sources
@@ -47,7 +48,11 @@ class Wired:
 
 
 def keep_links(
-    rows: Sequence[PlanRow], before: Mapping[str, Links], others: Sequence[Links], joined: Collection[str] = ()
+    rows: Sequence[PlanRow],
+    before: Mapping[str, Links],
+    others: Sequence[Links],
+    joined: Collection[str] = (),
+    decided: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> list[PlanRow]:
     """Return the rows of one session so that they stay wired to images that their plan knows nothing of.
 
@@ -64,6 +69,8 @@ def keep_links(
         The images of the session that the plan does not name.
     joined : collection of str
         Labels of fields that rows and these images measure together.
+    decided : mapping of str to collection of str
+        Labels that the plan has known when it said what corrects an image, by path: they stay only where it says so.
     """
     measured = {one.identifier for one in others} - {""}
     linked = measured.union(*(one.sources for one in others))
@@ -72,7 +79,7 @@ def keep_links(
     for row in rows:
         old = before.get(row.path, Links())
         own = names.get(row.b0_identifier, "") or (old.identifier if old.identifier in linked else "")
-        kept = tuple(label for label in old.sources if label in measured)
+        kept = tuple(label for label in old.sources if label in measured and label not in decided.get(row.path, ()))
         planned = tuple(names.get(label, label) for label in sources(row))
         result.append(replace(row, b0_identifier=own, b0_source=",".join(kept or planned)))
     return result
@@ -109,7 +116,12 @@ def _count_up(label: str) -> str:
     return f"{head}{int(number or 1) + 1}{tail}"
 
 
-def settle_fields(rows: Sequence[PlanRow], by_uid: Mapping[str, Series], held: Mapping[str, Held]) -> Wired:
+def settle_fields(
+    rows: Sequence[PlanRow],
+    by_uid: Mapping[str, Series],
+    held: Mapping[str, Held],
+    unaware: Collection[tuple[str, int]] = (),
+) -> Wired:
     """Return rows wired as the dataset will be: to what they convert, and to what stays there beside it.
 
     A label stays where the dataset will hold the whole field, whichever plan its images came with.
@@ -122,6 +134,8 @@ def settle_fields(rows: Sequence[PlanRow], by_uid: Mapping[str, Series], held: M
         The series of the rows.
     held : mapping of str to Held
         What the dataset holds, by folder; nothing for folders in which no other image stands.
+    unaware : collection of (str, int)
+        Images of which a plan speaks that has known nothing of these fields: what corrects them does so still.
     """
     settled = list(rows)
     for folder, one in held.items():
@@ -129,7 +143,9 @@ def settle_fields(rows: Sequence[PlanRow], by_uid: Mapping[str, Series], held: M
         if one.strangers:
             here = [rows[at] for at in places]
             links = [other.links for other in one.strangers]
-            kept = keep_links(here, one.before, links, _find_joined(here, one, by_uid))
+            seen = {other.links.identifier for other in one.strangers if other.shot is not None} - {""}
+            decided = {row.path: seen for row in here if (row.series_uid, row.image) not in unaware}
+            kept = keep_links(here, one.before, links, _find_joined(here, one, by_uid), decided)
             for at, row in zip(places, kept, strict=True):
                 settled[at] = row
     converted = [row for row in settled if row.decision is Decision.CONVERT]

@@ -21,8 +21,8 @@ SUFFIXES = ("epi", "bold", "sbref", "dwi", "phasediff", "T1w")
 SESSIONS = st.lists(
     st.tuples(
         st.none() | st.integers(0, 500), st.sampled_from(SUFFIXES), st.sampled_from(("AP", "PA")),
-        st.sampled_from(SHIMS), st.sampled_from((SMALL, LARGE)),
-    ).map(lambda one: Shot(one[0], one[1], "", *one[2:])),
+        st.sampled_from(SHIMS), st.sampled_from((SMALL, LARGE)), st.sampled_from(("", "8", "9")),
+    ).map(lambda one: Shot(one[0], one[1], "", *one[2:5], frame=one[5])),
     max_size=9,
 )  # fmt: skip
 Wires = Mapping[int, tuple[frozenset[int], frozenset[frozenset[int]]]]

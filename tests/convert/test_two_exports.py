@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from bidsflow.convert.plan import Plan, from_tsv, to_tsv
+from bidsflow.convert.plan import Plan, PlanRow, from_tsv, to_tsv
 from bidsflow.phantom import make_sessions, write
 from tests.convert.conftest import Ran, read_tree
 
@@ -147,3 +147,62 @@ def test_a_part_of_a_field_map_that_is_sent_again_takes_nothing_away(
         file.unlink()
     assert cli("convert", export, target).code == 1  # it stays as it is, and this is told
     assert read_sidecars(target) == before
+
+
+def read_plan(plan: Path) -> tuple[PlanRow, ...]:
+    return from_tsv(plan.read_text()).rows
+
+
+@pytest.mark.parametrize("session_export", ["classic"], indirect=True)
+@pytest.mark.parametrize("label", ["", "gre1"])
+def test_a_plan_that_knew_the_dataset_decides(label: str, part: Part, tmp_path: Path, cli: Cli) -> None:
+    late, early, target, plan = part("*BOLD_rest"), tmp_path / "early", tmp_path / "bids", tmp_path / "plan.tsv"
+    for reference in (tmp_path / "early").rglob("*SBRef"):
+        shutil.move(reference, late / reference.relative_to(early))  # it waits for its run
+    assert cli("convert", early, target).code == 0
+    assert cli("convert", late, target).code == 0
+    assert read_source(target, BOLD) == "pepolar1"
+    assert cli("plan", late, "--bids-dir", target, "-o", plan).code == 0
+    told = [replace(row, b0_source=label) if row.path.endswith(BOLD) else row for row in read_plan(plan)]
+    plan.write_text(to_tsv(Plan(tuple(told))))
+    assert cli("convert", late, target, "--plan", plan).code == 0
+    assert read_source(target, BOLD) == (label or None)
+
+
+@pytest.mark.parametrize("session_export", ["classic"], indirect=True)
+def test_a_plan_that_knew_no_dataset_takes_nothing_away(part: Part, tmp_path: Path, cli: Cli) -> None:
+    late, early, target, plan = part("*BOLD*"), tmp_path / "early", tmp_path / "bids", tmp_path / "plan.tsv"
+    assert cli("convert", early, target).code == 0
+    assert cli("convert", late, target).code == 0
+    before = read_sidecars(target)
+    assert cli("plan", late, "-o", plan).code == 0
+    assert cli("convert", late, target, "--plan", plan).code == 0
+    assert read_sidecars(target) == before
+
+
+@pytest.mark.parametrize("session_export", ["classic"], indirect=True)
+def test_a_run_that_is_sent_again_with_a_better_field_map_gets_that(part: Part, tmp_path: Path, cli: Cli) -> None:
+    late, early, target = part("*SpinEcho*"), tmp_path / "early", tmp_path / "bids"
+    assert cli("convert", early, target).code == 0
+    assert read_source(target, BOLD) == "gre1"
+    for run in [one for one in early.rglob("*BOLD_rest*") if one.is_dir()]:
+        shutil.move(run, late / run.relative_to(early))
+    assert cli("convert", late, target).code == 0
+    assert read_source(target, BOLD) == "pepolar1"
+
+
+@pytest.mark.parametrize("session_export", ["ge"], indirect=True)
+def test_who_was_moved_is_known_across_exports(part: Part, tmp_path: Path, cli: Cli) -> None:
+    late, early, target, whole = part("*BOLD*"), tmp_path / "early", tmp_path / "bids", tmp_path / "whole"
+    for file in (one for root in (late, early) for one in root.rglob("*.dcm")):
+        dataset = dcmread(file)
+        for tag in (0x00431002, 0x00431003, 0x00431004):  # the shim
+            if tag in dataset:
+                del dataset[tag]
+        if int(dataset.SeriesNumber) > 5:  # after the field maps
+            dataset.FrameOfReferenceUID = "1.2.3.4"
+        dataset.save_as(file)
+    for root, exports in ((whole, (early, late)), (target, (late,)), (target, (early,))):
+        assert cli("convert", *exports, root).code == 0
+    assert (read_source(whole, BOLD), read_source(target, BOLD)) == (None, None)
+    assert read_sidecars(target) == read_sidecars(whole)
