@@ -29,6 +29,8 @@ _DUAL_ECHO = 2
 _FAT_NULL = (80.0, 290.0)
 #: Below this inversion time (ms) a gradient echo with long repetition nulls white matter (FGATIR, WMn-MPRAGE).
 _EARLIEST_T1W = 600.0
+#: Below this echo time (ms) an image is read out at once (UTE, ZTE): by proton density or by T1, as its flip angle is.
+_AT_ONCE = 0.5
 
 
 def find_contrast(series: Series, image: Image, header: Header) -> Finding | None:
@@ -61,7 +63,7 @@ def _declared_contrast(te: float, tr: float, header: Header) -> Finding | None:
     timing = f"TE {te:g} ms, TR {tr:g} ms"
     if declared in _CONTRASTS and not (is_spin(header) and header.number("InversionTime") > 0):
         return Finding(_CONTRASTS[declared], FAIR, f"AcquisitionContrast is {declared}, {timing}")
-    if technique.upper().startswith(("T1TFE", "T1FFE")):
+    if technique.upper().startswith(("T1TFE", "T1FFE")) and not 0 < te < _AT_ONCE:  # T1FFE: spoiled, whatever it shows
         return Finding(Kind.T1W, FAIR, f"ScanningTechnique is {technique}, {timing}")
     return None
 
@@ -76,6 +78,8 @@ def _gradient_contrast(te: float, tr: float, header: Header) -> Finding | None:
         return Finding(Kind.T1W, STRONG if ti else FAIR, f"{said}, inversion-prepared ({prepared})")
     if te >= 12:
         return Finding(Kind.T2STARW, FAIR, said)
+    if 0 < te < _AT_ONCE:
+        return Finding(Kind.T1W, WEAK, f"{said}, read out at once (UTE, ZTE): weighted by proton density or by T1")
     short = volume and tr < 60 and flip >= 8
     long = 100 <= tr < 1000 and flip >= 50
     if 0 < te < 8 and tr > 0 and (short or long):
