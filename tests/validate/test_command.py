@@ -192,11 +192,13 @@ def test_interrupt_ends_with_130(broken: Path, tmp_path: Path) -> None:
     process = run_apart(broken, "--config", config)
     try:
         writer = wait_for_reader(config)
+        time.sleep(0.5)  # between opening and reading Python would notice the signal only after the reading
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
         os.close(writer)
     finally:
         process.kill()
+        process.communicate()
     assert process.returncode == 130
     assert b"Traceback" not in said
 
