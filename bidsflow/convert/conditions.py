@@ -186,15 +186,18 @@ def compare_shims(one: str, other: str) -> float | None:
     Examples
     --------
     >>> compare_shims("3\\4\\-12", "3\\4\\-12"), round(compare_shims("3\\4\\-12", "3\\5\\-12"), 2)
-    (0.0, 0.08)
+    (0.0, 0.07)
     """
     if not one or not other:
         return None
     ours, theirs = (Header({"Shim": text}).numbers("Shim") for text in (one, other))
     if one == other or not ours or len(ours) != len(theirs):
         return 0.0 if one == other else math.inf
-    size = max(math.hypot(*ours[_LINEAR:]), math.hypot(*theirs[_LINEAR:])) or math.hypot(*ours)
-    return math.dist(ours, theirs) / size if size else math.inf
+    apart = math.dist(ours, theirs)
+    size = max(math.hypot(*ours[_LINEAR:]), math.hypot(*theirs[_LINEAR:])) or max(
+        math.hypot(*ours), math.hypot(*theirs)
+    )
+    return apart / size if apart else 0.0
 
 
 def is_another_shim(one: str, other: str) -> bool:

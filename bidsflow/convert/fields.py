@@ -6,8 +6,8 @@ Source of the fields: BIDS, "Fieldmap data" (``B0FieldIdentifier``, ``B0FieldSou
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Hashable, Sequence
+from dataclasses import dataclass, replace
 
 from bidsflow.convert.conditions import Condition, distance, find_change, rank_match, say_match
 from bidsflow.convert.shots import Shot
@@ -88,13 +88,26 @@ def choose_field(fields: Sequence[Field], run: Shot) -> Choice:
     fitting = [field for field in fields if may_correct(field, run)]
     if not fitting:
         return Choice(None, say_none(fields, run))
-    ranked = sorted(fitting, key=lambda field: rank_match(field.condition, run.condition), reverse=True)
+    near = _leave_other_echoes(fitting, run)
+    ranked = sorted(near, key=lambda field: rank_match(field.condition, run.condition), reverse=True)
     best, *others = ranked
     if others and rank_match(best.condition, run.condition) == rank_match(others[0].condition, run.condition):
         return Choice(None, f"nothing tells which of {len(ranked)} field maps corrects it")
     why = say_match(best.condition, run.condition, [field.condition for field in others])
     where = "" if best.is_fresh else f", {OF_DATASET}"
     return Choice(best, f"corrected by field map {best.label}{where} ({why})")
+
+
+def _leave_other_echoes(fields: Sequence[Field], run: Shot) -> list[Field]:
+    """Return fields, of those that are echoes of one moment only that whose echo is nearest to the run's."""
+    nearest: dict[Hashable, Field] = {}
+    for field in fields:
+        first, condition = field.members[0], replace(field.condition, number=0, turn=0)
+        several = first.suffix == "epi" and first.echo and condition.seconds is not None
+        key = condition if several else field.name
+        before = nearest.get(key, field)
+        nearest[key] = min(before, field, key=lambda one: abs(one.members[0].echo - run.echo))
+    return list(nearest.values())
 
 
 def may_correct(field: Field, run: Shot) -> bool:
@@ -252,9 +265,13 @@ def _completes(group: Sequence[Shot], shot: Shot) -> bool:
 
 
 def _share_field(group: Sequence[Shot], other: Shot) -> bool:
-    """Return whether an image differs from others in the polarity of phase encoding at most, and saw one field."""
+    """Return whether an image differs from others in the polarity of phase encoding at most, and saw one field.
+
+    Of several echoes each goes with its own: others lose signal elsewhere, which looks like distortion.
+    """
     return all(
         _lie_on_one_axis(one, other)
+        and (one.echo == other.echo or 0 in (one.echo, other.echo))
         and one.condition.grid == other.condition.grid
         and not find_change(one.condition, other.condition)
         for one in group

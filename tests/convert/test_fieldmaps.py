@@ -126,6 +126,15 @@ CASES = {
         (*gre(1, "gre1", "1", shim="50\\50"), *gre(3, "gre2", "2", shim="50\\51"),
          Shot(5, "bold", "gre1", shim="50\\50")),
     ),
+    "no shim at all, in two spellings": Case(
+        (*gre(1, "gre1", shim="0\\0\\0"), Shot(2, "bold", "gre1", shim="0.0\\0.0\\0.0")), "the same shim"
+    ),
+    "a shim of gradients only, the larger before": Case(
+        (*gre(1, "gre1", shim="12.4 0 0", vendor="GE"), Shot(2, "bold", "gre1", shim="10 0 0", vendor="GE")), "19 %"
+    ),
+    "a shim of gradients only, the larger after": Case(
+        (*gre(1, "gre1", shim="10 0 0", vendor="GE"), Shot(2, "bold", "gre1", shim="12.4 0 0", vendor="GE")), "19 %"
+    ),
     "no header has a shim": Case((*gre(1, "gre1"), Shot(2, "bold", "gre1")), "the same geometry; less certain"),
     "a shim in one header only": Case((*gre(1, "gre1", shim="1"), Shot(2, "bold", "gre1")), "less certain"),
     "taken out and put back between fields": Case(
@@ -175,6 +184,24 @@ CASES = {
     ),
     "references leave the work to a field map": Case(
         (*gre(1, "gre1"), Shot(2, "sbref", "gre1", "AP"), Shot(3, "sbref", "gre1", "PA"))
+    ),
+    "halves of several echoes: each with its own": Case(
+        (
+            *(Shot(1, "epi", f"pepolar{echo}", "AP", echo=echo) for echo in (1, 2, 3)),
+            *(Shot(2, "epi", f"pepolar{echo}", "PA", echo=echo) for echo in (1, 2, 3)),
+            *(Shot(3, "bold", f"pepolar{echo}", "AP", echo=echo) for echo in (1, 2, 3)),
+            Shot(4, "bold", "pepolar1", "AP"),
+        )
+    ),
+    "one half of several echoes, and a run of as many": Case(
+        (
+            *(Shot(1, "bold", f"pepolar{echo}", "AP", echo=echo, named=False) for echo in (1, 2, 3)),
+            *(Shot(3, "epi", f"pepolar{echo}", "PA", echo=echo) for echo in (1, 2, 3)),
+        ),
+        "one half of field map",
+    ),
+    "one half of one echo, and a run of several": Case(
+        (*(Shot(1, "bold", "pepolar1", "AP", echo=echo) for echo in (1, 2, 3)), Shot(3, "epi", "pepolar1", "PA"))
     ),
     "all echoes, and phases too": Case(
         (*gre(1, "gre1"), *(Shot(2, "bold", "gre1", echo=echo) for echo in (1, 2, 3)),
