@@ -1,6 +1,7 @@
 """What headers said of people when their rows were written, so that a corrected header reaches ``participants.tsv``.
 
-A cell that is as the headers said it follows them; one that a person has written stays, and that is told.
+A cell that is as the headers said it follows them; one that a person has written stays, and that is told. One that a
+person has emptied stays empty: who takes an age out of a table does not want it there.
 """
 
 from __future__ import annotations
@@ -40,15 +41,15 @@ class Settled:
     notes: tuple[str, ...] = ()
 
 
-def settle(sub: str, present: Mapping[str, str], series: Sequence[Series], before: Said | None) -> Settled:
+def settle(sub: str, present: Mapping[str, str] | None, series: Sequence[Series], before: Said | None) -> Settled:
     """Return what the row of a subject says of age and sex.
 
     Parameters
     ----------
     sub : str
         Its label.
-    present : mapping of str to str
-        The cells that the row has, none that is empty.
+    present : mapping of str to str or None
+        The cells that the row has, none that is empty; None where there is no row.
     series : sequence of Series
         All of the subject that are to be converted.
     before : Said or None
@@ -58,11 +59,14 @@ def settle(sub: str, present: Mapping[str, str], series: Sequence[Series], befor
     old = before or Said()
     studies = {**old.studies, **{uid: {**old.studies.get(uid, {}), **one} for uid, one in _ask(sub, series).items()}}
     said = Said(old.first or min(series, key=lambda one: one.started or "9").study_uid, studies)
-    cells = {**told, **present}
+    there = present or {}
+    cells = {**told, **there}
     notes = []
     for key in ("age", "sex"):
         was, now = (_tell(key, one) for one in (Said(said.first, old.studies), said))
-        cell = present.get(key, "")
+        cell = there.get(key, "")
+        if not cell and present is not None and len(was) == 1:
+            cells.pop(key, None)
         if not cell or not now or now in (was, {cell}):
             continue
         if len(now) == 1 and was == {cell}:

@@ -150,8 +150,9 @@ def settle_participant(
     """Return what the row of a subject will say; `known` is what headers said before, by label."""
     rows = {row["participant_id"]: row for row in draft.read_rows(PARTICIPANTS, "participant_id")}
     labels = (*heir_of, sub)
-    present = {key: cell for one in labels for key, cell in _known(rows.get(f"sub-{one}", {})).items()}
-    return settle(sub, present, series, inherit(known, labels))
+    own = [rows[f"sub-{one}"] for one in labels if f"sub-{one}" in rows]
+    present = {key: cell for row in own for key, cell in _known(row).items()}
+    return settle(sub, present if own else None, series, inherit(known, labels))
 
 
 def stage_participants(draft: Draft, rows: Sequence[Mapping[str, str]], drop: Collection[str] = ()) -> None:

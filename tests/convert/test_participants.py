@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,6 +57,31 @@ def test_cells_that_a_person_wrote_stay_and_that_is_told_once(my_export: Path, t
     assert read_row(target) == {"participant_id": "sub-01", "age": "33.5", "sex": "O"}
     assert ran.err.count("stays as it is, though its headers say another") == 2
     assert "participants.tsv" not in cli("convert", my_export, target).err
+
+
+def test_cells_that_a_person_emptied_stay_empty(my_export: Path, target: Path, cli: Cli) -> None:
+    (target / "participants.tsv").write_text("participant_id\tage\tsex\nsub-01\tn/a\tM\n")
+    shutil.rmtree(target / "sub-01")
+    assert "written" in cli("convert", my_export, target).out
+    assert read_row(target) == {"participant_id": "sub-01", "age": "n/a", "sex": "M"}
+    correct(my_export, PatientAge="071Y")
+    assert "71" not in cli("convert", my_export, target).err.replace(str(target), "")
+    assert read_row(target)["age"] == "n/a"
+
+
+def test_table_that_was_deleted_is_made_again(my_export: Path, target: Path, cli: Cli) -> None:
+    before = read_row(target)
+    (target / "participants.tsv").unlink()
+    assert cli("convert", my_export, target, "--force").code == 0
+    assert read_row(target) == before
+
+
+def test_cell_that_headers_did_not_fill_before_is_filled(my_export: Path, tmp_path: Path, cli: Cli) -> None:
+    correct(my_export, PatientAge="", PatientBirthDate="")
+    assert cli("convert", my_export, tmp_path / "bids").code == 0
+    correct(my_export, PatientAge="071Y")
+    assert cli("convert", my_export, tmp_path / "bids").code == 0
+    assert read_row(tmp_path / "bids")["age"] == "71"
 
 
 def test_dataset_of_an_older_version_tells_what_differs(my_export: Path, target: Path, cli: Cli) -> None:
