@@ -28,6 +28,7 @@ from bidsflow.convert.naming.protocols import tell_protocols_apart
 from bidsflow.convert.naming.references import find_blips, find_references, follow_runs, has_word
 from bidsflow.convert.naming.repeats import doubt_uneven, mark_again, mark_stopped, propose_runs
 from bidsflow.convert.naming.rules import hold_reviewed, pin_entities, settle_ruled
+from bidsflow.convert.naming.twoscans import find_two_scans
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.echoes import drop_echo_words
 from bidsflow.dicom.physics import Kind, find_axis, find_contradiction, phase_encoding
@@ -58,12 +59,12 @@ def name_session(
     find_stopped, find_halves = partial(mark_stopped, usual=usual or {}), partial(find_blips, usual=usual or {})
     current = [_set_direction(draft, guesses) for draft in drafts]
     steps = (
-        find_references, find_halves, find_magnitudes, pair_phases, _set_tasks, skip_corrected, find_stopped,
-        tie_combined, doubt_derived, link_collections, doubt_body, mark_agent, doubt_passage, doubt_dynamics,
-        doubt_lone_maps, settle_m0, abstain, settle_ruled, _share_measurements, tie_followers, _set_echo_and_part,
-        label_denoised, _tell_filters_apart, label_combined, _drop_needless_directions, tell_protocols_apart,
-        pin_entities, take_typed_runs, _number_runs, _refuse_same_index, mark_again, follow_runs, follow_sources,
-        doubt_orphans, doubt_uneven, _propose_labels, propose_runs, hold_reviewed,
+        find_references, find_halves, find_magnitudes, find_two_scans, pair_phases, _set_tasks, skip_corrected,
+        find_stopped, tie_combined, doubt_derived, link_collections, doubt_body, mark_agent, doubt_passage,
+        doubt_dynamics, doubt_lone_maps, settle_m0, abstain, settle_ruled, _share_measurements, tie_followers,
+        _set_echo_and_part, label_denoised, _tell_filters_apart, label_combined, _drop_needless_directions,
+        tell_protocols_apart, pin_entities, take_typed_runs, _number_runs, _refuse_same_index, mark_again, follow_runs,
+        follow_sources, doubt_orphans, doubt_uneven, _propose_labels, propose_runs, hold_reviewed,
     )  # fmt: skip
     for step in steps:
         current = step(current)
