@@ -505,6 +505,53 @@ def test_what_several_measurements_share_is_weak(kit: Any, name: str) -> None:
     assert classify(series, series.images[0]).confidence <= 0.5
 
 
+def slices(*timing: float, train: int = 0, **values: str) -> dict[str, str]:
+    base = siemens(**GRE, MRAcquisitionType="2D", EchoTrainLength=str(train)) | times(*timing[:2], flip=timing[2])
+    return base | {"SequenceName": "", "SequenceVariant": "SS", **values}
+
+
+class Weight(NamedTuple):
+    kind: Kind
+    confidence: float
+    header: dict[str, str]
+
+
+#: Gradient echoes that are excited by little, and turbo spin echoes between proton density and T2.
+BETWEEN = {
+    "MERGE": Weight(Kind.T2STARW, 0.7, slices(10.8, 600, 30, train=3)),
+    "MERGE by name": Weight(Kind.T2STARW, 0.85, slices(10.8, 600, 70, GePulseSequence="MERGE")),
+    "MEDIC by name": Weight(Kind.T2STARW, 0.85, slices(11, 30, 8, SequenceName="*me3d1r3", SequenceVariant="SP")),
+    "mFFE, which has the time of its first echo": Weight(Kind.T2STARW, 0.5, slices(3, 625, 30, train=3)),
+    "enhanced mFFE": Weight(Kind.T2STARW, 0.5, slices(3, 625, 30, GradientEchoTrainLength="5")),
+    "late, one echo": Weight(Kind.T2STARW, 0.5, slices(9, 600, 30)),
+    "one echo of two": Weight(Kind.UNKNOWN, 0.0, slices(4.9, 600, 30, train=2)),
+    "the second echo of three": Weight(Kind.UNKNOWN, 0.0, slices(7, 600, 30, train=3, EchoNumbers="2")),
+    "read out by few lines at once": Weight(Kind.UNKNOWN, 0.0, slices(7, 600, 30, train=3, PhilipsEpiFactor="3")),
+    "flipped by more than the Ernst angle": Weight(Kind.T1W, 0.5, slices(4, 250, 70, train=3, SequenceVariant="SP")),
+    "a steady state that is kept": Weight(Kind.UNKNOWN, 0.0, slices(9, 30, 30)),
+    "TSE of 50 ms": Weight(Kind.T2W, 0.5, spin(50, 8100, MRAcquisitionType="2D")),
+    "TSE of 50 ms in 3D": Weight(Kind.UNKNOWN, 0.0, spin(50, 8100, MRAcquisitionType="3D")),
+    "TSE of 50 ms, repeated soon": Weight(Kind.UNKNOWN, 0.0, spin(50, 2000, MRAcquisitionType="2D")),
+    "TSE of 50 ms that is declared": Weight(
+        Kind.PDW, 0.7, spin(50, 8100, MRAcquisitionType="2D", AcquisitionContrast="PROTON_DENSITY")
+    ),
+    "GRASE": Weight(Kind.UNKNOWN, 0.0, spin(50, 8100, MRAcquisitionType="2D", PhilipsEpiFactor="5")),
+}
+
+
+@pytest.mark.parametrize("name", BETWEEN)
+def test_what_lies_between_two_contrasts_is_named_by_how_it_was_excited(kit: Any, name: str) -> None:
+    case = BETWEEN[name]
+    series = make_series(kit, case.header)
+    finding = classify(series, series.images[0])
+    assert (finding.kind, finding.confidence) == (case.kind, case.confidence)
+
+
+def test_the_first_of_two_echoes_is_not_weighted_by_t2_at_50_ms(kit: Any) -> None:
+    dual = make_series(kit, *(spin(te, 4000, MRAcquisitionType="2D") for te in (50, 100)))
+    assert [classify(dual, one).kind for one in dual.images] == [Kind.UNKNOWN, Kind.T2W]
+
+
 def test_many_echoes_of_a_spin_echo_measure_t2(kit: Any) -> None:
     dual = make_series(kit, *(spin(te, 3000) for te in (12, 96)))
     many = make_series(kit, *(spin(te, 3000) for te in (12, 24, 36, 96)))

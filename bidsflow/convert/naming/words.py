@@ -50,7 +50,7 @@ _HINTS: tuple[tuple[str, str], ...] = (
     ("T2w", r"(?<![a-z])(?:3d)?t2(?!\s*\*|[- ]?star|[- ]?flair|\d)|(?<![a-z])cube|(?<![a-z])space"),
     ("FLAIR", r"flair|dark[- ]?fluid"),
     ("PDw", r"(?<![a-z])pdw?(?![a-z])|proton"),
-    ("T2starw", r"t2\s*\*|t2[- ]?star|h(?:a?e)mo|(?<![a-z])(?:swi|swan|medic|merge|qsm)(?![a-z])"),
+    ("T2starw", r"t2\s*\*|t2[- ]?star|h(?:a?e)mo|(?<![a-z])(?:swi|swan|medic|merge|qsm)(?![a-z])|(?<![a-z])m-?ffe"),
     ("bold", r"bold|fmri|f-mri|fmrt|irmf|(?<![a-z])func|(?<![a-z])rest(?![a-z])|(?<![a-z])task"),
     ("dwi", r"dwi|dti|dmri|diff|(?<![a-z])dsi|noddi|hardi"),
     ("fmap", r"field[- ]?map|fmap|b0[- ]?map|top[- ]?up|distort|pepolar|blip|(?<![a-z])rev(?:ersed?)?(?![a-z])"),

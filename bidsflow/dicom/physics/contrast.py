@@ -7,6 +7,7 @@ they hold from 1.5 T to 7 T.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.physics.kinds import FAIR, STRONG, WEAK, Finding, Kind
@@ -29,6 +30,17 @@ _DUAL_ECHO = 2
 _FAT_NULL = (80.0, 290.0)
 #: Below this inversion time (ms) a gradient echo with long repetition nulls white matter (FGATIR, WMn-MPRAGE).
 _EARLIEST_T1W = 600.0
+#: Sequences that add several echoes up to one image (GE MERGE, Siemens MEDIC), which weights by T2*.
+_SUMMED_NAMES = r"(?<![a-z])(?:merge|medic|me[23]d\d)"
+#: From this repetition time on (ms) transverse magnetization has decayed: no steady state of it is left.
+_DECAYED = 200.0
+#: T1 of grey matter at 3 T in ms (Stanisz et al. 2005 have more, most others 1300).
+_GREY_T1 = 1300.0
+#: From this echo time on (ms) a gradient echo that is not weighted by T1 may be called T2*-weighted.
+_MAY_BE_T2STAR = 8.0
+#: Turbo spin echoes of these echo times (ms) lie between proton density and T2: fluid is brighter than grey matter from
+#: about the repetition time on (ms) that stands last, which most people then call T2.
+_BETWEEN, _LONG_ENOUGH = (45.0, 60.0), 3000.0
 #: Below this echo time (ms) an image is read out at once (UTE, ZTE): by proton density or by T1, as its flip angle is.
 _AT_ONCE = 0.5
 
@@ -48,7 +60,7 @@ def find_contrast(series: Series, image: Image, header: Header) -> Finding | Non
         if len(times) > _DUAL_ECHO:
             said = f"a spin echo with {len(times)} echoes ({times[0]:g} to {times[-1]:g} ms)"
             return Finding(Kind.MULTI_SPIN_ECHO, STRONG, said)
-        timed = _spin_contrast(te, tr, header)
+        timed = _spin_contrast(te, tr, header) or _middle_contrast(te, tr, times, header)
     if _is_steady(header):
         return None
     if timed is None or timed.confidence < FAIR:
@@ -78,13 +90,42 @@ def _gradient_contrast(te: float, tr: float, header: Header) -> Finding | None:
         return Finding(Kind.T1W, STRONG if ti else FAIR, f"{said}, inversion-prepared ({prepared})")
     if te >= 12:
         return Finding(Kind.T2STARW, FAIR, said)
+    if not prepared and (name := sequence_named(header, _SUMMED_NAMES)):
+        return Finding(Kind.T2STARW, STRONG, f"{said}, its sequence is {name}, which adds echoes up")
     if 0 < te < _AT_ONCE:
         return Finding(Kind.T1W, WEAK, f"{said}, read out at once (UTE, ZTE): weighted by proton density or by T1")
+    if not volume and not prepared and (found := _late_contrast(te, tr, header)):
+        return found
     short = volume and tr < 60 and flip >= 8
     long = 100 <= tr < 1000 and flip >= 50
     if 0 < te < 8 and tr > 0 and (short or long):
         return Finding(Kind.T1W, WEAK, f"{said}, flip angle {flip:g} degrees")
     return None
+
+
+def _late_contrast(te: float, tr: float, header: Header) -> Finding | None:
+    """Return the contrast of slices that are excited by too little to be weighted by T1 (below the Ernst angle).
+
+    A train of echoes of which the series has one image was added up (GE MERGE, Philips mFFE), unless echoes are not in
+    the export; Philips then gives the time of the first. Late echoes alone may be meant for proton density.
+    """
+    ernst = math.degrees(math.acos(math.exp(-max(tr, 0.0) / _GREY_T1)))
+    flip, train = header.number("FlipAngle"), _count_summed(header)
+    if tr < _DECAYED or not 0 < flip <= ernst or not (train or te >= _MAY_BE_T2STAR):
+        return None
+    said = f"a gradient echo, TE {te:g} ms, TR {tr:g} ms, flip angle {flip:g} degrees"
+    said += f", {train} echoes in one image" if train else ""
+    return Finding(Kind.T2STARW, FAIR if train and te >= _MAY_BE_T2STAR else WEAK, said)
+
+
+def _count_summed(header: Header) -> int:
+    """Return how many gradient echoes may have been added up to one image, 0 for none.
+
+    Two are more often those of a field map, of which one is not there.
+    """
+    train = max(header.integer("EchoTrainLength"), header.integer("GradientEchoTrainLength"))
+    alone = header.integer("EchoNumbers") < 2 and header.integer("PhilipsEpiFactor") < 2
+    return train if train > 2 and alone else 0
 
 
 def _is_steady(header: Header) -> bool:
@@ -93,7 +134,8 @@ def _is_steady(header: Header) -> bool:
         return False
     if sequence_named(header, _STEADY_NAMES):
         return True
-    if is_prepared(header):
+    late = header.number("EchoTime") >= _MAY_BE_T2STAR or _count_summed(header)
+    if is_prepared(header) or (late and header.number("RepetitionTime") >= _DECAYED):
         return False
     variant = header.words("SequenceVariant")
     if "SS" in variant and "SP" not in variant:
@@ -122,6 +164,21 @@ def _spin_contrast(te: float, tr: float, header: Header) -> Finding | None:
     if 0 < te < 35 and 0 < tr <= 1200:
         return Finding(Kind.T1W, STRONG, said)
     return None
+
+
+def _middle_contrast(te: float, tr: float, times: Sequence[float], header: Header) -> Finding | None:
+    """Return the contrast of slices by turbo spin echoes between proton density and T2, of which words have to agree.
+
+    The first of two echoes is the one that is meant for proton density; echoes with variable flip angles (3D) decay
+    more slowly than their echo time says.
+    """
+    first = len(times) > 1 and te == times[0]
+    inverted = is_prepared(header) or first or header.text("MRAcquisitionType") != "2D"
+    if inverted or tr < _LONG_ENOUGH or not _BETWEEN[0] <= te < _BETWEEN[1]:
+        return None
+    if sequence_named(header, r"tgse|grase") or header.integer("PhilipsEpiFactor") > 1:
+        return None
+    return Finding(Kind.T2W, WEAK, f"a spin echo, TE {te:g} ms, TR {tr:g} ms, between proton density and T2")
 
 
 def _inverted_contrast(te: float, tr: float, ti: float, said: str) -> Finding | None:

@@ -136,7 +136,7 @@ HINTS = {
     "t1_mprage": {"T1w"}, "Sag 3D T1 BRAVO": {"T1w"}, "t2_space_sag": {"T2w"}, "T2*_fl2d": {"T2starw"},
     "t2_tirm_dark-fluid": {"T2w", "FLAIR"}, "Ax T2 FLAIR": {"FLAIR"}, "pd_tse": {"PDw"}, "updated": set(),
     "DTI_fieldmap": {"dwi", "fmap"}, "ep2d_bold_rest": {"bold"}, "forrest": set(), "topup_AP": {"fmap"}, "T10": set(),
-    "function": {"bold"},
+    "function": {"bold"}, "Axi_T2mFFE": {"T2w", "T2starw"}, "M-FFE": {"T2starw"}, "comffe": set(),
 }  # fmt: skip
 
 
