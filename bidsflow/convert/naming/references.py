@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 
 from bidsflow.convert.cohort import Usual
 from bidsflow.convert.naming import words
-from bidsflow.convert.naming.draft import Draft
+from bidsflow.convert.naming.draft import ENOUGH, Draft
 from bidsflow.convert.naming.physics import FEW_VOLUMES, only_b_zero
 from bidsflow.convert.naming.repeats import lacks_volumes, planned_volumes
 from bidsflow.convert.plan import Decision
-from bidsflow.dicom.physics import FAIR, STRONG, WEAK, Kind
+from bidsflow.convert.visits import seconds_of
+from bidsflow.dicom.physics import FAIR, STRONG, WEAK, Kind, phase_encoding
 
 Drafts = list[Draft]
 
 _OPPOSITE = {"AP": "PA", "PA": "AP", "LR": "RL", "RL": "LR", "HF": "FH", "FH": "HF"}
+#: The halves of a field map begin within this time (s); what comes later may be another visit to the scanner.
+_SOON = 1800.0
 
 
 def find_references(drafts: Drafts) -> Drafts:
@@ -139,7 +143,8 @@ def find_blips(drafts: Drafts, usual: Mapping[tuple[str, int], Usual]) -> Drafts
     Diffusion without a weighted volume is, beside weighted diffusion of the same geometry; unless it was planned to be
     as long as one that has its name and direction, and was stopped before its first weighted volume. A few volumes of
     gradient echo are, where they run against a long run of the same geometry, and so is the twin of such a half; unless
-    they are what is left of a run that was stopped.
+    they are what is left of a run that was stopped. Diffusion without a weighted volume is, too, where two of them are
+    alike but for their direction.
 
     Parameters
     ----------
@@ -163,7 +168,7 @@ def find_blips(drafts: Drafts, usual: Mapping[tuple[str, int], Usual]) -> Drafts
     for before, after in zip(drafts, halves, strict=True):
         if after.suffix == "epi" and after is not before and after.finding.kind is not Kind.DIFFUSION:
             found.setdefault((after.geometry, after.image.volumes, _OPPOSITE[after.direction]), after)
-    decided = [_find_twin(draft, found, session) for draft in halves]
+    decided = _pair_unweighted([_find_twin(draft, found, session) for draft in halves], session)
     # The halves of a field map have no echo in their names: each series is a measurement of its own.
     return [replace(one, measurement=one.series.uid) if one.suffix == "epi" else one for one in decided]
 
@@ -240,6 +245,46 @@ def _find_twin(draft: Draft, found: Mapping[Hashable, Draft], session: _Session)
     if half is None or not _is_short(draft) or draft.suffix != "bold" or _was_longer(draft, session):
         return draft
     return draft.named("fmap", "epi", FAIR, f"as few volumes as series {half.series.number}, which runs against it")
+
+
+def _pair_unweighted(drafts: Drafts, session: _Session) -> Drafts:
+    """Return diffusion without a weighted volume as halves of a field map where two run against each other.
+
+    Nobody measures the same few volumes in both directions, one after the other, for anything else. What was to be
+    longer is no half, and only headers are believed on the direction.
+    """
+    open_ = [one for one in drafts if _may_be_half(one, session)]
+    pairs: dict[int, Draft] = {}
+    for one in open_:
+        against = (other for other in open_ if _runs_against(one, other))
+        nearest = min(against, key=lambda other: _seconds_between(one, other), default=None)
+        if nearest is not None:
+            said = f"as few volumes as series {nearest.series.number}, which was measured alike and runs against it"
+            pairs[id(one)] = one.named("fmap", "epi", FAIR, said)
+    return [pairs.get(id(draft), draft) for draft in drafts]
+
+
+def _may_be_half(draft: Draft, session: _Session) -> bool:
+    if not _is_short(draft) or draft.suffix != "epi" or draft.finding.kind is not Kind.DIFFUSION:
+        return False
+    known = draft.direction and draft.direction == phase_encoding(draft.series.header)
+    return bool(known) and draft.confidence < ENOUGH and not _was_longer(draft, session)
+
+
+def _runs_against(one: Draft, other: Draft) -> bool:
+    """Return whether two images differ in nothing but the direction of phase encoding, and were measured soon after."""
+    alike = _readout_key(one) == _readout_key(other) and one.image.volumes == other.image.volumes
+    rates = [draft.series.header.number("RepetitionTime") for draft in (one, other)]
+    against = one.direction == _OPPOSITE.get(other.direction, "none")
+    return alike and against and rates[0] == rates[1] and _seconds_between(one, other) <= _SOON
+
+
+def _seconds_between(one: Draft, other: Draft) -> float:
+    """Return how long after each other two images began; 0 where anonymisation took both times, else infinite."""
+    begun, again = (seconds_of(draft.series.started) for draft in (one, other))
+    if begun is None or again is None:
+        return 0.0 if begun is again else math.inf
+    return abs(begun - again)
 
 
 def follow_runs(drafts: Drafts) -> Drafts:
