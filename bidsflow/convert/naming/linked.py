@@ -33,6 +33,8 @@ _INVERTED = frozenset({Kind.T1W, Kind.T2W, Kind.STIR, Kind.FLAIR, Kind.MP2RAGE, 
 _SPOILED = frozenset({Kind.T1W, Kind.PDW, Kind.T2STARW, Kind.MULTI_ECHO, Kind.TRANSFER, Kind.UNKNOWN})
 #: From this many inversion times on, equal scans measure T1; two are an MP2RAGE, or two contrasts.
 _MANY_TIMES = 3
+#: The two readouts of an MP2RAGE take this long (ms) from inversion to inversion; an MPRAGE takes 3 s at most.
+_LONG_CYCLE = 4000.0
 #: Flip angles that measure T1 differ by this factor at least; smaller differences are two protocols.
 _FLIP_FACTOR = 1.5
 #: No scan that measures T1 by flip angles is flipped by more (degrees); 60 and 120 measure the transmit field.
@@ -104,6 +106,8 @@ def _shows_two_inversions(members: Sequence[Draft], drafts: Drafts) -> str:
             return f"its sequence is {name}"
         if found := {"INV1", "INV2"} & set(image_words(one.image.header)):
             return f"ImageType says {found.pop()}"
+    if any(one.exact and one.suffix == "MP2RAGE" for one in members):
+        return "the protocol calls it so"
     protocols = {one.series.protocol_name for one in members}
     for draft in drafts:
         if draft.suffix == "UNIT1" and draft.geometry == first.geometry and draft.series.protocol_name in protocols:
@@ -112,6 +116,8 @@ def _shows_two_inversions(members: Sequence[Draft], drafts: Drafts) -> str:
     several = len({_inversion(one) for one in members}) == 2
     if several and len(moments) == len(protocols) == 1 and first.series.started and "MP2RAGE" in _names(first):
         return "both inversion times were measured at one moment"
+    if all(_is_called_inversion(one) and _repetition(one) >= _LONG_CYCLE for one in members):
+        return f"its words say so, and the next inversion comes after {_repetition(first):g} ms"
     return ""
 
 
@@ -119,13 +125,24 @@ def _names(draft: Draft) -> set[str]:
     return set(words.look_alikes(draft.series))
 
 
+def _is_called_inversion(draft: Draft) -> bool:
+    return "MP2RAGE" in _names(draft) or bool(words.inversion_number(draft.series))
+
+
 def _name_inversion(draft: Draft, times: Sequence[float], shown: str) -> Draft:
     declared = next((word[-1] for word in ("INV1", "INV2") if word in image_words(draft.image.header)), "")
-    given = declared or draft.entity("inv") or (str(1 + times.index(_inversion(draft))) if len(times) == 2 else "")
+    typed = words.inversion_number(draft.series)
+    ranked = str(1 + times.index(_inversion(draft))) if len(times) == 2 else ""
+    given = declared or draft.entity("inv") or ranked or typed
     said = f"an inversion of an MP2RAGE: {shown}"
+    if ranked and typed not in ("", ranked):
+        against = f"its words number it {typed}, and its inversion time is that of the other (of {_list(times)} ms)"
+        return _doubt(draft.named("anat", "MP2RAGE", draft.confidence, said), against)
     if len(times) > 2 or not given:
         named = draft.named("anat", "MP2RAGE", draft.confidence, said)
-        return _doubt(named, f"an MP2RAGE has two inversion times, and these are {_list(times)} ms")
+        if len(times) > 1:
+            return _doubt(named, f"an MP2RAGE has two inversion times, and these are {_list(times)} ms")
+        return _doubt(named, f"nothing tells which of the two inversions of an MP2RAGE it is (TI {_list(times)} ms)")
     linked = _link(draft, "MP2RAGE", CERTAIN, (("inv", given),), said, f"TI {_inversion(draft):g} ms")
     header = draft.series.header
     if not header.number("TurboFactor") or not header.number("EchoSpacing"):

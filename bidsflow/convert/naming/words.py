@@ -252,6 +252,21 @@ def names_m0(series: Series) -> str:
     return _match(r"(?<![a-z0-9])m0(?![0-9])|m[- ]?zero", series)
 
 
+def inversion_number(series: Series) -> str:
+    """Return which inversion of an MP2RAGE the words or the comment of a series number, ``""`` for none or for two.
+
+    Examples
+    --------
+    >>> from bidsflow.dicom.series import Header, Patient, Series
+    >>> named = Series("1", "2", Patient("", "", "", ""), 3, "t1_mp2rage_INV2_ND", "", "", (), (), Header())
+    >>> inversion_number(named)
+    '2'
+    """
+    text = f"{_words(series)} {series.header.text('ImageComments')}".lower().replace("_", " ")
+    found = set(re.findall(r"(?<![a-z])inv[- ]?([12])(?!\d)", text))
+    return found.pop() if len(found) == 1 else ""
+
+
 def names_rms(series: Series) -> str:
     """Return the word of a series for a root mean square, ``""`` where none stands."""
     return _match(r"(?<![a-z])rms(?![a-z])", series)

@@ -46,6 +46,32 @@ LINKED: S = {
         (inversion(2, {**INV2, "EchoSpacing": ""}), "review:RepetitionTimeExcitation"),
         (inversion(3, INV1, ImageType=UNI), "anat/UNIT1"),
     ],
+    "one inversion of an MP2RAGE, numbered by words": [
+        (make(1, "t1_mp2rage_INV2", INV2), "anat/inv-2_MP2RAGE:next_inversion_comes_after_5000"),
+    ],
+    "one inversion of an MP2RAGE, numbered by its comment": [
+        (make(1, "t1_mp2rage", INV2, ImageComments="Inv2 Image"), "anat/inv-2_MP2RAGE:next_inversion_comes_after_5000"),
+    ],
+    "one inversion of an MP2RAGE that nothing numbers": [
+        (make(1, "t1_mp2rage", INV1), "review:which_of_the_two_inversions"),
+    ],
+    "one inversion of an MP2RAGE whose protocol is lost": [
+        (make(1, "t1_mp2rage_INV1", {**INV1, "TurboFactor": ""}), "review:NumberShots"),
+    ],
+    "an MPRAGE that is called an inversion": [
+        (make(1, "mprage_INV1", {**s.MPRAGE, **WHOLE}), "anat/T1w"),
+    ],
+    "inversions of an MP2RAGE under the words of each other": [
+        (inversion(1, INV1, ImageComments="Inv2 Image"), "review:that_of_the_other"),
+        (inversion(2, INV2, ImageComments="Inv1 Image"), "review:that_of_the_other"),
+        (inversion(3, INV1, ImageType=UNI), "anat/UNIT1"),
+    ],
+    "one inversion under a name that is given": [
+        (make(1, "anat-MP2RAGE_acq-a_INV2", INV2, protocol="anat-MP2RAGE_acq-a"), "anat/acq-a_inv-2_MP2RAGE"),
+    ],
+    "one inversion under a name that is given, which nothing numbers": [
+        (make(1, "anat-MP2RAGE_acq-a", INV2), "review:which_of_the_two_inversions"),
+    ],
     "two MPRAGEs": [
         (make(1, "t1_mprage_ti700", INV1), "review:inversion_times"),
         (make(2, "t1_mprage_ti2500", INV2), "review:inversion_times"),
