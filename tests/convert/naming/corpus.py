@@ -8,7 +8,8 @@ objects: their header has no ScanningSequence, which the sidecar makes up. The c
 Rows are ``tuned`` (rules were mended for them) or ``held`` (run only to measure), by a hash of the session's name.
 ``second`` are sessions that were gathered later, when the rules for the others stood: they were committed before they
 were run for the first time. Where their sidecars are old and say neither 2D nor 3D, the sequence or the name tells.
-``third`` are sessions of published datasets, gathered later still and committed likewise.
+``third`` are sessions of published datasets, gathered later still and committed likewise. ``fourth`` are others of
+them, and of QA repositories, gathered last and committed likewise; ``review`` is expected where BIDS has no name.
 """
 
 from __future__ import annotations
