@@ -43,10 +43,13 @@ _MISTAKEN = {
     "epi": {"a map of diffusion"},
     "T1w": {
         "localizer", "calibration", "perfusion", "angiography", "MP2RAGE", "magnetization transfer", "B1 map",
-        "water and fat", "nulled white matter",
+        "water and fat", "nulled white matter", "magnetization of amides",
     },
-    "T2w": {"localizer", "calibration", "perfusion", "magnetization transfer", "double inversion"},
-    "PDw": {"localizer", "calibration", "perfusion", "magnetization transfer"},
+    "T2w": {
+        "localizer", "calibration", "perfusion", "magnetization transfer", "double inversion",
+        "magnetization of amides",
+    },
+    "PDw": {"localizer", "calibration", "perfusion", "magnetization transfer", "magnetization of amides"},
     "FLAIR": {"double inversion"},
     "T2starw": {"perfusion", "localizer", "calibration"},
 }  # fmt: skip
@@ -161,7 +164,7 @@ def _heed_hints(draft: Draft) -> Draft:
     """Return a draft a little surer where the words agree, less sure where they name another contrast."""
     if draft.finding.kind in _BY_SCANNER:
         return draft
-    hints, where = words.hinted(draft.series), words.source(draft.series)
+    hints, where = words.hinted(draft.series), words.hint_source(draft.series)
     own = "fmap" if draft.datatype == "fmap" else draft.suffix
     if own == "bold" and "fmap" in hints and draft.image.volumes <= FEW_VOLUMES:
         return draft.named("fmap", "epi", FAIR, f"the {where} says ({hints['fmap']})")

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from dataclasses import replace
 
 from bidsflow.convert.naming import words
 from bidsflow.convert.naming.combined import is_combined, may_be_made_of
 from bidsflow.convert.naming.draft import ENOUGH, Draft
+from bidsflow.convert.naming.physics import name_by_physics
 from bidsflow.convert.plan import Decision
-from bidsflow.dicom.physics import find_contradiction, is_declared_derived
+from bidsflow.dicom.physics import (
+    FAIR,
+    Kind,
+    find_contradiction,
+    find_contrast,
+    image_words,
+    is_declared_derived,
+    is_derived_word,
+)
 
 Drafts = list[Draft]
+
+#: Values of ImageType of what was only sliced anew.
+_REFORMATS = frozenset({"MPR", "RESAMPLED", "REFORMATTED"})
 
 
 def skip_corrected(drafts: Drafts) -> Drafts:
@@ -75,6 +87,31 @@ def doubt_derived(drafts: Drafts) -> Drafts:
                 draft = draft.decided(Decision.REVIEW, said)
         result.append(draft)
     return result
+
+
+def propose_reformats(drafts: Drafts) -> Drafts:
+    """Put reformats before a person whose original is not there: they may be all that is left of it.
+
+    Those of scouts are left out, whose scouts people do not keep.
+    """
+    originals = {one.finding.kind for one in drafts if one.finding.kind is not Kind.DERIVED}
+    return [_propose_reformat(one, originals) if _is_reformat(one) else one for one in drafts]
+
+
+def _is_reformat(draft: Draft) -> bool:
+    known = {*_REFORMATS, *(word for word in image_words(draft.image.header) if is_derived_word(word))} == _REFORMATS
+    told = draft.decision is Decision.SKIP and draft.finding.kind is Kind.DERIVED and draft.rule is None
+    scout = {"localizer", "calibration"} & set(words.look_alikes(draft.series))
+    return told and known and not scout and bool(_REFORMATS & set(image_words(draft.image.header)))
+
+
+def _propose_reformat(draft: Draft, originals: Collection[Kind]) -> Draft:
+    finding = find_contrast(draft.series, draft.image, draft.series.header)
+    if finding is None or finding.confidence < FAIR or finding.kind in originals:
+        return draft
+    said = f"{draft.finding.because}, a reformat, and what it was made of is not in the export"
+    free = replace(draft, finding=finding, decision=Decision.CONVERT, evidence=(), confidence=0.0)
+    return name_by_physics(free).decided(Decision.REVIEW, said)
 
 
 def _kind_key(draft: Draft) -> Hashable:

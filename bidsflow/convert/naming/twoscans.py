@@ -118,7 +118,7 @@ def _name(draft: Draft, rank: int, said: str, confidence: float) -> Draft:
     if part not in ("magnitude", "phase"):
         known = f"the {part} part of a field map, whose magnitude and phase hold the same"
         return free.named("", "", confidence, said).decided(Decision.SKIP, known)
-    where = words.source(draft.series)
+    where = words.hint_source(draft.series)
     agreed = [f"the {where} agrees ({hint})"] if (hint := words.hinted(draft.series).get("fmap")) else []
     return free.named("fmap", f"{part}{rank}", confidence, said, f"{part} of echo {rank}", *agreed)
 

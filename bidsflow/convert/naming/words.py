@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from bidsflow.dicom.person import name_spellings
 from bidsflow.dicom.series import Patient, Series
+from bidsflow.dicom.tags import find_maker
 from bidsflow.names import ENTITY_ORDER, to_label, to_plain_letters
 
 _REPROIN = re.compile(
@@ -50,10 +51,10 @@ _HINTS: tuple[tuple[str, str], ...] = (
     ("T2w", r"(?<![a-z])(?:3d)?t2(?!\s*\*|[- ]?star|[- ]?flair|\d)|(?<![a-z])cube|(?<![a-z])space"),
     ("FLAIR", r"flair|dark[- ]?fluid"),
     ("PDw", r"(?<![a-z])pdw?(?![a-z])|proton"),
-    ("T2starw", r"t2\s*\*|t2[- ]?star|h(?:a?e)mo|(?<![a-z])(?:swi|swan|medic|merge|qsm)(?![a-z])|(?<![a-z])m-?ffe"),
+    ("T2starw", r"t2\s*\*|t2[- ]?star|h(?:a?e)mo|(?<![a-z])(?:swip?|swan|medic|merge|qsm)(?![a-z])|(?<![a-z])m-?ffe"),
     ("bold", r"bold|fmri|f-mri|fmrt|irmf|(?<![a-z])func|(?<![a-z])rest(?![a-z])|(?<![a-z])task"),
     ("dwi", r"dwi|dti|dmri|diff|(?<![a-z])dsi|noddi|hardi"),
-    ("fmap", r"field[- ]?map|fmap|b0[- ]?map|top[- ]?up|distort|pepolar|blip|(?<![a-z])rev(?:ersed?)?(?![a-z])"),
+    ("fmap", r"field[- ]?map|fmap|b0[- ]?map|top[- ]?up|distort|pepolar|blip|(?<![a-z])(?:fm|rev(?:ersed?)?)(?![a-z])"),
 )
 #: Words for measurements that look like one with a name here, and are another. The first is what people read.
 _LOOK_ALIKES: tuple[tuple[str, str], ...] = (
@@ -73,6 +74,7 @@ _LOOK_ALIKES: tuple[tuple[str, str], ...] = (
     ("B1 map", r"(?<![a-z])b1(?!\d)"),
     ("water and fat", r"dixon|(?<![a-z])(?:in|out|opp(?:osed)?)[- ]?(?:of[- ]?)?ph(?:ase)?(?![a-z])"),
     ("nulled white matter", r"fgatir|(?<![a-z])wmn"),
+    ("magnetization of amides", r"(?<![a-z])(?:aptw?|cest)(?![a-z])"),
     ("a map of diffusion", r"(?<![a-z])(?:e?adc|fa|tracew?)(?![a-z])|apparent diff|anisotrop"),
 )
 #: Words for the kind of a measurement, which a reference and its run do not share.
@@ -196,17 +198,31 @@ def words_but_kind(series: Series) -> tuple[str, ...]:
 
 
 def hinted(series: Series) -> dict[str, str]:
-    """Return the suffixes that the words of a series hint at, each with the word that does."""
-    return _find(_HINTS, series)
+    """Return the suffixes that the words of a series hint at, each with the word that does.
+
+    Where the description hints at nothing, the name of the protocol may (GE's is that of the whole examination).
+    """
+    return _find(_HINTS, _words(series)) or _find(_HINTS, _other_words(series))
+
+
+def hint_source(series: Series) -> str:
+    """Return which words of a series hint at a suffix, as people call them."""
+    found = _find(_HINTS, _words(series))
+    return "protocol name" if not found and _find(_HINTS, _other_words(series)) else source(series)
+
+
+def _other_words(series: Series) -> str:
+    whole = find_maker(series.header.text("Manufacturer")) == "GE"
+    return "" if whole or not series.description else series.protocol_name
 
 
 def look_alikes(series: Series) -> dict[str, str]:
     """Return the measurements without a name here that the words of a series hint at, each with the word that does."""
-    return _find(_LOOK_ALIKES, series)
+    return _find(_LOOK_ALIKES, _words(series))
 
 
-def _find(patterns: tuple[tuple[str, str], ...], series: Series) -> dict[str, str]:
-    text = _words(series).lower().replace("_", " ")
+def _find(patterns: tuple[tuple[str, str], ...], text: str) -> dict[str, str]:
+    text = text.lower().replace("_", " ")
     found = ((name, re.search(pattern, text)) for name, pattern in patterns)
     return {name: _quote(text, match) for name, match in found if match}
 

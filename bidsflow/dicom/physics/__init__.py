@@ -1,5 +1,6 @@
 """What kind of measurement an image is: series in, `Finding` out. Looks at headers only, never at what people typed."""
 
+from bidsflow.dicom.physics.contrast import find_contrast
 from bidsflow.dicom.physics.encoding import (
     encode_course,
     find_axis,
@@ -15,6 +16,7 @@ from bidsflow.dicom.physics.rules import (
     classify,
     field_in_hz,
     is_declared_derived,
+    is_derived_word,
     is_parallel,
     sequence_maker,
     shows_transfer,
@@ -43,9 +45,11 @@ __all__ = [
     "field_in_hz",
     "find_axis",
     "find_contradiction",
+    "find_contrast",
     "find_polarity",
     "image_words",
     "is_declared_derived",
+    "is_derived_word",
     "is_echo_planar",
     "is_gradient",
     "is_parallel",

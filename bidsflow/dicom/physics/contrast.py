@@ -36,6 +36,8 @@ _SUMMED_NAMES = r"(?<![a-z])(?:merge|medic|me[23]d\d)"
 _DECAYED = 200.0
 #: T1 of grey matter at 3 T in ms (Stanisz et al. 2005 have more, most others 1300).
 _GREY_T1 = 1300.0
+#: From this repetition time on (ms) that of a 3D gradient echo is from train to train, not from echo to echo (MPRAGE).
+_SEGMENTED = 1000.0
 #: From this echo time on (ms) a gradient echo that is not weighted by T1 may be called T2*-weighted.
 _MAY_BE_T2STAR = 8.0
 #: Turbo spin echoes of these echo times (ms) lie between proton density and T2: fluid is brighter than grey matter from
@@ -75,7 +77,9 @@ def _declared_contrast(te: float, tr: float, header: Header) -> Finding | None:
     timing = f"TE {te:g} ms, TR {tr:g} ms"
     if declared in _CONTRASTS and not (is_spin(header) and header.number("InversionTime") > 0):
         return Finding(_CONTRASTS[declared], FAIR, f"AcquisitionContrast is {declared}, {timing}")
-    if technique.upper().startswith(("T1TFE", "T1FFE")) and not 0 < te < _AT_ONCE:  # T1FFE: spoiled, whatever it shows
+    # T1FFE means spoiled, whatever the echo time then shows; prepared images have early echoes.
+    known = te >= _AT_ONCE or (te == 0 and technique.upper().startswith("T1TFE"))
+    if technique.upper().startswith(("T1TFE", "T1FFE")) and known:
         return Finding(Kind.T1W, FAIR, f"ScanningTechnique is {technique}, {timing}")
     return None
 
@@ -96,6 +100,8 @@ def _gradient_contrast(te: float, tr: float, header: Header) -> Finding | None:
         return Finding(Kind.T1W, WEAK, f"{said}, read out at once (UTE, ZTE): weighted by proton density or by T1")
     if not volume and not prepared and (found := _late_contrast(te, tr, header)):
         return found
+    if volume and not prepared and tr >= _SEGMENTED and 0 < te < 8:
+        return Finding(Kind.PDW, WEAK, f"{said}, flip angle {flip:g} degrees, a train without an inversion")
     short = volume and tr < 60 and flip >= 8
     long = 100 <= tr < 1000 and flip >= 50
     if 0 < te < 8 and tr > 0 and (short or long):

@@ -37,7 +37,7 @@ _DERIVED_WORDS = frozenset({
     "MTT", "TTP", "SUBTRACTION", "T_MAP", "TTEST", "PROJECTION", "PROJECTION_IMAGE", "MIP", "MNIP", "MPR",
     "RESAMPLED", "REFORMATTED", "CPR", "MEAN", "STDDEV", "T1_MAP", "T2_MAP", "T2STAR_MAP", "T2_STAR_MAP", "R2_MAP",
     "R2STAR_MAP", "MOCO_MEAN", "GLOBAL_BOLD", "LOCALIZER_COPY", "RCBV", "RMTT", "SWI_MIP", "MOSAIC_MEAN",
-    "CALC_BVALUE", "SCREEN_SAVE", "MINIP", "RELCBF", "RELCBV", "RELMTT", "MAX_IP", "MIN_IP", "METABOLITE_MAP",
+    "CALC_BVALUE", "SCREEN_SAVE", "MINIP", "RELCBF", "RELCBV", "RELMTT", "MAX_IP", "MIN_IP", "METABOLITE_MAP", "APTW",
 })  # fmt: skip
 #: Values of ImageType by which Siemens, Philips (letters) and GE tell the images of a Dixon separation apart.
 _DIXON_WORDS = frozenset({
@@ -45,6 +45,8 @@ _DIXON_WORDS = frozenset({
 })  # fmt: skip
 #: Values of ImageType of velocities and of the magnitudes measured with them (Philips: PCA; PS3.3 C.8.13.1.1.1).
 _FLOW_WORDS = frozenset({"PCA", "M_PCA", "P_PCA", "VELOCITY", "VELOCITY_MAP", "FLOW_ENCODED", "PHASE_CONTRAST_M"})
+#: Values of ImageType of susceptibility-weighted images (Siemens; Philips, magnitude and phase).
+_SUSCEPTIBILITY_WORDS = frozenset({"SWI", "SW_M", "SW_P"})
 _CAPTURE_CLASS = "1.2.840.10008.5.1.4.1.1.7"
 _LOCALIZER_ANGLE = math.cos(math.radians(30))
 #: b-values below this (s/mm²) count as no diffusion weighting: Philips numbers its b=0 volumes 0.001, 0.002, ...
@@ -108,6 +110,11 @@ def _derived(series: Series, image: Image, header: Header) -> Finding | None:
     if found and not (found == ["MEAN"] and _combines_echoes(series, image, header)):
         return Finding(Kind.DERIVED, CERTAIN, f"ImageType says {found[0]}")
     return _appended(series, image)
+
+
+def is_derived_word(word: str) -> bool:
+    """Return whether only reconstructions of other images carry a value of ImageType."""
+    return word in _DERIVED_WORDS
 
 
 def _combines_echoes(series: Series, image: Image, header: Header) -> bool:
@@ -271,8 +278,8 @@ def _marked(_series: Series, image: Image, header: Header) -> Finding | None:
         return Finding(Kind.MP2RAGE, CERTAIN, f"its sequence is {name}")
     if found := sorted({"UNI", "INV1", "INV2"} & words):
         return Finding(Kind.MP2RAGE, CERTAIN, f"ImageType says {found[0]}")
-    if "SWI" in words:
-        return Finding(Kind.SWI, CERTAIN, "ImageType says SWI")
+    if found := sorted(_SUSCEPTIBILITY_WORDS & words):
+        return Finding(Kind.SWI, CERTAIN, f"ImageType says {found[0]}")
     if shown := _shows_flow(words, header):
         return Finding(Kind.FLOW, CERTAIN, shown)
     if shown := _shows_inflow(words, header):

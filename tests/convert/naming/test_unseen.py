@@ -28,6 +28,43 @@ TSE_SAG = {**s.TSE, "orientation": s.SAGITTAL, "matrix": (320, 320, 24)}
 GE_T1 = s.ge("SE", "SK", "2D", "fse-xl", **s.SLICES, **s.timed(12, 600, 90))
 STIR = {**s.TSE, "ScanningSequence": "SE\\IR", "InversionTime": 220, "SequenceName": "*tir2d1_11"}
 
+REFORMAT = {**s.MPRAGE, "ImageType": "DERIVED\\SECONDARY\\MPR\\CSA MPR\\CSAPARALLEL\\M\\ND\\NORM"}
+AMIDES = {"ImageType": "ORIGINAL\\PRIMARY\\APTW_SE\\APTW\\SE", "EchoTime": 8}
+SUSCEPTIBILITY = "ORIGINAL\\PRIMARY\\SW_M_FFE\\SW_M\\FFE"
+NOT_INVERTED = {**s.MPRAGE, "ScanningSequence": "GR", "SequenceVariant": "SP", "InversionTime": ""}
+#: What people type, and what scanners write, where parameters alone mislead.
+MISLEADING: S = {
+    "the description says nothing, the protocol another contrast": [
+        (make(1, "tse", {**s.TSE, "EchoTime": 40}, protocol="T2w"), "review:the_protocol_name_says_t2w_(T2w)"),
+        (make(2, "tse_pd", {**s.TSE, "EchoTime": 40}, protocol="T2w"), "anat/PDw"),
+    ],
+    "the protocol of GE is that of the whole examination": [
+        (make(1, "Ax PROP", s.GE_FSE, protocol="T2 brain"), "anat/PDw"),
+    ],
+    "a reformat without its original": [(make(1, "AXIAL T1 RECON", REFORMAT), "review:not_in_the_export")],
+    "a reformat beside its original": [
+        (make(1, "t1_mprage", s.MPRAGE), "anat/T1w"),
+        (make(2, "AXIAL T1 RECON", REFORMAT), "skip:MPR"),
+    ],
+    "a reformat of a scout": [(make(1, "AAHead_Scout_MPR_cor", REFORMAT), "skip:MPR")],
+    "a map of amides": [
+        (make(1, "APT_10slices", s.PH_TSE, **AMIDES), "skip:APTW"),
+        (make(2, "CEST 3D", s.PH_TSE, EchoTime=8), "review:magnetization_of_amides"),
+    ],
+    "susceptibility of Philips, without an echo time": [
+        (make(1, "SWIp", {**s.PH_FFE, "EchoTime": "", "ImageType": SUSCEPTIBILITY}), "review:SW"),
+        (make(2, "fast", {**s.PH_FFE, "EchoTime": ""}), "review"),
+    ],
+    "an MPRAGE without its inversion": [
+        (make(1, "pd_mprage", NOT_INVERTED), "anat/PDw"),
+        (make(2, "tfl", NOT_INVERTED), "review"),
+    ],
+    "a field map that is called FM": [
+        (make(1, "FM_rest_PA", s.BOLD, volumes=5, PhaseEncodingPositive=s.PA), "fmap/dir-PA_epi:(fm)"),
+        (make(2, "FM_rest", s.BOLD, volumes=300), "func/task-rest_bold"),
+    ],
+}  # fmt: skip
+
 SIEMENS: S = {
     "tumour, agent in the header after the injection": [
         (make(1, "localizer", s.LOC, *s.THREE), "skip"),
@@ -598,6 +635,7 @@ ALL = (
         for group, table in (("siemens", SIEMENS), ("xa", XA), ("ge", GE), ("philips", PHILIPS), ("others", OTHERS))
         for name, rows in table.items()
     }
+    | MISLEADING
     | LATER
     | READ_AGAIN
 )
