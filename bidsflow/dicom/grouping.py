@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, timedelta
 from itertools import combinations
 
 from bidsflow.dicom.echoes import join_echoes
@@ -26,6 +27,9 @@ from bidsflow.dicom.tags import find_maker
 
 _UID = re.compile(r"[0-9.]{1,64}")
 _DAY, _TIME = re.compile(r"\d{8}"), re.compile(r"\d{2,6}(\.\d+)?")
+#: What has a date and a time in a header, the nearest to the measurement first.
+_CLOCKS = ("Acquisition", "Series", "Content", "Study")
+_HALF_A_DAY = 12
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 #: Begins what is said of a series whose slices do not fit together.
 UNLIKE = "its slices have "
@@ -337,7 +341,8 @@ def _find_start(members: Sequence[Instance]) -> str:
         texts = take(one.header)
         if texts in seen:
             continue
-        if _DAY.match(texts[0]) or _DAY.fullmatch(texts[1]):  # `when` asks for nothing else
+        if _DAY.match(texts[0]) or (_DAY.fullmatch(texts[1]) and _TIME.fullmatch(texts[2].replace(":", ""))):
+            # `when` asks for nothing else
             seen.add(texts)
         times.add(when(one.header))
     begin = min(times - {""}, default="")
@@ -350,12 +355,44 @@ def when(header: Header) -> str:
     date_time = header.text("AcquisitionDateTime")
     if _DAY.match(date_time):
         return date_time.split("+")[0].split("-")[0]
-    for kind in ("Acquisition", "Series", "Content", "Study"):
-        date = header.text(f"{kind}Date")
-        if _DAY.fullmatch(date):
-            time = header.text(f"{kind}Time").replace(":", "")
-            return date + (time if _TIME.fullmatch(time) else "")
+    for kind in _CLOCKS:
+        day = header.text(f"{kind}Date")
+        if _DAY.fullmatch(day):
+            return _join_moment(day, _read_time(header, kind), _find_time(header, kind))
     return ""
+
+
+def _read_time(header: Header, kind: str) -> str:
+    time = header.text(f"{kind}Time").replace(":", "")
+    return time if _TIME.fullmatch(time) else ""
+
+
+def _find_time(header: Header, kind: str) -> str:
+    """Return the time of day of an image whose date is that of its acquisition, series, content or study.
+
+    Anonymisers take dates away and leave times. A study has one time for all of its images.
+    """
+    own = _read_time(header, kind)
+    if own and kind != "Study":
+        return own
+    times = (_read_time(header, other) for other in _CLOCKS if other != "Study")
+    return next((time for time in times if time.strip("0.")), own)
+
+
+def _join_moment(day: str, began: str, time: str) -> str:
+    """Return a day with a time; what comes half a day before the moment at which that day is known was after midnight.
+
+    Examples
+    --------
+    >>> _join_moment("20240229", "235000", "001000"), _join_moment("20240229", "100000", "095500")
+    ('20240301001000', '20240229095500')
+    """
+    if began[:2] and time and int(began[:2]) - int(time[:2]) >= _HALF_A_DAY:
+        try:
+            day = (date(int(day[:4]), int(day[4:6]), int(day[6:])) + timedelta(days=1)).strftime("%Y%m%d")
+        except (ValueError, OverflowError):  # no day of the calendar
+            return day + time
+    return day + time
 
 
 def _missing_numbers(ordered: Sequence[Instance]) -> tuple[str, ...]:
