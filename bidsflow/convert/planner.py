@@ -43,6 +43,7 @@ from bidsflow.convert.visit_notes import (
     note_backward,
     note_nameless,
     note_sessions,
+    note_unproven,
     note_visits,
 )
 from bidsflow.convert.visits import find_neighbours, join_studies
@@ -145,6 +146,7 @@ def make_plan(
     notes = (
         *note_visits(neighbours, place, known.key.sessions),
         *note_nameless(inventory, place, known.key.sessions, book.labels.subjects),
+        *note_unproven(inventory, place, known.key.sessions, {*book.labels.subjects, *given}, join_studies(neighbours)),
         *note_backward(backward),
         *note_sessions(named_sessions, place, known.key.sessions, book.labels.sessions),
         *check_given_labels(rows, by_uid, known.key, book),

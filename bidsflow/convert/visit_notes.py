@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bidsflow.convert.people import shifted_time
 from bidsflow.convert.subjects import Key, folder_of
 from bidsflow.convert.visits import Visit
-from bidsflow.dicom.series import Inventory
+from bidsflow.dicom.series import Inventory, Series
 from bidsflow.names import parse_name
 
 #: As many subjects are named in a note.
@@ -195,13 +195,52 @@ def note_nameless(
     labels = sorted({place.sessions[study][0] for study in studies})
     if len(labels) < 2 or studies <= set(before):
         return ()
-    more = f" and {len(labels) - _FEW} more" if len(labels) > _FEW else ""
-    shown = ", ".join(f"sub-{label}" for label in labels[:_FEW])
     return (
-        f"{len(studies)} studies have neither an ID nor a name of the person, so each is a subject of its own ({shown}"
-        f"{more}); if some are visits of one person, give them one subject, and a session each, in the paths of the "
-        "plan, or in study.toml ([subjects])",
+        f"{len(studies)} studies have neither an ID nor a name of the person, so each is a subject of its own "
+        f"({_name_few(labels)}); if some are visits of one person, give them one subject, and a session each, in the "
+        "paths of the plan, or in study.toml ([subjects])",
     )
+
+
+def note_unproven(
+    inventory: Inventory, place: Key, before: Collection[str], settled: Collection[str], joined: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Return that ID and name alone made visits of one person of several studies, once: when one of them is new.
+
+    Anonymisers write one ID and one name into the studies of many people, and take away what would tell them apart.
+
+    Parameters
+    ----------
+    inventory, place, before
+        As for `note_nameless`.
+    settled : collection of str
+        Studies of which a study specification gives the subject, or a protocol the session.
+    joined : mapping of str to str
+        Studies that are one visit with another: see `visits.join_studies`.
+    """
+    people: dict[str, list[Series]] = defaultdict(list)
+    for one in inventory.series:
+        if one.patient.is_named and one.study_uid not in settled:
+            people[one.patient.key].append(one)
+    labels, count = set(), 0
+    for series in people.values():
+        studies = {one.study_uid for one in series} - joined.keys()
+        bare = not any(one.patient.birth_date or one.patient.sex for one in series)
+        if bare and len(studies) > 1 and not studies <= set(before):
+            labels |= {place.sessions[study][0] for study in studies}
+            count += len(studies)
+    if not labels:
+        return ()
+    return (
+        f"{count} studies are taken for visits of {_name_few(sorted(labels))} since patient ID and name are the same; "
+        "no birth date and no sex confirm that it is one person each: if an anonymiser gave several people one ID, "
+        "give each a subject of their own in study.toml ([subjects]), or in the paths of the plan",
+    )
+
+
+def _name_few(labels: Sequence[str]) -> str:
+    more = f" and {len(labels) - _FEW} more" if len(labels) > _FEW else ""
+    return ", ".join(f"sub-{label}" for label in labels[:_FEW]) + more
 
 
 def note_sessions(

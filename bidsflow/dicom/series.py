@@ -14,7 +14,9 @@ from bidsflow.dicom.header import Header
 _NOBODY: Final = re.compile(
     r"anon[^\W\d]*|pseudonym|unknown|unbekannt|inconnu|name|noname|none|null|nil|na|nn|s|x+|0+|patient|pat|person|participant|"
     r"proband|subject|subj|sub|volunteer|test|(?:de)?identified|deid|removed|deleted|redacted|defaced|hidden|masked|"
-    r"empty|blank",
+    r"empty|blank|dummy|unnamed|undefined|unspecified|withheld|not|no|id|noid|(?:patient|subject)s?(?:id|name)|by|ctp|"
+    # What is typed to get past the form of a console.
+    r"123456(?:7(?:89?0?)?)?|1{6,}|9{6,}|匿名\w*|无名|無名|익명\w*|аноним\w*",
     re.IGNORECASE,
 )
 
@@ -105,6 +107,8 @@ def is_placeholder(text: str) -> bool:
     --------
     >>> [is_placeholder(text) for text in ("^^", "ANONYMOUS PATIENT", "n/a", "000", "Doe Anon", "ANON01", "Patient 7")]
     [True, True, True, True, False, False, False]
+    >>> [is_placeholder(text) for text in ("Deidentified by CTP", "NoID", "123456", "匿名", "123457", "STUDY01")]
+    [True, True, True, True, False, False]
     """
     words = re.findall(r"[^\W_]+", text)
     return all(map(_NOBODY.fullmatch, words)) or _NOBODY.fullmatch("".join(words)) is not None

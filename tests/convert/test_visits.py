@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
@@ -20,7 +21,7 @@ T1W = {"Modality": "MR", "ScanningSequence": "GR\\IR", "EchoTime": "3", "Repetit
 def scan(study: str, number: int, started: str, frame: str = "", device: str = "S1", person: str = "A") -> Series:
     header = Header({**T1W, "StudyDate": started[:8], "FrameOfReferenceUID": frame, "DeviceSerialNumber": device})
     images = (Image(header, (64, 64, 30), 1, n_instances=1),)
-    return Series(f"{study}.{number}", study, Patient(person, "", "", ""), number, "t1", "t1", started, images, (),
+    return Series(f"{study}.{number}", study, Patient(person, "", "", "F"), number, "t1", "t1", started, images, (),
                   header)  # fmt: skip
 
 
@@ -125,6 +126,34 @@ def test_studies_of_nobody_are_noted_once(person: str, count: int) -> None:
 def test_one_study_of_nobody_and_studies_of_people_are_not_noted(people: tuple[str, ...]) -> None:
     series = (scan(f"{n}", 1, f"2024{n:02d}01093000", person=person) for n, person in enumerate(people, start=1))
     assert make_plan(Inventory(tuple(series), ())).plan.notes == ()
+
+
+def people_of(*people: tuple[str, int], birth: str = "") -> tuple[Series, ...]:
+    """Return studies of people, each so many, months apart."""
+    return tuple(
+        replace(scan(f"{rank}.{n}", 1, f"2024{n:02d}01093000"), patient=Patient(person, person, birth, ""))
+        for rank, (person, count) in enumerate(people, start=1)
+        for n in range(1, count + 1)
+    )
+
+
+def test_visits_that_only_an_id_tells_of_are_noted_once_for_all() -> None:
+    found = Inventory(people_of(("STUDY01", 4), ("B", 2), ("C", 1)), ())
+    planned = make_plan(found)
+    (note,) = planned.plan.notes
+    assert note.startswith("6 studies are taken for visits of sub-01, sub-02 since patient ID and name are the same")
+    assert {row.decision for row in planned.plan.rows} == {"convert"}
+    assert make_plan(found, Known(planned.key)).plan.notes == ()
+
+
+def test_visits_of_people_with_a_birth_date_are_not_noted() -> None:
+    assert make_plan(Inventory(people_of(("STUDY01", 4), birth="19800101"), ())).plan.notes == ()
+
+
+def test_visits_that_protocols_name_are_not_noted() -> None:
+    first, second = people_of(("A", 2))
+    named = (replace(first, protocol_name="anat-T1w_ses-pre"), replace(second, protocol_name="anat-T1w_ses-post"))
+    assert make_plan(Inventory(named, ())).plan.notes == ()
 
 
 def test_first_visit_that_stays_outside_of_a_session_is_noted() -> None:
