@@ -10,6 +10,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import groupby
 
 from bidsflow.convert.visits import LONGEST_BREAK, seconds_of
@@ -27,6 +28,9 @@ _ALIKE = 0.2
 _ROUNDED = 0.02
 #: Slices whose normals have less than this in common stand square on each other.
 _SQUARE = 1e-6
+#: Frames of reference tell who was moved where there are no more of them than this part of the measurements, and
+#: nothing at all where nearly each measurement has its own.
+_SHARED, _EACH_ITS_OWN = 2 / 3, 0.8
 #: Terms of a shim that gradients make. Siemens' hold the offset of the gradient coil, too, which dwarfs the person's.
 _LINEAR = 3
 
@@ -73,6 +77,8 @@ class Condition:
     turn : int
         Number of the series, where no time tells the order of a session (the numbers of a study rise as it is
         measured); 0 where times tell it, or numbers do not.
+    perhaps : str
+        As `frame`, where that may tell something of the person, and may not.
     """
 
     shim: str
@@ -83,6 +89,7 @@ class Condition:
     number: int
     slab: Slab | None = None
     turn: int = 0
+    perhaps: str = ""
 
 
 def read_condition(series: Series, image: Image) -> Condition:
@@ -102,14 +109,30 @@ def _disguise(uid: str) -> str:
     return hashlib.blake2b(uid.encode(), digest_size=8).hexdigest() if uid else ""
 
 
-def are_telling(frames: Sequence[str]) -> bool:
-    """Return whether the frames of reference of the series of a session, in order of time, tell who was moved.
+class Frames(StrEnum):
+    """What the frames of reference of a session tell."""
 
-    They do where each new one stays until the next. Siemens XA goes back and forth between two, by how a protocol sets
-    the table; some anonymisers write a new one into each series.
+    TELLING = "who was moved"
+    DOUBTFUL = "perhaps who was moved"
+    MADE_UP = "nothing"
+
+
+def judge_frames(frames: Sequence[str]) -> Frames:
+    """Return what the frames of reference of the measurements of a session, in order of time, tell.
+
+    They tell who was moved where each new one stays until the next, and where measurements share them. Siemens XA goes
+    back and forth between two, by how a protocol sets the table; some anonymisers write a new one into each series.
+
+    Examples
+    --------
+    >>> [str(judge_frames(frames)) for frames in ("AAAB", "ABB", "AABBA", "ABBC", "ABCD")]
+    ['who was moved', 'who was moved', 'perhaps who was moved', 'perhaps who was moved', 'nothing']
     """
-    blocks = [(frame, len(tuple(some))) for frame, some in groupby(frames)]
-    return len(blocks) == len(set(frames)) and all(count > 1 for _, count in blocks)
+    known = [frame for frame in frames if frame]
+    blocks, own = len(list(groupby(known))), len(set(known))
+    if own > _EACH_ITS_OWN * len(known):
+        return Frames.MADE_UP
+    return Frames.TELLING if blocks == own <= _SHARED * len(known) else Frames.DOUBTFUL
 
 
 def take_turns(conditions: Sequence[Condition]) -> bool:
@@ -238,6 +261,12 @@ def find_change(field: Condition, run: Condition) -> str:
     return ""
 
 
+def may_lie_apart(one: Condition, other: Condition) -> bool:
+    """Return whether someone may have been moved between two images: no shim tells, and frames of reference may."""
+    unknown = compare_shims(one.shim, other.shim) is None
+    return unknown and bool(one.perhaps and other.perhaps) and one.perhaps != other.perhaps
+
+
 def rank_match(field: Condition, run: Condition) -> tuple[int, bool, bool, float]:
     """Return how well a field fits a run, to be compared: by shim and frame, geometry, before or after it, and time."""
     apart = compare_shims(field.shim, run.shim)
@@ -266,4 +295,5 @@ def say_match(field: Condition, run: Condition, rivals: Sequence[Condition]) -> 
     said = " and ".join(why).removesuffix(",") or "the nearest to its shim and place"
     lacks = ["no times tell the order"] * bool(near and run.turn)
     lacks += ["the headers hold no shim settings"] * (apart is None)
+    lacks += ["the frames of reference are two, which here need not mean a move"] * may_lie_apart(field, run)
     return f"{said}; less certain, since {' and '.join(lacks)}" if lacks else said

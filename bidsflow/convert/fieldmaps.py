@@ -7,7 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bidsflow.convert.conditions import is_another_shim, read_shim
-from bidsflow.convert.fields import Field, choose_field, find_fields, has_two_contrasts, may_correct, say_none
+from bidsflow.convert.fields import (
+    Field,
+    choose_field,
+    find_fields,
+    find_parted,
+    has_two_contrasts,
+    may_correct,
+    say_none,
+)
 from bidsflow.convert.links import sources
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.plan import Decision, PlanRow
@@ -93,19 +101,25 @@ def wire_fields(drafts: Sequence[Draft], beside: Beside = ALONE) -> Wiring:
     absent = _say_absent(shots, beside.said)
     pairs = [(draft, by_image[draft.series.uid, draft.rank]) for draft in drafts]
     return Wiring(
-        tuple(_wire(draft, shot, fields, labels, absent, beside.said) for draft, shot in pairs),
+        tuple(
+            _mark_member(draft, labels[shot.image])
+            if shot.image in labels
+            else _wire_half(draft, shot, shots, fields, beside.said)
+            if shot.is_blip
+            else _wire_run(draft, shot, fields, absent, beside.said)
+            for draft, shot in pairs
+        ),
         _note_unserved([shot for _, shot in pairs], fields),
     )
 
 
-def _wire(
-    draft: Draft, shot: Shot, fields: Sequence[Field], labels: Mapping[_Image, Field], absent: str, held: str
-) -> Draft:
-    member_of = labels.get(shot.image)
-    if member_of is not None:
-        return _mark_member(draft, member_of)
-    if shot.is_blip:
-        return _mark_left(draft, held) if shot.is_magnitude else _mark_component(draft, labels.values())
+def _wire_half(draft: Draft, shot: Shot, shots: Sequence[Shot], fields: Sequence[Field], held: str) -> Draft:
+    if shot.is_magnitude:
+        return _mark_left(draft, held, find_parted(shot, shots))
+    return _mark_component(draft, fields)
+
+
+def _wire_run(draft: Draft, shot: Shot, fields: Sequence[Field], absent: str, held: str) -> Draft:
     if not shot.is_run:
         return draft
     if not shot.planar:
@@ -122,9 +136,10 @@ def _wire(
     return draft.noted(choice.reason if any(may_correct(one, shot) for one in fields) else _join(choice.reason, held))
 
 
-def _mark_left(draft: Draft, held: str) -> Draft:
-    """Return an EPI that was measured to be half of a field map, and whose other half is not there."""
+def _mark_left(draft: Draft, held: str, parted: str) -> Draft:
+    """Return an EPI that was measured to be half of a field map, and whose other half is not there, or elsewhere."""
     said = "no image of the opposite direction with its geometry and shim is left for it, so it corrects nothing"
+    said += f": {parted}" if parted else ""
     # Nothing but its few volumes made it half of a field map.
     return _doubt_weak(draft, _join(said, held))
 

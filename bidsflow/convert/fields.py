@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 
-from bidsflow.convert.conditions import Condition, distance, find_change, rank_match, say_match
+from bidsflow.convert.conditions import Condition, distance, find_change, may_lie_apart, rank_match, say_match
 from bidsflow.convert.shots import Shot
 from bidsflow.dicom.physics import Kind
 
@@ -274,8 +274,23 @@ def _share_field(group: Sequence[Shot], other: Shot) -> bool:
         and (one.echo == other.echo or 0 in (one.echo, other.echo))
         and one.condition.grid == other.condition.grid
         and not find_change(one.condition, other.condition)
+        and not may_lie_apart(one.condition, other.condition)
         for one in group
     )
+
+
+def find_parted(blip: Shot, shots: Sequence[Shot]) -> str:
+    """Return a clause on a half of the opposite direction that a move of the person parts from an EPI, else ``""``."""
+    for other in shots:
+        opposite = other.is_blip and other.is_magnitude and other.direction != blip.direction
+        if opposite and _lie_on_one_axis(blip, other) and other.condition.grid == blip.condition.grid:
+            change = find_change(other.condition, blip.condition)
+            if "the person was moved" in change:
+                return change
+            if may_lie_apart(other.condition, blip.condition):
+                number = other.condition.number
+                return f"the person may have been moved between it and series {number} (another FrameOfReferenceUID)"
+    return ""
 
 
 def _lie_on_one_axis(one: Shot, other: Shot) -> bool:

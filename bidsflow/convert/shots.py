@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
-from bidsflow.convert.conditions import Condition, Slab, are_telling, read_condition, take_turns
+from bidsflow.convert.conditions import Condition, Frames, Slab, judge_frames, read_condition, take_turns
 from bidsflow.convert.naming import words
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.physics import only_b_zero
@@ -150,8 +150,8 @@ def by_time(shot: Shot) -> tuple[float, int]:
 def heed_session(shots: Sequence[Shot]) -> list[Shot]:
     """Return the images of a session with what only all of it shows.
 
-    That is whether frames of reference tell who was moved (else they are taken away), and whether the numbers of series
-    have to tell the order.
+    That is what frames of reference tell of who was moved (they are taken away where that is nothing), and whether the
+    numbers of series have to tell the order.
 
     Parameters
     ----------
@@ -159,14 +159,16 @@ def heed_session(shots: Sequence[Shot]) -> list[Shot]:
         In order of acquisition.
     """
     series = {shot.series_uid: shot.condition for shot in shots}
-    telling = are_telling([one.frame for one in series.values()])
+    measured = {shot.measurement: shot.condition.frame for shot in reversed(shots)}
+    telling = judge_frames(list(measured.values()))
     numbered = take_turns(list(series.values()))
     return [
         replace(
             shot,
             condition=replace(
                 shot.condition,
-                frame=shot.condition.frame if telling else "",
+                frame=shot.condition.frame if telling is Frames.TELLING else "",
+                perhaps=shot.condition.frame if telling is Frames.DOUBTFUL else "",
                 turn=shot.condition.number if numbered else 0,
             ),
         )

@@ -147,6 +147,29 @@ CASES = {
         (*gre(1, "gre1", frame="8"), Shot(9, "bold", frame="9"), Shot(11, "bold", frame="9")),
         "no field map fits: the person was moved after series 3",
     ),
+    "moved before the only run after it": Case(
+        (*gre(1, "gre1", frame="8"), Shot(4, "T1w", frame="8"), Shot(5, "bold", "gre1", frame="8"),
+         Shot(9, "bold", frame="9")),
+        "no field map fits: the person was moved after series 3",
+    ),
+    "one half alone before a move": Case(
+        (Shot(1, "epi", "", "AP", frame="8"), Shot(3, "epi", "pepolar1", "PA", frame="9"),
+         Shot(4, "bold", "pepolar1", "AP", frame="9")),
+        "so it corrects nothing: the person was moved",
+    ),
+    "halves in frames that go back and forth": Case(
+        (Shot(1, "epi", "", "AP", frame="8"), Shot(2, "T1w", frame="8"), Shot(3, "epi", "", "PA", frame="9"),
+         Shot(5, "T1w", frame="8")),
+        "so it corrects nothing: the person may have been moved between it and series 1",
+    ),
+    "halves in frames that go back and forth, of one shim": Case(
+        (Shot(1, "epi", "pepolar1", "AP", frame="8", shim="1"), Shot(2, "T1w", frame="8", shim="1"),
+         Shot(3, "epi", "pepolar1", "PA", frame="9", shim="1"), Shot(5, "T1w", frame="8", shim="1"))
+    ),
+    "halves with frames that an anonymiser made up": Case(
+        (Shot(1, "T1w", frame="6"), Shot(2, "epi", "pepolar1", "AP", frame="7"),
+         Shot(3, "epi", "pepolar1", "PA", frame="8"), Shot(4, "bold", "pepolar1", frame="9"))
+    ),
     "frames by how a protocol sets the table": Case(
         (*gre(1, "gre1", frame="8"), Shot(9, "bold", "gre1", frame="9"), Shot(11, "T1w", frame="8"),
          Shot(12, "bold", "gre1", frame="9"))
