@@ -189,11 +189,13 @@ PRIVATE: dict[int, Element] = {
 """),
     **_private("Philips Imaging DD 001", """
 20011003 FL PhilipsBValue
+20011008 IS PhilipsPhase
 20011013 SL PhilipsEpiFactor
 20011018 SL PhilipsSlices
 20011020 LO PhilipsTechnique
 20011081 IS PhilipsDynamics
 """),
+    **_private("Philips MR Imaging DD 005", "20051429 CS PhilipsLabel"),
 }  # fmt: skip
 
 #: Private elements inside functional groups (Siemens XA).
@@ -220,7 +222,7 @@ BLOBS: dict[int, Element] = {
 FUNCTIONAL_BLOBS: dict[int, Element] = _private("SIEMENS MR SDS 01", "00211019 OB SiemensProtocol")
 
 #: Last group to read for each maker; beyond it stands nothing of `TOP` or `PRIVATE`. ``""`` is every other maker.
-LAST_GROUP: dict[str, int] = {"SIEMENS": 0x0028, "GE": 0x0043, "PHILIPS": 0x2001, "UIH": 0x0065, "": 0x2001}
+LAST_GROUP: dict[str, int] = {"SIEMENS": 0x0028, "GE": 0x0043, "PHILIPS": 0x2005, "UIH": 0x0065, "": 0x2001}
 
 #: How makers begin their names (dcm2niix tells them apart by the first two letters).
 _MAKERS = {

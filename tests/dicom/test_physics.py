@@ -274,7 +274,28 @@ CASES = {
     ),
     "ge-adc": Case(Kind.MAP, (ge(ImageType="DERIVED\\SECONDARY\\ADC", ScanningSequence="EP\\SE"),)),
     "ge-asl": Case(Kind.ASL, (ge(ScanningSequence="RM", GePulseSequence="3dasl", **times(10, 4800)),)),
+    "ge-asl-difference": Case(
+        Kind.ASL,
+        (
+            ge(
+                ScanningSequence="RM",
+                GeAslContrast="PSEUDOCONTINUOUS",
+                ImageType="DERIVED\\PRIMARY\\ASL\\PERFUSION\\ASL",
+            ),
+        ),
+    ),
+    "ge-asl-flow": Case(
+        Kind.DERIVED,
+        (ge(ScanningSequence="RM", GeAslContrast="PSEUDOCONTINUOUS", ImageType="DERIVED\\PRIMARY\\CBF\\CBF"),),
+    ),
+    "ge-asl-map": Case(
+        Kind.DERIVED,
+        (ge(ScanningSequence="RM", GeAslContrast="CONTINUOUS", ImageType="DERIVED\\PRIMARY\\ASL\\PERFUSION\\ASL"),),
+    ),
     # Philips
+    "philips-asl": Case(
+        Kind.ASL, (philips(PhilipsLabel="CONTROL", ScanningSequence="GR", PhilipsTechnique="FEEPI", **times(15, 4550)),)
+    ),
     "philips-t1": Case(
         Kind.T1W,
         (

@@ -64,21 +64,28 @@ def test_a_csa_header_is_read() -> None:
         ("sAsl.ulMode = 1\nsAsl.ulSuppressionMode = 1", {}),
         ("sAsl.ulMode = 0x1", {}),
         ("sAsl.ulMode = 0x4\nsAsl.ulSuppressionMode = 0x2\nalTI[0] = 700000\nalTI[2] = 1990000",
-         {"LabelSuppression": "2", "LabelInversions": "700000\\0\\1990000"}),
+         {"LabelMode": "4", "LabelSuppression": "2", "LabelInversions": "700000\\0\\1990000"}),
         ("sAsl.ulMode = 32\nsAsl.ulLabelingDuration = 1800000\nsAsl.ulDelayArraySize = 2\n"
          "sAsl.sPostLabelingDelay[0] = 500000\nsAsl.sPostLabelingDelay[1] = 900000\nsAsl.sPostLabelingDelay[2] = 7",
-         {"LabelDuration": "1800000", "LabelDelays": "500000\\900000", "LabelInversions": "0\\0\\0"}),
+         {"LabelMode": "32", "LabelDuration": "1800000", "LabelDelays": "500000\\900000",
+          "LabelInversions": "0\\0\\0"}),
         ("sAsl.ulMode = 4\nsWipMemBlock.alFree[9] = 1400\nsWipMemBlock.alFree[11] = 250\n"
          "sWipMemBlock.alFree[12] = 500\ntSequenceFileName = %CustomerSeq%to_ep2d_VEPCASL",
          {"LabelDuration": "1400000", "LabelDelays": "250000\\500000"}),
+        ("sWipMemBlock.alFree[3] = 3\nsWipMemBlock.alFree[9] = 1400\nsWipMemBlock.alFree[11] = 250\n"
+         "tSequenceFileName = to_ep2d_VEPCASL",
+         {"LabelDuration": "1400000", "LabelDelays": "250000", "LabelSuppressed": "YES"}),
+        ("sWipMemBlock.alFree[5] = 1\ntSequenceFileName = jw_tgse_VEPCASL", {}),
         ("sWipMemBlock.alFree[10] = 1400\nsWipMemBlock.alFree[30] = 1500\ntSequenceFileName = jw_tgse_VEPCASL",
          {"LabelDuration": "1400000", "LabelDelays": "1500000"}),
         ("sWipMemBlock.adFree[2] = 200000.0\nsWipMemBlock.adFree[3] = 82.0\ntSequenceFileName = ep2d_pcasl_ve11c",
          {"LabelDuration": "1508800", "LabelDelays": "200000"}),
         ("tSequenceFileName = ep2d_pcasl_ve11c", {}),
         ("sAsl.ulMode = 4\ntSequenceFileName = tgse_pcasl_ve11c", {}),
+        ("sWipMemBlock.alFree[13] = 1\ntSequenceFileName = tgse_pcasl_ve11c", {"LabelSuppressed": "YES"}),
     ],
-    ids=["none", "none in hex", "pulsed", "pseudo-continuous", "Oxford", "Oxford 3D", "Wang", "empty", "Wang 3D"],
+    ids=["none", "none in hex", "pulsed", "pseudo-continuous", "Oxford", "Oxford, suppressed", "Oxford, not known",
+         "Oxford 3D", "Wang", "empty", "Wang 3D", "Wang 3D, suppressed"],
 )  # fmt: skip
 def test_how_blood_is_labelled_is_read_where_it_is(lines: str, found: dict[str, str]) -> None:
     text = f"### ASCCONV BEGIN ###\n{lines}\n### ASCCONV END ###".encode()

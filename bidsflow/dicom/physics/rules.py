@@ -83,6 +83,17 @@ def _not_mr(_series: Series, _image: Image, header: Header) -> Finding | None:
     return None
 
 
+def is_difference(image: Image) -> bool:
+    """Return whether GE made an image of labelled blood of raw data: of its labels and controls there are no images.
+
+    It may be declared to be derived, by the words ASL and PERFUSION; maps have others, as CBF (ExploreASL, issue 421;
+    ``ge_asl_base.py`` of OSIPI's pyaslreport).
+    """
+    labels = image.header.text("GeAslContrast").upper() in ("PSEUDOCONTINUOUS", "PULSED")
+    words = set(image_words(image.header)) - {"REAL", "MAGNITUDE"}
+    return labels and words in ({"ASL", "PERFUSION"}, {"ASL", "PERFUSION_ASL"})
+
+
 def _localizer(series: Series, image: Image, header: Header) -> Finding | None:
     normals = {normal for one in series.images if (normal := _normal(one.orientation))}
     first = next(iter(normals), None)
@@ -105,7 +116,8 @@ def _derived(series: Series, image: Image, header: Header) -> Finding | None:
         return Finding(Kind.DERIVED, CERTAIN, "it is in colour (SamplesPerPixel is 3)")
     words = image_words(image.header)
     found = [word for word in words if word in _DERIVED_WORDS]
-    if "PERFUSION" in words and is_declared_derived(image):  # enhanced originals say it too (PS3.3 C.8.13.1.1.1)
+    # Enhanced originals say it too (PS3.3 C.8.13.1.1.1), and GE of a difference that it makes of raw data.
+    if "PERFUSION" in words and is_declared_derived(image) and not is_difference(image):
         found.append("PERFUSION")
     if found and not (found == ["MEAN"] and _combines_echoes(series, image, header)):
         return Finding(Kind.DERIVED, CERTAIN, f"ImageType says {found[0]}")
@@ -163,6 +175,8 @@ def _labelled(series: Series, image: Image, header: Header) -> Finding | None:
         return Finding(Kind.ASL, CERTAIN, "ImageType says ASL")
     if header.text("ArterialSpinLabelingContrast"):
         return Finding(Kind.ASL, CERTAIN, "ArterialSpinLabelingContrast is set")
+    if label := header.text("PhilipsLabel"):
+        return Finding(Kind.ASL, CERTAIN, f"its label type is {label} (2005,1429)")
     if name := sequence_named(header, r"p?c?asl(?![a-z])"):
         return Finding(Kind.ASL, CERTAIN, f"its sequence is {name}")
     return None

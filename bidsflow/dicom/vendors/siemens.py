@@ -79,6 +79,7 @@ def _read_labelling(protocol: Mapping[str, str]) -> dict[str, str]:
     count = _plain(protocol, "sAsl.ulDelayArraySize")
     delays = [_plain(protocol, f"sAsl.sPostLabelingDelay[{rank}]") for rank in range(min(int(count or 0), _MAX_DELAYS))]
     texts = {
+        "LabelMode": _plain(protocol, "sAsl.ulMode"),
         "LabelDelays": "\\".join(delays),
         "LabelDuration": _plain(protocol, "sAsl.ulLabelingDuration"),
         "LabelSuppression": _plain(protocol, "sAsl.ulSuppressionMode"),
@@ -92,23 +93,31 @@ def _read_research(protocol: Mapping[str, str]) -> dict[str, str] | None:
 
     Those of Oxford (T. Okell, J. Woods) have it in ``alFree``, in ms, the 2D one of D. J. J. Wang in ``adFree``: blocks
     of 20 pulses that last 18.4 ms, and a delay in microseconds. Of his 3D one dcm2niix and ExploreASL read different
-    things out of the same places, so it tells nothing here.
+    times out of the same places, so it tells none here. That the background is suppressed stands in ``alFree`` as
+    well: 2 and 3 are ways to do so in the sequences of Oxford, 1 in the 3D one of Wang (VE11C). What else stands there
+    tells nothing, for a protocol leaves zeros out.
 
     Sources: dcm2niix, ``nii_dicom_batch.cpp``; ExploreASL, ``xASL_bids_PhoenixProtocolAnalyzer.m``.
     """
     file = protocol.get("tSequenceFileName", "").lower()
     if "vepcasl" in file:
-        duration, delays = (10, range(30, 38)) if "tgse" in file else (9, range(11, 31))
+        volumetric = "tgse" in file
+        duration, delays = (10, range(30, 38)) if volumetric else (9, range(11, 31))
         found = [_plain(protocol, f"sWipMemBlock.alFree[{rank}]") for rank in (duration, *delays)]
         times = list(takewhile(lambda value: value > 0, (1000 * int(text or 0) for text in found)))
-        return {"LabelDuration": str(times[0]), "LabelDelays": "\\".join(map(str, times[1:]))} if times[1:] else {}
+        texts = {"LabelDuration": str(times[0]), "LabelDelays": "\\".join(map(str, times[1:]))} if times[1:] else {}
+        suppressed = _plain(protocol, f"sWipMemBlock.alFree[{5 if volumetric else 3}]") in ("2", "3")
+        return texts | ({"LabelSuppressed": "YES"} if suppressed else {})
     if "ep2d_pcasl" in file:
         blocks, delay = (protocol.get(f"sWipMemBlock.adFree[{rank}]", "") for rank in (3, 2))
         try:
             return {"LabelDuration": f"{18400 * float(blocks):.0f}", "LabelDelays": f"{float(delay):.0f}"}
         except ValueError:
             return {}
-    return {} if "tgse_pcasl" in file else None
+    if "tgse_pcasl" not in file:
+        return None
+    suppressed = "tgse_pcasl_ve11c" in file and _plain(protocol, "sWipMemBlock.alFree[13]") == "1"
+    return {"LabelSuppressed": "YES"} if suppressed else {}
 
 
 def _plain(protocol: Mapping[str, str], name: str) -> str:
