@@ -12,8 +12,8 @@ from pathlib import Path
 
 from bidsflow.convert.assemble import Converted, assemble, find_replaced
 from bidsflow.convert.carrying import set_by
-from bidsflow.convert.companions.aslcontext import GIVEN, TABLE, format_context
-from bidsflow.convert.companions.labelling import OWN_FIELDS, describe_labelling, describe_m0
+from bidsflow.convert.companions.aslcontext import GIVEN, TABLE, format_context, see_types
+from bidsflow.convert.companions.labelling import OWN_FIELDS, check_table, describe_labelling, describe_m0
 from bidsflow.convert.dcm2niix import Dcm2niix, find_program
 from bidsflow.convert.drift.findings import count_words
 from bidsflow.convert.fit import check_fit
@@ -320,19 +320,24 @@ class _Crew:
         sidecar = supply_quantities(supplied, name, series.header)
         sidecar = supply_b_values(sidecar, name, output.b_values)
         fields = self._plan.fields_of(row)
-        labelling = describe_labelling(series, image, fields) if name.suffix == "asl" else None
+        types: tuple[str, ...] = ()
         if name.datatype == "perf":
+            seen = see_types(series, image, output.nifti) if name.suffix == "asl" else ()
+            labelling = describe_labelling(series, image, fields, seen) if name.suffix == "asl" else None
             own = labelling.fields if labelling is not None else describe_m0(series, image)
             sidecar = {key: value for key, value in sidecar.items() if key not in OWN_FIELDS} | dict(own)
+            if labelling is not None:
+                types = labelling.types
+                notes = (*notes, *check_table(labelling, seen, output.nifti))
         typed = note_polarity(cleaned, supplied, name) if "PhaseEncodingDirection" not in fields else ()
         notes = (*notes, *typed, *note_replaced(sidecar, fields))
         sidecar |= {key: value for key, value in fields.items() if key != GIVEN}
         packed = output.nifti.with_suffix(".nii.gz")
         compress(output.nifti, packed, lambda data: agree_on_repetition(scrub_nifti(data), sidecar))
         tables = output.tables if name.suffix == "dwi" else {}
-        if labelling is not None:
+        if types:
             tables = {TABLE: output.nifti.with_suffix(".tsv")}
-            tables[TABLE].write_text(format_context(labelling.types), encoding="utf-8")
+            tables[TABLE].write_text(format_context(types), encoding="utf-8")
         files = {".nii.gz": packed, **tables}
         stamps = {ext: stamp(path) for ext, path in files.items()}
         carried = self._carried.get((row.series_uid, row.image), {})

@@ -1,4 +1,6 @@
-"""Arterial spin labelling as two scanners write it: pairs of Siemens XA with an M0 of their own, two passes of GE.
+"""Arterial spin labelling as two scanners write it: pairs of Siemens with an M0 of their own, two passes of GE.
+
+By its program a sequence of Siemens labels by a train of pulses (``ep2d_asl`` of XA) or by one (``ep2d_pasl`` of VE).
 
 The labelled blood itself is a share of the signal of grey matter; of the readouts only the headers are true.
 
@@ -20,6 +22,8 @@ from bidsflow.phantom.signal import Contrast
 
 #: Times in ms: of labelling, and from its end to the readout.
 TRAIN, DELAY = 1800, 1500
+#: Times in ms of one pulse: when its bolus is cut off, and when it is read out.
+BOLUS, INVERSION = 700, 1990
 #: Pairs that GE subtracts from each other in k-space.
 EXCITATIONS = 3
 #: Signal of a volume, as a share of that without labelling and suppression; of a difference, that of the blood.
@@ -90,6 +94,9 @@ def list_protocol(series: Series) -> list[tuple[str, float | str]]:
     """Return the lines of Siemens' protocol that say how blood is labelled."""
     if not series.labels:
         return [("sAsl.ulMode", 1), ("sAsl.ulSuppressionMode", 1)]
+    if series.sequence.program.endswith("pasl"):
+        times = [("alTI[0]", BOLUS * 1000), ("alTI[2]", INVERSION * 1000)]
+        return [("sAsl.ulMode", 4), ("sAsl.ulSuppressionMode", 1), *times]
     return [
         ("sAsl.ulMode", 32),
         ("sAsl.ulSuppressionMode", 2),

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
+from pydicom.uid import RLELossless
 
 from bidsflow.phantom import write
+from bidsflow.phantom.protocol import Series
+from tests.convert.labelled import write_philips
 
 Cli = Callable[..., Any]
 _PLACE = os.environ.get("BIDSFLOW_SHARED", "") or Path(__file__).resolve().parents[3] / "shared"
@@ -78,7 +84,6 @@ def test_a_run_without_its_m0_says_so_until_that_comes(xa: Path, tmp_path: Path,
 @pytest.mark.skipif(not REAL.is_dir(), reason="needs the real exports")
 def test_a_real_series_of_xa_tells_its_delay_apart_from_its_labelling(tmp_path: Path, cli: Cli) -> None:
     """dcm2niix says 0.8 s of this one, the labelling duration."""
-    pydicom = pytest.importorskip("pydicom")
     export = tmp_path / "scan"
     shutil.copytree(REAL / "25_asl_2d_tra", export)
     for file in export.iterdir():
@@ -94,16 +99,183 @@ def test_a_real_series_of_xa_tells_its_delay_apart_from_its_labelling(tmp_path: 
     assert (sidecar["LabelingDuration"], sidecar["PostLabelingDelay"]) == (0.8, 1.8)
 
 
-def test_two_passes_of_ge_wait_for_what_no_header_tells(tmp_path: Path, cli: Cli) -> None:
+def edit_files(export: Path, change: Callable[[pydicom.Dataset], object]) -> None:
+    for file in sorted(export.rglob("*.dcm")):
+        ds = pydicom.dcmread(file)
+        change(ds)
+        ds.save_as(file)
+
+
+def test_two_passes_of_ge_become_a_valid_run(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path / "ge", dialect="ge", series=["asl"])
+    ran = cli("plan", tmp_path / "ge/dicom")
+    assert "(0043,10A3) says 1 deltam, 1 m0scan; GE's own 3dasl always suppresses the background" in ran.out
+    assert cli("convert", tmp_path / "ge/dicom", tmp_path / "bids").code == 0
+    assert (tmp_path / f"bids/{RUN}context.tsv").read_text().split() == ["volume_type", "deltam", "m0scan"]
+    told = {
+        "M0Type": "Included", "PostLabelingDelay": 1.5, "LabelingDuration": 1.8, "BackgroundSuppression": True,
+        "TotalAcquiredPairs": 3, "RepetitionTimePreparation": 4.846, "ArterialSpinLabelingType": "PCASL",
+    }  # fmt: skip
+    run = read_sidecar(tmp_path / "bids", RUN)
+    assert {key: run[key] for key in told} == told
+    means = np.asarray(nib.load(tmp_path / f"bids/{RUN}.nii.gz").dataobj).mean(axis=(0, 1, 2))
+    assert 10 * means[0] < means[1]
+
+
+def test_a_difference_that_ge_declares_to_be_derived_is_no_copy(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path / "ge", dialect="ge", series=["asl"])
+
+    def declare(ds: pydicom.Dataset) -> None:
+        weighted = ds[0x0043, 0x10A3].value == "PSEUDOCONTINUOUS"
+        ds.ImageType = ["DERIVED", "PRIMARY", "ASL", "PERFUSION", "ASL"] if weighted else ["ORIGINAL", "PRIMARY", "ASL"]
+
+    edit_files(tmp_path / "ge/dicom", declare)
+    assert cli("convert", tmp_path / "ge/dicom", tmp_path / "bids").code == 0
+    assert (tmp_path / f"bids/{RUN}context.tsv").read_text().split() == ["volume_type", "deltam"]
+    run, scan = read_sidecar(tmp_path / "bids", RUN), read_sidecar(tmp_path / "bids", M0)
+    assert (run["M0Type"], run["PostLabelingDelay"], run["TotalAcquiredPairs"]) == ("Separate", 1.5, 3)
+    assert scan["IntendedFor"] == [f"bids::{RUN}.nii.gz"]
+    dark, bright = (nib.load(tmp_path / f"bids/{path}.nii.gz").get_fdata().mean() for path in (RUN, M0))
+    assert 10 * dark < bright
+
+
+def test_delays_that_ge_encodes_wait_for_what_no_header_tells(tmp_path: Path, cli: Cli) -> None:
     write(tmp_path / "ge", dialect="ge", series=["asl"])
     export, plan = tmp_path / "ge/dicom", tmp_path / "plan.tsv"
+    edit_files(export, lambda ds: ds.private_block(0x0019, "GEMS_ACQU_01").add_new(0x9E, "LO", "EASL"))
     ran = cli("plan", export, "-o", plan)
-    assert "of which nothing tells BackgroundSuppression:" in ran.err
-    assert "(0043,10A3) says 1 deltam, 1 m0scan" in ran.err
+    assert "GE's eASL encodes delays in its volumes" in ran.err
     plan.write_text(plan.read_text().replace("\treview\t", "\tconvert\t"))
     ran = cli("convert", export, tmp_path / "bids", "--plan", plan)
     assert (ran.code, (tmp_path / "bids").exists()) == (65, False)
-    assert "as asl BIDS requires BackgroundSuppression, which nothing tells" in ran.err
+    assert "as asl BIDS requires aslcontext.tsv, BackgroundSuppression" in ran.err
+
+
+PAIRS = ("control", "label") * 2
+PHILIPS = """version = 1
+[[series]]
+match = { SeriesDescription = "SOURCE - pCASL" }
+[series.sidecar]
+ArterialSpinLabelingType = "PCASL"
+LabelingDuration = 1.8
+PostLabelingDelay = 1.8
+BackgroundSuppression = false
+"""
+
+
+class Numbered(NamedTuple):
+    types: tuple[str, ...]
+    phases: int = 1
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Numbered(PAIRS),
+        Numbered(PAIRS[::-1]),
+        Numbered(("label", "control", "control", "label")),
+        Numbered(("control",) * 2 + ("label",) * 2, phases=2),
+        Numbered(("label",) * 2 + ("control",) * 2, phases=2),
+    ],
+    ids=lambda case: f"{'-'.join(one[0] for one in case.types)} of {case.phases}",
+)
+def test_the_table_of_philips_fits_the_voxels_however_its_volumes_are_numbered(
+    case: Numbered, tmp_path: Path, cli: Cli
+) -> None:
+    """dcm2niix puts volumes of Philips into an order of its own."""
+    export, study, target = (
+        write_philips(tmp_path, case.types, phases=case.phases),
+        tmp_path / "s.toml",
+        tmp_path / "bids",
+    )
+    study.write_text(
+        PHILIPS.replace("= false", "= false\nRepetitionTimePreparation = 4.6" if case.phases > 1 else "= false")
+    )
+    ran = cli("convert", export, target, "--study", study)
+    assert ran.code == 0, ran.said
+    table = (target / f"{RUN}context.tsv").read_text().split()[1:]
+    means = np.asarray(nib.load(target / f"{RUN}.nii.gz").dataobj).mean(axis=(0, 1, 2))
+    assert sorted(table) == sorted(case.types)
+    middle = (means.max() + means.min()) / 2
+    assert table == ["control" if mean > middle else "label" for mean in means]
+    sidecar = read_sidecar(target, RUN)
+    assert sidecar["RepetitionTimePreparation"] == (4.55 if case.phases == 1 else 4.6)
+    assert sidecar["TotalAcquiredPairs"] == 2
+
+
+def test_the_table_of_philips_fits_the_voxels_where_slices_are_numbered_at_random(tmp_path: Path, cli: Cli) -> None:
+    export, study, plan = write_philips(tmp_path, PAIRS[::-1]), tmp_path / "study.toml", tmp_path / "plan.tsv"
+    numbers = random.Random(1).sample(range(10**6), 1000)
+    edit_files(export, lambda ds: setattr(ds, "InstanceNumber", numbers.pop()))
+    study.write_text(PHILIPS)
+    assert "2 control, 2 label" in cli("plan", export, "--study", study, "-o", plan).err
+    plan.write_text(plan.read_text().replace("\treview\t", "\tconvert\t"))
+    assert cli("convert", export, tmp_path / "bids", "--study", study, "--plan", plan).code == 0
+    table = (tmp_path / f"bids/{RUN}context.tsv").read_text().split()[1:]
+    means = np.asarray(nib.load(tmp_path / f"bids/{RUN}.nii.gz").dataobj).mean(axis=(0, 1, 2))
+    assert table != sorted(table)
+    assert table == ["control" if mean > means.mean() else "label" for mean in means]
+
+
+def test_labels_of_philips_are_told_and_the_rest_is_missing(tmp_path: Path, cli: Cli) -> None:
+    ran = cli("plan", write_philips(tmp_path, PAIRS))
+    missing = "nothing tells ArterialSpinLabelingType, PostLabelingDelay, BackgroundSuppression: a study"
+    assert missing in ran.out
+    assert "label type (2005,1429) says 2 control, 2 label, and voxels will tell which is which" in ran.out
+
+
+def test_slices_of_philips_that_cannot_be_compared_are_not_converted(tmp_path: Path, cli: Cli) -> None:
+    export, study = write_philips(tmp_path, PAIRS), tmp_path / "study.toml"
+    edit_files(export, lambda ds: ds.compress(RLELossless, generate_instance_uid=False))
+    study.write_text(PHILIPS)
+    ran = cli("convert", export, tmp_path / "bids", "--study", study)
+    assert ran.code == 1
+    assert "which of the volumes that dcm2niix made are labels is not known" in ran.err
+    assert not list(tmp_path.glob("bids/**/*_asl*"))
+
+
+def test_types_that_a_study_gives_against_the_labels_of_philips_are_told(tmp_path: Path, cli: Cli) -> None:
+    export, study = write_philips(tmp_path, PAIRS), tmp_path / "study.toml"
+    given = 'aslcontext = ["label", "control", "label", "control"]'
+    study.write_text(PHILIPS.replace("[series.sidecar]", f"{given}\n[series.sidecar]"))
+    ran = cli("convert", export, tmp_path / "bids", "--study", study)
+    assert "its headers say other types of the same voxels" in ran.err
+
+
+def test_labels_that_are_brighter_than_controls_are_told(xa: Path, tmp_path: Path, cli: Cli) -> None:
+    def swap(series: Series) -> Series:
+        return (
+            replace(series, volumes=14, planned=14, labels=("label", "control") * 7) if series.volumes > 1 else series
+        )
+
+    write(tmp_path / "xa", dialect="enhanced", size="tiny", series=["asl"], edit=swap)
+    for types, told in ((("label", "control") * 7, False), (("control", "label") * 7, True)):
+        study = tmp_path / "study.toml"
+        given = f"aslcontext = {list(types)}\nsidecar = {{ BackgroundSuppression = false }}"
+        study.write_text(f'version = 1\n[[series]]\nmatch = {{ SeriesDescription = "asl_2d_tra" }}\n{given}\n')
+        ran = cli("convert", tmp_path / "xa/dicom", tmp_path / str(told), "--study", study)
+        assert ("its labels are brighter than its controls by" in ran.err) == told
+
+
+def test_pulses_of_ve_need_but_the_order_of_their_volumes(tmp_path: Path, cli: Cli) -> None:
+    def pulse(series: Series) -> Series:
+        return replace(series, sequence=replace(series.sequence, program=r"%SiemensSeq%\ep2d_pasl"))
+
+    write(tmp_path / "ve", series=["asl"], edit=pulse)
+    ran = cli("plan", tmp_path / "ve/dicom")
+    assert "of which nothing tells aslcontext.tsv, TotalAcquiredPairs:" in ran.out
+    study = tmp_path / "study.toml"
+    types = '["label", "control", "label", "control"]'
+    study.write_text(f'version = 1\n[[series]]\nmatch = {{ SeriesDescription = "asl_2d_tra" }}\naslcontext = {types}\n')
+    ran = cli("convert", tmp_path / "ve/dicom", tmp_path / "bids", "--study", study)
+    assert ran.code == 0, ran.said
+    told = {
+        "ArterialSpinLabelingType": "PASL", "PostLabelingDelay": 1.99, "BackgroundSuppression": False,
+        "BolusCutOffFlag": True, "BolusCutOffDelayTime": 0.7, "BolusCutOffTechnique": "QUIPSSII",
+        "RepetitionTimePreparation": 4.8, "TotalAcquiredPairs": 2, "M0Type": "Separate",
+    }  # fmt: skip
+    run = read_sidecar(tmp_path / "bids", RUN)
+    assert {key: run[key] for key in told} == told
 
 
 def test_mosaics_that_do_not_say_what_they_are_wait(tmp_path: Path, cli: Cli) -> None:
@@ -145,4 +317,4 @@ def test_types_that_do_not_fit_the_volumes_wait(tmp_path: Path, cli: Cli) -> Non
     study = tmp_path / "study.toml"
     study.write_text('version = 1\n[[series]]\nmatch = { kind = "*labelling" }\naslcontext = ["deltam"]\n')
     ran = cli("plan", tmp_path / "ge/dicom", "--study", study)
-    assert "aslcontext.tsv (1 volume types are given, and the image has 2 volumes), BackgroundSuppression" in ran.out
+    assert "aslcontext.tsv (1 volume types are given, and the image has 2 volumes): a study" in ran.out

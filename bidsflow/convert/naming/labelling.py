@@ -11,7 +11,7 @@ from bidsflow.convert.companions.labelling import TOLD_BY_STUDY, describe_labell
 from bidsflow.convert.naming import words
 from bidsflow.convert.naming.draft import GIVEN_ONLY, Draft
 from bidsflow.convert.plan import Decision
-from bidsflow.dicom.physics import FAIR, Kind, is_declared_derived
+from bidsflow.dicom.physics import FAIR, Kind, is_declared_derived, is_difference
 from bidsflow.dicom.physics.sequence import image_words
 
 Drafts = list[Draft]
@@ -43,7 +43,7 @@ def name_labelled(draft: Draft, given: Mapping[str, object] = MappingProxyType({
             return named
         return named.decided(Decision.REVIEW, f"an M0 scan needs RepetitionTimePreparation: {_HOW}")
     named = draft.named("perf", "asl", finding.confidence, finding.because, told.because)
-    if is_declared_derived(image) and GIVEN not in given:
+    if is_declared_derived(image) and GIVEN not in given and not is_difference(image):
         return named.decided(Decision.REVIEW, "ImageType begins with DERIVED, and says nothing of what was made")
     if not told.missing:
         return named

@@ -56,6 +56,9 @@ class Case(NamedTuple):
     missing: frozenset[str] | set[str] = frozenset()
 
 
+PHILIPS = {"Manufacturer": "Philips", "RepetitionTime": "4550", "PhilipsPhase": "1"}
+LABELLED = [{"PhilipsLabel": "LABEL"}, {"PhilipsLabel": "CONTROL"}] * 2
+UNKNOWN_PHILIPS = {"ArterialSpinLabelingType", "PostLabelingDelay", "BackgroundSuppression"}
 UNKNOWN_PASL = {"PostLabelingDelay", "BackgroundSuppression", "TotalAcquiredPairs", "BolusCutOffFlag", "aslcontext.tsv"}
 CASES = {
     "M0 before pairs": Case(XA, frames("M_ZERO_SCAN", "LABEL", "CONTROL"), 3, "m0scan label control"),
@@ -106,6 +109,23 @@ CASES = {
         GE, slices(*[PASS_1] * 8, PASS_2, PASS_2), 10, "",
         {"aslcontext.tsv", "TotalAcquiredPairs", "BackgroundSuppression"},
     ),
+    "pairs of Philips": Case(PHILIPS, slices(*LABELLED), 4, "label control label control", UNKNOWN_PHILIPS),
+    "slices of Philips at random": Case(
+        PHILIPS, slices(*LABELLED)[::2] + slices(*LABELLED[::-1])[1::2], 4, "control control label label",
+        UNKNOWN_PHILIPS,
+    ),
+    "labels of Philips alone": Case(
+        PHILIPS, slices(LABELLED[0]), 1, "", {"aslcontext.tsv", "TotalAcquiredPairs", *UNKNOWN_PHILIPS}
+    ),
+    "phases of Philips": Case(
+        PHILIPS, slices(*(one | {"PhilipsPhase": phase} for one in LABELLED[:2] for phase in "12")), 4,
+        "label label control control", {"RepetitionTimePreparation", *UNKNOWN_PHILIPS},
+    ),
+    "eASL of GE": Case(
+        GE | {"GeInternalSequence": "EASL"}, slices(PASS_1, PASS_2), 2, "",
+        {"aslcontext.tsv", "TotalAcquiredPairs", "BackgroundSuppression"},
+    ),
+    "M0 of GE alone": Case(GE, slices(PASS_2), 1, "m0scan", UNKNOWN_PHILIPS | {"TotalAcquiredPairs"}),
     "bolus that is cut off": Case(
         PULSED | {"ASLBolusCutoffFlag": "YES"}, frames("CONTROL", "LABEL"), 2, "control label",
         {"BolusCutOffDelayTime", "BolusCutOffTechnique"},
@@ -127,6 +147,7 @@ class Known(NamedTuple):
     fields: dict[str, Any]
 
 
+VE = {"Manufacturer": "SIEMENS", "SequenceFile": "ep2d_pasl"}
 KNOWN = {
     "XA": Known(
         XA, frames("M_ZERO_SCAN", "LABEL", "CONTROL"),
@@ -157,6 +178,37 @@ KNOWN = {
         GE, slices(PASS_1, PASS_2),
         {"ArterialSpinLabelingType": "PCASL", "LabelingDuration": 1.45, "PostLabelingDelay": 2.025,
          "TotalAcquiredPairs": 3, "M0Type": "Included", "RepetitionTimePreparation": 4.846},
+    ),
+    "GE's own 3D sequence": Known(
+        GE | {"GePulseSequence": "3dasl"}, slices(PASS_1, PASS_2), {"BackgroundSuppression": True}
+    ),
+    "a sequence of others on GE": Known(
+        GE | {"GePulseSequence": "3dpcasl_x"}, slices(PASS_1, PASS_2), {"BackgroundSuppression": None}
+    ),
+    "a preparation of Philips": Known(
+        PHILIPS, slices(*LABELLED), {"RepetitionTimePreparation": 4.55, "TotalAcquiredPairs": 2}
+    ),
+    "FAIR QUIPSS II of VE": Known(
+        VE | {"LabelMode": "4", "LabelInversions": "700000\\0\\1990000"}, slices({}),
+        {"PostLabelingDelay": 1.99, "BolusCutOffFlag": True, "BolusCutOffDelayTime": 0.7,
+         "BolusCutOffTechnique": "QUIPSSII"},
+    ),
+    "Q2TIPS of VB": Known(
+        VE | {"LabelMode": "2", "LabelInversions": "1800000\\700000\\1600000"}, slices({}),
+        {"PostLabelingDelay": 1.8, "BolusCutOffFlag": True, "BolusCutOffDelayTime": [0.7, 1.6],
+         "BolusCutOffTechnique": "Q2TIPS"},
+    ),
+    "Q2TIPS with times in another order": Known(
+        VE | {"LabelMode": "2", "LabelInversions": "700000\\1600000\\1800000"}, slices({}),
+        {"PostLabelingDelay": None, "BolusCutOffFlag": True, "BolusCutOffDelayTime": None},
+    ),
+    "a mode of XA without an element": Known(
+        {"Manufacturer": "Siemens", "SequenceFile": "ep2d_asl", "LabelMode": "32", "LabelDelays": "1500000"},
+        slices({}), {"ArterialSpinLabelingType": "PCASL", "PostLabelingDelay": 1.5},
+    ),
+    "suppression of a research sequence": Known(
+        VE | {"SequenceFile": "tgse_pcasl_ve11c", "LabelSuppressed": "YES"}, slices({}),
+        {"BackgroundSuppression": True},
     ),
     "inversion time of VE": Known(
         {"Manufacturer": "SIEMENS", "SequenceFile": "tgse_pasl", "LabelInversions": "700000\\0\\1990000"}, slices({}),
