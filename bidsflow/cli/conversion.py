@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bidsflow.convert.meanwhile import Basis
     from bidsflow.convert.naming.guess import Guess
     from bidsflow.convert.plan import Plan
     from bidsflow.convert.planner import Planned
@@ -190,18 +192,18 @@ def plan_conversion(request: Conversion, inventory: Inventory, opinions: dict[st
     return replace(planned, plan=told, others=others)
 
 
-def reserve(request: Conversion, inventory: Inventory) -> tuple[Planned, tuple[str, ...]]:
+def reserve(request: Conversion, inventory: Inventory) -> tuple[Planned, Basis]:
     """Plan, and store the key before another run can give the same labels to others.
 
     Returns
     -------
     planned : Planned
         What to convert.
-    left : tuple of str
-        Images that the dataset holds, that belong to the sessions of the plan, and that it does not name.
+    basis : Basis
+        What the plan knew of the dataset.
     """
-    from bidsflow.convert.changes import find_left
     from bidsflow.convert.ledger import note_skipped, write_key
+    from bidsflow.convert.meanwhile import Basis, list_folders, mark_ledgers
     from bidsflow.dataset.write import locked, staging
 
     dataset = request.dataset
@@ -214,7 +216,17 @@ def reserve(request: Conversion, inventory: Inventory) -> tuple[Planned, tuple[s
         write_key(dataset, planned.key)
         if request.plan is not None:
             note_skipped(dataset, request.plan)
-    return planned, find_left(dataset, planned.plan)
+        marks = mark_ledgers(dataset, list_folders(planned.plan.rows))
+    return planned, Basis(marks, partial(_plan_again, request, inventory, opinions))
+
+
+def _plan_again(request: Conversion, inventory: Inventory, opinions: dict[str, Guess]) -> Plan:
+    """Return the plan of the same exports for what the dataset has now; the caller holds the lock."""
+    from bidsflow.convert.ledger import write_key
+
+    planned = plan_conversion(replace(request, subject_labels=(), session_labels=()), inventory, opinions)
+    write_key(request.dataset, planned.key)
+    return planned.plan
 
 
 def _choose(plan: Plan, subjects: Sequence[str], sessions: Sequence[str]) -> Plan:

@@ -225,9 +225,9 @@ def _submit(request: Conversion, cluster: Request, stack: ExitStack, *, force: b
     if idle is not None:
         plan = idle.plan
     else:
-        planned, _ = reserve(request, inventory)
+        planned, basis = reserve(request, inventory)
         plan = planned.plan
-        sent = submit(plan, inventory, request.dataset, planned.key, cluster, force=force)
+        sent = submit(plan, inventory, request.dataset, planned.key, cluster, basis=basis, force=force)
         _report_sent(sent, cluster, request.dataset, out)
     print_reviews(plan.decided(Decision.REVIEW), err)
     print_notes(plan, inventory, err)
@@ -351,20 +351,22 @@ def _convert(request: Conversion, inventory: Inventory, err: Console, *, force: 
     from bidsflow.cli.conversion import reserve
     from bidsflow.cli.originals import keep, report_former, report_kept
     from bidsflow.cli.steps import progress_bar
-    from bidsflow.convert.changes import note_split
+    from bidsflow.convert.changes import find_left, note_split
     from bidsflow.convert.run import convert
 
     dataset = request.dataset
-    planned, left = reserve(request, inventory)
-    plan = planned.plan
+    planned, basis = reserve(request, inventory)
 
     def tell(note: str) -> None:
         err.print(f"[yellow]note[/] {note}", soft_wrap=True)
 
     with progress_bar(err, "converting") as update:
         result = convert(
-            plan, inventory, dataset, planned.key, jobs=request.jobs, force=force, progress=update, tell=tell
-        )
+            planned.plan, inventory, dataset, planned.key, jobs=request.jobs, force=force, basis=basis,
+            progress=update, tell=tell,
+        )  # fmt: skip
+    planned = replace(planned, plan=result.renewed or planned.plan)
+    plan, left = planned.plan, find_left(dataset, planned.plan)
     plan = replace(plan, notes=(*plan.notes, *result.notes, *note_split(dataset, planned.key, inventory)))
     beside = Beside.put(dataset, inventory, request.exports, planned, force=force)
     if request.keep:

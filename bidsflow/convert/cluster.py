@@ -1,6 +1,7 @@
 """Convert on a cluster: a task for each session that has something to do; each commits its own.
 
 The export is scanned and planned once, where the command was given; a task gets the rows and headers of its session.
+Where another run has changed that session before the task commits, the task plans the whole export again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bidsflow.convert.meanwhile import Basis
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan
 from bidsflow.convert.rewiring import foresee_rewiring
 from bidsflow.convert.run import Result, convert
@@ -28,6 +30,8 @@ from bidsflow.names import parse_name
 
 LEVEL = "session"
 _PARCELS = "parcels"
+#: In the folder of a batch: how to plan its exports again. It goes with the last parcel, since it names people.
+_AGAIN = "again.pickle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,8 @@ class Parcel:
         Of the dataset.
     force : bool
         Convert again what is there.
+    basis : Basis or None
+        What the plan knew of the dataset.
     """
 
     root: Path
@@ -53,6 +59,18 @@ class Parcel:
     inventory: Inventory
     key: Key
     force: bool
+    basis: Basis | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredPlanner:
+    """Plans the exports of a batch again; all of its tasks share one file."""
+
+    file: Path
+
+    def __call__(self) -> Plan:
+        plan: Plan = pickle.loads(self.file.read_bytes())()
+        return plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +96,18 @@ class Submitted:
 
 
 def submit(
-    plan: Plan, inventory: Inventory, dataset: Dataset, key: Key, request: Request, *, force: bool = False
+    plan: Plan,
+    inventory: Inventory,
+    dataset: Dataset,
+    key: Key,
+    request: Request,
+    *,
+    basis: Basis | None = None,
+    force: bool = False,
 ) -> Submitted:
     """Submit a task for each session of a plan that is not done, and does not wait or run already.
+
+    The parameters are those of `run.convert`; `request` says what is asked of the cluster.
 
     Raises
     ------
@@ -107,8 +134,9 @@ def submit(
         parcels = room / made / _PARCELS
         parcels.mkdir(parents=True, mode=0o700)
         words = []
+        basis = basis and _store(basis, room / made / _AGAIN)
         for number, folder in enumerate(todo, 1):
-            parcel = Parcel(dataset.root, _choose(plan, folder), _cut(inventory, plan, folder), key, force)
+            parcel = Parcel(dataset.root, _choose(plan, folder), _cut(inventory, plan, folder), key, force, basis)
             file = parcels / f"{number}.pickle"
             write_durably(file, pickle.dumps(parcel), mode=0o600)  # headers hold names
             words.append((str(file),))
@@ -122,6 +150,12 @@ def submit(
         return Submitted(sent, room / made, unchanged, live)
 
 
+def _store(basis: Basis, file: Path) -> Basis:
+    """Return what a plan knew of a dataset, to be read by tasks: the headers of the whole export are written once."""
+    write_durably(file, pickle.dumps(basis.plan_again), mode=0o600)
+    return replace(basis, plan_again=_StoredPlanner(file))
+
+
 def _is_due(dataset: Dataset, work: Work) -> bool:
     """Return whether a session has images to be converted, or sidecars that change."""
     return bool(work.todo) or bool(foresee_rewiring(dataset, work.session, ()).rewired)
@@ -131,7 +165,14 @@ def _drop_parcels(folder: Path, batch: Batch, names: Collection[str]) -> None:
     """Remove the parcels of sessions that were submitted again since: they hold names of people."""
     for number, name in enumerate(batch.names, 1):
         if batch.level == LEVEL and name in names:
-            (folder / _PARCELS / f"{number}.pickle").unlink(missing_ok=True)
+            _drop(folder / _PARCELS / f"{number}.pickle")
+
+
+def _drop(parcel: Path) -> None:
+    """Remove a parcel, and with the last one what all shared."""
+    parcel.unlink(missing_ok=True)
+    if not any(parcel.parent.glob("*.pickle")):
+        (parcel.parent.parent / _AGAIN).unlink(missing_ok=True)
 
 
 def _name(folder: str) -> str:
@@ -168,7 +209,10 @@ def run_parcel(file: Path, jobs: int) -> Result:
         If the parcel cannot be read.
     """
     parcel: Parcel = pickle.loads(file.read_bytes())
-    result = convert(parcel.plan, parcel.inventory, Dataset(parcel.root), parcel.key, jobs=jobs, force=parcel.force)
+    result = convert(
+        parcel.plan, parcel.inventory, Dataset(parcel.root), parcel.key, jobs=jobs, force=parcel.force,
+        basis=parcel.basis,
+    )  # fmt: skip
     if result.complete:
-        file.unlink()
+        _drop(file)
     return result

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from bidsflow.convert.given import note_replaced
 from bidsflow.convert.gradients import check_gradients
 from bidsflow.convert.laying import find_own_folders, lay_out, reads_in_place
 from bidsflow.convert.ledger import Content, fields_digest, read_content, read_ledger, stamp, write_key
+from bidsflow.convert.meanwhile import Basis, mark_ledgers, renew
 from bidsflow.convert.outputs import Output, check_output, compress, match_outputs, note_left_out
 from bidsflow.convert.parrec import convert_pair
 from bidsflow.convert.pending import make_secret, note_images
@@ -47,7 +48,7 @@ from bidsflow.dicom.images import is_derived
 from bidsflow.dicom.parrec import is_pair
 from bidsflow.dicom.person import person_pattern
 from bidsflow.dicom.series import Inventory, Series
-from bidsflow.errors import ConversionError, DatasetError, StorageError, ToolError, describe_error
+from bidsflow.errors import ConversionError, DatasetError, PlanError, StorageError, ToolError, describe_error
 from bidsflow.names import parse_name
 from bidsflow.validate import Issue
 
@@ -74,6 +75,8 @@ class Result:
         Sidecars of images that stayed, and that changed with the images around them.
     notes : tuple of str
         What a person should know of the tables.
+    renewed : Plan or None
+        The plan as it was carried out, where other runs have changed a session after it was made; else None.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -83,6 +86,7 @@ class Result:
     errors: tuple[Issue, ...] = ()
     rewired: tuple[Rewired, ...] = ()
     notes: tuple[str, ...] = ()
+    renewed: Plan | None = None
 
     @property
     def complete(self) -> bool:
@@ -106,6 +110,7 @@ def convert(  # noqa: PLR0913 - each is an option of its own
     *,
     jobs: int = 1,
     force: bool = False,
+    basis: Basis | None = None,
     progress: Progress = lambda done, total, title: None,
     tell: Callable[[str], None] = lambda note: None,
     tool: Dcm2niix | None = None,
@@ -129,6 +134,9 @@ def convert(  # noqa: PLR0913 - each is an option of its own
         Series that are converted at the same time.
     force : bool
         Convert again what is there, changes by hand included.
+    basis : Basis, optional
+        What the plan knew of the dataset: where another run has changed a session since, that is planned again before
+        it is committed. Without, names and wires are those of the plan, and what has become impossible fails.
     progress : callable
         Called after each series.
     tell : callable
@@ -145,7 +153,6 @@ def convert(  # noqa: PLR0913 - each is an option of its own
     ToolError
         If dcm2niix is missing.
     """
-    rows = plan.decided(Decision.CONVERT)
     by_uid = {series.uid: series for series in inventory.series}
     with staging(dataset) as staged, storage_errors(dataset.root):
         with locked(dataset):
@@ -156,18 +163,30 @@ def convert(  # noqa: PLR0913 - each is an option of its own
         check_tables(dataset, [one.session.folder for one in work])
         own = find_own_folders(inventory) if any(one.todo for one in work) else {}
         tool = tool or Dcm2niix(find_program())
-        crew = _Crew(staged, plan, key, own, tool, jobs=jobs, force=force, progress=progress)
+        order = _Order(plan, by_uid, key, own)
+        crew = _Crew(staged, order, tool, jobs=jobs, force=force, basis=basis, progress=progress)
         outcomes = crew.carry_out(work)
         with locked(dataset):
             drop_former(staged)
+    renewed = None if crew.plan is plan else crew.plan
+    plan, work = crew.plan, [crew.renewed.get(one.session.folder, one) for one in work]
     found = {(one.row.series_uid, one.row.image): one for one in outcomes}
-    ordered = tuple(found[(row.series_uid, row.image)] for row in rows)
+    rows = plan.decided(Decision.CONVERT)
+    ordered = tuple(replace(found[(row.series_uid, row.image)], row=row) for row in rows)
     remains = find_remains(dataset, _find_moved(ordered, work))
-    errors = find_errors(dataset, ordered)
+    errors = _find_errors(dataset, ordered)
     reviews, skipped = plan.decided(Decision.REVIEW), plan.decided(Decision.SKIP)
     note_images(dataset, ordered, reviews, skipped)
     rewired = tuple(sorted(crew.rewired, key=lambda one: one.path))
-    return Result(ordered, reviews, skipped, remains, errors, rewired, tuple(sorted(crew.notes)))
+    return Result(ordered, reviews, skipped, remains, errors, rewired, tuple(sorted(crew.notes)), renewed)
+
+
+def _find_errors(dataset: Dataset, outcomes: Sequence[Outcome]) -> tuple[Issue, ...]:
+    """Return the errors in files that were written; what is seen in the midst of a commit of another run is none."""
+    if not find_errors(dataset, outcomes):
+        return ()
+    with locked(dataset):
+        return find_errors(dataset, outcomes)
 
 
 def _tell_missing(work: Sequence[Work], tell: Callable[[str], None]) -> None:
@@ -183,28 +202,44 @@ def _find_moved(outcomes: Sequence[Outcome], work: Sequence[Work]) -> dict[str, 
     return {former[image]: path for image, path in written.items() if image in former}
 
 
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What is to be done: a plan, series by UID, whose data goes where, and which series have a folder of their own."""
+
+    plan: Plan
+    by_uid: Mapping[str, Series]
+    key: Key
+    own_folders: Mapping[str, tuple[Path, int]]
+
+
 class _Crew:
     """Converts series in threads (dcm2niix and the compression run outside of Python's lock) and commits sessions."""
 
     def __init__(
         self,
         staged: Staging,
-        plan: Plan,
-        key: Key,
-        own_folders: Mapping[str, tuple[Path, int]],
+        order: _Order,
         tool: Dcm2niix,
         *,
         jobs: int,
         force: bool,
+        basis: Basis | None,
         progress: Progress,
     ) -> None:
         self._staged = staged
-        self._plan = plan
-        self._key = key
-        self._own_folders = own_folders
+        #: As it was given, but for sessions that other runs have changed meanwhile.
+        self.plan = order.plan
+        self._order = order
         self._jobs = jobs
         self._force = force
+        self._basis = basis
         self._progress = progress
+        #: By which it is known whether another run has changed a folder.
+        self._marks = {} if basis is None else dict(basis.marks)
+        #: What there was to do in sessions that were planned again, by folder.
+        self.renewed: dict[str, Work] = {}
+        #: Images that could not be converted.
+        self._failed: set[tuple[str, int]] = set()
         self._tool = tool
         #: Images that are still to be written, by folder.
         self._pending: dict[str, set[tuple[str, int]]] = {}
@@ -219,13 +254,8 @@ class _Crew:
         """Convert and commit everything, and return the outcomes in no order."""
         outcomes: list[Outcome] = []
         self._pending = {one.session.folder: set(planned_paths(one.planned)) for one in work}
-        with storage_errors(self._staged.dataset.root):
-            self._carried = {
-                image: set_by(self._staged.dataset, along, self._staged.work("carried"))
-                for one in work
-                for image, along in one.session.carried.items()
-                if image in self._pending[one.session.folder]
-            }
+        for one in work:
+            self._set_by(one.session, self._pending[one.session.folder])
         pool = ThreadPoolExecutor(self._jobs, thread_name_prefix="convert")
         try:
             jobs = {
@@ -246,6 +276,15 @@ class _Crew:
         pool.shutdown()
         return outcomes
 
+    def _set_by(self, session: Session, images: Collection[tuple[str, int]]) -> None:
+        """Set by what goes along with images that get another name."""
+        with storage_errors(self._staged.dataset.root):
+            self._carried |= {
+                image: set_by(self._staged.dataset, along, self._staged.work("carried"))
+                for image, along in session.carried.items()
+                if image in images
+            }
+
     def _gather(self, jobs: Mapping[Future[list[Converted] | str], tuple[Work, str]]) -> list[Outcome]:
         """Commit each session when the last of its series is done, and return what became of every row."""
         outcomes: list[Outcome] = []
@@ -255,8 +294,7 @@ class _Crew:
             one, uid = jobs[future]
             folder, converted = one.session.folder, future.result()
             if isinstance(converted, str):
-                _log.warning("%s: %s", one.session.series[uid].title, converted)
-                outcomes += [Outcome(row, Status.FAILED, converted) for row in one.todo[uid]]
+                outcomes += self._fail(one.session, uid, one.todo[uid], converted)
                 self._pending[folder] -= planned_paths(one.todo[uid]).keys()
             else:
                 made[folder] += converted
@@ -265,6 +303,12 @@ class _Crew:
                 outcomes += self._commit(one, made.pop(folder, []))
             self._progress(done, len(jobs), one.session.series[uid].title)
         return outcomes
+
+    def _fail(self, session: Session, uid: str, rows: Sequence[PlanRow], reason: str) -> list[Outcome]:
+        """Return the outcomes of the images of a series that cannot be converted."""
+        _log.warning("%s: %s", session.series[uid].title, reason)
+        self._failed |= planned_paths(rows).keys()
+        return [Outcome(row, Status.FAILED, reason) for row in rows]
 
     def _convert(self, series: Series, rows: Sequence[PlanRow]) -> list[Converted] | str:
         """Convert one series into the staging area; return why not where it fails.
@@ -301,7 +345,7 @@ class _Crew:
 
     def _run_tool(self, series: Series, content: Content, source: Path, target: Path) -> dict[int, Output]:
         """Have dcm2niix convert a series, in its own folder where that holds nothing else; `source` is an empty one."""
-        own = self._own_folders.get(series.uid)
+        own = self._order.own_folders.get(series.uid)
         in_place = own is not None and reads_in_place(series.instances, *own, content.packed)
         export = own[0] if own is not None and in_place else source
         if export is source:
@@ -319,7 +363,7 @@ class _Crew:
         supplied = supply_fields(cleaned, name, image.header)
         sidecar = supply_quantities(supplied, name, series.header)
         sidecar = supply_b_values(sidecar, name, output.b_values)
-        fields = self._plan.fields_of(row)
+        fields = self.plan.fields_of(row)
         types: tuple[str, ...] = ()
         if name.datatype == "perf":
             seen = see_types(series, image, output.nifti) if name.suffix == "asl" else ()
@@ -347,33 +391,98 @@ class _Crew:
         """Return what a person should know of derived volumes of a series that the plan skips, a clause."""
         if not any(is_derived(one.header.words("ImageType")) for one in series.images):
             return ()
-        rows = [row for row in self._plan.decided(Decision.SKIP) if row.series_uid == series.uid]
+        rows = [row for row in self.plan.decided(Decision.SKIP) if row.series_uid == series.uid]
         skipped = [series.images[row.image - 1] for row in rows]
         count = sum(one.volumes for one in skipped if is_derived(one.header.words("ImageType")))
         said = f"{count} derived volume{'s' if count > 1 else ''} of its series left out (a trace or an ADC)"
         return (said,) if count else ()
 
     def _commit(self, work: Work, converted: Sequence[Converted]) -> list[Outcome]:
-        """Commit a session, and return what became of its images but for those that could not be converted."""
+        """Commit a session, and return what became of its images but for those that could not be converted.
+
+        What another run has committed since the plan was made is looked at under the lock, so that nothing comes
+        between; what then gets another name, or is no longer for review, is converted outside of it.
+        """
+        dataset, made = self._staged.dataset, list(converted)
+        self._pending.pop(work.session.folder)
+        failed: list[Outcome] = []
+        try:
+            while True:
+                with locked(dataset), storage_errors(dataset.root):
+                    work = self._renew(work)
+                    lacking = self._find_lacking(work, made)
+                    if not lacking:
+                        return [*failed, *self._bring_in(work, self._choose(work, made))]
+                for uid, rows in lacking.items():
+                    self._set_by(work.session, planned_paths(rows))
+                    found = self._convert(work.session.series[uid], rows)
+                    if isinstance(found, str):
+                        failed += self._fail(work.session, uid, rows, found)
+                    else:
+                        made += found
+        except DatasetError as error:
+            if not made:
+                raise
+            _log.warning("%s: %s", work.session.folder, error)
+            rows = [row for row in work.planned if (row.series_uid, row.image) not in self._failed]
+            return [*failed, *work.done, *(Outcome(row, Status.FAILED, str(error)) for row in rows)]
+
+    def _renew(self, work: Work) -> Work:
+        """Return what there is to do in a session now: planned again, where another run has changed it."""
+        dataset, folder = self._staged.dataset, work.session.folder
+        if self._basis is None or (now := mark_ledgers(dataset, [folder])[folder]) == self._marks.get(folder, ""):
+            return work
+        self._marks[folder] = now
+        try:
+            plan = renew(self.plan, folder, self._basis.plan_again())
+        except PlanError as error:  # what is in the way is told of each image
+            _log.warning("%s: another run has changed it, and it cannot be planned again: %s", folder, error)
+            return work
+        _log.info("%s: planned again, since another run has changed it", folder)
+        self.plan = plan
+        found = survey(dataset, plan, self._order.by_uid, force=self._force)
+        nothing = Work(replace(work.session, rows=()), {}, (), {})
+        renewed = next((one for one in found if one.session.folder == folder), nothing)
+        self.renewed[folder] = renewed
+        return renewed
+
+    def _find_lacking(self, work: Work, made: Sequence[Converted]) -> dict[str, list[PlanRow]]:
+        """Return the rows of a session that are still to be converted, or under another name, by series."""
+        there = {image for one in self._choose(work, made) for image in planned_paths([one.row])}
+        lacking: dict[str, list[PlanRow]] = defaultdict(list)
+        for row in work.planned:
+            image = row.series_uid, row.image
+            if image not in there and image not in self._failed:
+                lacking[row.series_uid].append(row)
+        return lacking
+
+    def _choose(self, work: Work, made: Sequence[Converted]) -> list[Converted]:
+        """Return the images that are as a session wants them."""
+        wanted = {(row.series_uid, row.image): row for row in work.planned}
+        chosen = {}
+        for one in made:
+            row = wanted.get((one.row.series_uid, one.row.image))
+            if row is not None and row.path == one.row.path and one.fields == fields_digest(self.plan.fields_of(row)):
+                chosen[row.path] = replace(one, row=row)
+        return list(chosen.values())
+
+    def _bring_in(self, work: Work, converted: Sequence[Converted]) -> list[Outcome]:
+        """Commit a session as it is to be now; the lock is held."""
         dataset, session = self._staged.dataset, work.session
-        self._pending.pop(session.folder)
+        if not session.rows:
+            return []
         leaving = set().union(*self._pending.values())
         rows = [one.row for one in converted]
-        try:
-            with locked(dataset), storage_errors(dataset.root):
-                ledger = read_ledger(dataset, session.folder)  # another run may have committed meanwhile
-                blocked = find_blocked(dataset, {session.folder: ledger}, rows, force=self._force, leaving=leaving)
-                free = [one for one in converted if (one.row.series_uid, one.row.image) not in blocked]
-                tree = self._staged.tree()
-                made = assemble(dataset, tree, session, free, self._key)
-                replaced = find_replaced(dataset, tree, [one.row.path for one in free], made.remove)
-                commit(self._staged, tree, made.remove, replaced)
-                shutil.rmtree(tree, ignore_errors=True)
-        except DatasetError as error:
-            if not converted:
-                raise
-            _log.warning("%s: %s", session.folder, error)
-            return [*work.done, *(Outcome(row, Status.FAILED, str(error)) for row in rows)]
+        ledger = read_ledger(dataset, session.folder)
+        blocked = find_blocked(dataset, {session.folder: ledger}, rows, force=self._force, leaving=leaving)
+        free = [one for one in converted if (one.row.series_uid, one.row.image) not in blocked]
+        tree = self._staged.tree()
+        others = self._list_unchanged({parse_name(path).folder for path in session.former.values()})
+        made = assemble(dataset, tree, session, free, self._order.key)
+        replaced = find_replaced(dataset, tree, [one.row.path for one in free], made.remove)
+        commit(self._staged, tree, made.remove, replaced)
+        self._marks |= mark_ledgers(dataset, others)
+        shutil.rmtree(tree, ignore_errors=True)
         self.rewired += made.rewiring.rewired
         self.notes += made.notes
         _log.info("%s: %d images written", session.folder, len(free))
@@ -388,6 +497,11 @@ class _Crew:
             done = Status.MOVED if (row.series_uid, row.image) in session.former else Status.WRITTEN
             outcomes.append(Outcome(row, Status.FAILED if reason else done, reason or said))
         return outcomes
+
+    def _list_unchanged(self, folders: Iterable[str]) -> list[str]:
+        """Return the folders that no other run has changed; images leave them by a commit of our own."""
+        now = mark_ledgers(self._staged.dataset, folders)
+        return [folder for folder, mark in now.items() if mark == self._marks.get(folder, "")]
 
 
 def _say_kept(session: Session, row: PlanRow) -> str:

@@ -124,3 +124,19 @@ def _find(value: object, keys: tuple[str, ...]) -> list[object]:
         own = [value[key] for key in keys if value.get(key)]
         return own + [one for each in value.values() for one in _find(each, keys)]
     return [one for each in value for one in _find(each, keys)] if isinstance(value, list) else []
+
+
+def test_task_finds_what_another_command_has_converted_since_it_was_submitted(
+    cli: Cli, cluster: Cluster, small_export: Path, reference: dict[str, bytes], tmp_path: Path
+) -> None:
+    early, late, target = Path(shutil.copytree(small_export, tmp_path / "early")), tmp_path / "late", tmp_path / "bids"
+    for folder in [one for one in early.rglob("*SpinEcho*") if one.is_dir()]:
+        shutil.move(folder, late / folder.relative_to(early))
+    assert cli("convert", early, target, "--executor", "slurm").code == 0
+    shared = next((target / ".bidsflow" / "jobs").glob("*/again.pickle"))
+    assert oct(shared.stat().st_mode & 0o777) == "0o600"
+    assert cli("convert", late, target).code == 0
+    cluster.run()
+    assert stands(cli, target) == {"sub-01_ses-01": "done", "sub-01_ses-02": "done"}
+    assert read_tree(target) == reference
+    assert not shared.exists()
