@@ -60,7 +60,9 @@ _CONTRASTS = {
     Kind.T2STARW: {"T2starw"},
 }
 _SAID = frozenset().union(*_CONTRASTS.values())
-_NO_CONTRAST = (_RUN_KINDS - {Kind.UNKNOWN}) | {Kind.DIFFUSION, Kind.ASL, Kind.LOCALIZER, Kind.DERIVED, Kind.FIELD_GRE}
+_NO_CONTRAST = (_RUN_KINDS - {Kind.UNKNOWN}) | {
+    Kind.DIFFUSION, Kind.ASL, Kind.LOCALIZER, Kind.DERIVED, Kind.FIELD_GRE, Kind.NAVIGATOR,
+}  # fmt: skip
 #: Suffixes that end with the number of their echo.
 _BY_ECHO = frozenset({"magnitude1", "magnitude2", "phase1", "phase2"})
 _PARTS = {"mag": "magnitude", "phase": "phase", "real": "real", "imag": "imaginary"}

@@ -53,6 +53,8 @@ _MISTAKEN = {
     "FLAIR": {"double inversion"},
     "T2starw": {"perfusion", "localizer", "calibration"},
 }  # fmt: skip
+#: Navigators are excited by no more than this (degrees); those of MGH by 2.
+_NAVIGATOR_FLIP = 5.0
 #: What is left out where its physics say little and its words say so.
 _LEFT_OUT = ("localizer", "calibration")
 
@@ -71,6 +73,7 @@ def draft_image(series: Series, image: Image, rank: int, guesses: Mapping[str, G
     """
     draft = Draft(series, image, rank, classify(series, image))
     draft = name_by_physics(replace(draft, measurement=draft.home))
+    draft = _heed_navigator_words(draft)
     if draft.decision is Decision.SKIP:
         return draft
     given = words.given_name(series)
@@ -80,6 +83,23 @@ def draft_image(series: Series, image: Image, rank: int, guesses: Mapping[str, G
     if draft.to_convert and draft.confidence < ENOUGH and series.uid in guesses:
         draft = _heed_guess(draft, guesses[series.uid])
     return draft
+
+
+def _heed_navigator_words(draft: Draft) -> Draft:
+    """Leave out an EPI that its words and its small flip angle show to be a navigator; doubt one that only words do.
+
+    Navigators hardly disturb the anatomy that they are measured with; runs are excited by more.
+    """
+    said = words.names_navigator(draft.series)
+    if not said or draft.suffix != "bold" or not draft.to_convert:
+        return draft
+    flip, where = draft.series.header.number("FlipAngle"), words.source(draft.series)
+    if not 0 < flip <= _NAVIGATOR_FLIP:
+        doubt = f"the {where} says {said}, as navigators of anatomical scans are called"
+        return replace(draft.decided(Decision.REVIEW, doubt), datatype="", suffix="")
+    clause = f"the {where} says {said}, and its flip angle is {flip:g} degrees"
+    skipped = draft.sure(FAIR, clause).decided(Decision.SKIP, "a navigator, which tracks the head")
+    return replace(skipped, datatype="", suffix="")
 
 
 def wants_name(draft: Draft) -> bool:

@@ -27,6 +27,7 @@ from bidsflow.dicom.series import Image
 _SKIPPED = {
     Kind.LOCALIZER: "a localizer",
     Kind.DERIVED: "derived from other images on the scanner",
+    Kind.NAVIGATOR: "a navigator, which tracks the head during an anatomical scan",
     Kind.CAPTURE: "a screen capture, which may show a name",
 }
 _ANATOMY = {

@@ -288,6 +288,19 @@ def names_rms(series: Series) -> str:
     return _match(r"(?<![a-z])rms(?![a-z])", series)
 
 
+def names_navigator(series: Series) -> str:
+    """Return the word of a series for navigators that track the head (vNav), ``""`` where none stands.
+
+    Examples
+    --------
+    >>> from bidsflow.dicom.series import Header, Patient, Series
+    >>> named = Series("1", "2", Patient("", "", "", ""), 3, "T1w_MPR_vNav_setter", "", "", (), (), Header())
+    >>> names_navigator(named)
+    'vnav'
+    """
+    return _match(r"(?<![a-z])(?:v[- ]?nav|epi[- ]?nav|(?:moco[- ]?)?nav(?:igator)?[- ]?set)", series)
+
+
 def names_denoised(series: Series) -> str:
     """Return the word of a series for an image whose noise was taken away, ``""`` where none stands."""
     return _match(r"(?<![a-z])den(?:oised?)?(?![a-z])", series)

@@ -35,6 +35,7 @@ class Kind(StrEnum):
     SWI = "susceptibility-weighted"
     TRANSMIT = "transmit field (B1)"
     NOISE = "noise without excitation"
+    NAVIGATOR = "navigator of an anatomical scan"
     ANGIO = "angiography"
     CAPTURE = "screen capture"
     OTHER_MODALITY = "not MR"

@@ -49,6 +49,10 @@ _FLOW_WORDS = frozenset({"PCA", "M_PCA", "P_PCA", "VELOCITY", "VELOCITY_MAP", "F
 _SUSCEPTIBILITY_WORDS = frozenset({"SWI", "SW_M", "SW_P"})
 _CAPTURE_CLASS = "1.2.840.10008.5.1.4.1.1.7"
 _LOCALIZER_ANGLE = math.cos(math.radians(30))
+#: Sequences of anatomy that track the head by coarse EPIs between their excitations, and those that set these up. The
+#: anatomical images have the same file, but are no EPIs. Source: volumetric navigators of MGH for MPRAGE, TSE and SPACE
+#: (ABCD, HCP): tfl_mgh_epinav_ABCD, ep_moco_nav_set_ABCD, SequenceName *ABCD3d1_32ns.
+_NAVIGATED = r"epi_?nav|moco_?nav|(?<![a-z])v_?nav|abcd3d\d|(?<![a-z0-9])(?:tfl|tse_vfl|space)_"
 #: b-values below this (s/mm²) count as no diffusion weighting: Philips numbers its b=0 volumes 0.001, 0.002, ...
 B_ZERO = 50.0
 
@@ -202,6 +206,8 @@ def _echo_planar(series: Series, image: Image, header: Header) -> Finding | None
     diffusion = _diffusion(image, header)
     if diffusion:
         return Finding(Kind.DIFFUSION, CERTAIN, f"{shown} and {diffusion}")
+    if name := sequence_named(header, _NAVIGATED):
+        return Finding(Kind.NAVIGATOR, CERTAIN, f"{shown}, and its sequence is {name}")
     echo = _refocused(header)
     if echo is None:
         return Finding(Kind.EPI, WEAK, f"{shown}, gradient or spin echo unknown")
