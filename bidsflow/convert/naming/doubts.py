@@ -27,21 +27,58 @@ Drafts = list[Draft]
 _REFORMATS = frozenset({"MPR", "RESAMPLED", "REFORMATTED"})
 
 
+def skip_results(drafts: Drafts) -> Drafts:
+    """Leave out what the scanner computed of functional runs (t-maps, EvaSeries); doubt it where no run tells of what.
+
+    ImageType of such images often says no more than that they were corrected for motion.
+    """
+    runs = [one for one in drafts if _is_run(one) and not _is_corrected(one) and not words.names_result(one.series)]
+    return [_skip_result(draft, runs) if _may_be_result(draft) else draft for draft in drafts]
+
+
+def _may_be_result(draft: Draft) -> bool:
+    named = draft.datatype == "func" and draft.decision is not Decision.SKIP and not draft.exact
+    return named and bool(words.names_result(draft.series))
+
+
+def _skip_result(draft: Draft, runs: Drafts) -> Draft:
+    said = f"the {words.source(draft.series)} says {words.names_result(draft.series)}"
+    run = next((one for one in reversed(runs) if _is_of_protocol(draft, one)), None)
+    nameless = replace(draft, datatype="", suffix="")
+    if run is None:
+        return nameless.decided(
+            Decision.REVIEW, f"{said}, as what scanners compute of functional runs is called, and no run goes with it"
+        )
+    return nameless.decided(Decision.SKIP, f"computed of series {run.series.number} on the scanner ({said})")
+
+
 def skip_corrected(drafts: Drafts) -> Drafts:
     """Leave out what the scanner corrected for motion, where the original is there.
 
-    Siemens' MoCoSeries says MOCO in ImageType, behind ORIGINAL.
+    Siemens' MoCoSeries says MOCO in ImageType, behind ORIGINAL. An original has one copy of each kind: with motion
+    corrected, and with distortions as well (MoCoSeries_DiCo).
     """
-    originals: dict[Hashable, Drafts] = defaultdict(list)
-    result = []
+    originals = [draft for draft in drafts if _is_run(draft) and not _is_corrected(draft)]
+    taken: set[Hashable] = set()
+    result, before = [], []
     for draft in drafts:
-        if _is_run(draft) and _is_corrected(draft):
-            before = originals[_volumes_key(draft)]
-            draft = _skip_corrected(draft, before.pop() if before else None)  # each has one copy, which follows it
+        if _is_run(draft) and not _is_corrected(draft):
+            before.append(draft)
         elif _is_run(draft):
-            originals[_volumes_key(draft)].append(draft)
+            kind = draft.series.description, draft.image.header.words("ImageType")
+            alike = [one for one in before + _find_simultaneous(draft, originals) if _is_of_protocol(draft, one)]
+            whole = [one for one in alike if _has_volumes_of(draft, one) and (one.series.uid, kind) not in taken]
+            if whole:
+                taken.add((whole[-1].series.uid, kind))
+            draft = _skip_corrected(draft, whole[-1] if whole else None, alike)
         result.append(draft)
     return result
+
+
+def _find_simultaneous(draft: Draft, originals: Drafts) -> Drafts:
+    """Return the runs of the moment of a copy, which may come before them; none where all have one moment."""
+    moments = {one.series.started for one in originals}
+    return [one for one in originals if len(moments) > 1 and one.series.started == draft.series.started]
 
 
 def _is_run(draft: Draft) -> bool:
@@ -49,10 +86,17 @@ def _is_run(draft: Draft) -> bool:
     return (draft.to_convert and draft.is_planar) or (draft.suffix == "asl" and draft.decision is not Decision.SKIP)
 
 
-def _volumes_key(draft: Draft) -> Hashable:
-    image = draft.image
-    volumes = 0 if draft.suffix == "asl" else image.volumes  # a correction may leave the M0 out
-    return draft.series.protocol_name, draft.suffix, draft.geometry, volumes, image.echo, image.component
+def _is_of_protocol(copy: Draft, run: Draft) -> bool:
+    """Return whether a run may be what an image was made of; one without a protocol is told by its voxels alone."""
+    ours, theirs = ((one.geometry, one.image.echo, one.image.component) for one in (copy, run))
+    if ours != theirs or (copy.suffix != run.suffix and _is_run(copy) and _is_corrected(copy)):
+        return False
+    name = words.drop_correction(words.protocol(copy.series))
+    return name in ("", words.drop_correction(words.protocol(run.series)))
+
+
+def _has_volumes_of(copy: Draft, run: Draft) -> bool:
+    return copy.suffix == "asl" or copy.image.volumes == run.image.volumes  # a correction may leave the M0 out
 
 
 def _is_corrected(draft: Draft) -> bool:
@@ -60,11 +104,17 @@ def _is_corrected(draft: Draft) -> bool:
     return "MOCO" in header.words("ImageType") or "MOCO" in header.words("SiemensImageType")
 
 
-def _skip_corrected(draft: Draft, original: Draft | None) -> Draft:
+def _skip_corrected(draft: Draft, original: Draft | None, alike: Drafts) -> Draft:
     said = "corrected for motion on the scanner (ImageType says MOCO)"
-    if original is None:
+    if original is not None:
+        return draft.decided(Decision.SKIP, f"a copy of series {original.series.number}, {said}")
+    if not alike:
         return draft.decided(Decision.REVIEW, f"{said}, and the original is not in the export")
-    return draft.decided(Decision.SKIP, f"a copy of series {original.series.number}, {said}")
+    numbers = " and ".join(dict.fromkeys(str(one.series.number) for one in alike))
+    if any(_has_volumes_of(draft, one) for one in alike):
+        return draft.decided(Decision.REVIEW, f"{said}, and series {numbers} of its protocol has another copy")
+    has = f"{alike[-1].image.volumes} volumes, and this {draft.image.volumes}"
+    return draft.decided(Decision.REVIEW, f"{said}: series {alike[-1].series.number} of its protocol has {has}")
 
 
 def doubt_derived(drafts: Drafts) -> Drafts:

@@ -15,7 +15,13 @@ from bidsflow.convert.naming import words
 from bidsflow.convert.naming.agent import doubt_dynamics, doubt_passage, mark_agent
 from bidsflow.convert.naming.body import doubt_body
 from bidsflow.convert.naming.combined import label_combined, label_denoised, tie_combined
-from bidsflow.convert.naming.doubts import abstain, doubt_derived, propose_reformats, skip_corrected
+from bidsflow.convert.naming.doubts import (
+    abstain,
+    doubt_derived,
+    propose_reformats,
+    skip_corrected,
+    skip_results,
+)
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.followers import doubt_orphans, find_tied, follow_sources, tie_followers
 from bidsflow.convert.naming.guess import Guess
@@ -59,10 +65,10 @@ def name_session(
     find_stopped, find_halves = partial(mark_stopped, usual=usual or {}), partial(find_blips, usual=usual or {})
     current = [_set_direction(draft, guesses) for draft in drafts]
     steps = (
-        find_references, find_halves, find_magnitudes, find_two_scans, pair_phases, _set_tasks, skip_corrected,
-        find_stopped, tie_combined, doubt_derived, propose_reformats, link_collections, doubt_body, mark_agent,
-        doubt_passage, doubt_dynamics, doubt_lone_maps, settle_m0, abstain, settle_ruled, _share_measurements,
-        tie_followers, _set_echo_and_part, label_denoised, _tell_filters_apart, label_combined,
+        find_references, find_halves, find_magnitudes, find_two_scans, pair_phases, _set_tasks, skip_results,
+        skip_corrected, find_stopped, tie_combined, doubt_derived, propose_reformats, link_collections, doubt_body,
+        mark_agent, doubt_passage, doubt_dynamics, doubt_lone_maps, settle_m0, abstain, settle_ruled,
+        _share_measurements, tie_followers, _set_echo_and_part, label_denoised, _tell_filters_apart, label_combined,
         _drop_needless_directions, tell_protocols_apart, pin_entities, take_typed_runs, _number_runs,
         _refuse_same_index, mark_again, follow_runs, follow_sources, doubt_orphans, doubt_uneven, _propose_labels,
         propose_runs, hold_reviewed,

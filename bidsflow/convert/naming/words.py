@@ -301,6 +301,30 @@ def names_navigator(series: Series) -> str:
     return _match(r"(?<![a-z])(?:v[- ]?nav|epi[- ]?nav|(?:moco[- ]?)?nav(?:igator)?[- ]?set)", series)
 
 
+def names_result(series: Series) -> str:
+    """Return the word of a series for what scanners compute of functional runs, ``""`` where none stands.
+
+    Examples
+    --------
+    >>> from bidsflow.dicom.series import Header, Patient, Series
+    >>> named = Series("1", "2", Patient("", "", "", ""), 3, "Mean_&_t-Maps", "", "", (), (), Header())
+    >>> names_result(named)
+    't-maps'
+    """
+    return _match(r"eva ?series|(?<![a-z])[tz][- ]?maps?(?![a-z])", series)
+
+
+def drop_correction(name: str) -> str:
+    """Return the name of a protocol without the words that scanners add to copies that are corrected for motion.
+
+    Examples
+    --------
+    >>> drop_correction("epi_bold_rest_MOCO"), drop_correction("MoCoSeries")
+    ('epi_bold_rest', '')
+    """
+    return re.sub(r"[-_ ]*(?:mo[-_]?co|motion[-_ ]?corr[a-z]*)(?:[-_ ]?series)?", "", name.strip(), flags=re.IGNORECASE)
+
+
 def names_denoised(series: Series) -> str:
     """Return the word of a series for an image whose noise was taken away, ``""`` where none stands."""
     return _match(r"(?<![a-z])den(?:oised?)?(?![a-z])", series)
@@ -376,6 +400,11 @@ def task_label(series: Series) -> tuple[str, str]:
     if generic:
         return generic, f"no task is named: the label repeats the {where}'s own word"
     return "bold", "no task is named, nor anything else that could be a label"
+
+
+def protocol(series: Series) -> str:
+    """Return the name of a series' protocol, its description where anonymisation took that."""
+    return series.protocol_name or series.description
 
 
 def source(series: Series) -> str:

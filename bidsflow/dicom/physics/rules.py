@@ -34,7 +34,7 @@ from bidsflow.dicom.tags import find_maker
 #: Values of ImageType that only reconstructions of other images carry.
 _DERIVED_WORDS = frozenset({
     "ADC", "ADC_UNSPECIFIED", "EADC", "FA", "TRACE", "TRACEW", "TENSOR", "TENSOR_B0", "COLFA", "RCBF", "CBF", "CBV",
-    "MTT", "TTP", "SUBTRACTION", "T_MAP", "TTEST", "PROJECTION", "PROJECTION_IMAGE", "MIP", "MNIP", "MPR",
+    "MTT", "TTP", "SUBTRACTION", "T_MAP", "TTEST", "T_TEST", "PROJECTION", "PROJECTION_IMAGE", "MIP", "MNIP", "MPR",
     "RESAMPLED", "REFORMATTED", "CPR", "MEAN", "STDDEV", "T1_MAP", "T2_MAP", "T2STAR_MAP", "T2_STAR_MAP", "R2_MAP",
     "R2STAR_MAP", "MOCO_MEAN", "GLOBAL_BOLD", "LOCALIZER_COPY", "RCBV", "RMTT", "SWI_MIP", "MOSAIC_MEAN",
     "CALC_BVALUE", "SCREEN_SAVE", "MINIP", "RELCBF", "RELCBV", "RELMTT", "MAX_IP", "MIN_IP", "METABOLITE_MAP", "APTW",
