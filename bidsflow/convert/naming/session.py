@@ -31,7 +31,8 @@ from bidsflow.convert.naming.magnitudes import find_magnitudes
 from bidsflow.convert.naming.maps import pair_phases
 from bidsflow.convert.naming.numbers import take_typed_runs
 from bidsflow.convert.naming.protocols import tell_protocols_apart
-from bidsflow.convert.naming.references import find_blips, find_references, follow_runs, has_word
+from bidsflow.convert.naming.reconstructions import tell_reconstructions_apart
+from bidsflow.convert.naming.references import find_blips, find_references, follow_runs
 from bidsflow.convert.naming.repeats import doubt_uneven, mark_again, mark_stopped, propose_runs
 from bidsflow.convert.naming.rules import hold_reviewed, pin_entities, settle_ruled
 from bidsflow.convert.naming.twoscans import find_two_scans
@@ -44,8 +45,6 @@ from bidsflow.schema import takes
 Drafts = list[Draft]
 
 _PARTS = {"magnitude": "mag", "phase": "phase", "real": "real", "imaginary": "imag"}
-#: Values of ImageType by which Siemens tells reconstructions of one measurement apart.
-_FILTERS = ("DIS2D", "DIS3D", "FILTERED", "NORM")
 
 
 def name_session(
@@ -68,8 +67,8 @@ def name_session(
         find_references, find_halves, find_magnitudes, find_two_scans, pair_phases, _set_tasks, skip_results,
         skip_corrected, find_stopped, tie_combined, doubt_derived, propose_reformats, link_collections, doubt_body,
         mark_agent, doubt_passage, doubt_dynamics, doubt_lone_maps, settle_m0, abstain, settle_ruled,
-        _share_measurements, tie_followers, _set_echo_and_part, label_denoised, _tell_filters_apart, label_combined,
-        _drop_needless_directions, tell_protocols_apart, pin_entities, take_typed_runs, _number_runs,
+        _share_measurements, tie_followers, _set_echo_and_part, label_denoised, tell_reconstructions_apart,
+        label_combined, _drop_needless_directions, tell_protocols_apart, pin_entities, take_typed_runs, _number_runs,
         _refuse_same_index, mark_again, follow_runs, follow_sources, doubt_orphans, doubt_uneven, _propose_labels,
         propose_runs, hold_reviewed,
     )  # fmt: skip
@@ -252,54 +251,6 @@ def _number_echo(draft: Draft, echoes: Drafts, known: Mapping[Hashable, Collecti
 
 def _protocol_key(draft: Draft) -> Hashable:
     return draft.suffix, draft.series.protocol_name, draft.geometry
-
-
-def _tell_filters_apart(drafts: Drafts) -> Drafts:
-    """Name reconstructions of one measurement by their filter (Siemens NORM against ND); doubt those without one."""
-    groups: dict[Hashable, Drafts] = defaultdict(list)
-    for draft in drafts:
-        if draft.to_convert and draft.datatype != "fmap" and not draft.entity("rec") and _has_time(draft):
-            own = (draft.series.started, draft.series.protocol_name, draft.image.echo_time, draft.measurement)
-            key = own[:3] if draft.suffix != "sbref" else own
-            groups[(draft.datatype, draft.suffix, draft.entities, draft.geometry, *key)].append(draft)
-    renamed: dict[int, Draft] = {}
-    moments, scans = {one.series.started for one in drafts}, {one.series.uid for one in drafts}
-    for members in groups.values():
-        series = {one.series.uid for one in members}
-        # One time for a whole session is no time: anonymisation sets all to the same moment.
-        if len(series) > 1 and (len(moments) > 1 or len(scans) == len(series)):
-            renamed |= {id(one): _name_filter(one, members) for one in members}
-    return [renamed.get(id(draft), draft) for draft in drafts]
-
-
-def _name_filter(draft: Draft, members: Sequence[Draft]) -> Draft:
-    """Return a reconstruction named by the filters that not all of its siblings have."""
-    every = [_filters(one) for one in members]
-    telling = [word for word in _FILTERS if 0 < sum(word in own for own in every) < len(members)]
-    own = _filters(draft) & set(telling)
-    if every.count(_filters(draft)) > 1 or not telling:
-        others = " and ".join(str(one.series.number) for one in members if one is not draft)
-        said = f"the same measurement as series {others}, and ImageType does not tell them apart"
-        return draft.decided(Decision.REVIEW, said)
-    label = "".join(word.lower() for word in telling if word in own) or _name_unfiltered(draft, telling)
-    shown = " and ".join(word for word in telling if word in own)
-    said = f"says {shown}" if shown else f"does not say {' or '.join(telling)}"
-    standard = any({*one.image.header.words("ImageType")} & set(telling) for one in members)
-    tag = "ImageType" if standard else "Siemens' own image type (0021,1175)"
-    return draft.with_entity("rec", label).noted(
-        f"one of {len(members)} reconstructions of one measurement: {tag} {said}"
-    )
-
-
-def _name_unfiltered(draft: Draft, telling: Sequence[str]) -> str:
-    """Return the label of a reconstruction without any of the filters; ``nd`` is Siemens' for no correction at all."""
-    if len(telling) == 1:
-        return f"no{telling[0].lower()}"
-    return "nd" if has_word(draft, "ND") else "unfiltered"
-
-
-def _filters(draft: Draft) -> frozenset[str]:
-    return frozenset(word for word in _FILTERS if has_word(draft, word))
 
 
 def _has_time(draft: Draft) -> bool:
