@@ -130,7 +130,8 @@ def test_a_difference_that_ge_declares_to_be_derived_is_no_copy(tmp_path: Path, 
         ds.ImageType = ["DERIVED", "PRIMARY", "ASL", "PERFUSION", "ASL"] if weighted else ["ORIGINAL", "PRIMARY", "ASL"]
 
     edit_files(tmp_path / "ge/dicom", declare)
-    assert cli("convert", tmp_path / "ge/dicom", tmp_path / "bids").code == 0
+    ran = cli("convert", tmp_path / "ge/dicom", tmp_path / "bids")
+    assert (ran.code, ran.err) == (0, "")
     assert (tmp_path / f"bids/{RUN}context.tsv").read_text().split() == ["volume_type", "deltam"]
     run, scan = read_sidecar(tmp_path / "bids", RUN), read_sidecar(tmp_path / "bids", M0)
     assert (run["M0Type"], run["PostLabelingDelay"], run["TotalAcquiredPairs"]) == ("Separate", 1.5, 3)

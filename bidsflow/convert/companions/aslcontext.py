@@ -69,7 +69,7 @@ def read_context(series: Series, image: Image) -> Context:
     series, image : Series, Image
         The image and the series that it belongs to.
     """
-    if series.header.text("GeInternalSequence").lower() == _GE_ENCODED:
+    if any(_GE_ENCODED in series.header.text(name).lower() for name in ("GeInternalSequence", "GePulseSequence")):
         return Context((), "GE's eASL encodes delays in its volumes, and no element tells them")
     if len(series.images) > 1 and (kind := _tell_image(series, image)):
         return Context((kind,), f"{_TELLERS[_tell_pass]} says 1 {kind}")

@@ -14,6 +14,7 @@ from bidsflow.convert.cohort import Usual
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.images import CUT_SHORT, is_noise
+from bidsflow.dicom.physics import is_difference
 from bidsflow.dicom.series import Series
 
 Drafts = list[Draft]
@@ -51,7 +52,7 @@ def planned_volumes(series: Series) -> int:
 
 def lacks_volumes(draft: Draft) -> bool:
     """Return whether more volumes were prescribed than an image has, and no noise ends its run instead."""
-    return planned_volumes(draft.series) > draft.image.volumes + _count_noise(draft)
+    return planned_volumes(draft.series) > draft.image.volumes + _count_noise(draft) + _count_passes(draft)
 
 
 def mark_stopped(drafts: Drafts, usual: Mapping[tuple[str, int], Usual]) -> Drafts:
@@ -155,6 +156,12 @@ def _find_lack(draft: Draft, usual: Usual | None) -> _Lack | None:
         others = f"{usual.people} other people have {usual.volumes} under this protocol"
         return _Lack(f"it holds {_count(volumes)}, and {others}", f"{volumes} of {usual.volumes} volumes")
     return None
+
+
+def _count_passes(draft: Draft) -> int:
+    """Return the volumes of the other pass of GE's labelled blood, where one of the two is declared to be derived."""
+    images = draft.series.images
+    return sum(one.volumes for one in images if one is not draft.image) if any(map(is_difference, images)) else 0
 
 
 def _count_noise(draft: Draft) -> int:

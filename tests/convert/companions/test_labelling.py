@@ -125,6 +125,10 @@ CASES = {
         GE | {"GeInternalSequence": "EASL"}, slices(PASS_1, PASS_2), 2, "",
         {"aslcontext.tsv", "TotalAcquiredPairs", "BackgroundSuppression"},
     ),
+    "eASL of GE by its other name": Case(
+        GE | {"GePulseSequence": "3deasl"}, slices(PASS_1), 1, "",
+        {"aslcontext.tsv", "TotalAcquiredPairs", "BackgroundSuppression"},
+    ),
     "M0 of GE alone": Case(GE, slices(PASS_2), 1, "m0scan", UNKNOWN_PHILIPS | {"TotalAcquiredPairs"}),
     "bolus that is cut off": Case(
         PULSED | {"ASLBolusCutoffFlag": "YES"}, frames("CONTROL", "LABEL"), 2, "control label",
