@@ -61,6 +61,9 @@ def _dress(ds: pydicom.Dataset, kind: str, volume: int, phases: int, volumes: in
     imaging = ds.private_block(0x2001, "Philips Imaging DD 001", create=True)
     imaging.add_new(0x08, "IS", volume % phases + 1)
     imaging.add_new(0x20, "LO", "FEEPI")
+    ds.RescaleSlope, ds.RescaleIntercept, ds.RescaleType = "1.27717", "0", "normalized"
     for number in range(1, 6):
         block = ds.private_block(0x2005, f"Philips MR Imaging DD 00{number}", create=True)
+        if number == 1:
+            block.add_new(0x0E, "FL", 0.0129432)  # Scale Slope: values are given by both
     block.add_new(0x29, "CS", kind.upper())

@@ -218,6 +218,16 @@ def test_the_table_of_philips_fits_the_voxels_where_slices_are_numbered_at_rando
     assert table == ["control" if mean > means.mean() else "label" for mean in means]
 
 
+def test_the_table_of_philips_fits_the_voxels_where_each_slice_has_a_slope(tmp_path: Path, cli: Cli) -> None:
+    export, study = write_philips(tmp_path, PAIRS[::-1]), tmp_path / "study.toml"
+    slopes = (f"{1.2 + rank / 100:.2f}" for rank in range(1000))
+    edit_files(export, lambda ds: setattr(ds, "RescaleSlope", next(slopes)))
+    study.write_text(PHILIPS)
+    assert cli("convert", export, tmp_path / "bids", "--study", study).code == 0
+    assert nib.load(tmp_path / f"bids/{RUN}.nii.gz").get_data_dtype() == np.float32
+    assert (tmp_path / f"bids/{RUN}context.tsv").read_text().split()[1:] == list(PAIRS[::-1])
+
+
 def test_labels_of_philips_are_told_and_the_rest_is_missing(tmp_path: Path, cli: Cli) -> None:
     ran = cli("plan", write_philips(tmp_path, PAIRS))
     missing = "nothing tells ArterialSpinLabelingType, PostLabelingDelay, BackgroundSuppression: a study"

@@ -120,8 +120,8 @@ def see_types(series: Series, image: Image, nifti: Path) -> tuple[str, ...]:
     if not types and tell is _tell_label:
         raise ConversionError(
             series.title,
-            "which of the volumes that dcm2niix made are labels is not known: its voxels are not those of the export "
-            "(compressed, or scaled). Export it uncompressed",
+            "which of the volumes that dcm2niix made are labels is not known: its voxels could not be compared with "
+            "those of the export. Export it uncompressed",
         )
     return types
 

@@ -52,8 +52,7 @@ def find_types(nifti: Path, instances: Sequence[Instance], tell: Callable[[Heade
     Returns
     -------
     types : tuple of str
-        One for each volume; empty where the slices of a volume contradict, or are found nowhere: they are compressed,
-        or dcm2niix has scaled their values.
+        One for each volume; empty where the slices of a volume contradict, or are found nowhere: they are compressed.
     """
     told: dict[bytes, set[str]] = {}
     for one in instances:
@@ -133,8 +132,11 @@ def _mark_slice(one: Instance) -> bytes:
 
 
 def _mark(values: np.ndarray) -> bytes:
-    """Return the same for the same values of 16 bits, however a slice is turned; the sign is not looked at."""
+    """Return the same for the same values, however a slice is turned and scaled: how often each value is there.
+
+    dcm2niix writes products where slopes differ from slice to slice (Philips), and the values themselves elsewhere.
+    """
     import numpy as np
 
-    plain = np.ascontiguousarray(values).astype(np.uint16, casting="unsafe") if values.dtype.kind in "iu" else values
-    return hashlib.blake2b(np.sort(plain, axis=None).tobytes(), digest_size=16).digest()
+    counts = np.unique(values, return_counts=True)[1]
+    return hashlib.blake2b(counts.astype(np.int64).tobytes(), digest_size=16).digest()

@@ -53,10 +53,16 @@ def test_volumes_of_slices_that_contradict_tell_nothing(philips: tuple[Series, n
     assert find(series, save(mixed, tmp_path)) == ()
 
 
-def test_values_that_were_scaled_tell_nothing(philips: tuple[Series, np.ndarray], tmp_path: Path) -> None:
+def test_types_follow_volumes_that_were_scaled(philips: tuple[Series, np.ndarray], tmp_path: Path) -> None:
     series, voxels = philips
-    assert find(series, save(voxels * np.int16(2), tmp_path)) == ()
-    assert find(series, save(voxels.astype(np.float32), tmp_path)) == ()
+    slopes = np.linspace(0.5, 2, voxels.shape[2] * voxels.shape[3], dtype=np.float32).reshape(voxels.shape[2:])
+    assert find(series, save((voxels * slopes)[..., ::-1], tmp_path)) == TYPES[::-1]
+
+
+def test_values_that_were_changed_tell_nothing(philips: tuple[Series, np.ndarray], tmp_path: Path) -> None:
+    series, voxels = philips
+    noise = np.random.default_rng(1).integers(0, 3, voxels.shape, dtype=np.int16)
+    assert find(series, save(voxels.astype(np.int16) + noise, tmp_path)) == ()
 
 
 def make_run(types: Sequence[str], gap: float, noise: float, drift: float = 0.0) -> np.ndarray:
