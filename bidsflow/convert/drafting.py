@@ -103,10 +103,11 @@ def name_all(
     for (subject, session, part), members in sorted(visits.items(), key=lambda visit: bool(visit[0][2])):
         usual = find_usual(everyone, members, subject)
         shapes = find_other_shapes(everyone, members, subject)
-        visit = [_settle(draft, known.taken) for draft in _name_visit(members, guesses, book, usual)]
-        visit = [_note_shape(draft, shapes) for draft in visit]
         place_of = subject, session
         others = known.find_beside(folder_of(place_of), here)
+        held = {one.body_part for one in others}
+        visit = [_settle(draft, known.taken) for draft in _name_visit(members, guesses, book, usual, held)]
+        visit = [_note_shape(draft, shapes) for draft in visit]
         wired = wire_fields(visit, _look_beside(others, session, used[place_of], doubted=bool(part)))
         used[place_of] |= {draft.field for draft in wired.drafts} - {""}
         notes += [f"{folder_of(place_of)}: {note}" for note in wired.notes]
@@ -144,10 +145,11 @@ def _name_visit(
     guesses: Mapping[str, Guess],
     book: Rulebook,
     usual: Mapping[_RowKey, Usual],
+    held: Collection[str],
 ) -> list[Draft]:
     ordered = sorted(members, key=lambda one: (one.started, one.number, one.uid))
     drafts = [draft for series in ordered for draft in draft_series(series, guesses, book)]
-    return [_doubt_image(draft, book) for draft in name_session(drafts, guesses, usual)]
+    return [_doubt_image(draft, book) for draft in name_session(drafts, guesses, usual, held)]
 
 
 def _doubt_image(draft: Draft, book: Rulebook) -> Draft:

@@ -19,7 +19,7 @@ from bidsflow.convert.ledger import (
     read_skipped,
     read_taken,
 )
-from bidsflow.convert.links import Held, Links, Standing, read_links
+from bidsflow.convert.links import Held, Standing, read_links
 from bidsflow.convert.plan import Decision, PlanRow
 from bidsflow.convert.shots import read_shot
 from bidsflow.dataset.tree import Dataset
@@ -111,18 +111,21 @@ def read_folder(
         The images that the plan speaks of, and those that it converts, into whatever folder.
     """
     staying = _stand(dataset, {path: one for path, one in ledger.items() if _owner(one) not in converted}, named)
-    return Held({path: _read_links(dataset, old) for path, old in stand.items()} if staying else {}, staying)
+    return Held(
+        {path: read_links(_read_sidecar(dataset, old)) for path, old in stand.items()} if staying else {}, staying
+    )
 
 
 def _stand(dataset: Dataset, entries: Mapping[str, Entry], named: Collection[_Image]) -> tuple[Standing, ...]:
     """Return the images of a ledger that are there, as they are wired and were measured."""
     there = {path: entry for path, entry in entries.items() if (dataset.root / f"{path}.nii.gz").exists()}
     shifts = read_shifts(dataset) if there else {}
+    sidecars = {path: _read_sidecar(dataset, path) for path in there}
     return tuple(
         Standing(
-            path, entry.series_uid, _read_links(dataset, path), _owner(entry) in named,
+            path, entry.series_uid, read_links(sidecars[path]), _owner(entry) in named,
             read_shot(entry.shot, entry.series_uid, entry.image, shifts.get(parse_name(path).sub)),
-            _is_edited(dataset, f"{path}.json", entry),
+            _is_edited(dataset, f"{path}.json", entry), body_part=str(sidecars[path].get("BodyPart", "")),
         )
         for path, entry in there.items()
     )  # fmt: skip
@@ -141,9 +144,9 @@ def _owner(entry: Entry) -> _Image:
     return entry.series_uid, entry.image
 
 
-def _read_links(dataset: Dataset, path: str) -> Links:
+def _read_sidecar(dataset: Dataset, path: str) -> dict[str, object]:
     try:
         sidecar = json.loads((dataset.root / f"{path}.json").read_bytes())
     except (FileNotFoundError, ValueError):  # a person's doing
-        return Links()
-    return read_links(sidecar) if isinstance(sidecar, dict) else Links()
+        return {}
+    return sidecar if isinstance(sidecar, dict) else {}

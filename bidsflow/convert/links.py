@@ -46,6 +46,8 @@ class Standing:
         Whether a person has changed its sidecar.
     former : str
         Label of the field that it measured before others came beside it; ``""`` where it had none, or has it still.
+    body_part : str
+        What its sidecar says of it (BodyPartExamined of the header), ``""`` where it says nothing.
     """
 
     path: str
@@ -55,6 +57,7 @@ class Standing:
     shot: Shot | None = None
     edited: bool = False
     former: str = ""
+    body_part: str = ""
 
     @property
     def is_ours(self) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from bidsflow.convert.plan import Plan, PlanRow, from_tsv, to_tsv
+from bidsflow.convert.plan import Decision, Plan, PlanRow, from_tsv, to_tsv
 from bidsflow.phantom import make_sessions, write
 from tests.convert.conftest import Ran, read_tree
 
@@ -206,3 +206,22 @@ def test_who_was_moved_is_known_across_exports(part: Part, tmp_path: Path, cli: 
         assert cli("convert", *exports, root).code == 0
     assert (read_source(whole, BOLD), read_source(target, BOLD)) == (None, None)
     assert read_sidecars(target) == read_sidecars(whole)
+
+
+@pytest.mark.parametrize("session_export", ["classic"], indirect=True)
+@pytest.mark.parametrize("here", ["BRAIN", "NECK"])
+def test_a_neck_waits_beside_a_head_of_another_export(here: str, part: Part, tmp_path: Path, cli: Cli) -> None:
+    late, target, plan = part("*DWI*"), tmp_path / "bids", tmp_path / "plan.tsv"
+    name_part(late, "NECK")
+    name_part(tmp_path / "early", here)
+    assert cli("convert", tmp_path / "early", target).code == 0
+    assert cli("plan", late, "--bids-dir", target, "-o", plan).code == 0
+    expected = Decision.CONVERT if here == "NECK" else Decision.REVIEW
+    assert {row.decision for row in read_plan(plan) if "/dwi/" in row.path} == {expected}
+
+
+def name_part(folder: Path, part: str) -> None:
+    for file in folder.rglob("*.dcm"):
+        ds = dcmread(file)
+        ds.BodyPartExamined = part
+        ds.save_as(file)

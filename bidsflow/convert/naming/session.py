@@ -48,7 +48,10 @@ _PARTS = {"magnitude": "mag", "phase": "phase", "real": "real", "imaginary": "im
 
 
 def name_session(
-    drafts: Sequence[Draft], guesses: Mapping[str, Guess], usual: Mapping[tuple[str, int], Usual] | None = None
+    drafts: Sequence[Draft],
+    guesses: Mapping[str, Guess],
+    usual: Mapping[tuple[str, int], Usual] | None = None,
+    held: Collection[str] = (),
 ) -> Drafts:
     """Return the drafts of one session with everything but subject and session in their names.
 
@@ -60,12 +63,15 @@ def name_session(
         dcm2niix's second opinion by SeriesInstanceUID.
     usual : mapping of (str, int) to Usual, optional
         How long other people's runs of the same protocol are, by SeriesInstanceUID and rank.
+    held : collection of str, optional
+        BodyPartExamined of the images of the session that a dataset has of other exports.
     """
     find_stopped, find_halves = partial(mark_stopped, usual=usual or {}), partial(find_blips, usual=usual or {})
+    doubt_parts = partial(doubt_body, held=held)
     current = [_set_direction(draft, guesses) for draft in drafts]
     steps = (
         find_references, find_halves, find_magnitudes, find_two_scans, pair_phases, _set_tasks, skip_results,
-        skip_corrected, find_stopped, tie_combined, doubt_derived, propose_reformats, link_collections, doubt_body,
+        skip_corrected, find_stopped, tie_combined, doubt_derived, propose_reformats, link_collections, doubt_parts,
         mark_agent, doubt_passage, doubt_dynamics, doubt_lone_maps, settle_m0, abstain, settle_ruled,
         _share_measurements, tie_followers, _set_echo_and_part, label_denoised, tell_reconstructions_apart,
         label_combined, _drop_needless_directions, tell_protocols_apart, pin_entities, take_typed_runs, _number_runs,

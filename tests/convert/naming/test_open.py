@@ -7,8 +7,9 @@ from functools import partial
 
 import pytest
 
+from bidsflow.convert.links import Links, Standing
 from tests.convert.naming import scans as s
-from tests.convert.naming.scans import PA, Row, check, make
+from tests.convert.naming.scans import PA, Row, check, make, plan_of, short
 
 TSE = {**s.TSE, **s.timed(50, 8100, 122)}
 MERGE = s.ge("GR", "SS\\SK", "2D", **s.SLICES, **s.timed(10.8, 600, 30), EchoTrainLength=3)
@@ -67,6 +68,83 @@ OPEN: dict[str, Sequence[Row]] = {
         (unweighted(2, "ep2d_PA_B0", FEW, at=120, PhaseEncodingPositive=PA), "review:evidence"),
     ],
 }  # fmt: skip
+
+
+SAG = {**s.TSE, "orientation": s.SAGITTAL}
+SCOUT = {**s.SCOUT3D, "BodyPartExamined": "CSPINE"}
+CORD = {"BodyPartExamined": "CSPINE"}
+
+SPINES: dict[str, Sequence[Row]] = {
+    "of a cord alone": [
+        (make(1, "loc", s.LOC, *s.THREE), "skip"),
+        (make(2, "T1w", s.MPRAGE, **CORD), "anat/T1w"),
+        (make(3, "T2w", SAG, **CORD), "anat/T2w:none_a_head"),
+        (make(4, "DWI", s.DWI, volumes=35, b=(0.0, 800.0), **CORD), "dwi/dir-AP_dwi"),
+        (make(5, "GRE-ME", s.FLASH3D, **s.timed(14, 600, 30), **CORD), "anat/T2starw"),
+    ],
+    "of several regions": [
+        (make(1, "t2_tse_sag", SAG, BodyPartExamined="C-SPINE"), "anat/run-1_T2w"),
+        (make(2, "t2_tse_sag", SAG, BodyPartExamined="TSPINE"), "anat/run-2_T2w"),
+        (make(3, "t1_se_sag lumbar", s.SE_T1, BodyPartExamined="Lumbar spine"), "anat/T1w"),
+    ],
+    "beside a head": [
+        (make(1, "t1_mprage", s.MPRAGE, BodyPartExamined="HEAD"), "anat/T1w"),
+        (make(2, "t2_tse_sag", SAG, BodyPartExamined="NECK"), "review:NECK"),
+    ],
+    "beside a head under one value": [
+        (make(1, "t1_tse_brain", s.SE_T1, **CORD), "anat/T1w"),
+        (make(2, "t2_tse_sag", SAG, matrix=(320, 320, 15), PixelSpacing="0.7\\0.7"), "anat/T2w"),
+        (make(3, "t2_tse_cspine", SAG, **CORD), "review:cspine"),
+    ],
+    "beside the scout of a head": [
+        (make(1, "AAHead_Scout", SCOUT, *s.THREE), "skip"),
+        (make(2, "t2_tse_sag", SAG, **CORD), "review:CSPINE"),
+    ],
+    "beside what says nothing": [
+        (make(1, "t1_se_tra", s.SE_T1), "anat/T1w"),
+        (make(2, "t2_tse_sag", SAG, **CORD), "review:CSPINE"),
+    ],
+    "beside a knee": [
+        (make(1, "t1_se_sag", s.SE_T1, BodyPartExamined="KNEE"), "review:KNEE"),
+        (make(2, "t2_tse_sag", SAG, **CORD), "review:CSPINE"),
+    ],
+    "in a coil for heads": [
+        (make(1, "t2_tse_tra", SAG, ReceiveCoilName="Head_32", **CORD), "review:CSPINE"),
+    ],
+    "in a coil for spines under HEAD": [
+        (make(1, "t2_sag", SAG, ReceiveCoilName="C_Spine+Neck_36", BodyPartExamined="HEAD"), "anat/T2w:none_a_head"),
+        (make(2, "t1_se_sag", s.SE_T1, ReceiveCoilName="C_Spine+Neck_36", BodyPartExamined="SPINE"), "anat/T1w"),
+    ],
+    "vessels of a neck": [
+        (make(1, "t1_tse_carotids", s.SE_T1, BodyPartExamined="NECK"), "review:NECK"),
+        (make(2, "t2_tse_tra", s.TSE, BodyPartExamined="NECK"), "review:NECK"),
+    ],
+    "angiography of a neck": [
+        (make(1, "t2_tse_tra", s.TSE, BodyPartExamined="NECK"), "review:NECK"),
+        (make(2, "tof", s.TOF, BodyPartExamined="NECK"), "review:NECK"),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SPINES)
+def test_a_spine_is_named_where_no_image_of_its_session_is_of_a_head(name: str) -> None:
+    wrong = check(SPINES[name])
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("held", "decision"),
+    [((), "anat/T2w"), (("CSPINE",), "anat/T2w"), (("CSPINE", "HEAD"), "review"), (("",), "review")],
+)
+def test_a_spine_waits_beside_a_head_that_the_dataset_has_of_another_export(
+    held: tuple[str, ...], decision: str
+) -> None:
+    stand = tuple(
+        Standing(f"sub-01/anat/sub-01_acq-{rank}_T1w", f"9.{rank}", Links(), named=False, body_part=part)
+        for rank, part in enumerate(held)
+    )
+    rows = plan_of([make(1, "t2_tse_sag", SAG, **CORD)], find_beside=lambda _folder, _uids: stand)
+    assert [short(row) for row in rows] == [decision]
 
 
 @pytest.mark.parametrize("name", OPEN)

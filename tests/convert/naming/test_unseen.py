@@ -236,8 +236,8 @@ GE: S = {
         (make(3, "Sag T2 PREP FLAIR", s.GE_CUBE_FLAIR), "anat/FLAIR"),
     ],
     "GE spine": [
-        (make(1, "Sag T2 FSE", s.GE_FSE, EchoTime=100, BodyPartExamined="LSPINE"), "review:spine"),
-        (make(2, "Sag T1 C-SPINE", GE_T1), "review:spine"),
+        (make(1, "Sag T2 FSE", s.GE_FSE, EchoTime=100, BodyPartExamined="LSPINE"), "anat/T2w:none_a_head"),
+        (make(2, "Sag T1 C-SPINE", GE_T1), "anat/T1w:none_a_head"),
     ],
     "GE, planes": [
         (make(1, "Ax T2", s.GE_FSE, EchoTime=100), "anat/acq-ax_T2w"),
@@ -381,7 +381,7 @@ LATER: S = {
     ],
     "siemens: cspine fmri": [(bold(1, "bold_cspine_rest", BodyPartExamined="CSPINE"), "func/task-rest_bold")],
     "siemens: cspine anat": [
-        (make(1, "t2_tse_sag", {**s.TSE, "orientation": s.SAGITTAL}, BodyPartExamined="CSPINE"), "review")
+        (make(1, "t2_tse_sag", {**s.TSE, "orientation": s.SAGITTAL}, BodyPartExamined="CSPINE"), "anat/T2w")
     ],
     "siemens: RESOLVE": [
         (
@@ -602,7 +602,7 @@ LATER: S = {
                 Manufacturer="Hitachi",
                 orientation=s.SAGITTAL,
             ),
-            "review",
+            "anat/T2w",
         )
     ],
 }
@@ -619,7 +619,7 @@ READ_AGAIN: S = {
     ],
     "siemens: function and anatomy of the spinal cord": [
         (bold(1, "bold_rest", BodyPartExamined="CSPINE"), "func/task-rest_bold"),
-        (make(2, "t2_tse_sag", TSE_SAG, BodyPartExamined="CSPINE"), "review:spine"),
+        (make(2, "t2_tse_sag", TSE_SAG, BodyPartExamined="CSPINE"), "anat/T2w:none_a_head"),
     ],
     "siemens: labelled blood without its file name": [
         (make(1, "", {**s.SPACE, "SequenceName": "tgse3d1_528", **s.timed(13, 4600, 180)}, SequenceFile=""), "review"),
