@@ -75,6 +75,7 @@ TOP: dict[int, Element] = _table("""
 00181310 US AcquisitionMatrix
 00181312 CS InPlanePhaseEncodingDirection
 00181314 DS FlipAngle
+00181316 DS SAR
 00185100 CS PatientPosition
 00189005 SH PulseSequenceName
 00189008 CS EchoPulseSequence

@@ -13,9 +13,11 @@ from itertools import pairwise
 
 from bidsflow.convert.naming import words
 from bidsflow.convert.naming.draft import Draft
+from bidsflow.convert.naming.pulses import Pulses, find_pulses
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.physics import (
     CERTAIN,
+    FAIR,
     STRONG,
     Kind,
     echo_times,
@@ -155,8 +157,8 @@ def _link_transfer(drafts: Drafts) -> Drafts:
     groups: dict[Hashable, Drafts] = defaultdict(list)
     for draft in drafts:
         if _may_link(draft, _SPOILED) and _is_spoiled(draft):
-            first = _echo_times(draft)[:1]  # none where anonymisation took it
-            groups[draft.geometry, draft.series.header.text("MRAcquisitionType"), first].append(draft)
+            first = [round(time, 1) for time in _echo_times(draft)[:1]]  # none where anonymisation took it
+            groups[draft.geometry, draft.series.header.text("MRAcquisitionType"), *first].append(draft)
     named: dict[int, Draft] = {}
     for members in groups.values():
         if len({one.series.uid for one in members}) > 1:
@@ -179,10 +181,11 @@ def _name_excitations(members: Sequence[Draft]) -> Drafts:
     With the pulse there is time for fewer echoes: they need not be as many.
     """
     flips = sorted({_flip(one) for one in members})
-    pulsed = {_flip(one) for one in members if _is_pulsed(one)}
-    plain = {_flip(one) for one in members if not _is_pulsed(one)}
-    if pulsed:
-        return _name_pulsed(members, flips, pulsed, plain)
+    pulses = find_pulses(members)
+    if pulses.series and (named := _name_pulsed(members, pulses)):
+        return named
+    if any(map(_is_pulsed, members)):
+        return list(members)
     if len(flips) < 2 or len({one.series.uid for one in members}) < 2:
         return list(members)
     other = any(_OTHERWISE & _names(one) for one in members) or flips[-1] > _LARGEST_FLIP
@@ -206,20 +209,26 @@ def _name_apart(members: Sequence[Draft]) -> Drafts:
     return [named[id(one)] for one in members]
 
 
-def _name_pulsed(members: Sequence[Draft], flips: Sequence[float], pulsed: set[float], plain: set[float]) -> Drafts:
-    """Return scans with and without a magnetization transfer pulse: a ratio, or a saturation with a third contrast."""
+def _name_pulsed(members: Sequence[Draft], pulses: Pulses) -> Drafts:
+    """Return scans with and without a magnetization transfer pulse: a ratio, or a saturation with a third contrast.
+
+    Empty where they are neither.
+    """
+    pulsed = {_flip(one) for one in members if one.series.uid in pulses.series}
+    plain = {_flip(one) for one in members if one.series.uid not in pulses.series}
     several = any(len(_echo_times(draft)) > 1 for draft in members)
     if len(pulsed) != 1 or not pulsed <= plain or (len(plain) == 1 and several) or len(plain) > 2:
-        return list(members)
-    third = len(plain) == 2
+        return []
+    third, flips = len(plain) == 2, sorted(plain)
     suffix = "MTR" if not third else "MPM" if several else "MTS"
     said = "one of the scans with and without a magnetization transfer pulse"
     said += f", and of flip angles {_list(flips)} degrees" if third else ""
     named = []
     for one in members:
-        pairs = [("mt", "on" if _is_pulsed(one) else "off")]
+        pairs = [("mt", "on" if one.series.uid in pulses.series else "off")]
         pairs += [("flip", str(1 + flips.index(_flip(one))))] if third else []
-        named.append(_link(one, suffix, STRONG, tuple(pairs), said))
+        why = [said, pulses.because] if pulses.because else [said]
+        named.append(_link(one, suffix, FAIR if pulses.because else STRONG, tuple(pairs), *why))
     return named
 
 

@@ -283,6 +283,22 @@ def inversion_number(series: Series) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
+def transfer_state(series: Series) -> str:
+    """Return whether the words of a series say ``on`` or ``off`` of a magnetization transfer pulse; ``""`` for neither.
+
+    Examples
+    --------
+    >>> from bidsflow.dicom.series import Header, Patient, Series
+    >>> named = [Series("1", "2", Patient("", "", "", ""), 3, text, "", "", (), (), Header())
+    ...          for text in ("GRE-MT1", "gre_noMT", "SPGR MT0", "MTC", "MT")]
+    >>> [transfer_state(one) for one in named]
+    ['on', 'off', 'off', '', '']
+    """
+    if _match(r"(?<![a-z])(?:mt[- ]?(?:0|off)|(?:no|non|without|w/?o)[- ]?mtc?)(?![a-z0-9])", series):
+        return "off"
+    return "on" if _match(r"(?<![a-z])mt[- ]?(?:1|on)(?![a-z0-9])", series) else ""
+
+
 def names_rms(series: Series) -> str:
     """Return the word of a series for a root mean square, ``""`` where none stands."""
     return _match(r"(?<![a-z])rms(?![a-z])", series)

@@ -15,6 +15,7 @@ INV1 = {**s.MPRAGE, **WHOLE, **s.timed(2.98, 5000, 4, 700)}
 INV2 = {**s.MPRAGE, **WHOLE, **s.timed(2.98, 5000, 5, 2500)}
 UNI = "DERIVED\\PRIMARY\\M\\ND\\UNI"
 FLASH = {**s.FLASH3D, **s.timed(2.5, 20, 4)}
+FFE = s.philips("GR", "FFE", "3D", SequenceVariant="SP", matrix=(256, 256, 20), **s.timed(1.98, 57, 9))
 PULSE = {"SequenceVariant": "SP\\MTC"}
 IR_TSE = s._siemens("SE\\IR", "SK\\SP\\OSP", "*tir2d1_5", "tse", "2D", **s.SLICES, **s.timed(12, 6000, 150))
 B1 = s._siemens("GR", "SK\\SP", "*tfl2d1_16", "tfl_b1map", "2D", **s.timed(1.97, 8920, 8))
@@ -120,6 +121,36 @@ LINKED: S = {
             ("mtw", 6, PULSE, (2.3, 4.6), "1_mt-on"), ("pdw", 6, {}, (2.3, 4.6, 6.9), "1_mt-off"),
             ("t1w", 21, {}, (2.3, 4.6, 6.9), "2_mt-off"),
         ), start=1)
+    ],
+    "a pulse of which power tells": [
+        (make(601, "GRE-MT", {**FFE, "SAR": 2.35}), "anat/flip-1_mt-on_MTS:SAR"),
+        (make(602, "GRE-MT", {**FFE, "SAR": 0.03}), "anat/flip-1_mt-off_MTS:SAR"),
+        (make(701, "GRE-T1", {**FFE, **s.timed(2.01, 15, 15), "SAR": 0.28}), "anat/flip-2_mt-off_MTS:SAR"),
+    ],
+    "power that nobody calls a pulse": [
+        (make(601, "GRE", {**FFE, "SAR": 2.35}), "review:evidence"),
+        (make(602, "GRE", {**FFE, "SAR": 0.03}), "review:evidence"),
+    ],
+    "a pulse of which words tell where headers cannot": [
+        (make(601, "GRE-MT1", FFE), "anat/flip-1_mt-on_MTS:words_do"),
+        (make(602, "GRE-MT0", FFE), "anat/flip-1_mt-off_MTS:words_do"),
+        (make(701, "GRE-T1", {**FFE, **s.timed(2.01, 15, 15)}), "anat/flip-2_mt-off_MTS:words_do"),
+    ],
+    "a pulse of which words of a ratio tell": [
+        (make(601, "gre mt on", FFE), "anat/mt-on_MTR:words_do"),
+        (make(602, "gre mt off", FFE), "anat/mt-off_MTR:words_do"),
+    ],
+    "a pulse of which power and words disagree": [
+        (make(601, "GRE-MT1", {**FFE, "SAR": 0.03}), "review"),
+        (make(602, "GRE-MT0", {**FFE, "SAR": 2.35}), "review"),
+    ],
+    "a pulse that the header of its maker would tell": [
+        (make(1, "GRE-MT1", {**FLASH, "FlipAngle": 9}), "review:evidence"),
+        (make(2, "GRE-MT0", {**FLASH, "FlipAngle": 9}), "review:evidence"),
+    ],
+    "scans without a pulse of which none is called on": [
+        (make(601, "GRE-MT0", FFE), "review:evidence"),
+        (make(602, "GRE", FFE), "review:evidence"),
     ],
     "a pulse that only words tell of": [
         (make(1, "mtw", {**FLASH, "FlipAngle": 6}, *echoes(2.3, 4.6)), "review:map review:map"),
