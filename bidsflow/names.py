@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from bidsflow.errors import EntityError, PathNameError
 
@@ -134,8 +133,8 @@ def parse_name(path: str) -> BidsName:
     >>> parse_name("sub-01/anat/sub-01_T1w.nii.gz").suffix
     'T1w'
     """
-    parts = PurePosixPath(path).parts
-    if not parts or path != "/".join(parts) or ".." in parts or "/" in parts:
+    parts = tuple(path.split("/"))
+    if not {"", ".", ".."}.isdisjoint(parts):
         raise PathNameError(path, "it must be relative to the dataset, without '..'")
     if len(parts) not in (3, 4):
         raise PathNameError(path, "expected sub-<label>/[ses-<label>/]<datatype>/<name>")
@@ -157,6 +156,30 @@ def parse_name(path: str) -> BidsName:
     if str(name) != path:
         raise PathNameError(path, f"its entities are out of order; BIDS writes {name}")
     return name
+
+
+def home_of(path: str) -> str:
+    """Return the folder of the subject, or of the session, in which a name of BIDS lies: `BidsName.folder`, unchecked.
+
+    What a dataset holds was checked when it was named: whoever looks for a few among tens of thousands need not parse.
+
+    Examples
+    --------
+    >>> home_of("sub-01/ses-02/anat/sub-01_ses-02_T1w"), home_of("sub-01/anat/sub-01_T1w.nii.gz")
+    ('sub-01/ses-02', 'sub-01')
+    """
+    return path.rpartition("/")[0].rpartition("/")[0]
+
+
+def subject_of(path: str) -> str:
+    """Return the label of the subject whose a name of BIDS is: `BidsName.sub`, unchecked.
+
+    Examples
+    --------
+    >>> subject_of("sub-01/ses-02/anat/sub-01_ses-02_T1w")
+    '01'
+    """
+    return path.partition("/")[0].removeprefix("sub-")
 
 
 def _split_entity(path: str, piece: str) -> tuple[str, str]:

@@ -21,7 +21,7 @@ from bidsflow.convert.tables import settle_participant
 from bidsflow.dataset.draft import Draft
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dicom.series import Inventory
-from bidsflow.names import parse_name
+from bidsflow.names import home_of, parse_name
 
 
 class Change(StrEnum):
@@ -130,9 +130,7 @@ def find_left(dataset: Dataset, plan: Plan) -> tuple[str, ...]:
     folders = {parse_name(path).folder for path in wanted.values()}
     named = {(row.series_uid, row.image) for row in plan.rows}
     left = (
-        path
-        for image, path in taken.items()
-        if image not in wanted and (image in named or parse_name(path).folder in folders)
+        path for image, path in taken.items() if image not in wanted and (image in named or home_of(path) in folders)
     )
     return tuple(sorted(left))
 

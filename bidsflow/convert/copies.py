@@ -13,7 +13,7 @@ from bidsflow.convert.subjects import Key, folder_of, person_of
 from bidsflow.convert.times import has_moment
 from bidsflow.dicom.series import Inventory, Series
 from bidsflow.dicom.twins import has_time, moment_of
-from bidsflow.names import parse_name
+from bidsflow.names import home_of, parse_name, subject_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def part_copies(inventory: Inventory, key: Key, taken: Mapping[tuple[str, int], 
     cohort : Cohort
         When the images of the dataset were measured.
     """
-    held = {uid: parse_name(path) for (uid, _), path in taken.items()}
+    held = {uid: path for (uid, _), path in taken.items()}
     places: dict[str, tuple[str, str]] = {}
     by_uid = {series.uid: series for series in inventory.series}
     studies = Counter(series.study_uid for series in inventory.series)
@@ -85,7 +85,8 @@ def part_copies(inventory: Inventory, key: Key, taken: Mapping[tuple[str, int], 
         if known == subject or not one.patient.is_named:
             reasons[one.uid] = f"the dataset has it in sub-{subject}, from {same}"
             if uid in held:
-                places[one.study_uid] = held[uid].sub, held[uid].ses
+                where = parse_name(held[uid])
+                places[one.study_uid] = where.sub, where.ses
         else:
             doubts[one.uid] = f"sub-{subject} of the dataset has {same}: say whose it is"
     rest = tuple(one for one in inventory.series if one.uid not in reasons)
@@ -93,7 +94,8 @@ def part_copies(inventory: Inventory, key: Key, taken: Mapping[tuple[str, int], 
     for uid, path in again.items():
         where = parse_name(path)
         places.setdefault(by_uid[uid].study_uid, (where.sub, where.ses))
-    dated = {parse_name(path).folder for path, time in cohort.times.items() if has_moment(time)}
+    asked = set(map(folder_of, places.values()))
+    dated = {home_of(path) for path, time in cohort.times.items() if home_of(path) in asked and has_moment(time)}
     doubts |= {
         one.uid: _tell_rest(places[one.study_uid], again.get(one.uid, ""), known=one.uid in timed, dated=dated)
         for one in rest
@@ -111,12 +113,15 @@ def _find_again(
     It is asked of studies that the dataset does not know: what else was measured of a known one at that moment (a
     phase) comes under the UID of that study. The image has as many volumes as one of the series.
     """
+    subjects = {one.uid: places.get(one.study_uid, (key.subjects.get(person_of(one), ""), ""))[0] for one in series}
+    asked = set(subjects.values())
     standing: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path, time in cohort.times.items():
-        standing[parse_name(path).sub, time].append(path)
+        if (subject := subject_of(path)) in asked:
+            standing[subject, time].append(path)
     found = {}
     for one in series:
-        subject = places.get(one.study_uid, (key.subjects.get(person_of(one), ""), ""))[0]
+        subject = subjects[one.uid]
         time = shifted_time(one.started, key.shifts.get(subject))
         volumes = {image.volumes for image in one.images}
         paths = [path for path in standing[subject, time] if cohort.lengths.get(path, ("", 0))[1] in volumes]

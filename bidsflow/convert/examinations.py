@@ -53,12 +53,13 @@ def find_held_examinations(
 
 def follow_held(inventory: Inventory, taken: Mapping[tuple[str, int], str], key: Key) -> Key:
     """Return the key of a dataset with people and studies that DICOM tells of PARs which the dataset holds already."""
-    held = {uid: parse_name(path) for (uid, _), path in taken.items()}
+    held = {uid: path for (uid, _), path in taken.items()}
     subjects, sessions = dict(key.subjects), dict(key.sessions)
     for one in inventory.series:
         if is_pair(one) and one.uid in held and one.study_uid not in sessions:
-            sessions[one.study_uid] = held[one.uid].sub, held[one.uid].ses
-            subjects.setdefault(person_of(one), held[one.uid].sub)
+            where = parse_name(held[one.uid])
+            sessions[one.study_uid] = where.sub, where.ses
+            subjects.setdefault(person_of(one), where.sub)
     return replace(key, subjects=subjects, sessions=sessions)
 
 

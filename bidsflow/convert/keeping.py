@@ -12,6 +12,7 @@ from bidsflow.convert.runs import find_runs, free_proposals, key_of, refuse_conf
 from bidsflow.convert.study.apply import NO_RULES, Rulebook
 from bidsflow.convert.study.stand import doubt_misfit, stand_as_ruled
 from bidsflow.dicom.series import Series
+from bidsflow.names import home_of
 
 #: An image: SeriesInstanceUID and rank in its series.
 _RowKey = tuple[str, int]
@@ -25,8 +26,18 @@ def settle_names(named: Named, by_uid: Mapping[str, Series], known: Known, book:
     formerly = {} if book is NO_RULES else known.ruled
     kept = stand_as_ruled(rows, known.taken, named.ruled, labelled, named.shared, formerly)
     rows = [_heed_skip(row, known.skipped) for row in _keep_taken(rows, kept, known.taken)]
-    rows = refuse_conflicts(find_runs(rows, kept, named.shared), kept)
-    return free_proposals(list(map(_doubt_length, rows)), kept, named.shared)
+    near = _find_near(rows, kept)
+    rows = refuse_conflicts(find_runs(rows, near, named.shared), near)
+    return free_proposals(list(map(_doubt_length, rows)), near, named.shared)
+
+
+def _find_near(rows: Sequence[PlanRow], taken: Mapping[_RowKey, str]) -> dict[_RowKey, str]:
+    """Return what is taken by images of the rows, or in their folders: nothing else can be in the way of a name."""
+    images, homes = (
+        set(map(key_of, rows)),
+        {home_of(row.path).lower() for row in rows},
+    )  # disks may not tell cases apart
+    return {image: path for image, path in taken.items() if image in images or home_of(path).lower() in homes}
 
 
 def _keep_taken(rows: Sequence[PlanRow], taken: Mapping[_RowKey, str], before: Mapping[_RowKey, str]) -> list[PlanRow]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from bidsflow.convert.plan import Decision, PlanRow
 from bidsflow.convert.runs import key_of
 from bidsflow.convert.times import say_disorder
-from bidsflow.names import parse_name
+from bidsflow.names import home_of, parse_name
 
 #: An image: SeriesInstanceUID and rank in its series.
 _Image = tuple[str, int]
@@ -86,10 +86,11 @@ def note_late(
     here = [row for row in kept if _kind(row.path) in kinds or shared[key_of(row)] in measured]
     images = [_place(row, taken, times, alone) for row in here]
     present = {*map(key_of, rows)}
+    homes = {home_of(row.path) for row in late}
     images += [
         Placed(path, times.get(path, ""), new=False, otherwise="", here=False)
         for image, path in taken.items()
-        if image not in present and _kind(path) in kinds
+        if home_of(path) in homes and image not in present and _kind(path) in kinds
     ]
     folders: dict[str, list[Placed]] = defaultdict(list)
     for image in images:

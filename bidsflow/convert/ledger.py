@@ -7,9 +7,12 @@ import json
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 from bidsflow.convert.cohort import Cohort, Shape
@@ -127,6 +130,9 @@ class Content:
 
 #: Begins the name, in a key, of a person of whom nothing is known but the label.
 _STRANGER = "unknown\x1f"
+
+#: So many ledgers are kept in mind; a large study has some thousands.
+_LEDGERS = 16_384
 
 #: Entries by BIDS path without extension.
 Ledger = dict[str, Entry]
@@ -271,24 +277,58 @@ def format_ledger(ledger: Ledger) -> bytes:
     return json.dumps({path: asdict(ledger[path]) for path in sorted(ledger)}, indent=1).encode()
 
 
+@dataclass(frozen=True, slots=True)
+class _Brief:
+    """What all of a dataset has to know of one image: see `Entry`."""
+
+    path: str
+    series_uid: str
+    image: int
+    protocol: str
+    volumes: int
+    moment: str
+    ruled: tuple[str, ...]
+    examination: str
+    program: str
+    named_protocol: str
+    matrix: tuple[int, ...]
+
+
+def _read_briefs(dataset: Dataset) -> Iterator[tuple[str, tuple[_Brief, ...]]]:
+    """Give what stands in each folder, by the name of its ledger; what has not changed in this process is not reread.
+
+    A conversion asks five times who stands where, at moments between which other runs may commit.
+    """
+    for file in sorted((dataset.state / "ledger").glob("*.json"), key=lambda file: file.name):
+        with suppress(FileNotFoundError):  # another run has taken it away
+            now = file.stat()
+            yield file.stem, _read_brief(dataset, file.stem, (now.st_mtime_ns, now.st_size, now.st_ino))
+
+
+@lru_cache(maxsize=_LEDGERS)
+def _read_brief(dataset: Dataset, folder: str, _mark: tuple[int, int, int]) -> tuple[_Brief, ...]:
+    """Return what stands in a folder, with what many images have in common once."""
+    return tuple(
+        _Brief(path, intern(one.series_uid), one.image, intern(one.protocol), one.volumes, one.moment, one.ruled,
+               intern(one.examination), intern(one.program), intern(one.named_protocol), one.matrix)
+        for path, one in read_ledger(dataset, folder).items()
+    )  # fmt: skip
+
+
 def read_taken(dataset: Dataset) -> dict[tuple[str, int], str]:
     """Return the BIDS path of every image that was converted, by SeriesInstanceUID and rank."""
-    folders = [file.stem for file in sorted((dataset.state / "ledger").glob("*.json"))]
-    ledgers = [read_ledger(dataset, folder) for folder in folders]
-    return {(entry.series_uid, entry.image): path for ledger in ledgers for path, entry in ledger.items()}
+    return {(one.series_uid, one.image): one.path for _, briefs in _read_briefs(dataset) for one in briefs}
 
 
 def read_ruled(dataset: Dataset) -> dict[tuple[str, int], frozenset[str]]:
     """Return what a study gave of the names of images, by SeriesInstanceUID and rank."""
-    files = sorted((dataset.state / "ledger").glob("*.json"))
-    entries = (entry for file in files for entry in read_ledger(dataset, file.stem).values())
-    return {(entry.series_uid, entry.image): frozenset(entry.ruled) for entry in entries if entry.ruled}
+    every = (one for _, briefs in _read_briefs(dataset) for one in briefs)
+    return {(one.series_uid, one.image): frozenset(one.ruled) for one in every if one.ruled}
 
 
 def read_programs(dataset: Dataset) -> frozenset[str]:
     """Return what made the images of a dataset; ``""`` stands for what was not noted."""
-    files = sorted((dataset.state / "ledger").glob("*.json"))
-    return frozenset(entry.program for file in files for entry in read_ledger(dataset, file.stem).values())
+    return frozenset(one.program for _, briefs in _read_briefs(dataset) for one in briefs)
 
 
 def read_cohort(dataset: Dataset) -> Cohort:
@@ -299,23 +339,23 @@ def read_cohort(dataset: Dataset) -> Cohort:
     shapes: dict[str, dict[str, frozenset[Shape]]] = defaultdict(dict)
     lengths: dict[str, tuple[str, int]] = {}
     times: dict[str, str] = {}
-    for file in sorted((dataset.state / "ledger").glob("*.json")):
-        subject = file.stem.partition("_")[0].removeprefix("sub-")
-        ledger = read_ledger(dataset, file.stem)
-        told = read_times(dataset, file.stem.replace("_", "/"))
-        times |= {path: told[path] for path in ledger if path in told}
-        for path, entry in ledger.items():
-            if entry.protocol:
-                people = volumes[entry.protocol]
-                people[subject] = max(people.get(subject, 0), entry.volumes)
-                lengths[path] = entry.protocol, entry.volumes
-            if entry.named_protocol and entry.matrix:
-                own = shapes[entry.named_protocol]
-                own[subject] = own.get(subject, frozenset()) | {entry.matrix}
-            if entry.moment:
-                moments[entry.moment] = entry.series_uid, subject
-            if entry.examination:
-                examinations[entry.examination] = subject
+    for name, briefs in _read_briefs(dataset):
+        subject = name.partition("_")[0].removeprefix("sub-")
+        told = read_times(dataset, name.replace("_", "/"))
+        for one in briefs:
+            if one.path in told:
+                times[one.path] = told[one.path]
+            if one.protocol:
+                people = volumes[one.protocol]
+                people[subject] = max(people.get(subject, 0), one.volumes)
+                lengths[one.path] = one.protocol, one.volumes
+            if one.named_protocol and one.matrix:
+                own = shapes[one.named_protocol]
+                own[subject] = own.get(subject, frozenset()) | {one.matrix}
+            if one.moment:
+                moments[one.moment] = one.series_uid, subject
+            if one.examination:
+                examinations[one.examination] = subject
     return Cohort(volumes, moments, examinations, shapes, lengths, times=times)
 
 

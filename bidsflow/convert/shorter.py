@@ -13,7 +13,7 @@ from bidsflow.convert.cohort import protocol_of
 from bidsflow.convert.naming.repeats import planned_volumes
 from bidsflow.convert.plan import Decision, PlanRow
 from bidsflow.dicom.series import Series
-from bidsflow.names import BidsName, parse_name
+from bidsflow.names import BidsName, home_of, parse_name
 
 #: An image: SeriesInstanceUID and rank in its series.
 _Image = tuple[str, int]
@@ -41,8 +41,10 @@ def note_shorter(
     noted: list[PlanRow] = []
     notes: dict[str, str] = {}
     runs: dict[BidsName, list[str]] = {}
+    folders = {home_of(row.path) for row in rows}
     for path in lengths:
-        runs.setdefault(parse_name(path).with_entity("run", ""), []).append(path)
+        if home_of(path) in folders:
+            runs.setdefault(parse_name(path).with_entity("run", ""), []).append(path)
     for row in rows:
         said = "" if (row.series_uid, row.image) in taken else _find_shorter(row, by_uid, lengths, runs)
         if said:

@@ -28,7 +28,7 @@ from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.strays import find_strays
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dicom.series import Series
-from bidsflow.names import parse_name
+from bidsflow.names import parse_name, subject_of
 
 #: Why images are made again of which the dataset has lost files.
 MISSING = "files of it are missing"
@@ -302,7 +302,7 @@ def _find_heirs(taken: Mapping[tuple[str, int], str], planned: Mapping[tuple[str
     """Return the new label of each subject of which all images are to stand under another."""
     labels: dict[str, set[str]] = defaultdict(set)
     for image, path in taken.items():
-        labels[parse_name(path).sub].add(parse_name(planned.get(image, path)).sub)
+        labels[subject_of(path)].add(subject_of(planned.get(image, path)))
     return {old: next(iter(new)) for old, new in labels.items() if len(new) == 1 and old not in new}
 
 

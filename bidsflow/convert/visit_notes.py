@@ -7,10 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from bidsflow.convert.people import shifted_time
+from bidsflow.convert.place import Place
 from bidsflow.convert.subjects import Key, folder_of
 from bidsflow.convert.visits import Visit
 from bidsflow.dicom.series import Inventory, Series
-from bidsflow.names import parse_name
+from bidsflow.names import home_of, subject_of
 
 #: As many subjects are named in a note.
 _FEW = 5
@@ -128,11 +129,13 @@ def find_backward(
 
 
 def _find_starts(inventory: Inventory, place: Key, times: Mapping[str, str]) -> dict[tuple[str, str], str]:
-    """Return when each visit began, by subject and session, in dates that are moved as those of tables are."""
+    """Return when each visit of the people of an export began, by subject and session, in dates that are moved."""
     every: dict[tuple[str, str], list[str]] = defaultdict(list)
+    people = {place.sessions[series.study_uid][0] for series in inventory.series}
     for path, time in times.items():
-        name = parse_name(path)
-        every[name.sub, name.ses].append(time)
+        if subject_of(path) in people:
+            visit = Place.of(home_of(path))
+            every[visit.sub, visit.ses].append(time)
     for series in inventory.series:
         where = place.sessions[series.study_uid]
         every[where].append(shifted_time(series.started, place.shifts.get(where[0])))
