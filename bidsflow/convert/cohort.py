@@ -9,9 +9,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import median
 
 from bidsflow.convert.subjects import Key
 from bidsflow.dicom.series import Image, Inventory, Series
@@ -47,6 +46,8 @@ class Cohort:
         How many subjects have the same matrices, by `name_protocol`; `take_cohort` counts them once for all.
     times : mapping of str to str
         When what a dataset holds was acquired, as its tables say (`times.read_times`), by its path.
+    counts : mapping of str to Counter
+        How many subjects have the same volumes, by `protocol_of`; `take_cohort` counts them once for all.
     """
 
     volumes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -56,6 +57,7 @@ class Cohort:
     lengths: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     kinds: Mapping[str, Counter[frozenset[Shape]]] = field(default_factory=dict)
     times: Mapping[str, str] = field(default_factory=dict)
+    counts: Mapping[str, Counter[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,8 @@ def take_cohort(inventory: Inventory, key: Key, before: Cohort) -> Cohort:
             if named := name_protocol(series, image):
                 shapes[named][person] = shapes[named].get(person, frozenset()) | {image.matrix}
     kinds = {protocol: Counter(matrices.values()) for protocol, matrices in shapes.items()}
-    return replace(before, volumes=cohort, shapes=shapes, kinds=kinds)
+    counts = {protocol: Counter(people.values()) for protocol, people in cohort.items()}
+    return replace(before, volumes=cohort, shapes=shapes, kinds=kinds, counts=counts)
 
 
 def find_usual(cohort: Cohort, members: Sequence[Series], person: str) -> dict[tuple[str, int], Usual]:
@@ -128,7 +131,7 @@ def find_usual(cohort: Cohort, members: Sequence[Series], person: str) -> dict[t
     Parameters
     ----------
     cohort : Cohort
-        Everyone's.
+        Everyone's, by `take_cohort`.
     members : sequence of Series
         The person's.
     person : str
@@ -137,11 +140,11 @@ def find_usual(cohort: Cohort, members: Sequence[Series], person: str) -> dict[t
     found = {}
     for series in members:
         for rank, image in enumerate(series.images, start=1):
-            others = [
-                own for other, own in cohort.volumes.get(protocol_of(series, image), {}).items() if other != person
-            ]
-            if len(others) >= _ENOUGH:
-                found[series.uid, rank] = summarise(others)
+            protocol = protocol_of(series, image)
+            own = cohort.volumes.get(protocol, {}).get(person)
+            others = cohort.counts.get(protocol, Counter()) - Counter([] if own is None else [own])
+            if others.total() >= _ENOUGH:
+                found[series.uid, rank] = _summarise(others)
     return found
 
 
@@ -196,6 +199,27 @@ def summarise(volumes: Sequence[int]) -> Usual:
     >>> summarise([280, 300, 320]).least
     212
     """
-    middle = median(volumes)
-    spread = median(abs(one - middle) for one in volumes)
-    return Usual(math.floor(middle), math.ceil(middle - _USUAL * spread), len(volumes))
+    return _summarise(Counter(volumes))
+
+
+def _summarise(volumes: Mapping[int, int]) -> Usual:
+    """Return what is usual, from how many people have each number: numbers are few where people are many."""
+    middle = _find_median(volumes.items())
+    distances: Counter[float] = Counter()
+    for one, count in volumes.items():
+        distances[abs(one - middle)] += count
+    spread = _find_median(distances.items())
+    return Usual(math.floor(middle), math.ceil(middle - _USUAL * spread), sum(volumes.values()))
+
+
+def _find_median(counts: Iterable[tuple[float, int]]) -> float:
+    """Return the median of numbers, by how often each is there."""
+    ordered, passed, low = sorted(counts), 0, None
+    total = sum(count for _, count in ordered)
+    for number, count in ordered:
+        passed += count
+        if low is None and 2 * passed >= total:
+            low = number
+        if low is not None and 2 * passed > total:
+            return low if total % 2 else (low + number) / 2
+    raise ValueError(ordered)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import ceil, floor
+from statistics import median
 from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bidsflow.convert.cohort import Cohort, name_protocol, protocol_of
+from bidsflow.convert.cohort import Cohort, Usual, find_usual, name_protocol, protocol_of, summarise
 from bidsflow.convert.known import Known
 from bidsflow.convert.plan import Decision, PlanRow, check_rows
 from bidsflow.convert.planner import make_plan
@@ -272,6 +277,31 @@ def test_people_of_the_dataset_count_as_those_of_the_export() -> None:
     before = Cohort({protocol_of(run, run.images[0]): people})
     assert [row.repeat for row in plan_of([run], cohort=before)] == ["short (200 of 300 volumes)"]
     assert [row.repeat for row in plan_of([run], cohort=Cohort({"x": people}))] == [""]
+
+
+class Unlisted(dict[str, int]):
+    """Tells of one person, and refuses to go through all."""
+
+    def __iter__(self) -> Iterator[str]:
+        raise AssertionError("everyone was gone through")
+
+    items = values = __iter__  # type: ignore[assignment]
+
+
+def test_everyone_is_counted_once_and_not_gone_through_for_each_person() -> None:
+    run = bold(5, "bold_rest", 200)
+    protocol = protocol_of(run, run.images[0])
+    everyone = {"01": 200, "07": 300, "08": 300, "09": 320}
+    cohort = Cohort({protocol: Unlisted(everyone)}, counts={protocol: Counter(everyone.values())})
+    assert find_usual(cohort, [run], "01") == {(run.uid, 1): summarise([300, 300, 320])}
+    assert find_usual(cohort, [run], "10") == {(run.uid, 1): summarise([200, 300, 300, 320])}
+
+
+@given(st.lists(st.integers(1, 400), min_size=1, max_size=12))
+def test_usual_is_the_median_and_its_deviation(volumes: list[int]) -> None:
+    middle = median(volumes)
+    spread = median(abs(one - middle) for one in volumes)
+    assert summarise(volumes) == Usual(floor(middle), ceil(middle - 3 * 1.4826 * spread), len(volumes))
 
 
 def t1(person_: Patient, slices: int, study: str = "1.2.3", **more: Any) -> Series:
