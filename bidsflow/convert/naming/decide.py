@@ -11,7 +11,7 @@ from bidsflow.convert.naming.guess import Guess
 from bidsflow.convert.naming.labelling import heed_labelling_words
 from bidsflow.convert.naming.physics import FEW_VOLUMES, name_by_physics
 from bidsflow.convert.plan import Decision
-from bidsflow.dicom.physics import FAIR, Kind, classify, find_contradiction, phase_encoding
+from bidsflow.dicom.physics import FAIR, WEAK, Kind, classify, find_contradiction, phase_encoding
 from bidsflow.dicom.series import Image, Series
 from bidsflow.dicom.tags import find_maker
 from bidsflow.names import order_entities
@@ -24,6 +24,8 @@ _MAY_BE = {
     Kind.EPI: _PLANAR | {("dwi", "dwi")},
     Kind.DIFFUSION: frozenset({("dwi", "dwi"), ("dwi", "sbref"), ("fmap", "epi")}),
 }
+#: Kinds that EPI with diffusion weighting has where the headers say nothing of it.
+_UNTOLD = frozenset({Kind.SPIN_EPI, Kind.EPI})
 #: Suffixes that claim a contrast, which the physics then must show.
 _CONTRASTS = frozenset({"T1w", "T2w", "FLAIR", "PDw", "T2starw", "T2star", "angio", "inplaneT1", "inplaneT2"})
 #: Kinds that only a protocol that gives a full name can name.
@@ -188,12 +190,20 @@ def _heed_hints(draft: Draft) -> Draft:
     own = "fmap" if draft.datatype == "fmap" else draft.suffix
     if own == "bold" and "fmap" in hints and draft.image.volumes <= FEW_VOLUMES:
         return draft.named("fmap", "epi", FAIR, f"the {where} says ({hints['fmap']})")
+    if own == "bold" and "dwi" in hints and "bold" not in hints and draft.finding.kind in _UNTOLD:
+        return _name_stripped(draft, f"the {where} says {hints['dwi']}")
     if own in hints:
         return draft.sure(min(GIVEN, draft.confidence + AGREEMENT), f"the {where} agrees ({hints[own]})")
     others = [f"{text} ({name})" for name, text in hints.items() if name in _CONTRASTS - _KIN.get(own, set())]
     if draft.datatype == "anat" and others:
         return draft.sure(draft.confidence - CONTRADICTION, f"the {where} says {' and '.join(others)}")
     return draft
+
+
+def _name_stripped(draft: Draft, said: str) -> Draft:
+    """Return a run that its words alone call diffusion: without its b-values nobody can use it as such."""
+    lost = "no b-values are in its headers (were private elements removed?): convert it from headers that have them"
+    return draft.named("dwi", "dwi", WEAK, draft.finding.because, said).decided(Decision.REVIEW, f"{said}, and {lost}")
 
 
 def _heed_look_alikes(draft: Draft) -> Draft:

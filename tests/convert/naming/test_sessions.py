@@ -11,7 +11,7 @@ from bidsflow.convert.naming.guess import Guess
 from bidsflow.convert.plan import Decision, Plan
 from bidsflow.dicom.series import Patient
 from tests.convert.naming import scans as s
-from tests.convert.naming.scans import AP, PA, Part, Row, bold, check, echoes, make, phase, sbref
+from tests.convert.naming.scans import AP, PA, Part, Row, bold, check, echoes, make, phase, plan_of, sbref
 
 S = dict[str, list[Row]]
 UNI = "DERIVED\\PRIMARY\\M\\ND\\UNI"
@@ -869,6 +869,11 @@ TRUE: S = {
             "func/task-rest_echo-1_bold func/task-rest_echo-2_bold",
         ),
     ],
+    "diffusion of which anonymisation took the b-values": [
+        (make(1, "DTI 12 dir", s.GE_DWI, volumes=13), "review:no_b-values_are_in_its_headers"),
+        (make(2, "DTI 64 dir", s.GE_DWI, volumes=65), "review:no_b-values_are_in_its_headers"),
+        (make(3, "SE fMRI, diff", s.GE_DWI, volumes=200), "func/task-diff_bold"),
+    ],
     "tasks with accents": [
         (bold(1, "fMRT_Ged\u00e4chtnis"), "func/task-gedachtnis_bold"),
         (bold(2, "IRMf m\u00e9moire"), "func/task-memoire_bold"),
@@ -879,3 +884,9 @@ TRUE: S = {
 @pytest.mark.parametrize("name", TRUE)
 def test_what_is_said_of_odd_exports_is_true(name: str) -> None:
     assert check(TRUE[name]) == []
+
+
+def test_diffusion_without_b_values_is_never_proposed_as_functional() -> None:
+    (row,) = plan_of([make(1, "DTI 12 dir", s.GE_DWI, volumes=13)])
+    assert row.path == "sub-01/dwi/sub-01_dwi"
+    assert "contrast agent" not in row.evidence
