@@ -48,13 +48,14 @@ class Beside:
         from bidsflow.convert.companions.recordings import add_recordings
         from bidsflow.convert.ledger import read_taken
         from bidsflow.convert.plan import NOT_APPLICABLE, Decision
+        from bidsflow.dicom.occasions import base_of
         from bidsflow.sources import show_aside
 
         stands, asked = read_taken(dataset), {row.series_uid for row in planned.plan.rows}
         rows = [row for row in planned.others if row.decision is Decision.CONVERT]  # to tell whose a recording is
         rows += planned.plan.decided(Decision.CONVERT) if dry else ()
         stands |= {(row.series_uid, row.image): row.path for row in rows}
-        studies = {one.study_uid for one in inventory.series if one.uid in asked} if planned.others else None
+        studies = {base_of(one) for one in inventory.series if one.uid in asked} if planned.others else None
         reviewed = (*planned.plan.decided(Decision.REVIEW), *planned.others)
         waiting = {
             (row.series_uid, row.image): row.path

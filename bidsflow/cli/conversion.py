@@ -71,6 +71,7 @@ def open_both(request: Conversion, err: Console, stack: ExitStack) -> tuple[Inve
         If the dataset cannot be opened or made.
     """
     from bidsflow.cli.steps import opened
+    from bidsflow.convert.held import meet_visits
     from bidsflow.convert.pending import note_images
     from bidsflow.convert.plan import Decision
     from bidsflow.dataset.tree import discard_new, open_dataset
@@ -90,6 +91,7 @@ def open_both(request: Conversion, err: Console, stack: ExitStack) -> tuple[Inve
     try:
         room = dataset.state / "unpacked"
         inventory = stack.enter_context(opened(request.exports, dataset.index_file, err, room, digests=True))
+        inventory = meet_visits(dataset, inventory)
         idle = _find_idle(request, inventory) if new else None
     except (SourceError, PlanError, StorageError):
         stack.close()

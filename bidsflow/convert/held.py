@@ -20,9 +20,11 @@ from bidsflow.convert.ledger import (
     read_taken,
 )
 from bidsflow.convert.links import Held, Standing, read_links
+from bidsflow.convert.occasions import is_settled, settle_visits
 from bidsflow.convert.plan import Decision, PlanRow
 from bidsflow.convert.shots import read_shot
 from bidsflow.dataset.tree import Dataset
+from bidsflow.dicom.series import Inventory
 from bidsflow.names import parse_name
 
 #: An image: SeriesInstanceUID and rank in its series.
@@ -46,6 +48,20 @@ def read_known(dataset: Dataset) -> Known:
         look_up=partial(read_held, dataset),
         find_beside=partial(find_beside, dataset),
     )
+
+
+def meet_visits(dataset: Dataset, inventory: Inventory) -> Inventory:
+    """Return an inventory of which the visits that a dataset has are the studies that its key knows.
+
+    Raises
+    ------
+    DatasetError
+        If a file of bidsflow is damaged.
+    """
+    key, taken = read_key(dataset), read_taken(dataset)
+    if is_settled(inventory, key, taken):
+        return inventory
+    return settle_visits(inventory, key, taken, read_cohort(dataset).times)
 
 
 def find_beside(dataset: Dataset, folder: str, uids: Collection[str]) -> tuple[Standing, ...]:

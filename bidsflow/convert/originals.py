@@ -24,6 +24,7 @@ from bidsflow.convert.pending import hash_uid
 from bidsflow.dataset.draft import Draft
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import commit, locked, staging, storage_errors
+from bidsflow.dicom.occasions import base_of
 from bidsflow.dicom.series import Inventory, Series
 from bidsflow.errors import SourceError
 from bidsflow.names import parse_name, to_plain_letters
@@ -156,16 +157,18 @@ def _list_former(
 def _group(inventory: Inventory, paths: Mapping[str, str]) -> dict[str, _Contents]:
     """Return what belongs to each session: all of the studies of which something was converted into it."""
     folders: dict[str, set[str]] = defaultdict(set)
+    objects: dict[str, set[str]] = defaultdict(set)  # which say no more than their StudyInstanceUID
     for series in inventory.series:
         if series.uid in paths:
             folders[series.study_uid].add(parse_name(paths[series.uid]).folder)
+            objects[base_of(series)].add(parse_name(paths[series.uid]).folder)
     found: dict[str, _Contents] = defaultdict(_Contents)
     for series in inventory.series:
         own = {parse_name(paths[series.uid]).folder} if series.uid in paths else folders[series.study_uid]
         for folder in own:
             found[folder].series.append(series)
     for study, original in _find_objects(inventory):
-        for folder in folders.get(study, ()):
+        for folder in objects.get(study, ()):
             found[folder].objects.append(original)
     return dict(sorted(found.items()))
 

@@ -42,6 +42,7 @@ from bidsflow.convert.visit_notes import (
     find_crowded,
     note_backward,
     note_nameless,
+    note_parted,
     note_sessions,
     note_unproven,
     note_visits,
@@ -145,6 +146,7 @@ def make_plan(
     named_sessions = find_sessions(inventory.series)
     notes = (
         *note_visits(neighbours, place, known.key.sessions),
+        *note_parted(inventory, place, known.key.sessions),
         *note_nameless(inventory, place, known.key.sessions, book.labels.subjects),
         *note_unproven(inventory, place, known.key.sessions, {*book.labels.subjects, *given}, join_studies(neighbours)),
         *note_backward(backward),

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from bidsflow.convert.visits import find_neighbours, join_studies
+from bidsflow.dicom.occasions import base_of
 from bidsflow.dicom.series import Series
 
 
@@ -84,7 +85,7 @@ FIRST_DAY = date(1900, 1, 1)
 def person_of(series: Series) -> str:
     """Return a text that is equal for the same person; each study is a person of its own where no one is named."""
     patient = series.patient
-    return patient.key if patient.is_named else f"study\x1f{series.study_uid}"
+    return patient.key if patient.is_named else f"study\x1f{base_of(series)}"
 
 
 def is_someone_else(person: str, other: str) -> bool:

@@ -10,6 +10,7 @@ from bidsflow.convert.people import shifted_time
 from bidsflow.convert.place import Place
 from bidsflow.convert.subjects import Key, folder_of
 from bidsflow.convert.visits import Visit
+from bidsflow.dicom.occasions import base_of
 from bidsflow.dicom.series import Inventory, Series
 from bidsflow.names import home_of, subject_of
 
@@ -39,21 +40,17 @@ def find_crowded(
 
 def note_visits(neighbours: Sequence[Visit], place: Key, before: Mapping[str, tuple[str, str]]) -> tuple[str, ...]:
     """Return what a person should know of the visits of a subject, once: when one of their studies is new."""
-    notes = []
-    for visit in neighbours:
-        (sub, one), (_, other) = (place.sessions[study] for study in visit.studies)
-        if all(study in before for study in visit.studies):
-            continue
+    fresh = [visit for visit in neighbours if not all(study in before for study in visit.studies)]
+    joined: dict[tuple[str, str], list[Visit]] = defaultdict(list)
+    apart: dict[str, list[Visit]] = defaultdict(list)
+    for visit in fresh:
+        one, other = (place.sessions[study] for study in visit.studies)
         if one == other and visit.certain:
-            notes.append(
-                f"sub-{sub}: two studies {visit.minutes} min apart are one visit, by their frame of reference; "
-                "if they are two, give the second a session of its own in the plan"
-            )
+            joined[one].append(visit)
         elif one != other and not visit.certain:
-            notes.append(
-                f"sub-{sub}: ses-{one} and ses-{other} are {visit.minutes} min apart on one scanner; if they are one "
-                "visit (a person registered again), give both one session in the plan"
-            )
+            apart[one[0]].append(visit)
+    notes = [_say_joined(where, visits) for where, visits in joined.items()]
+    notes += [_say_apart(sub, visits, place) for sub, visits in apart.items()]
     here = {sub for study, (sub, ses) in place.sessions.items() if ses and study not in before}
     notes += [
         f"sub-{sub}: its first visit stays outside of a session, which is valid, but which not every tool expects; "
@@ -61,6 +58,63 @@ def note_visits(neighbours: Sequence[Visit], place: Key, before: Mapping[str, tu
         for sub in sorted({sub for sub, ses in before.values() if not ses} & here)
     ]
     return tuple(notes)
+
+
+def _say_joined(where: tuple[str, str], visits: Sequence[Visit]) -> str:
+    minutes = max(visit.minutes for visit in visits)
+    if len(visits) == 1:
+        return (
+            f"sub-{where[0]}: two studies {minutes} min apart are one visit, by their frame of reference; if they are "
+            "two, give the second a session of its own in the plan"
+        )
+    return (
+        f"{folder_of(where)}: {len({study for one in visits for study in one.studies})} studies (StudyInstanceUID), at "
+        f"most {minutes} min apart, are one visit, by their frame of reference; if some are another visit, give them a "
+        "session of their own in the plan"
+    )
+
+
+def _say_apart(sub: str, visits: Sequence[Visit], place: Key) -> str:
+    minutes = max(visit.minutes for visit in visits)
+    labels = sorted({place.sessions[study][1] for one in visits for study in one.studies})
+    if len(visits) == 1:
+        (one, other) = (place.sessions[study][1] for study in visits[0].studies)
+        return (
+            f"sub-{sub}: ses-{one} and ses-{other} are {minutes} min apart on one scanner; if they are one visit (a "
+            "person registered again), give both one session in the plan"
+        )
+    return (
+        f"sub-{sub}: {len(labels)} sessions (ses-{labels[0]} to ses-{labels[-1]}) follow each other within {minutes} "
+        "min on one scanner, each with a StudyInstanceUID of its own; if they are one visit, give all of them one "
+        "session in the plan"
+    )
+
+
+def note_parted(inventory: Inventory, place: Key, before: Collection[str]) -> tuple[str, ...]:
+    """Return that visits with one StudyInstanceUID were parted by their days, once: when one of them is new.
+
+    Parameters
+    ----------
+    inventory, place, before
+        As for `note_nameless`.
+    """
+    parted = {one.study_uid: base_of(one) for one in inventory.series if one.study_uid != base_of(one)}
+    if parted.keys() <= set(before):
+        return ()
+    shared = set(parted.values())
+    visits = {one.study_uid for one in inventory.series if base_of(one) in shared} | (shared & place.sessions.keys())
+    labels = sorted({place.sessions[study][0] for study in parted})
+    folders = sorted({folder_of(place.sessions[study]) for study in visits})
+    where = ", ".join(folders) if len(folders) <= _FEW else _name_few(labels)
+    return (
+        f"{len(visits)} visits ({where}) were measured days apart under {_count(len(shared))}, as anonymisers write "
+        "that compute it from the person's ID: each is a visit of its own, by its date; if some are one visit, give "
+        "them one session in the plan",
+    )
+
+
+def _count(studies: int) -> str:
+    return "one StudyInstanceUID" if studies == 1 else f"{studies} StudyInstanceUIDs"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from bidsflow.dicom.header import Header
 from bidsflow.dicom.images import split_images
 from bidsflow.dicom.joining import join_parts
 from bidsflow.dicom.lost import find_lost_slices, find_lost_start
+from bidsflow.dicom.occasions import part_studies
 from bidsflow.dicom.order import EARLY, LATE, find_disorder
 from bidsflow.dicom.parrec import DOUBTS
 from bidsflow.dicom.person import hide_people, person_pattern
@@ -176,7 +177,8 @@ def make_series(
         Makes instances what a series holds them as.
     """
     parts = join_parts(by_uid)
-    return join_echoes(sorted((_make_series(*one, protocols, keep) for one in parts), key=_order))
+    every = part_studies([_make_series(*one, protocols, keep) for one in parts])
+    return join_echoes(sorted(every, key=_order))
 
 
 def _order(series: Series) -> tuple[str, str, str, int, str]:

@@ -112,6 +112,17 @@ def test_visits_that_lie_close_are_noted_once(frame: str, says: str) -> None:
     assert make_plan(inventory, Known(planned.key)).plan.notes == ()
 
 
+@pytest.mark.parametrize(
+    ("frames", "says"),
+    [("1111", "sub-01: 4 studies (StudyInstanceUID), at most 10 min apart, are one visit"),
+     ("1234", "sub-01: 4 sessions (ses-01 to ses-04) follow each other within 10 min")],
+)  # fmt: skip
+def test_studies_of_one_series_each_are_noted_in_one_line(frames: str, says: str) -> None:
+    series = (scan(f"{n}", n, f"20240301{9 + n // 6:02d}{n % 6}000", f"1.{frame}") for n, frame in enumerate(frames))
+    (note,) = make_plan(Inventory(tuple(series), ())).plan.notes
+    assert note.startswith(says)
+
+
 @pytest.mark.parametrize(("person", "count"), [("", 2), ("ANONYMOUS", 7)])
 def test_studies_of_nobody_are_noted_once(person: str, count: int) -> None:
     found = Inventory(tuple(scan(f"{n}", 1, f"2024{n:02d}01093000", person=person) for n in range(1, count + 1)), ())

@@ -16,6 +16,7 @@ from bidsflow.convert.companions.physio import DAY, Recording, Trace
 from bidsflow.convert.companions.place import Companion, Fate, Placed, place, stands_as_written
 from bidsflow.dataset import describe
 from bidsflow.dataset.tree import Dataset
+from bidsflow.dicom.occasions import base_of
 from bidsflow.dicom.series import Inventory, Series
 from bidsflow.names import BidsName, parse_name
 
@@ -100,7 +101,7 @@ def _make_run(name: BidsName, series: Series, volumes: int) -> Run:
     start = int(text[8:10]) * 3600 + int(text[10:12]) * 60 + float(text[12:])
     length = volumes * max(series.header.numbers("RepetitionTime") or (0.0,)) / 1000
     folders = {os.path.dirname(one.file.path) for one in series.instances}  # noqa: PTH120 - once per file
-    return Run(name, series.study_uid, text[:8], start, length, volumes, tuple(sorted(folders)))
+    return Run(name, base_of(series), text[:8], start, length, volumes, tuple(sorted(folders)))
 
 
 def match(

@@ -1,0 +1,152 @@
+"""Part visits that came under one StudyInstanceUID. Pure.
+
+A study is what was done on one occasion (PS3.3 A.1.2). Anonymisers that compute its UID of the ID of a person give all
+visits of that person one. What was measured days apart was not measured on one occasion, whatever its UID says.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from bidsflow.dicom.header import Header
+from bidsflow.dicom.images import is_derived
+from bidsflow.dicom.series import Series
+
+#: What has a date in a header, the nearest to the measurement first.
+_CLOCKS = ("Acquisition", "Series", "Study")
+#: Where the days of two measurements differ, a longer break than this is one between visits; a night at the scanner has
+#: shorter ones.
+_BREAK = timedelta(hours=6)
+#: How a day is written.
+_DAY = "%Y%m%d"
+#: What a series has in common with others of its visit where its own day does not tell.
+_TIES = (("FrameOfReferenceUID",), ("StudyDate", "StudyTime"), ("AcquisitionDate",), ("SeriesDate",))
+
+
+class _Moment(NamedTuple):
+    """A day, and the time since its midnight; None where that is not known."""
+
+    day: date
+    time: timedelta | None
+
+
+def part_studies(series: Sequence[Series]) -> tuple[Series, ...]:
+    """Return series of which each visit is a study of its own.
+
+    The first visit of a person under a UID keeps it; the others add their day to it.
+    """
+    members: dict[tuple[str, str], list[Series]] = defaultdict(list)
+    for one in series:
+        members[one.study_uid, one.patient.key].append(one)
+    given = {
+        one.uid: name_visit(one, day)
+        for some in members.values()
+        for day, visit in list(find_visits(some).items())[1:]
+        for one in visit
+    }
+    return tuple(replace(one, study_uid=given.get(one.uid, one.study_uid)) for one in series)
+
+
+def name_visit(series: Series, day: str) -> str:
+    """Return what stands for the StudyInstanceUID of a visit that has it in common with another one."""
+    return f"{base_of(series)}.{day}"
+
+
+def base_of(series: Series) -> str:
+    """Return the StudyInstanceUID as the headers of a series have it."""
+    return series.header.text("StudyInstanceUID") or series.study_uid
+
+
+def find_visits(members: Sequence[Series]) -> dict[str, list[Series]]:
+    """Return the series of a study by the day (``YYYYMMDD``) on which their visit began, the earlier visit first.
+
+    The days are those of acquisition, else of the series, else of the study, of the first kind that all series have:
+    anonymisers take some of them away, or set all of a kind to one. Days that are one, and that no date of another
+    kind confirms, were set. What was computed, perhaps days later, goes with what it was computed of.
+    """
+    measured = [one for one in members if not is_derived(one.header.words("ImageType"))] or list(members)
+    days: Collection[date] = ()
+    for kind in _CLOCKS:
+        moments = {one.uid: moment for one in measured if (moment := _read_moment(one, kind))}
+        if len(moments) < len(measured):
+            continue
+        own = {moment.day for moment in moments.values()}
+        if days and not own.isdisjoint(days):
+            break  # the days that are nearer to the measurement are true
+        visits = _cluster(measured, moments)
+        if len(visits) > 1:
+            return _add_rest(visits, [one for one in members if one.uid not in moments])
+        days = days or own
+    return {min(days).strftime(_DAY) if days else "": list(members)}
+
+
+def _read_moment(series: Series, kind: str) -> _Moment | None:
+    """Return when a series was measured, by one of its dates; None where it has none."""
+    if kind == "Acquisition":
+        texts = series.header.text("AcquisitionDateTime"), series.header.text("AcquisitionDate")
+        known = any(map(parse_day, texts))
+        day, time = (series.started[:8], series.started[8:]) if known else ("", "")
+    else:
+        day, time = series.header.text(f"{kind}Date"), series.header.text(f"{kind}Time").replace(":", "")
+    parsed = parse_day(day)
+    return None if parsed is None else _Moment(parsed, _parse_time(time))
+
+
+def parse_day(text: str) -> date | None:
+    """Return the day with which a date of DICOM begins; None where it begins with none."""
+    try:
+        return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
+    except ValueError:
+        return None
+
+
+def _parse_time(text: str) -> timedelta | None:
+    """Return a time of day; None where it is midnight, to which anonymisers set times."""
+    digits = text[:6] if text[:6].isdecimal() else ""
+    if not digits.strip("0"):
+        return None
+    return timedelta(hours=int(digits[:2]), minutes=int(digits[2:4] or 0), seconds=int(digits[4:6] or 0))
+
+
+def _cluster(measured: Sequence[Series], moments: Mapping[str, _Moment]) -> dict[str, list[Series]]:
+    """Return series by the day on which their visit began: a new one begins after a break of days, or of a night."""
+    visits: dict[str, list[Series]] = {}
+    last: _Moment | None = None
+    day = ""
+    for one in sorted(measured, key=lambda one: (moments[one.uid].day, moments[one.uid].time or timedelta(0))):
+        moment = moments[one.uid]
+        if last is None or _lie_apart(last, moment):
+            day = moment.day.strftime(_DAY)
+        visits.setdefault(day, []).append(one)
+        last = moment
+    return visits
+
+
+def _lie_apart(one: _Moment, other: _Moment) -> bool:
+    days = other.day - one.day
+    if one.time is None or other.time is None:
+        return days > timedelta(days=1)  # else it may have been over midnight
+    return bool(days) and days + other.time - one.time > _BREAK
+
+
+def _add_rest(visits: Mapping[str, Sequence[Series]], rest: Sequence[Series]) -> dict[str, list[Series]]:
+    """Return visits with the series whose own dates do not tell, each with those that it has something in common with.
+
+    What has nothing in common with one visit alone goes with the last that had begun on its day, else with the first.
+    """
+    whole = {day: list(some) for day, some in visits.items()}
+    for one in rest:
+        homes = ([day for day, some in visits.items() if _are_tied(one.header, some, tie)] for tie in _TIES)
+        home = next((found[0] for found in homes if len(found) == 1), "")
+        begun = [day for day in visits if day <= one.started[:8]]
+        whole[home or max(begun, default=min(visits))].append(one)
+    return whole
+
+
+def _are_tied(header: Header, visit: Sequence[Series], keywords: Sequence[str]) -> bool:
+    own = [header.text(keyword) for keyword in keywords]
+    return any(own) and any(own == [one.header.text(keyword) for keyword in keywords] for one in visit)
