@@ -10,6 +10,8 @@ Rows are ``tuned`` (rules were mended for them) or ``held`` (run only to measure
 were run for the first time. Where their sidecars are old and say neither 2D nor 3D, the sequence or the name tells.
 ``third`` are sessions of published datasets, gathered later still and committed likewise. ``fourth`` are others of
 them, and of QA repositories, gathered last and committed likewise; ``review`` is expected where BIDS has no name.
+``fifth`` are whole sessions as heudiconv listed them (volumes, slices and scouts are told; what the list leaves out of
+a Siemens header is filled in by the name of its sequence) and sessions of published datasets, committed likewise.
 """
 
 from __future__ import annotations
