@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from bidsflow import schema
 from bidsflow.convert.adoption import look_beside
-from bidsflow.convert.cohort import Usual, find_other_shapes, find_usual, take_cohort
+from bidsflow.convert.cohort import find_other_shapes, find_usual, take_cohort
 from bidsflow.convert.counterparts import is_map, say_held
 from bidsflow.convert.fieldmaps import Beside, wire_fields
 from bidsflow.convert.fields import mark_of
@@ -25,6 +25,7 @@ from bidsflow.convert.naming.guess import Guess
 from bidsflow.convert.naming.labelling import heed_given_labels
 from bidsflow.convert.naming.rules import heed_rule
 from bidsflow.convert.naming.session import name_session
+from bidsflow.convert.naming.tasks import find_tasks
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, PlanRow
 from bidsflow.convert.plan_notes import note_shapes
 from bidsflow.convert.study.apply import Rulebook
@@ -100,13 +101,17 @@ def name_all(
     used: dict[tuple[str, str], set[str]] = defaultdict(set)
     everyone = take_cohort(inventory, place, known.cohort)
     visits = _group_visits(inventory, place, doubtful)
+    drafted = {visit: _draft_visit(members, guesses, book) for visit, members in visits.items()}
+    tasks = find_tasks(drafted.values(), known.taken.values())
     for (subject, session, part), members in sorted(visits.items(), key=lambda visit: bool(visit[0][2])):
         usual = find_usual(everyone, members, subject)
         shapes = find_other_shapes(everyone, members, subject)
         place_of = subject, session
         others = known.find_beside(folder_of(place_of), here)
         held = {one.body_part for one in others}
-        visit = [_settle(draft, known.taken) for draft in _name_visit(members, guesses, book, usual, held)]
+        alone = drafted.pop((subject, session, part))
+        visit = [_doubt_image(draft, book) for draft in name_session(alone, guesses, usual, held, tasks)]
+        visit = [_settle(draft, known.taken) for draft in visit]
         visit = [_note_shape(draft, shapes) for draft in visit]
         wired = wire_fields(visit, _look_beside(others, session, used[place_of], doubted=bool(part)))
         used[place_of] |= {draft.field for draft in wired.drafts} - {""}
@@ -140,16 +145,10 @@ def _part(series: Series, doubtful: Mapping[str, str]) -> str:
     return f"{series.study_uid} {series.patient.key}" if mixed else series.study_uid
 
 
-def _name_visit(
-    members: Sequence[Series],
-    guesses: Mapping[str, Guess],
-    book: Rulebook,
-    usual: Mapping[_RowKey, Usual],
-    held: Collection[str],
-) -> list[Draft]:
+def _draft_visit(members: Sequence[Series], guesses: Mapping[str, Guess], book: Rulebook) -> list[Draft]:
+    """Return a draft of each image of a visit by itself, in order of acquisition."""
     ordered = sorted(members, key=lambda one: (one.started, one.number, one.uid))
-    drafts = [draft for series in ordered for draft in draft_series(series, guesses, book)]
-    return [_doubt_image(draft, book) for draft in name_session(drafts, guesses, usual, held)]
+    return [draft for series in ordered for draft in draft_series(series, guesses, book)]
 
 
 def _doubt_image(draft: Draft, book: Rulebook) -> Draft:

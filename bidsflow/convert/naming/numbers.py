@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from bidsflow.convert.naming import words
 from bidsflow.convert.naming.draft import Draft
+from bidsflow.convert.naming.tasks import Tasks, run_number
 
 Drafts = list[Draft]
 
@@ -31,11 +32,18 @@ class _Runs:
     measured: set[str] = field(default_factory=set)
 
 
-def take_typed_runs(drafts: Drafts) -> Drafts:
+def take_typed_runs(drafts: Drafts, tasks: Tasks) -> Drafts:
     """Give functional runs the numbers that their names have, in whatever order they were measured.
 
     A number that was typed twice is that of the first; the second gets one that is free (`session`). Where a task has
     one run, and that is number 1, it needs no label.
+
+    Parameters
+    ----------
+    drafts : list of Draft
+        Of one session.
+    tasks : Tasks
+        Tells which numbers that end names are runs.
     """
     names: dict[Hashable, _Runs] = defaultdict(_Runs)
     highest: dict[str, int] = defaultdict(int)
@@ -45,7 +53,7 @@ def take_typed_runs(drafts: Drafts) -> Drafts:
             names[_base(draft)].measured.add(draft.measurement)
     for draft in drafts:
         if _is_open(draft):
-            runs, number = names[_base(draft)], words.run_number(draft.series)
+            runs, number = names[_base(draft)], run_number(draft.series, tasks)
             runs.measured.add(draft.measurement)
             if number is not None and draft.measurement not in {one.measurement for one in runs.first.values()}:
                 runs.first.setdefault(number, draft)
@@ -54,7 +62,7 @@ def take_typed_runs(drafts: Drafts) -> Drafts:
         base for base, runs in names.items()
         if len(runs.measured) > 1 or any(highest[one.entity("task")] > 1 for one in runs.first.values())
     }  # fmt: skip
-    return [_take(draft, names) if _is_open(draft) and _base(draft) in needed else draft for draft in drafts]
+    return [_take(draft, names, tasks) if _is_open(draft) and _base(draft) in needed else draft for draft in drafts]
 
 
 def _is_open(draft: Draft) -> bool:
@@ -66,8 +74,8 @@ def _base(draft: Draft) -> Hashable:
     return draft.datatype, draft.suffix, draft.without("echo", "part", "run")
 
 
-def _take(draft: Draft, names: Mapping[Hashable, _Runs]) -> Draft:
-    number = words.run_number(draft.series)
+def _take(draft: Draft, names: Mapping[Hashable, _Runs], tasks: Tasks) -> Draft:
+    number = run_number(draft.series, tasks)
     first = None if number is None else names[_base(draft)].first.get(number)
     if first is None:
         return draft

@@ -35,6 +35,7 @@ from bidsflow.convert.naming.reconstructions import tell_reconstructions_apart
 from bidsflow.convert.naming.references import find_blips, find_references, follow_runs
 from bidsflow.convert.naming.repeats import doubt_uneven, mark_again, mark_stopped, propose_runs
 from bidsflow.convert.naming.rules import hold_reviewed, pin_entities, settle_ruled
+from bidsflow.convert.naming.tasks import NO_TASKS, Tasks, name_task
 from bidsflow.convert.naming.twoscans import find_two_scans
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.echoes import drop_echo_words
@@ -52,6 +53,7 @@ def name_session(
     guesses: Mapping[str, Guess],
     usual: Mapping[tuple[str, int], Usual] | None = None,
     held: Collection[str] = (),
+    tasks: Tasks = NO_TASKS,
 ) -> Drafts:
     """Return the drafts of one session with everything but subject and session in their names.
 
@@ -65,16 +67,19 @@ def name_session(
         How long other people's runs of the same protocol are, by SeriesInstanceUID and rank.
     held : collection of str, optional
         BodyPartExamined of the images of the session that a dataset has of other exports.
+    tasks : Tasks, optional
+        What the runs of the whole export tell of each other's tasks.
     """
+    set_tasks, take_runs = partial(_set_tasks, tasks=tasks), partial(take_typed_runs, tasks=tasks)
     find_stopped, find_halves = partial(mark_stopped, usual=usual or {}), partial(find_blips, usual=usual or {})
     doubt_parts = partial(doubt_body, held=held)
     current = [_set_direction(draft, guesses) for draft in drafts]
     steps = (
-        find_references, find_halves, find_magnitudes, find_two_scans, pair_phases, _set_tasks, skip_results,
+        find_references, find_halves, find_magnitudes, find_two_scans, pair_phases, set_tasks, skip_results,
         skip_corrected, find_stopped, tie_combined, doubt_derived, propose_reformats, link_collections, doubt_parts,
         mark_agent, doubt_passage, doubt_dynamics, doubt_lone_maps, settle_m0, abstain, settle_ruled,
         _share_measurements, tie_followers, _set_echo_and_part, label_denoised, tell_reconstructions_apart,
-        label_combined, _drop_needless_directions, tell_protocols_apart, pin_entities, take_typed_runs, _number_runs,
+        label_combined, _drop_needless_directions, tell_protocols_apart, pin_entities, take_runs, _number_runs,
         _refuse_same_index, mark_again, follow_runs, follow_sources, doubt_orphans, doubt_uneven, _propose_labels,
         propose_runs, hold_reviewed,
     )  # fmt: skip
@@ -119,7 +124,7 @@ def _say_typed(draft: Draft, direction: str) -> str:
     return f"phase encoding runs {direction} ({words.source(draft.series)}; {told})"
 
 
-def _set_tasks(drafts: Drafts) -> Drafts:
+def _set_tasks(drafts: Drafts, tasks: Tasks) -> Drafts:
     """Give every functional image a task: echoes that are series of their own that of the first, and no other."""
     first: dict[str, Draft] = {}
     for draft in drafts:
@@ -128,7 +133,7 @@ def _set_tasks(drafts: Drafts) -> Drafts:
     result = []
     for draft in drafts:
         if draft.datatype == "func" and not draft.entity("task"):
-            label, because = words.task_label(first.get(draft.home, draft).series)
+            label, because = name_task(first.get(draft.home, draft).series, tasks)
             draft = draft.with_entity("task", label).noted(because)
         result.append(draft)
     return result

@@ -31,10 +31,6 @@ DIRECTIONS = frozenset({"AP", "PA", "LR", "RL", "HF", "FH"})
 #: Suffix that a datatype stands for where ReproIn names none.
 _DEFAULT_SUFFIX = {"func": "bold", "dwi": "dwi"}
 
-_TASK = re.compile(r"(?<![A-Za-z])task(?:s(?![A-Za-z0-9]))?[-_ ]?([A-Za-z0-9]+)", re.IGNORECASE)
-_REST = re.compile(
-    r"(?<![a-z])(?:rest(?:ing)?(?:[-_ ]?state)?|rs[-_ ]?f?mri|rs[-_ ]?bold|rest[-_ ]?f?mri)(?![a-z])", re.IGNORECASE
-)
 #: How sequences end the names of echoes that are series of their own, with the part of the signal (CMRR: ``_E01_M``).
 _ECHO = re.compile(r"(?<![A-Za-z0-9])(?:e|te|echo)[-_ ]?\d+(?:_[MP])?(?![A-Za-z0-9])", re.IGNORECASE)
 #: Words of a description that are about the measurement, not about the task.
@@ -392,30 +388,14 @@ def direction(series: Series) -> str:
     return {"SI": "HF", "IS": "FH"}.get(one, one)
 
 
-def task_label(series: Series) -> tuple[str, str]:
-    """Return the task's label, and a clause on where it comes from.
+def task_text(series: Series) -> str:
+    """Return the words that may name a task, in plain letters: without echoes, and without the person."""
+    return to_plain_letters(_without_person(_ECHO.sub(" ", _words(series)), series.patient))
 
-    Nothing is invented: where no task is named, the label repeats what is left of the words, or their own word for
-    functional imaging.
-    """
-    words, where = _ECHO.sub(" ", _words(series)), source(series)
-    text = to_plain_letters(_without_person(words, series.patient))
-    named = _TASK.search(text)
-    if named and not _GENERIC.fullmatch(named[1]):
-        return to_label(named[1]), f"the {where} names the task {named[1]}"
-    if _REST.search(text.replace("_", " ")):
-        return "rest", f"the {where} says rest"
-    pieces = [piece for piece in re.split(r"[^A-Za-z0-9]+", text) if piece]
-    label = to_label(" ".join(piece for piece in pieces if not _GENERIC.fullmatch(piece)))
-    if label:
-        label = label if label[:2].isupper() else label[0].lower() + label[1:]
-        return label, f"no task is named: the label repeats the {where}"
-    if named and named[1].isdecimal():
-        return named[1], f"the {where} numbers the task {named[1]}"
-    generic = next((p.lower() for p in pieces if p.lower() in ("fmri", "bold", "func", "epi")), "")
-    if generic:
-        return generic, f"no task is named: the label repeats the {where}'s own word"
-    return "bold", "no task is named, nor anything else that could be a label"
+
+def is_generic(piece: str) -> bool:
+    """Return whether a word of a description is about the measurement, not about the task."""
+    return bool(_GENERIC.fullmatch(piece))
 
 
 def protocol(series: Series) -> str:

@@ -107,8 +107,8 @@ SESSIONS: dict[str, list[Row]] = {
         (s.bold(2, "VERBGEN", 60, SequenceFile="ep2d_fid", RepetitionTime=2000), "review:first_passage"),
     ],
     "words of another intervention": [
-        (s.bold(1, "bold_rest_pre"), "func/task-rest_run-1_bold"),
-        (s.bold(2, "bold_rest_post"), "func/task-rest_run-2_bold"),
+        (s.bold(1, "bold_rest_pre"), "func/task-restPre_bold"),
+        (s.bold(2, "bold_rest_post"), "func/task-restPost_bold"),
     ],
     "a name that the protocol gives": [
         (make(1, "anat-T1w_ce-gd", s.MPRAGE, ContrastBolusAgent="Dotarem"), "anat/ce-gd_T1w"),

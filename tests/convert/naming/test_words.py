@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bidsflow.convert.naming.guess import Guess, read_guess
+from bidsflow.convert.naming.taskwords import read_task
 from bidsflow.convert.naming.words import (
     body_part,
     direction,
@@ -18,7 +19,6 @@ from bidsflow.convert.naming.words import (
     look_alikes,
     names_person,
     read_reproin,
-    task_label,
 )
 from bidsflow.dicom.series import Patient, Series
 from tests.convert.naming import scans as s
@@ -80,11 +80,11 @@ TASKS = {
 @pytest.mark.parametrize("text", TASKS)
 def test_a_task_is_named_by_the_words(text: str) -> None:
     nobody = Patient("", "", "", "")
-    assert task_label(said(text, patient=nobody))[0] == TASKS[text]
+    assert read_task(said(text, patient=nobody)).label == TASKS[text]
 
 
 def test_a_task_never_repeats_the_person() -> None:
-    label, _ = task_label(said("bold_Anna_FORREST_P7_faces"))
+    label = read_task(said("bold_Anna_FORREST_P7_faces")).label
     assert label == "p7Faces" or label == "faces"
     assert "anna" not in label.lower()
     assert "forrest" not in label.lower()
@@ -112,7 +112,7 @@ def test_letters_of_a_short_name_inside_a_word_are_none(label: str) -> None:
     ("text", "label"), [("bold_Li_faces", "faces"), ("Ng stroop", "stroop"), ("Kim-task-flanker", "flanker")]
 )
 def test_a_short_name_goes_from_a_task(text: str, label: str) -> None:
-    assert task_label(said(text, patient=KIM))[0] == label
+    assert read_task(said(text, patient=KIM)).label == label
 
 
 BODY = {
@@ -129,7 +129,7 @@ def test_words_name_parts_of_the_body(text: str) -> None:
 
 @given(st.text(max_size=30))
 def test_every_task_is_a_label(text: str) -> None:
-    assert re.fullmatch(r"[0-9A-Za-z]+", task_label(said(text))[0])
+    assert re.fullmatch(r"[0-9A-Za-z]+", read_task(said(text)).label)
 
 
 HINTS = {

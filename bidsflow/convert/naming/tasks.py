@@ -1,0 +1,182 @@
+"""The task of a functional run: what its words mean beside those of the other runs of an export. Pure.
+
+Words that tell the runs of one session apart are conditions (``rest_EO``, ``rest_EC``), and stand in the label. Numbers
+that end their names (``faces1``, ``faces_2``) are runs, unless they begin at 0: a load (``nback_0``) is a condition.
+Both are decided for a whole export and its dataset, so that everyone's runs of one name have one label.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+from bidsflow.convert.naming import words
+from bidsflow.convert.naming.draft import Draft
+from bidsflow.convert.naming.physics import FEW_VOLUMES
+from bidsflow.convert.naming.taskwords import Task, read_task
+from bidsflow.dicom.series import Series
+from bidsflow.names import to_label
+
+#: Fields of a header, with what their values are divided by, that people type as numbers behind a name.
+_TYPED_FIELDS = (
+    ("SliceThickness", 1.0), ("PixelSpacing", 1.0), ("RepetitionTime", 1000.0), ("EchoTime", 1.0), ("FlipAngle", 1.0),
+)  # fmt: skip
+#: Words beside a task that are looked for, together, in the labels of a dataset.
+_MOST_WORDS = 6
+
+_Read = tuple[Series, Task]
+
+
+@dataclass(frozen=True, slots=True)
+class Tasks:
+    """What the runs of an export, and of the dataset that it is for, tell of each other's tasks.
+
+    Attributes
+    ----------
+    telling : mapping of str to mapping
+        The spelling of words that tell conditions, by themselves in small letters, by the task in small letters.
+    counted, numbered, loads : frozenset of str
+        Stems in small letters with numbers at their ends: those of one task, those of them whose numbers are runs, and
+        those whose numbers are conditions.
+    known : mapping of str to (str, int)
+        Labels of tasks that the dataset has, and their highest run, by the label in small letters.
+    """
+
+    telling: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    counted: frozenset[str] = frozenset()
+    numbered: frozenset[str] = frozenset()
+    loads: frozenset[str] = frozenset()
+    known: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+
+
+#: Of an export that is not known.
+NO_TASKS = Tasks()
+
+
+def find_tasks(visits: Iterable[Sequence[Draft]], paths: Iterable[str] = ()) -> Tasks:
+    """Return what functional runs tell of each other's tasks.
+
+    Parameters
+    ----------
+    visits : iterable of sequence of Draft
+        The images of each session of an export, by themselves.
+    paths : iterable of str
+        Of images that the dataset has.
+    """
+    telling: dict[str, dict[str, str]] = defaultdict(dict)
+    counted: set[str] = set()
+    numbered: set[str] = set()
+    loads: set[str] = set()
+    for visit in visits:
+        runs = {draft.series.uid: draft.series for draft in visit if _is_run(draft)}
+        stems: dict[str, list[_Read]] = defaultdict(list)
+        for series in runs.values():
+            task = read_task(series)
+            stems[task.stem.lower()].append((series, task))
+        for stem, members in stems.items():
+            for word, spelled in _find_telling([task for _, task in members]).items():
+                telling[stem][word] = min(spelled, telling[stem].get(word, spelled))
+            numbers = {task.number for _, task in members}
+            if 0 in numbers or any(task.graded for _, task in members):
+                loads.add(stem)
+            elif _are_runs(members):
+                counted.add(stem)
+                numbered |= {stem} - ({stem} if {1, None} <= numbers else set())
+    return Tasks(telling, frozenset(counted), frozenset(numbered), frozenset(loads), _read_known(paths))
+
+
+def name_task(series: Series, tasks: Tasks) -> tuple[str, str]:
+    """Return the task's label of a series, and a clause on where it comes from."""
+    task = read_task(series)
+    label, _ = _settle_number(task, tasks)
+    chosen = _choose_words(task, tasks)
+    if not chosen:
+        return label, task.because
+    whole = to_label(" ".join((label, *chosen)))
+    said = f"{task.because} and {' '.join(chosen)}, which tells its runs apart"
+    return tasks.known.get(whole.lower(), (whole, 0))[0], said
+
+
+def run_number(series: Series, tasks: Tasks) -> int | None:
+    """Return the number of the run that the words of a series name, None where they name none, or two."""
+    number = words.run_number(series)
+    return _settle_number(read_task(series), tasks)[1] if number is None else number
+
+
+def _settle_number(task: Task, tasks: Tasks) -> tuple[str, int | None]:
+    """Return the label of a task without its conditions, and the number of the run."""
+    stem = task.stem.lower()
+    if task.number is None or (task.label != task.stem and task.label.lower() in tasks.known):
+        return task.label, None
+    if stem in tasks.loads:
+        return f"{task.stem}{task.number}", None
+    if stem in tasks.counted:
+        return task.stem, task.number if stem in tasks.numbered else None
+    if 0 < task.number <= tasks.known.get(stem, ("", 0))[1]:
+        return task.stem, task.number
+    return task.label, None
+
+
+def _choose_words(task: Task, tasks: Tasks) -> list[str]:
+    """Return the words beside a task that belong to its label: those that tell, and those of a label that is known."""
+    stem = task.stem.lower()
+    spelled = tasks.telling.get(stem, {})
+    chosen = [spelled[word.lower()] for word in task.beside if word.lower() in spelled]
+    if chosen or not tasks.known:
+        return chosen
+    for count in range(min(len(task.beside), _MOST_WORDS), 0, -1):
+        for some in combinations(task.beside[:_MOST_WORDS], count):
+            if (stem + "".join(some)).lower() in tasks.known:
+                return list(some)
+    return []
+
+
+def _is_run(draft: Draft) -> bool:
+    """Return whether an image is a functional run whose words may tell tasks apart, as far as it tells by itself."""
+    if not draft.to_convert or draft.suffix not in ("bold", "cbv") or draft.exact or draft.entity("task"):
+        return False
+    other = words.is_reference(draft.series) or words.names_result(draft.series)
+    return draft.image.volumes > FEW_VOLUMES and not other
+
+
+def _find_telling(members: Sequence[Task]) -> dict[str, str]:
+    """Return the words, in small letters and as they are spelled, that not all runs of one session and task have."""
+    spelled = {word.lower(): word for task in members for word in task.beside}
+    every = [{word.lower() for word in task.beside} for task in members]
+    return {word: own for word, own in spelled.items() if not all(word in some for some in every)}
+
+
+def _are_runs(members: Sequence[_Read]) -> bool:
+    """Return whether the numbers that end the names of one session and stem are runs of one task.
+
+    One without a number is the first. Scanners append the number of a series to names, and people what they changed.
+    """
+    typed = [(series, task.number) for series, task in members if task.number is not None]
+    numbers = {number for _, number in typed}
+    if len(numbers | ({1} if len(typed) < len(members) else set())) < 2:
+        return False
+    if all(series.number == number for series, number in typed):
+        return False
+    return not any(
+        all(math.isclose(_first(series, keyword) / scale, number, abs_tol=0.05) for series, number in typed)
+        for keyword, scale in _TYPED_FIELDS
+    )
+
+
+def _first(series: Series, keyword: str) -> float:
+    return next(iter(series.header.numbers(keyword)), -1.0)
+
+
+def _read_known(paths: Iterable[str]) -> dict[str, tuple[str, int]]:
+    """Return the labels of tasks in paths, and the highest run of each, by the label in small letters."""
+    known: dict[str, tuple[str, int]] = {}
+    for path in paths:
+        if found := re.search(r"_task-([0-9A-Za-z+]+)_(?:[^/]*_)?", path):
+            run = re.search(r"_run-(\d+)_", path)
+            label, highest = known.get(found[1].lower(), (found[1], 0))
+            known[found[1].lower()] = (label, max(highest, int(run[1]) if run else 0))
+    return known

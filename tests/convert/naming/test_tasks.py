@@ -1,0 +1,124 @@
+"""Conditions and numbers in the names of functional runs: what is a task, and what a run of one."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+
+from bidsflow.dicom.series import Patient, Series
+from tests.convert.naming import scans as s
+from tests.convert.naming.scans import bold, make, plan_of, short
+
+BERT = Patient("P8", "WALKER BERT", "19810101", "M")
+
+
+class Names(NamedTuple):
+    """What was typed for the runs of one session, in order of measurement, and their names."""
+
+    typed: tuple[str, ...]
+    named: tuple[str, ...]
+
+
+CASES = (
+    # conditions
+    Names(("rest_EO", "rest_EC"), ("restEO", "restEC")),
+    Names(("Resting State eyes open", "Resting State eyes closed"), ("restOpen", "restClosed")),
+    Names(("rest pre-drug", "rest post-drug"), ("restPre", "restPost")),
+    Names(("rsfMRI_pre", "rsfMRI_post"), ("restPre", "restPost")),
+    Names(("rest", "rest_music"), ("rest", "restMusic")),
+    Names(("motor rest block", "rest"), ("motorRestBlock", "rest")),
+    Names(("motor vs rest",), ("motorVsRest",)),
+    Names(("task-rest_EO", "task-rest_EC"), ("restEO", "restEC")),
+    Names(("rest_EO", "rest_EC", "rest_EO"), ("restEO_run-1", "restEC", "restEO_run-2")),
+    Names(("ABCD_fMRI_rest",), ("rest",)),
+    # words of the measurement tell none
+    Names(("rest_AP", "rest_PA"), ("rest_run-1", "rest_run-2")),
+    Names(("rest_mb4", "rest_MB8_2mm"), ("rest_run-1", "rest_run-2")),
+    Names(("rest", "rest_repeat"), ("rest_run-1", "rest_run-2")),
+    Names(("rest SENSE", "WIP rest"), ("rest_run-1", "rest_run-2")),
+    # numbers are runs
+    Names(("rest2", "rest1"), ("rest_run-2", "rest_run-1")),
+    Names(("rest1", "rest3"), ("rest_run-1", "rest_run-3")),
+    Names(("SST 2", "SST 1"), ("SST_run-2", "SST_run-1")),
+    Names(("fMRI_3", "fMRI_1"), ("fmri_run-3", "fmri_run-1")),
+    Names(("ep2d_bold_2", "ep2d_bold_1"), ("bold_run-2", "bold_run-1")),
+    Names(("faces2", "faces1"), ("faces_run-2", "faces_run-1")),
+    Names(("faces_r2", "faces_r1"), ("faces_run-2", "faces_run-1")),
+    Names(("faces_2_PA", "faces_1_AP"), ("faces_run-2", "faces_run-1")),
+    Names(("BOLD2", "BOLD1"), ("bold_run-2", "bold_run-1")),
+    Names(("faces", "faces2"), ("faces_run-1", "faces_run-2")),
+    Names(("faces2", "faces"), ("faces_run-2", "faces_run-1")),
+    Names(("faces_Run2", "faces_Run1"), ("faces_run-2", "faces_run-1")),
+    # numbers are none
+    Names(("nback_2", "nback_0"), ("nback2", "nback0")),
+    Names(("nback2", "nback0"), ("nback2", "nback0")),
+    Names(("faces cond 2", "faces cond 1"), ("facesCond2", "facesCond1")),
+    Names(("faces TR 2", "faces TR 1"), ("faces_run-1", "faces_run-2")),
+    Names(("faces 3 mm", "faces 2 mm"), ("faces_run-1", "faces_run-2")),
+    Names(("faces_64", "faces_32"), ("faces_run-1", "faces_run-2")),
+    Names(("faces_2.5", "faces_1.5"), ("faces_run-1", "faces_run-2")),
+    Names(("faces 12.05.21", "faces 11.05.21"), ("faces_run-1", "faces_run-2")),
+    Names(("faces_2",), ("faces",)),
+    Names(("faces2",), ("faces2",)),
+    Names(("faces_2", "faces_2"), ("faces_run-1", "faces_run-2")),
+    Names(("task-faces2", "task-faces1"), ("faces2", "faces1")),
+    Names(("fMRI_task2", "fMRI_task1"), ("task2", "task1")),
+)
+
+
+def name_all(series: list[Series], person: str = "sub-01", **more: object) -> tuple[str, ...]:
+    rows = [row for row in plan_of(series, **more) if row.path.startswith(person)]
+    return tuple(short(row).removeprefix("func/task-").removesuffix("_bold") for row in rows)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: " + ".join(case.typed))
+def test_names_of_one_session(case: Names) -> None:
+    series = [bold(3 + 10 * rank, text, PhaseEncodingPositive=1) for rank, text in enumerate(case.typed)]
+    assert name_all(series) == case.named
+
+
+def test_number_of_the_series_is_no_run() -> None:
+    assert name_all([bold(9, "faces_9"), bold(11, "faces_11")]) == ("faces_run-1", "faces_run-2")
+
+
+def test_number_that_repeats_the_header_is_no_run() -> None:
+    two, three = ({**s.BOLD, "SliceThickness": mm, "PixelSpacing": f"{mm}\\{mm}"} for mm in (2, 3))
+    series = [make(3, "faces_3", three, volumes=200), make(4, "faces_2", two, volumes=200)]
+    assert name_all(series) == ("faces_acq-3mm", "faces_acq-2mm")
+
+
+def test_someone_with_one_condition_is_named_as_those_with_both() -> None:
+    both = [bold(3, "rest_EO"), bold(4, "rest_EC")]
+    assert name_all([*both, bold(3, "rest_ec", patient=BERT, study="1.2.4")], "sub-02") == ("restEC",)
+
+
+def test_someone_with_one_load_or_run_is_named_as_those_with_both() -> None:
+    both = [bold(3, "nback_0"), bold(4, "nback_2"), bold(5, "faces1"), bold(6, "faces2")]
+    more = {"patient": BERT, "study": "1.2.4"}
+    one = [bold(3, "nback_2", **more), bold(4, "faces2", **more)]
+    assert name_all([*both, *one], "sub-02") == ("nback2", "faces_run-2")
+
+
+def test_condition_that_the_dataset_knows_is_kept() -> None:
+    taken = {("9.9", 1): "sub-07/func/sub-07_task-restEC_bold"}
+    assert name_all([bold(3, "rest_ec_64ch")], taken=taken) == ("restEC",)
+
+
+def test_run_that_the_dataset_knows_is_kept() -> None:
+    taken = {
+        ("9.9", 1): "sub-07/func/sub-07_task-faces_run-1_bold",
+        ("9.8", 1): "sub-07/func/sub-07_task-faces_run-2_bold",
+    }
+    assert name_all([bold(3, "faces2")], taken=taken) == ("faces_run-2",)
+    assert name_all([bold(3, "faces3")], taken=taken) == ("faces3",)
+
+
+def test_task_with_a_number_that_the_dataset_knows_is_kept() -> None:
+    taken = {(f"9.{task}", 1): f"sub-07/func/sub-07_task-faces{task}_bold" for task in (1, 2)}
+    assert name_all([bold(3, "faces2"), bold(4, "faces1")], taken=taken) == ("faces2", "faces1")
+
+
+def test_condition_is_evidence() -> None:
+    rows = plan_of([bold(3, "rest_EO"), bold(4, "rest_EC")])
+    assert "says rest and EO, which tells its runs apart" in rows[0].evidence
