@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import combinations
 
@@ -21,6 +22,7 @@ from bidsflow.dicom.lost import find_lost_slices, find_lost_start
 from bidsflow.dicom.occasions import part_studies
 from bidsflow.dicom.order import EARLY, LATE, find_disorder
 from bidsflow.dicom.parrec import DOUBTS
+from bidsflow.dicom.parting import part_series
 from bidsflow.dicom.person import hide_people, person_pattern
 from bidsflow.dicom.pick import Pick
 from bidsflow.dicom.series import Collision, Conflict, Image, Instance, Patient, Series, SetAside, is_placeholder
@@ -176,9 +178,15 @@ def make_series(
     keep : callable
         Makes instances what a series holds them as.
     """
-    parts = join_parts(by_uid)
-    every = part_studies([_make_series(*one, protocols, keep) for one in parts])
+    single, parted = part_series(by_uid, keep)
+    made = [_make_series(*one, protocols, keep) for one in join_parts(single)]
+    every = part_studies([_say_parted(one) if one.uid in parted else one for one in made])
     return join_echoes(sorted(every, key=_order))
+
+
+def _say_parted(series: Series) -> Series:
+    said = "its SeriesInstanceUID is also that of another SeriesNumber and protocol"
+    return replace(series, problems=(*series.problems, said))
 
 
 def _order(series: Series) -> tuple[str, str, str, int, str]:
@@ -320,6 +328,10 @@ def _find_disorder(
     disorder = find_disorder(single, whole=whole, lacking=lacking, joined=joined) or find_disorder(
         volumes, whole=True, joined=joined
     )
+    numbers = sorted({one.header.integer("SeriesNumber") for one in ordered})
+    if disorder and len(numbers) > 1:
+        shown = " and ".join(map(str, numbers))
+        disorder = f"its images are of more than one series: its SeriesInstanceUID has the SeriesNumbers {shown}"
     return (disorder,) if disorder else ()
 
 
