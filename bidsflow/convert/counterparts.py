@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from bidsflow.convert.folder import group_by_folder
 from bidsflow.convert.links import Held, Standing, sources
 from bidsflow.convert.plan import Decision, PlanRow
 from bidsflow.convert.shots import is_distorted, is_run
@@ -47,8 +48,9 @@ def note_counterparts(
         What the dataset holds besides, by folder.
     """
     notes: list[str] = []
+    folders = group_by_folder(row for row in rows if row.decision is Decision.CONVERT)
     for folder, one in sorted(held.items()):
-        here = [row for row in rows if row.decision is Decision.CONVERT and parse_name(row.path).folder == folder]
+        here = folders.get(folder, [])
         unknown = [other for other in one.strangers if other.shot is None]
         notes += _note_runs(folder, here, by_uid, unknown)
         notes += _note_maps(folder, here, unknown)

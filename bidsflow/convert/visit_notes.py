@@ -170,10 +170,12 @@ def find_backward(
         where = place.sessions[series.study_uid]
         if where not in held and given.get(series.study_uid) != where[1]:
             fresh[where].add(series.study_uid)
+    visits: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for one in sorted(held & starts.keys()):
+        visits[one[0]].append(one)
     found = []
     for where, studies in sorted(fresh.items()):
-        others = sorted(one for one in held & starts.keys() if one[0] == where[0])
-        for other in (one for one in others if where in starts):
+        for other in visits[where[0]] if where in starts else ():
             ranks, earlier = (_rank(where[1], order), _rank(other[1], order)), starts[where] < starts[other]
             if 0 not in ranks and starts[where] != starts[other] and earlier != (ranks[0] < ranks[1]):
                 ruled = {where[1], other[1]} <= {*order}

@@ -138,20 +138,20 @@ def settle_fields(
         Images of which a plan speaks that has known nothing of these fields: what corrects them does so still.
     """
     settled = list(rows)
+    places: dict[str, list[int]] = defaultdict(list)
+    for at, row in enumerate(rows):
+        if row.decision is Decision.CONVERT:
+            places[_folder(row)].append(at)
     for folder, one in held.items():
-        places = [at for at, row in enumerate(rows) if row.decision is Decision.CONVERT and _folder(row) == folder]
         if one.strangers:
-            here = [rows[at] for at in places]
+            here = [rows[at] for at in places[folder]]
             links = [other.links for other in one.strangers]
             seen = {other.links.identifier for other in one.strangers if other.shot is not None} - {""}
             decided = {row.path: seen for row in here if (row.series_uid, row.image) not in unaware}
             kept = keep_links(here, one.before, links, _find_joined(here, one, by_uid), decided)
-            for at, row in zip(places, kept, strict=True):
+            for at, row in zip(places[folder], kept, strict=True):
                 settled[at] = row
-    converted = [row for row in settled if row.decision is Decision.CONVERT]
-    adopted = {
-        folder: adopt(one, [row for row in converted if _folder(row) == folder], by_uid) for folder, one in held.items()
-    }
+    adopted = {folder: adopt(one, [settled[at] for at in places[folder]], by_uid) for folder, one in held.items()}
     wired = drop_broken_fields(settled, by_uid, [other for one in adopted.values() for other in one.staying])
     return replace(wired, held=adopted)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
 
-from bidsflow.convert.links import Links
+from bidsflow.convert.counterparts import note_counterparts
+from bidsflow.convert.links import Held, Links, Standing
 from bidsflow.convert.plan import Decision, Plan, PlanRow
-from bidsflow.convert.wiring import check_labels, drop_broken_fields, keep_links
+from bidsflow.convert.wiring import check_labels, drop_broken_fields, keep_links, settle_fields
 
 SKIP = Decision.SKIP
 BASE = PlanRow("", 1, 0, "", "", 1, 1, Decision.CONVERT, "", 0.9, "")
@@ -152,3 +154,27 @@ def test_field_that_others_know_keeps_its_label() -> None:
 def test_label_that_a_person_changes_is_changed_where_no_other_image_knows_it() -> None:
     before = {AP.path: Links("mine"), PA.path: Links("mine")}
     assert keep_links([AP, PA], before, [Links("theirs")]) == [AP, PA]
+
+
+class Counted(tuple[PlanRow, ...]):
+    """Rows that count how often someone goes through all of them."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[PlanRow]:
+        Counted.walks += 1
+        return super().__iter__()
+
+
+def test_rows_are_not_gone_through_for_each_folder() -> None:
+    walks = []
+    for count in (2, 20):
+        subjects = [f"{number:02d}" for number in range(count)]
+        held = {f"sub-{sub}": Held({}, (Standing(f"sub-{sub}/anat/sub-{sub}_T1w", "9", Links(), named=False),))
+                for sub in subjects}  # fmt: skip
+        rows = Counted(row(number, "func/task-a_bold", sub=sub) for number, sub in enumerate(subjects))
+        Counted.walks = 0
+        assert len(settle_fields(rows, {}, held).rows) == count
+        assert note_counterparts(rows, {}, held) == ()
+        walks.append(Counted.walks)
+    assert walks[0] == walks[1]
