@@ -142,3 +142,8 @@ class Draft:
     def is_epi_run(self) -> bool:
         """Whether the image is a series of volumes that field maps correct."""
         return self.to_convert and self.suffix in ("bold", "dwi", "sbref", "cbv")
+
+    @property
+    def has_time(self) -> bool:
+        """Whether the moment of the measurement is known, which anonymisation sets to midnight or takes away."""
+        return bool(self.series.started[8:].strip("0."))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 
 from bidsflow.convert.naming.draft import Draft
+from bidsflow.convert.naming.reconstructions import FILTERS
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.physics import CERTAIN, Kind
 
@@ -47,8 +49,42 @@ def pair_phases(drafts: Drafts) -> Drafts:
                 sets.append(home)
             by_series[draft.measurement] = latest[key] = latest[flat] = home
         home.append(draft)
-    named = {id(old): new for members in sets for old, new in zip(members, _name_set(members), strict=True)}
+    results = _skip_twins([_name_set(members) for members in sets])
+    named = {id(old): new for old, new in zip(chain(*sets), chain(*results), strict=True)}
     return [named.get(id(draft), draft) for draft in drafts]
+
+
+def _skip_twins(sets: list[Drafts]) -> list[Drafts]:
+    """Leave out magnitudes without a phase that are another reconstruction of those of a whole set: BIDS names one."""
+    whole = [members for members in sets if all(one.to_convert for one in members) and len(_kinds(members)) > 1]
+    result = []
+    for members in sets:
+        twin = next((one for one in whole if _kinds(members) == {"magnitude"} and _is_twin(members, one)), None)
+        result.append([_skip_twin(one, twin) for one in members] if twin else members)
+    return result
+
+
+def _kinds(members: Drafts) -> set[str]:
+    return {_part(one) for one in members}
+
+
+def _is_twin(members: Drafts, whole: Drafts) -> bool:
+    """Return whether magnitudes and those of a whole set are one measurement, of which ImageType tells the filters."""
+    theirs = [one for one in whole if _part(one) == "magnitude"]
+    scans = [
+        {(one.series.started, one.series.protocol_name, one.geometry) for one in some} for some in (members, theirs)
+    ]
+    times = [sorted(one.image.echo_time for one in some) for some in (members, theirs)]
+    if len(scans[0]) > 1 or scans[0] != scans[1] or times[0] != times[1] or not members[0].has_time:
+        return False
+    words = [set(some[0].image.header.words("ImageType")) for some in (members, theirs)]
+    return words[0] != words[1] and words[0] ^ words[1] <= {*FILTERS, "ND"}
+
+
+def _skip_twin(one: Draft, twin: Drafts) -> Draft:
+    whole = next(other for other in twin if _part(other) == "magnitude")
+    said = f"another reconstruction of the magnitudes of series {whole.series.number}, which have their phase"
+    return one.named("", "", one.finding.confidence).decided(Decision.SKIP, said)
 
 
 def _plane(draft: Draft) -> tuple[object, ...]:

@@ -18,7 +18,7 @@ from bidsflow.names import to_label
 Drafts = list[Draft]
 
 #: Values of ImageType by which Siemens tells reconstructions of one measurement apart.
-_FILTERS = ("DIS2D", "DIS3D", "FILTERED", "NORM")
+FILTERS = ("DIS2D", "DIS3D", "FILTERED", "NORM")
 #: What is put before a description: a word and a colon.
 _PREFIX = re.compile(r"\s*([A-Za-z]+)\s*:\s*")
 
@@ -37,7 +37,7 @@ def tell_reconstructions_apart(drafts: Drafts) -> Drafts:
             own = (draft.series.protocol_name, draft.image.echo_time)
             same = (draft.datatype, draft.suffix, draft.entities, draft.geometry, *own)
             alone = draft.measurement if draft.suffix == "sbref" else ""
-            if _has_time(draft) and len(moments) > 1:
+            if draft.has_time and len(moments) > 1:
                 groups[(*same, draft.series.started, alone)].append(draft)
             else:
                 timeless[(*same, draft.image.volumes, alone)].append(draft)
@@ -46,16 +46,11 @@ def tell_reconstructions_apart(drafts: Drafts) -> Drafts:
         renamed |= _name_all(members)
     numbers = sorted({one.series.number for one in drafts})
     for members in timeless.values():
-        one_moment = _has_time(members[0]) and len(scans) == len({one.series.uid for one in members})
+        one_moment = members[0].has_time and len(scans) == len({one.series.uid for one in members})
         found = [members] if one_moment else _find_neighbours(members, numbers)
         for some in found:
             renamed |= _name_all(some) if len(found) < len(members) else _doubt_apart(members)
     return [renamed.get(id(draft), draft) for draft in drafts]
-
-
-def _has_time(draft: Draft) -> bool:
-    """Return whether the moment of a measurement is known, which anonymisation sets to midnight or takes away."""
-    return bool(draft.series.started[8:].strip("0."))
 
 
 def _find_neighbours(members: Drafts, numbers: Sequence[int]) -> list[Drafts]:
@@ -103,7 +98,7 @@ def _name_all(members: Drafts) -> dict[int, Draft]:
 def _name(draft: Draft, members: Sequence[Draft]) -> Draft:
     """Return a reconstruction named by the filters, or the word, that not all of its siblings have."""
     every = [_filters(one) for one in members]
-    telling = [word for word in _FILTERS if 0 < sum(word in own for own in every) < len(members)]
+    telling = [word for word in FILTERS if 0 < sum(word in own for own in every) < len(members)]
     own = _filters(draft) & set(telling)
     if every.count(_filters(draft)) > 1 or not telling:
         return _name_by_mark(draft, members)
@@ -146,4 +141,4 @@ def _name_unfiltered(draft: Draft, telling: Sequence[str]) -> str:
 
 
 def _filters(draft: Draft) -> frozenset[str]:
-    return frozenset(word for word in _FILTERS if has_word(draft, word))
+    return frozenset(word for word in FILTERS if has_word(draft, word))

@@ -83,7 +83,8 @@ def _name_reference(draft: Draft, run: Draft | None) -> Draft:
     if run is None or difference:
         return _doubt_reference(draft, named, difference)
     if run.suffix == "epi":
-        return _doubt_of_field(draft, run)
+        plain = named and run.finding.kind is Kind.SPIN_EPI  # a gradient echo may be a run that was stopped
+        return _skip_of_field(draft, run) if plain else _doubt_of_field(draft, run)
     tied = replace(draft, measurement=run.home)
     if draft.exact:
         return tied.noted(f"the single-band reference of series {run.series.number}")
@@ -316,3 +317,10 @@ def _follow(draft: Draft, members: Drafts) -> Draft:
 def _doubt_of_field(draft: Draft, half: Draft) -> Draft:
     said = f"the single-band reference of series {half.series.number}, a field map, has no name in BIDS"
     return draft.decided(Decision.REVIEW, said)
+
+
+def _skip_of_field(draft: Draft, half: Draft) -> Draft:
+    """Leave out the reference of a spin-echo field map: no session with such field maps is without one."""
+    said = f"the single-band reference of series {half.series.number}, a field map, for which BIDS has no name"
+    left = draft.named("", "", STRONG).decided(Decision.SKIP, said)
+    return replace(left, entities=(), exact=False)

@@ -145,7 +145,7 @@ def _share_measurements(drafts: Drafts) -> Drafts:
     same_time: dict[Hashable, Draft] = {}
     telling = len({one.series.started for one in drafts}) > 1  # else anonymisation has set one time for all
     for draft in drafts:
-        if telling and _has_time(draft) and draft.to_convert and draft.image.component == "magnitude":
+        if telling and draft.has_time and draft.to_convert and draft.image.component == "magnitude":
             same_time.setdefault((_sort_key(draft), draft.series.started), draft)
     result = []
     for draft in drafts:
@@ -262,11 +262,6 @@ def _number_echo(draft: Draft, echoes: Drafts, known: Mapping[Hashable, Collecti
 
 def _protocol_key(draft: Draft) -> Hashable:
     return draft.suffix, draft.series.protocol_name, draft.geometry
-
-
-def _has_time(draft: Draft) -> bool:
-    """Return whether the moment of a measurement is known, which anonymisation sets to midnight or takes away."""
-    return bool(draft.series.started[8:].strip("0."))
 
 
 def _drop_needless_directions(drafts: Drafts) -> Drafts:

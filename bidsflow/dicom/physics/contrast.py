@@ -42,7 +42,7 @@ _SEGMENTED = 1000.0
 _MAY_BE_T2STAR = 8.0
 #: Turbo spin echoes of these echo times (ms) lie between proton density and T2: fluid is brighter than grey matter from
 #: about the repetition time on (ms) that stands last, which most people then call T2.
-_BETWEEN, _LONG_ENOUGH = (45.0, 60.0), 3000.0
+_BETWEEN, _LONG_ENOUGH, _VERY_LONG = (45.0, 60.0), 3000.0, 6000.0
 #: Below this echo time (ms) an image is read out at once (UTE, ZTE): by proton density or by T1, as its flip angle is.
 _AT_ONCE = 0.5
 
@@ -175,6 +175,8 @@ def _spin_contrast(te: float, tr: float, header: Header) -> Finding | None:
 def _middle_contrast(te: float, tr: float, times: Sequence[float], header: Header) -> Finding | None:
     """Return the contrast of slices by turbo spin echoes between proton density and T2, of which words have to agree.
 
+    Where magnetization has recovered wholly nobody has to: so are hippocampal subfields measured (TE 50 ms, TR 8 s).
+
     The first of two echoes is the one that is meant for proton density; echoes with variable flip angles (3D) decay
     more slowly than their echo time says.
     """
@@ -184,7 +186,8 @@ def _middle_contrast(te: float, tr: float, times: Sequence[float], header: Heade
         return None
     if sequence_named(header, r"tgse|grase") or header.integer("PhilipsEpiFactor") > 1:
         return None
-    return Finding(Kind.T2W, WEAK, f"a spin echo, TE {te:g} ms, TR {tr:g} ms, between proton density and T2")
+    sure = FAIR if tr >= _VERY_LONG else WEAK
+    return Finding(Kind.T2W, sure, f"a spin echo, TE {te:g} ms, TR {tr:g} ms, between proton density and T2")
 
 
 def _inverted_contrast(te: float, tr: float, ti: float, said: str) -> Finding | None:

@@ -38,6 +38,7 @@ _DERIVED_WORDS = frozenset({
     "RESAMPLED", "REFORMATTED", "CPR", "MEAN", "STDDEV", "T1_MAP", "T2_MAP", "T2STAR_MAP", "T2_STAR_MAP", "R2_MAP",
     "R2STAR_MAP", "MOCO_MEAN", "GLOBAL_BOLD", "LOCALIZER_COPY", "RCBV", "RMTT", "SWI_MIP", "MOSAIC_MEAN",
     "CALC_BVALUE", "SCREEN_SAVE", "MINIP", "RELCBF", "RELCBV", "RELMTT", "MAX_IP", "MIN_IP", "METABOLITE_MAP", "APTW",
+    "DESIGN",
 })  # fmt: skip
 #: Values of ImageType by which Siemens, Philips (letters) and GE tell the images of a Dixon separation apart.
 _DIXON_WORDS = frozenset({

@@ -53,7 +53,8 @@ def _tell(inventory: Inventory, names: list[str], *, again: str = "") -> tuple[s
     first, second = inventory.series
     one, two = replace(first, protocol_name=names[0]), replace(second, protocol_name=names[1])
     if again:
-        header = replace(two.header, values={**two.header.values, "StudyDate": "20300101", "FrameOfReferenceUID": "1"})
+        own = {"StudyDate": "20300101", "FrameOfReferenceUID": "1", "StudyInstanceUID": again}
+        header = replace(two.header, values={**two.header.values, **own})
         two = replace(two, study_uid=again, header=header, started="20300101120000")
     return make_plan(replace(inventory, series=(one, two))).plan.notes
 

@@ -20,7 +20,7 @@ OPEN: dict[str, Sequence[Row]] = {
     "between proton density and T2": [
         (make(1, "t2_tse_cor_hippocampus", TSE), "anat/T2w:between_proton_density"),
         (make(2, "pd_tse_cor", TSE, matrix=(256, 256, 30)), "review:evidence"),
-        (make(3, "tse_cor", TSE, matrix=(320, 320, 30)), "review:evidence"),
+        (make(3, "tse_cor", TSE, matrix=(320, 320, 30), RepetitionTime=4000), "review:evidence"),
     ],
     "echoes that were added up": [
         (make(1, "Ax C2", MERGE), "anat/T2starw:3_echoes"),

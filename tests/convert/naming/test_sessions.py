@@ -547,9 +547,9 @@ TRAPS: S = {
         (make(3, "t2_space_filt", s.SPACE, ImageType="DERIVED\\PRIMARY\\M\\ND\\FILTERED", at=11), "review:original"),
     ],
     "single-band reference of a field map": [
-        (sbref(1, "SpinEchoFieldMap_AP_SBRef", s.SE_EPI), "review:field_map"),
+        (sbref(1, "SpinEchoFieldMap_AP_SBRef", s.SE_EPI), "skip:field_map"),
         (make(2, "SpinEchoFieldMap_AP", s.SE_EPI, volumes=3), "fmap/dir-AP_epi"),
-        (sbref(3, "SpinEchoFieldMap_PA_SBRef", s.SE_EPI, PhaseEncodingPositive=PA), "review:field_map"),
+        (sbref(3, "SpinEchoFieldMap_PA_SBRef", s.SE_EPI, PhaseEncodingPositive=PA), "skip:field_map"),
         (make(4, "SpinEchoFieldMap_PA", s.SE_EPI, volumes=3, PhaseEncodingPositive=PA), "fmap/dir-PA_epi"),
     ],
     "nameless reference": [

@@ -94,7 +94,7 @@ CASES = {
         ("func/task-rest_part-mag_bold", "func/task-rest_part-phase_bold"),
     ),
     "reference of a field map": Case(
-        (Scan("FieldMap_SBRef", TOPUP), Scan("FieldMap", TOPUP, 3)), ("review: field map", "fmap/dir-AP_epi")
+        (Scan("FieldMap_SBRef", TOPUP), Scan("FieldMap", TOPUP, 3)), ("skip: field map", "fmap/dir-AP_epi")
     ),
     "aborted with its reference": Case(
         (

@@ -32,6 +32,7 @@ REFORMAT = {**s.MPRAGE, "ImageType": "DERIVED\\SECONDARY\\MPR\\CSA MPR\\CSAPARAL
 AMIDES = {"ImageType": "ORIGINAL\\PRIMARY\\APTW_SE\\APTW\\SE", "EchoTime": 8}
 SUSCEPTIBILITY = "ORIGINAL\\PRIMARY\\SW_M_FFE\\SW_M\\FFE"
 NOT_INVERTED = {**s.MPRAGE, "ScanningSequence": "GR", "SequenceVariant": "SP", "InversionTime": ""}
+NORMALIZED = {**s.FIELD, "ImageType": s.NORM}
 #: What people type, and what scanners write, where parameters alone mislead.
 MISLEADING: S = {
     "the description says nothing, the protocol another contrast": [
@@ -58,6 +59,29 @@ MISLEADING: S = {
     "an MPRAGE without its inversion": [
         (make(1, "pd_mprage", NOT_INVERTED), "anat/PDw"),
         (make(2, "tfl", NOT_INVERTED), "review"),
+    ],
+    "references of field maps, as each protocol of multiband EPI has them": [
+        (s.sbref(1, "fmap_se_AP_SBRef", s.SE_EPI), "skip:of_series_2,_a_field_map"),
+        (make(2, "fmap_se_AP", s.SE_EPI, volumes=3), "fmap/dir-AP_epi"),
+        (s.sbref(3, "fmap_se_PA_SBRef", {**s.SE_EPI, "PhaseEncodingPositive": s.PA}), "skip:of_series_4,_a_field_map"),
+        (make(4, "fmap_se_PA", s.SE_EPI, volumes=3, PhaseEncodingPositive=s.PA), "fmap/dir-PA_epi"),
+    ],
+    "magnitudes of a field map that were normalized, and those that were not": [
+        (make(1, "gre_field_mapping", s.FIELD, *echoes(4.92, 7.38), at=5), "skip:of_the_magnitudes_of_series_2"),
+        (make(2, "gre_field_mapping", NORMALIZED, *echoes(4.92, 7.38), at=5), "fmap/magnitude1 fmap/magnitude2"),
+        (s.phase_difference(3, at=5), "fmap/phasediff"),
+    ],
+    "magnitudes of two measurements, one without its phase": [
+        (make(1, "gre_field_mapping", s.FIELD, *echoes(4.92, 7.38), at=5), "review:without_a_phase"),
+        (make(2, "gre_field_mapping", NORMALIZED, *echoes(4.92, 7.38), at=9), "fmap/magnitude1 fmap/magnitude2"),
+        (s.phase_difference(3, at=9), "fmap/phasediff"),
+    ],
+    "the drawing of a design": [
+        (make(1, "Design", s.BOLD, ImageType="DERIVED\\PRIMARY\\FMRI\\DESIGN\\ND\\MOCO"), "skip:DESIGN"),
+    ],
+    "turbo spin echoes between proton density and T2": [
+        (make(1, "hippocampus", {**s.TSE, **s.timed(50, 8020, 150)}), "anat/T2w"),
+        (make(2, "tse_tra", {**s.TSE, **s.timed(50, 4000, 150)}), "review:between_proton_density_and_T2"),
     ],
     "a field map that is called FM": [
         (make(1, "FM_rest_PA", s.BOLD, volumes=5, PhaseEncodingPositive=s.PA), "fmap/dir-PA_epi:(fm)"),
