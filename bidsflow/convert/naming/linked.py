@@ -137,6 +137,8 @@ def _name_inversion(draft: Draft, times: Sequence[float], shown: str) -> Draft:
     ranked = str(1 + times.index(_inversion(draft))) if len(times) == 2 else ""
     given = declared or draft.entity("inv") or ranked or typed
     said = f"an inversion of an MP2RAGE: {shown}"
+    if not declared and (combined := words.names_uniform(draft.series)):
+        return _doubt(draft, f"its words call it what an MP2RAGE is combined to ({combined}), and ImageType does not")
     if ranked and typed not in ("", ranked):
         against = f"its words number it {typed}, and its inversion time is that of the other (of {_list(times)} ms)"
         return _doubt(draft.named("anat", "MP2RAGE", draft.confidence, said), against)

@@ -279,6 +279,13 @@ def inversion_number(series: Series) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
+def names_uniform(series: Series) -> str:
+    """Return the word of a series for what an MP2RAGE is combined to (UNI, a map of T1), ``""`` where none stands."""
+    return _match(
+        r"(?<![a-z])uni(?:t1|[- ]?den|[- ]?images?)?(?![a-z])|(?<![a-z])t1[- ]?(?:map|images?)(?![a-z])", series
+    )
+
+
 def transfer_state(series: Series) -> str:
     """Return whether the words of a series say ``on`` or ``off`` of a magnetization transfer pulse; ``""`` for neither.
 

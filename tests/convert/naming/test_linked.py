@@ -67,6 +67,15 @@ LINKED: S = {
         (inversion(2, INV2, ImageComments="Inv1 Image"), "review:that_of_the_other"),
         (inversion(3, INV1, ImageType=UNI), "anat/UNIT1"),
     ],
+    "an MP2RAGE whose combined images only words tell": [
+        (make(1, "mp2rage_INV1", INV1, protocol="mp2rage"), "anat/inv-1_MP2RAGE"),
+        (make(2, "mp2rage_INV2", INV2, protocol="mp2rage"), "anat/inv-2_MP2RAGE"),
+        (make(3, "mp2rage_UNI_Images", INV1, protocol="mp2rage"), "review:combined_to"),
+        (make(4, "mp2rage_T1_Images", INV1, protocol="mp2rage"), "review:combined_to"),
+    ],
+    "the combined image of an MP2RAGE, which only words tell": [
+        (make(3, "t1_mp2rage_UNI_Images", INV1), "review:combined_to"),
+    ],
     "one inversion under a name that is given": [
         (make(1, "anat-MP2RAGE_acq-a_INV2", INV2, protocol="anat-MP2RAGE_acq-a"), "anat/acq-a_inv-2_MP2RAGE"),
     ],
