@@ -9,6 +9,8 @@ from bidsflow.dicom.series import Image, Series
 
 #: Gradient echoes of GE, by what they are called.
 _GE_GRADIENT = r"mp-?rage|bravo|spgr|fgre|3dgrass|merge|swan|b0map|3db0"
+#: Spin echoes of GE, by what they are called.
+_GE_SPIN = r"fse|cube|propeller"
 #: No spin echo is excited by less than this (degrees): refocusing needs transverse magnetization.
 _SMALL_FLIP = 30.0
 
@@ -60,6 +62,8 @@ def is_gradient(header: Header) -> bool:
 def is_spin(header: Header) -> bool:
     """Return whether the signal is a spin echo."""
     words = header.words("ScanningSequence")
+    if words in (("RM",), ("RM", "IR")):
+        return bool(sequence_named(header, _GE_SPIN))
     if words:
         return "SE" in words or words == ("IR",)
     if header.text("EchoPulseSequence") in ("SPIN", "BOTH"):

@@ -79,6 +79,10 @@ MISLEADING: S = {
     "the drawing of a design": [
         (make(1, "Design", s.BOLD, ImageType="DERIVED\\PRIMARY\\FMRI\\DESIGN\\ND\\MOCO"), "skip:DESIGN"),
     ],
+    "research mode of GE": [
+        (make(1, "Sag 3D", {**s.GE_CUBE, "ScanningSequence": "RM", "GePulseSequence": "CubeT2"}), "anat/T2w"),
+        (make(2, "Sag 3D", {**s.GE_CUBE, "ScanningSequence": "RM", "GePulseSequence": "research"}), "review"),
+    ],
     "turbo spin echoes between proton density and T2": [
         (make(1, "hippocampus", {**s.TSE, **s.timed(50, 8020, 150)}), "anat/T2w"),
         (make(2, "tse_tra", {**s.TSE, **s.timed(50, 4000, 150)}), "review:between_proton_density_and_T2"),
