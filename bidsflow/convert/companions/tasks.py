@@ -179,7 +179,7 @@ def _fits(name: BidsName, labels: dict[str, str]) -> bool:
 
 def _is_same(label: str, text: str) -> bool:
     """Return whether a text is a label; numbers may have other zeros before them."""
-    return label == text or (label.isdigit() and text.isdigit() and int(label) == int(text))
+    return label == text or (label.isdecimal() and text.isdecimal() and int(label) == int(text))
 
 
 def _make_files(task: TaskLogs, name: BidsName, paths: Sequence[str], base: Path, image: Path) -> list[Companion]:

@@ -25,6 +25,7 @@ from bidsflow.convert.naming.doubts import (
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.followers import doubt_orphans, find_tied, follow_sources, tie_followers
 from bidsflow.convert.naming.guess import Guess
+from bidsflow.convert.naming.halves import keep_first_echoes
 from bidsflow.convert.naming.labelling import doubt_lone_maps, settle_m0
 from bidsflow.convert.naming.linked import link_collections
 from bidsflow.convert.naming.magnitudes import find_magnitudes
@@ -76,12 +77,12 @@ def name_session(
     current = [_set_direction(draft, guesses) for draft in drafts]
     steps = (
         find_references, find_halves, find_magnitudes, find_two_scans, pair_phases, set_tasks, skip_results,
-        skip_corrected, find_stopped, tie_combined, doubt_derived, propose_reformats, link_collections, doubt_parts,
-        mark_agent, doubt_passage, doubt_dynamics, doubt_lone_maps, settle_m0, abstain, settle_ruled,
-        _share_measurements, tie_followers, _set_echo_and_part, label_denoised, tell_reconstructions_apart,
-        label_combined, _drop_needless_directions, tell_protocols_apart, pin_entities, take_runs, _number_runs,
-        _refuse_same_index, mark_again, follow_runs, follow_sources, doubt_orphans, doubt_uneven, _propose_labels,
-        propose_runs, hold_reviewed,
+        skip_corrected, find_stopped, keep_first_echoes, tie_combined, doubt_derived, propose_reformats,
+        link_collections, doubt_parts, mark_agent, doubt_passage, doubt_dynamics, doubt_lone_maps, settle_m0, abstain,
+        settle_ruled, _share_measurements, tie_followers, _set_echo_and_part, label_denoised,
+        tell_reconstructions_apart, label_combined, _drop_needless_directions, tell_protocols_apart, pin_entities,
+        take_runs, _number_runs, _refuse_same_index, mark_again, follow_runs, follow_sources, doubt_orphans,
+        doubt_uneven, _propose_labels, propose_runs, hold_reviewed,
     )  # fmt: skip
     for step in steps:
         current = step(current)

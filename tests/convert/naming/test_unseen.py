@@ -32,6 +32,7 @@ REFORMAT = {**s.MPRAGE, "ImageType": "DERIVED\\SECONDARY\\MPR\\CSA MPR\\CSAPARAL
 AMIDES = {"ImageType": "ORIGINAL\\PRIMARY\\APTW_SE\\APTW\\SE", "EchoTime": 8}
 SUSCEPTIBILITY = "ORIGINAL\\PRIMARY\\SW_M_FFE\\SW_M\\FFE"
 NOT_INVERTED = {**s.MPRAGE, "ScanningSequence": "GR", "SequenceVariant": "SP", "InversionTime": ""}
+ECHOES_OF_A_HALF = "fmap/dir-PA_epi skip:(31_ms;_the_first,_of_13_ms skip:another_echo"
 NORMALIZED = {**s.FIELD, "ImageType": s.NORM}
 #: What people type, and what scanners write, where parameters alone mislead.
 MISLEADING: S = {
@@ -86,6 +87,14 @@ MISLEADING: S = {
     "turbo spin echoes between proton density and T2": [
         (make(1, "hippocampus", {**s.TSE, **s.timed(50, 8020, 150)}), "anat/T2w"),
         (make(2, "tse_tra", {**s.TSE, **s.timed(50, 4000, 150)}), "review:between_proton_density_and_T2"),
+    ],
+    "halves of a field map at several echoes": [
+        (make(1, "fmap_PA", s.BOLD, *echoes(13, 31, 49), volumes=5, PhaseEncodingPositive=s.PA), ECHOES_OF_A_HALF),
+        (make(2, "fmap_AP", s.BOLD, *echoes(13, 31, 49), volumes=5), ECHOES_OF_A_HALF.replace("PA", "AP")),
+        (
+            make(3, "rest", s.BOLD, *echoes(13, 31), volumes=200),
+            "func/task-rest_echo-1_bold:by_field_map_pepolar1 func/task-rest_echo-2_bold:by_field_map_pepolar1",
+        ),
     ],
     "a field map that is called FM": [
         (make(1, "FM_rest_PA", s.BOLD, volumes=5, PhaseEncodingPositive=s.PA), "fmap/dir-PA_epi:(fm)"),
