@@ -26,6 +26,7 @@ from bidsflow.convert.naming.labelling import heed_given_labels
 from bidsflow.convert.naming.rules import heed_rule
 from bidsflow.convert.naming.session import name_session
 from bidsflow.convert.naming.tasks import find_tasks
+from bidsflow.convert.partners import join_partners, note_partners
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, PlanRow
 from bidsflow.convert.plan_notes import note_shapes
 from bidsflow.convert.study.apply import Rulebook
@@ -110,12 +111,14 @@ def name_all(
         others = known.find_beside(folder_of(place_of), here)
         held = {one.body_part for one in others}
         alone = drafted.pop((subject, session, part))
-        visit = [_doubt_image(draft, book) for draft in name_session(alone, guesses, usual, held, tasks)]
-        visit = [_settle(draft, known.taken) for draft in visit]
+        partners = () if part else others  # whose images are in doubt go with nobody's
+        visit = join_partners(name_session(alone, guesses, usual, held, tasks), partners)
+        visit = [_settle(_doubt_image(draft, book), known.taken) for draft in visit]
         visit = [_note_shape(draft, shapes) for draft in visit]
         wired = wire_fields(visit, _look_beside(others, session, used[place_of], doubted=bool(part)))
         used[place_of] |= {draft.field for draft in wired.drafts} - {""}
-        notes += [f"{folder_of(place_of)}: {note}" for note in wired.notes]
+        late = note_partners(wired.drafts, partners, known.taken)
+        notes += [f"{folder_of(place_of)}: {note}" for note in (*wired.notes, *late)]
         told = [_doubt_person(draft, doubtful, known.taken) for draft in wired.drafts]
         named = [_row(draft, subject, session) for draft in told]
         notes += note_shapes(named, shapes)

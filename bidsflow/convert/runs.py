@@ -18,16 +18,18 @@ def find_runs(rows: Sequence[PlanRow], taken: Mapping[_RowKey, str], shared: Map
 
     The images of one measurement (echoes, parts, reference) move together: to the run of those that the dataset holds
     already under the same labels, else, where one of their names is taken, to the next run that is free for all. Under
-    other labels (a map without a direction) runs are counted by themselves.
+    other labels (a map without a direction) runs are counted by themselves. Parts of one image (magnitude, phase) share
+    their run, and so no image gets the name of another part of what was measured otherwise.
     """
     groups: dict[str, list[PlanRow]] = defaultdict(list)
     for row in rows:
         if row.decision is Decision.CONVERT:
             groups[shared[key_of(row)]].append(row)
     held = set(map(slot_of, taken.values()))
-    used = held | {slot_of(row.path) for row in rows if row.decision is Decision.CONVERT}
+    stems, measured = set(map(_stem, taken.values())), {uid for uid, _ in taken}
+    used = held | stems | {slot_of(row.path) for row in rows if row.decision is Decision.CONVERT}
     moved: dict[_RowKey, PlanRow] = {}
-    for members in groups.values():
+    for measurement, members in groups.items():
         new = [row for row in members if key_of(row) not in taken]
         kept = {_labels(row): row for row in reversed(members) if key_of(row) in taken}
         for row in [row for row in new if _labels(row) in kept]:
@@ -36,12 +38,18 @@ def find_runs(rows: Sequence[PlanRow], taken: Mapping[_RowKey, str], shared: Map
             said = f"It was measured with series {first.series_number}, which was converted before, and has its run."
             moved[key_of(row)] = _set_run(row, run, said)
         new = [row for row in new if _labels(row) not in kept]
-        if any(slot_of(row.path) in held for row in new):
+        others = set() if measurement in measured else stems
+        if any(slot_of(row.path) in held or _stem(row.path) in others for row in new):
             run = _next_run(new, used)
             said = f"Its name is taken by an image converted before, so it is run {run}."
             moved |= {key_of(row): _set_run(row, run, said) for row in new}
             used |= {slot_of(moved[key_of(row)].path) for row in new}
     return [moved.get(key_of(row), row) for row in rows]
+
+
+def _stem(path: str) -> str:
+    """Return what the names of the parts of one image share."""
+    return slot_of(str(parse_name(path).with_entity("part", "")))
 
 
 def key_of(row: PlanRow) -> _RowKey:
@@ -63,7 +71,7 @@ def _set_run(row: PlanRow, run: str, said: str) -> PlanRow:
 def _next_run(rows: Sequence[PlanRow], used: set[str]) -> str:
     names, run = [parse_name(row.path) for row in rows], 2
     width = max(len(name.entity("run")) for name in names)
-    while any(slot_of(str(name.with_entity("run", str(run)))) in used for name in names):
+    while any({slot_of(path := str(name.with_entity("run", str(run)))), _stem(path)} & used for name in names):
         run += 1
     return str(run).zfill(width)
 

@@ -59,6 +59,10 @@ class Shot:
         Labels that it has: of the field that it measures, and of those that correct it. What is wired may get others.
     standing : bool
         Whether it stands in the dataset, and the plan knows nothing of it.
+    echo_time : float
+        In ms; 0 where unknown.
+    volumes : int
+        How many it has; 0 where unknown.
     """
 
     series_uid: str
@@ -78,6 +82,8 @@ class Shot:
     identifier: str = ""
     sources: tuple[str, ...] = ()
     standing: bool = False
+    echo_time: float = 0.0
+    volumes: int = 0
 
     @property
     def to_convert(self) -> bool:
@@ -126,7 +132,8 @@ def shoot_draft(draft: Draft) -> Shot:
     return Shot(
         series.uid, draft.rank, draft.datatype, draft.suffix, image.component, image.echo, draft.direction,
         draft.measurement, is_distorted(draft.datatype, series.header), not only_b_zero(image),
-        read_condition(series, image), draft.finding.kind, draft.decision,
+        read_condition(series, image), draft.finding.kind, draft.decision, echo_time=image.echo_time,
+        volumes=image.volumes,
     )  # fmt: skip
 
 
@@ -139,6 +146,7 @@ def shoot_row(row: PlanRow, series: Series) -> Shot:
         series.uid, row.image, name.datatype, name.suffix, image.component, image.echo,
         phase_encoding(series.header) or name.entity("dir") or typed, series.measurement or series.uid,
         is_distorted(name.datatype, series.header), not only_b_zero(image), read_condition(series, image),
+        echo_time=image.echo_time, volumes=image.volumes,
     )  # fmt: skip
 
 
@@ -188,8 +196,11 @@ def write_shot(shot: Shot, shift: int | None) -> str:
     """
     kept = {
         key: getattr(shot, key)
-        for key in ("datatype", "suffix", "component", "echo", "direction", "measurement", "planar", "weighted")
-    }
+        for key in (
+            "datatype", "suffix", "component", "echo", "direction", "measurement", "planar", "weighted", "echo_time",
+            "volumes",
+        )
+    }  # fmt: skip
     seconds = shot.condition.seconds
     moved = None if seconds is None or shift is None else seconds + _DAY * shift
     condition = {**asdict(shot.condition), "seconds": moved}

@@ -19,7 +19,7 @@ from tests.convert.conftest import Ran, read_tree
 Cli = Callable[..., Ran]
 Part = Callable[[str], Path]
 KINDS = ("fieldmap", "topup", "sbref", "rest", "dwi", "t1w")
-#: What is taken out of the export. No pattern parts a run from its reference, which is for review without it.
+#: What is taken out of the export. A reference waits for its run, and is given again: it has a test of its own.
 PATTERNS = ("*BOLD*", "*SpinEcho*", "*_PA", "*_AP", "*gre_field*", "*DWI*", "*dwi*", "*T1*")
 
 
@@ -225,3 +225,74 @@ def name_part(folder: Path, part: str) -> None:
         ds = dcmread(file)
         ds.BodyPartExamined = part
         ds.save_as(file)
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["reference last", "reference first"])
+def test_a_reference_in_another_export_than_its_run(
+    turned: bool, session_export: Path, part: Part, tmp_path: Path, cli: Cli
+) -> None:
+    late, early, whole, target = part("*SBRef*"), tmp_path / "early", tmp_path / "whole", tmp_path / "bids"
+    if not late.is_dir():
+        pytest.skip("this scanner has no such series")
+    assert cli("convert", session_export, whole).code == 0
+    for export in (late, early, late) if turned else (early, late):
+        assert cli("convert", export, target).code == 0
+    assert read_sidecars(target) == read_sidecars(whole)
+    assert read_tree(target).keys() == read_tree(whole).keys()
+
+
+@pytest.fixture
+def phases(session_export: Path, tmp_path: Path) -> Path:
+    """The phases of the functional run, as an export of their own."""
+    (run,) = {one for one in session_export.rglob("*BOLD_rest") if one.is_dir()}
+    (tmp_path / "phases").mkdir()
+    for file in sorted(run.iterdir()):
+        dataset = dcmread(file)
+        for key in ("SeriesInstanceUID", "SOPInstanceUID"):
+            setattr(dataset, key, f"{getattr(dataset, key)}.7")
+        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+        dataset.ImageType = ["P" if word == "M" else word for word in dataset.ImageType]
+        dataset.SeriesNumber = int(dataset.SeriesNumber) + 50
+        dataset.save_as(tmp_path / "phases" / file.name)
+    return tmp_path / "phases"
+
+
+PARTS = {f"sub-01/func/sub-01_task-rest_part-{part}_bold.nii.gz" for part in ("mag", "phase")}
+
+
+@pytest.mark.parametrize("session_export", ["classic"], indirect=True)
+def test_phases_before_their_magnitudes_are_as_one_conversion(
+    session_export: Path, phases: Path, tmp_path: Path, cli: Cli
+) -> None:
+    whole, target = tmp_path / "whole", tmp_path / "bids"
+    assert cli("convert", session_export, phases, whole).code == 0
+    assert cli("convert", phases, target).code == 0
+    assert cli("convert", session_export, target).code == 0
+    assert read_tree(whole).keys() >= PARTS
+    assert read_tree(target).keys() == read_tree(whole).keys()
+    assert read_sidecars(target) == read_sidecars(whole)
+
+
+@pytest.mark.parametrize("session_export", ["classic"], indirect=True)
+def test_phases_after_their_magnitudes_are_told_and_a_plan_makes_them_one_conversion(
+    session_export: Path, phases: Path, tmp_path: Path, cli: Cli
+) -> None:
+    whole, target, plan = tmp_path / "whole", tmp_path / "bids", tmp_path / "plan.tsv"
+    assert cli("convert", session_export, phases, whole).code == 0
+    assert cli("convert", session_export, target).code == 0
+    told = "sub-01/func/sub-01_task-rest_bold would be sub-01_task-rest_part-mag_bold"
+    assert told in cli("plan", phases, "--bids-dir", target, "-o", plan).said
+    late = cli("convert", phases, target)
+    assert (late.code, told in late.err) == (0, True)
+    assert told not in cli("convert", phases, target).err
+    assert cli("plan", session_export, phases, "--bids-dir", target, "-o", plan, "--force").code == 0
+    rows = read_plan(plan)
+    assert f"sub-01/{BOLD}" in {row.path for row in rows}
+    renamed = [
+        replace(row, path=row.path.replace("_bold", "_part-mag_bold")) if row.path == f"sub-01/{BOLD}" else row
+        for row in rows
+    ]
+    plan.write_text(to_tsv(Plan(tuple(renamed))))
+    assert cli("convert", session_export, phases, target, "--plan", plan).code == 0
+    assert read_tree(target).keys() == read_tree(whole).keys()
+    assert read_sidecars(target) == read_sidecars(whole)

@@ -18,6 +18,9 @@ from bidsflow.dicom.physics import FAIR, STRONG, WEAK, Kind, phase_encoding
 
 Drafts = list[Draft]
 
+#: Why a reference waits for a person that has no run in its export; it may be that of a run of the dataset.
+NO_RUN = "no run of its voxels and echo follows it directly"
+
 _OPPOSITE = {"AP": "PA", "PA": "AP", "LR": "RL", "RL": "LR", "HF": "FH", "FH": "HF"}
 #: The halves of a field map begin within this time (s); what comes later may be another visit to the scanner.
 _SOON = 1800.0
@@ -77,9 +80,7 @@ def _name_reference(draft: Draft, run: Draft | None) -> Draft:
     if not _may_be_reference(draft) or (draft.exact and draft.suffix != "sbref"):
         return draft
     named = _is_called_reference(draft)
-    difference = (
-        _find_difference(draft, run) if run is not None else "no run of its voxels and echo follows it directly"
-    )
+    difference = _find_difference(draft, run) if run is not None else NO_RUN
     if run is None or difference:
         return _doubt_reference(draft, named, difference)
     if run.suffix == "epi":
