@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,8 +12,10 @@ from bidsflow.app.derivatives import is_inside
 from bidsflow.app.faults import is_unfetched
 from bidsflow.app.provenance import digest_file, find_change
 from bidsflow.app.state import Marker, group_file, list_finished, read_json, read_marker
+from bidsflow.convert.commands import read_command
 from bidsflow.convert.companions.place import read_placed
-from bidsflow.convert.ledger import is_same, read_ledger
+from bidsflow.convert.ledger import Entry, is_same, read_ledger
+from bidsflow.convert.top import DCM2NIIX
 from bidsflow.dataset.tree import STATE, Dataset
 from bidsflow.errors import BidsflowError, InputError, OptionError
 from bidsflow.names import parse_name
@@ -205,12 +208,29 @@ def _trace_raw(root: Path, path: Path) -> Origin:
     for image, entry in entries.items():
         if name in entry.files or name.startswith(f"{image}."):
             series = Origin(entry.series_uid, "dicom", {"image of the series": str(entry.image), "files": entry.source})
-            return Origin(str(path), "raw", {"made by": "bidsflow convert"}, (series,))
+            return Origin(
+                str(path), "raw", {"made by": "bidsflow convert", **_describe_command(root, entry)}, (series,)
+            )
     if name in placed:
         made = "bidsflow events" if parse_name(name).suffix == "events" else "bidsflow convert, of a recording"
         content = "as it was written" if is_same(path, placed[name]) else "CHANGED since it was written"
         return Origin(str(path), "raw", {"made by": made, "content": content})
     return Origin(str(path), "raw", {"origin": "unknown: it is in no record"})
+
+
+def _describe_command(root: Path, entry: Entry) -> dict[str, str]:
+    """Return by which command an image was converted, and how dcm2niix was called for its series."""
+    command = read_command(Dataset(root), entry.made)
+    if command is None:
+        return {"command": "not recorded: it was converted by an earlier version"}
+    program = entry.program or DCM2NIIX
+    words = ("bidsflow", *command.words)
+    facts = {"command": shlex.join(words), "in": command.folder} if command.words else {"command": "called from Python"}
+    shown = (name for name in ("bidsflow", program) if name in command.versions)
+    facts["versions"] = ", ".join(f"{name} {command.versions[name]}" for name in shown)
+    if program == DCM2NIIX:
+        facts["converter"] = shlex.join((DCM2NIIX, *command.dcm2niix, "-o", "STAGING", "SERIES"))
+    return {key: text.encode(errors="backslashreplace").decode() for key, text in facts.items()}
 
 
 _TITLES = {

@@ -38,6 +38,7 @@ class Conversion:
     session_labels: tuple[str, ...]
     jobs: int
     keep: bool = False
+    command: tuple[str, ...] = ()
 
     @property
     def chooses(self) -> bool:

@@ -70,6 +70,7 @@ HELP_END = end_help(
 
 
 def convert(  # noqa: PLR0917 - typer declares options as parameters
+    context: typer.Context,
     paths: Annotated[
         list[Path],
         typer.Argument(
@@ -140,6 +141,7 @@ def convert(  # noqa: PLR0917 - typer declares options as parameters
         session_labels=tuple(session or ()),
         jobs=jobs or default_jobs(),
         keep=keep_source,
+        command=context.obj or (),
     )
     given = {
         "executor": executor, "site": site, "partition": partition, "account": account, "time": time, "mem": mem,
@@ -227,7 +229,9 @@ def _submit(request: Conversion, cluster: Request, stack: ExitStack, *, force: b
     else:
         planned, basis = reserve(request, inventory)
         plan = planned.plan
-        sent = submit(plan, inventory, request.dataset, planned.key, cluster, basis=basis, force=force)
+        sent = submit(
+            plan, inventory, request.dataset, planned.key, cluster, basis=basis, force=force, command=request.command
+        )
         _report_sent(sent, cluster, request.dataset, out)
     print_reviews(plan.decided(Decision.REVIEW), err)
     print_notes(plan, inventory, err)
@@ -365,7 +369,7 @@ def _convert(request: Conversion, inventory: Inventory, err: Console, *, force: 
     with progress_bar(err, "converting") as update:
         result = convert(
             planned.plan, inventory, dataset, planned.key, jobs=request.jobs, force=force, basis=basis,
-            progress=update, tell=tell,
+            progress=update, tell=tell, command=request.command,
         )  # fmt: skip
     planned = replace(planned, plan=result.renewed or planned.plan)
     plan, left = planned.plan, find_left(dataset, planned.plan)

@@ -71,6 +71,8 @@ class Converted:
         `fields_digest` of what a study has put into the sidecar.
     carried : dict of str to Path
         Staged files that a person has edited, and that go along from the former name of the image, by extension.
+    made : str
+        `commands.note_command` of what made it.
     """
 
     row: PlanRow
@@ -81,6 +83,7 @@ class Converted:
     notes: tuple[str, ...] = ()
     fields: str = ""
     carried: Mapping[str, Path] = field(default_factory=dict)
+    made: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +293,7 @@ def _stage_image(
         one.row.series_uid, one.row.image, content.source, files | edited, len(series.instances), content.digest,
         content.marks, one.fields, protocol_of(series, image), one.row.n_volumes, moment_of(series),
         _note_ruled(session, before, _image(one.row)), mark_examination(series), name_program(series),
-        content.numbers, name_protocol(series, image), image.matrix,
+        content.numbers, name_protocol(series, image), image.matrix, made=one.made,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,6 +52,8 @@ class Parcel:
         Convert again what is there.
     basis : Basis or None
         What the plan knew of the dataset.
+    command : tuple of str
+        Words of the command line.
     """
 
     root: Path
@@ -60,6 +62,7 @@ class Parcel:
     key: Key
     force: bool
     basis: Basis | None = None
+    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,7 @@ def submit(
     *,
     basis: Basis | None = None,
     force: bool = False,
+    command: Sequence[str] = (),
 ) -> Submitted:
     """Submit a task for each session of a plan that is not done, and does not wait or run already.
 
@@ -136,7 +140,8 @@ def submit(
         words = []
         basis = basis and _store(basis, room / made / _AGAIN)
         for number, folder in enumerate(todo, 1):
-            parcel = Parcel(dataset.root, _choose(plan, folder), _cut(inventory, plan, folder), key, force, basis)
+            cut = _cut(inventory, plan, folder)
+            parcel = Parcel(dataset.root, _choose(plan, folder), cut, key, force, basis, tuple(command))
             file = parcels / f"{number}.pickle"
             write_durably(file, pickle.dumps(parcel), mode=0o600)  # headers hold names
             words.append((str(file),))
@@ -211,7 +216,7 @@ def run_parcel(file: Path, jobs: int) -> Result:
     parcel: Parcel = pickle.loads(file.read_bytes())
     result = convert(
         parcel.plan, parcel.inventory, Dataset(parcel.root), parcel.key, jobs=jobs, force=parcel.force,
-        basis=parcel.basis,
+        basis=parcel.basis, command=parcel.command,
     )  # fmt: skip
     if result.complete:
         _drop(file)

@@ -41,6 +41,15 @@ _THRIFTY = {
 #: dcm2niix itself reads more than a hundred times as many.
 _PATIENCE = 900.0
 _SLOWEST = 200_000
+
+
+def _list_options(sidecars: str) -> tuple[str, ...]:
+    # -g i: what a file ~/.dcm2nii.ini says must not change a result
+    return "-g", "i", "-d", "0", "-b", sidecars, "-ba", "y", "-z", "n", "-f", NAME
+
+
+#: How every series is converted.
+OPTIONS = _list_options("y")
 #: Seconds after which a process that was killed is left to the system, which may wait for a disk that is gone.
 _LAST_BREATH = 10.0
 
@@ -106,9 +115,7 @@ class Dcm2niix:
         StorageError
             If the disk is full, or a quota is reached.
         """
-        kind = "o" if sidecars_only else "y"
-        # -g i: what a file ~/.dcm2nii.ini says must not change a result
-        command = [self.program, "-g", "i", "-d", "0", "-b", kind, "-ba", "y", "-z", "n", "-f", NAME]
+        command = [self.program, *(_list_options("o") if sidecars_only else OPTIONS)]
         limit = self._patience + sum(one.file.size for one in series.instances) / _SLOWEST
         try:
             code, said = self._call([*command, "-o", os.path.abspath(target), "."], source, limit)  # noqa: PTH100

@@ -83,6 +83,8 @@ class Entry:
         Its columns, rows and slices; empty where that was not noted.
     shot : str
         `shots.write_shot` of it, by which field maps and runs of other exports find it; ``""`` where not noted.
+    made : str
+        `commands.note_command` of what made it; ``""`` where that was not noted.
     """
 
     series_uid: str
@@ -103,6 +105,7 @@ class Entry:
     named_protocol: str = ""
     matrix: tuple[int, ...] = ()
     shot: str = ""
+    made: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +267,7 @@ def read_ledger(dataset: Dataset, folder: str) -> Ledger:
                 str(entry.get("moment", "")), tuple(map(str, entry.get("ruled", ()))),
                 str(entry.get("examination", "")), str(entry.get("program", "")), str(entry.get("numbers", "")),
                 str(entry.get("named_protocol", "")), tuple(map(int, entry.get("matrix", ()))),
-                str(entry.get("shot", "")),
+                str(entry.get("shot", "")), str(entry.get("made", "")),
             )
             for path, entry in stored.items()
         }  # fmt: skip

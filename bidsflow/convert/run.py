@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bidsflow.convert.assemble import Converted, assemble, find_replaced
 from bidsflow.convert.carrying import set_by
+from bidsflow.convert.commands import make_command, note_command
 from bidsflow.convert.companions.aslcontext import GIVEN, TABLE, format_context, see_types
 from bidsflow.convert.companions.labelling import OWN_FIELDS, check_table, describe_labelling, describe_m0
 from bidsflow.convert.dcm2niix import Dcm2niix, find_program
@@ -114,6 +115,7 @@ def convert(  # noqa: PLR0913 - each is an option of its own
     progress: Progress = lambda done, total, title: None,
     tell: Callable[[str], None] = lambda note: None,
     tool: Dcm2niix | None = None,
+    command: Sequence[str] = (),
 ) -> Result:
     """Carry out a plan.
 
@@ -143,6 +145,8 @@ def convert(  # noqa: PLR0913 - each is an option of its own
         Gets what a person should know before anything is written.
     tool : Dcm2niix, optional
         By default, the one that comes with bidsflow.
+    command : sequence of str
+        Words of the command line, which the dataset remembers in its private folder.
 
     Raises
     ------
@@ -163,7 +167,11 @@ def convert(  # noqa: PLR0913 - each is an option of its own
         check_tables(dataset, [one.session.folder for one in work])
         own = find_own_folders(inventory) if any(one.todo for one in work) else {}
         tool = tool or Dcm2niix(find_program())
-        order = _Order(plan, by_uid, key, own)
+        made = ""
+        if any(one.todo for one in work):
+            with locked(dataset):
+                made = note_command(dataset, make_command(command))
+        order = _Order(plan, by_uid, key, own, made)
         crew = _Crew(staged, order, tool, jobs=jobs, force=force, basis=basis, progress=progress)
         outcomes = crew.carry_out(work)
         with locked(dataset):
@@ -204,12 +212,13 @@ def _find_moved(outcomes: Sequence[Outcome], work: Sequence[Work]) -> dict[str, 
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """What is to be done: a plan, series by UID, whose data goes where, and which series have a folder of their own."""
+    """What is to be done, and by which command: a plan, series by UID, whose data goes where, who has an own folder."""
 
     plan: Plan
     by_uid: Mapping[str, Series]
     key: Key
     own_folders: Mapping[str, tuple[Path, int]]
+    made: str
 
 
 class _Crew:
@@ -385,7 +394,7 @@ class _Crew:
         files = {".nii.gz": packed, **tables}
         stamps = {ext: stamp(path) for ext, path in files.items()}
         carried = self._carried.get((row.series_uid, row.image), {})
-        return Converted(row, sidecar, files, stamps, content, notes, fields_digest(fields), carried)
+        return Converted(row, sidecar, files, stamps, content, notes, fields_digest(fields), carried, self._order.made)
 
     def _note_skipped(self, series: Series) -> tuple[str, ...]:
         """Return what a person should know of derived volumes of a series that the plan skips, a clause."""

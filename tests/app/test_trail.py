@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from bidsflow.app.trail import to_lines, trace_file
+from bidsflow.dataset.origin import name_version
 from bidsflow.errors import BidsflowError, InputError, OptionError
+from bidsflow.phantom import write
 
 from .conftest import write_image
 
@@ -188,3 +192,20 @@ def test_trail_leads_to_the_series_where_bidsflow_converted(tmp_path: Path) -> N
     assert origin.facts["made by"] == "bidsflow convert"
     assert origin.sources[0].kind == "dicom"
     assert origin.sources[0].path.replace(".", "").isdigit()
+
+
+def test_raw_image_leads_to_the_commands_that_made_it(tmp_path: Path) -> None:
+    export, bids = tmp_path / "export", tmp_path / "my bids"
+    write(export, series=("t1w",))
+    words = ["convert", str(export / "dicom"), str(bids), "--jobs", "1"]
+    subprocess.run([sys.executable, "-m", "bidsflow", *words], check=True, capture_output=True, cwd=tmp_path)
+    (image,) = bids.rglob("*_T1w.nii.gz")
+    facts = trace_file(image).facts
+    assert shlex.split(facts["command"]) == ["bidsflow", *words]
+    assert facts["in"] == str(tmp_path)
+    assert facts["versions"] == f"bidsflow {name_version()}, dcm2niix {metadata.version('dcm2niix')}"
+    assert facts["converter"].startswith("dcm2niix -g i -d 0 -b y -ba y -z n")
+    (note,) = (bids / ".bidsflow" / "commands").iterdir()
+    assert note.stat().st_mode & 0o077 == 0
+    note.unlink()
+    assert trace_file(image).facts["command"].startswith("not recorded")
