@@ -36,7 +36,7 @@ from bidsflow.convert.naming.reconstructions import tell_reconstructions_apart
 from bidsflow.convert.naming.references import find_blips, find_references, follow_runs
 from bidsflow.convert.naming.repeats import doubt_uneven, mark_again, mark_stopped, propose_runs
 from bidsflow.convert.naming.rules import hold_reviewed, pin_entities, settle_ruled
-from bidsflow.convert.naming.tasks import NO_TASKS, Tasks, name_task
+from bidsflow.convert.naming.tasks import NO_TASKS, Tasks, doubt_merged, name_task
 from bidsflow.convert.naming.twoscans import find_two_scans
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.echoes import drop_echo_words
@@ -79,7 +79,7 @@ def name_session(
         find_references, find_halves, find_magnitudes, find_two_scans, pair_phases, set_tasks, skip_results,
         skip_corrected, find_stopped, keep_first_echoes, tie_combined, doubt_derived, propose_reformats,
         link_collections, doubt_parts, mark_agent, doubt_passage, doubt_dynamics, doubt_lone_maps, settle_m0, abstain,
-        settle_ruled, _share_measurements, tie_followers, _set_echo_and_part, label_denoised,
+        doubt_merged, settle_ruled, _share_measurements, tie_followers, _set_echo_and_part, label_denoised,
         tell_reconstructions_apart, label_combined, _drop_needless_directions, tell_protocols_apart, pin_entities,
         take_runs, _number_runs, _refuse_same_index, mark_again, follow_runs, follow_sources, doubt_orphans,
         doubt_uneven, _propose_labels, propose_runs, hold_reviewed,

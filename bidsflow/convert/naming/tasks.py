@@ -18,6 +18,7 @@ from bidsflow.convert.naming import words
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.physics import FEW_VOLUMES
 from bidsflow.convert.naming.taskwords import Task, read_task
+from bidsflow.convert.plan import Decision
 from bidsflow.dicom.series import Series
 from bidsflow.names import to_label
 
@@ -28,6 +29,7 @@ _TYPED_FIELDS = (
 #: Words beside a task that are looked for, together, in the labels of a dataset.
 _MOST_WORDS = 6
 
+Drafts = list[Draft]
 _Read = tuple[Series, Task]
 
 
@@ -99,6 +101,27 @@ def name_task(series: Series, tasks: Tasks) -> tuple[str, str]:
     whole = to_label(" ".join((label, *chosen)))
     said = f"{task.because} and {' '.join(chosen)}, which tells its runs apart"
     return tasks.known.get(whole.lower(), (whole, 0))[0], said
+
+
+def doubt_merged(drafts: Drafts) -> Drafts:
+    """Set runs before a person that have one label, although words of another script tell them apart."""
+    labels: dict[str, list[Draft]] = defaultdict(list)
+    for draft in drafts:
+        if draft.to_convert and draft.suffix in ("bold", "cbv") and not draft.exact and draft.rule is None:
+            labels[draft.entity("task").lower()].append(draft)
+    doubted: dict[int, Draft] = {}
+    for members in labels.values():
+        spelled = {one.home: frozenset(words.foreign_words(one.series)) for one in reversed(members)}
+        if len(set(spelled.values())) > 1:
+            shared = frozenset.intersection(*spelled.values())
+            doubted |= {id(one): _doubt_merged(one, sorted(spelled[one.home] - shared)) for one in members}
+    return [doubted.get(id(draft), draft) for draft in drafts]
+
+
+def _doubt_merged(draft: Draft, own: Sequence[str]) -> Draft:
+    said = f"the {words.source(draft.series)} tells it from other runs of task-{draft.entity('task')}"
+    said += f" by {' '.join(own)}, which its label does not hold" if own else " only in letters that labels do not hold"
+    return draft.decided(Decision.REVIEW, f"{said}: say if they are one task")
 
 
 def run_number(series: Series, tasks: Tasks) -> int | None:

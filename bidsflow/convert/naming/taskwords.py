@@ -99,9 +99,17 @@ def read_task(series: Series) -> Task:
     if named and named[1].isdecimal():
         return Task(named[1], f"the {where} numbers the task {named[1]}", named[1])
     if own_word := _find_own_word(pieces):
-        said = f"no task is named: the label repeats the {where}'s own word"
+        said = f"no task is named{_say_lost(series)}: the label repeats the {where}'s own word"
         return Task(own_word, said, own_word, number, graded)
-    return Task("bold", "no task is named, nor anything else that could be a label", "bold", number, graded)
+    lost = _say_lost(series)
+    said = f"no task is named{lost or ', nor anything else that could be a label'}"
+    return Task("bold", said, "bold", number, graded)
+
+
+def _say_lost(series: Series) -> str:
+    """Return what is said of words that no label can hold."""
+    lost = words.foreign_words(series)
+    return f" in letters that a label may hold ({' '.join(lost)} has others)" if lost else ""
 
 
 def _split(text: str) -> list[str]:

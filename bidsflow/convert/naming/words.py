@@ -8,6 +8,7 @@ Source of the grammar: the ReproIn convention (doi:10.5281/zenodo.1218250), as i
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -398,6 +399,24 @@ def direction(series: Series) -> str:
 def task_text(series: Series) -> str:
     """Return the words that may name a task, in plain letters: without echoes, and without the person."""
     return to_plain_letters(_without_person(_ECHO.sub(" ", _words(series)), series.patient))
+
+
+def foreign_words(series: Series) -> tuple[str, ...]:
+    """Return the words of a series that are not in Latin letters, without the digits in them.
+
+    Examples
+    --------
+    >>> from bidsflow.dicom.series import Header, Patient, Series
+    >>> named = Series("1", "2", Patient("", "", "", ""), 3, "fMRI 左手 Übung2", "", "", (), (), Header())
+    >>> foreign_words(named)
+    ('左手',)
+    """
+    text = unicodedata.normalize("NFC", _without_person(_words(series), series.patient))
+    return tuple(word for word in re.findall(r"[^\W\d_]+", text) if not _is_latin(word))
+
+
+def _is_latin(word: str) -> bool:
+    return all(unicodedata.name(letter, "").startswith("LATIN") for letter in unicodedata.normalize("NFKC", word))
 
 
 def is_generic(piece: str) -> bool:

@@ -122,3 +122,13 @@ def test_task_with_a_number_that_the_dataset_knows_is_kept() -> None:
 def test_condition_is_evidence() -> None:
     rows = plan_of([bold(3, "rest_EO"), bold(4, "rest_EC")])
     assert "says rest and EO, which tells its runs apart" in rows[0].evidence
+
+
+def test_words_that_no_label_holds_tell_runs_apart() -> None:
+    rows = plan_of([bold(3, "fMRI rest 左"), bold(4, "fMRI rest 佐")])
+    assert [str(row.decision) for row in rows] == ["review", "review"]
+    assert "佐, which its label does not hold: say if they are one task" in rows[1].evidence
+
+
+def test_same_words_that_no_label_holds_are_one_task() -> None:
+    assert name_all([bold(3, "rest 左"), bold(4, "rest 左")]) == ("rest_run-1", "rest_run-2")
