@@ -206,13 +206,34 @@ def slot_of(path: str) -> str:
 def to_plain_letters(text: str) -> str:
     """Return a text without accents, and letters that ASCII does not have as those that stand nearest.
 
+    Letters and digits of other scripts are written in Latin ones (by anyascii, without the signs that it has for
+    sounds).
+
     Examples
     --------
     >>> to_plain_letters("Gedächtnis, mémoire, Ørsted")
     'Gedachtnis, memoire, Orsted'
+    >>> to_plain_letters("Покой, 左手")
+    'Pokoy, ZuoShou'
     """
-    parts = unicodedata.normalize("NFKD", text.translate(_PLAIN))
-    return "".join(letter for letter in parts if not unicodedata.combining(letter))
+    if text.isascii():
+        return text
+    return "".join(map(_to_plain, unicodedata.normalize("NFC", text)))
+
+
+def _to_plain(letter: str) -> str:
+    if letter.isascii():
+        return letter
+    parts = unicodedata.normalize("NFKD", letter.translate(_PLAIN))
+    plain = "".join(part for part in parts if not unicodedata.combining(part))
+    is_accent = unicodedata.name(letter, "").startswith("COMBINING")  # other marks are vowels of their script
+    if plain.isascii() and (plain or is_accent):
+        return plain
+    if unicodedata.category(letter)[0] not in "LMN":  # signs, which part words
+        return plain
+    from anyascii import anyascii  # its tables cost a few ms, and most texts need none
+
+    return str(anyascii(letter)).replace("'", "")
 
 
 def to_label(text: str) -> str:

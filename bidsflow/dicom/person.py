@@ -71,14 +71,14 @@ def name_spellings(name: str) -> set[str]:
 
 
 def _spell(word: str) -> set[str]:
-    """Return a word as it is, without accents, with two letters for an umlaut, and the other way round."""
+    """Return a word as it is, in plain letters, with two letters for an umlaut, and the other way round."""
     composed = unicodedata.normalize("NFC", word)
     spread, drawn, dropped = composed, composed, composed
     for letter, pair in _PAIRS:
         spread = spread.replace(letter, pair)
         drawn = drawn.replace(pair, letter)
         dropped = dropped.replace(pair, to_plain_letters(letter))
-    return {word, composed, to_plain_letters(composed), spread, drawn, to_plain_letters(dropped)}
+    return {word, composed, to_plain_letters(composed).lower(), spread, drawn, to_plain_letters(dropped).lower()}
 
 
 def hide_people(path: str, people: re.Pattern[str] | None) -> str:

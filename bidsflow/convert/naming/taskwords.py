@@ -93,7 +93,7 @@ def read_task(series: Series) -> Task:
         return Task(label, said, label, own, graded, _find_beside(text, core))
     pieces = _split(text)
     if label := _join(pieces):
-        said = f"no task is named: the label repeats the {where}"
+        said = f"no task is named: the label repeats the {where}{words.say_script(series)}"
         bare = [re.sub(r"(?:^[rR])?\d+$", "", piece) if piece == glued else piece for piece in pieces]
         return Task(label, said, _join(bare) or _find_own_word(bare) or label, number, graded)
     if named and named[1].isdecimal():

@@ -98,6 +98,10 @@ _BODY = re.compile(
 _BRAIN = re.compile(r"brain|(?<![a-z])head(?!neck)|sch[aä]del|cereb|hirn|cr[aâ]ne|enc[eé]phal|hippocamp|neuro|cranium")
 
 
+#: Consonants that languages, and those who write them in Latin letters, do not tell apart.
+_SOUNDS = str.maketrans({"g": "k", "q": "k", "d": "t", "b": "p", "v": "f", "r": "l", "j": "c", "z": "c", "x": "s"})
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """A name that the protocol gives in full, after ReproIn.
@@ -398,7 +402,13 @@ def direction(series: Series) -> str:
 
 def task_text(series: Series) -> str:
     """Return the words that may name a task, in plain letters: without echoes, and without the person."""
-    return to_plain_letters(_without_person(_ECHO.sub(" ", _words(series)), series.patient))
+    own = _without_person(_ECHO.sub(" ", _words(series)), series.patient)
+    return _without_person(to_plain_letters(own), series.patient)
+
+
+def say_script(series: Series) -> str:
+    """Return what is said of words that are written in another script than labels are, ``""`` for others."""
+    return " in Latin letters" if foreign_words(series) else ""
 
 
 def foreign_words(series: Series) -> tuple[str, ...]:
@@ -470,6 +480,29 @@ def names_person(labels: Iterable[str], patient: Patient) -> bool:
     parts = _telling_parts(patient)
     folded = [(label.lower(), _label_words(label)) for label in labels]
     return any(part in words or (len(part) > 3 and part in label) for part in parts for label, words in folded)
+
+
+def sounds_like_person(labels: Iterable[str], series: Series) -> bool:
+    """Return whether a label holds a word of another script that sounds as the name of the patient.
+
+    Names are written in Latin letters in many ways (``Kim``, ``Gim``), of which the header has one.
+
+    Examples
+    --------
+    >>> from bidsflow.dicom.series import Header
+    >>> kim = Series("1", "2", Patient("", "KIM CHEOLSU", "", ""), 3, "김철수 faces", "", "", (), (), Header())
+    >>> sounds_like_person(["gimCheolSuFaces"], kim), sounds_like_person(["faces"], kim)
+    (True, False)
+    """
+    names = {sound for name in name_spellings(series.patient.name) if len(sound := _sound(name)) > 1}
+    heard = [plain for word in foreign_words(series) if _sound(plain := to_label(word)) in names]
+    return any(plain.lower() in label.lower() for plain in heard for label in labels)
+
+
+def _sound(word: str) -> str:
+    """Return what is left of a word by its sound: its consonants, those that are nearly one as one letter."""
+    plain = to_plain_letters(word).lower().translate(_SOUNDS)
+    return re.sub(r"[^a-z]|[aeiouhyw]", "", plain)
 
 
 def _label_words(label: str) -> set[str]:

@@ -50,6 +50,13 @@ CASES = (
     Names(("faces", "faces2"), ("faces_run-1", "faces_run-2")),
     Names(("faces2", "faces"), ("faces_run-2", "faces_run-1")),
     Names(("faces_Run2", "faces_Run1"), ("faces_run-2", "faces_run-1")),
+    # other scripts
+    Names(("fMRI 左手", "fMRI 右手"), ("zuoShou", "youShou")),
+    Names(("静息态", "任务"), ("jingXiTai", "renWu")),
+    Names(("Лицо", "Покой"), ("litso", "pokoy")),
+    Names(("휴식", "テスト"), ("hyuSig", "tesuto")),
+    Names(("rest_左", "rest_右"), ("restZuo", "restYou")),
+    Names(("Übung", "mémoire"), ("ubung", "memoire")),
     # numbers are none
     Names(("nback_2", "nback_0"), ("nback2", "nback0")),
     Names(("nback2", "nback0"), ("nback2", "nback0")),
@@ -132,3 +139,22 @@ def test_words_that_no_label_holds_tell_runs_apart() -> None:
 
 def test_same_words_that_no_label_holds_are_one_task() -> None:
     assert name_all([bold(3, "rest 左"), bold(4, "rest 左")]) == ("rest_run-1", "rest_run-2")
+
+
+def test_script_is_evidence() -> None:
+    assert "in Latin letters" in plan_of([bold(3, "Лицо")])[0].evidence
+    assert "Latin" not in plan_of([bold(3, "Übung")])[0].evidence
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("KIM^CHEOLSU", "김철수 faces"),
+        ("IVANOV^PETR", "Иванов faces"),
+        ("WANG^WEI", "王伟 faces"),
+        ("Wang^Wei=王^伟", "王伟faces"),
+    ],
+)
+def test_name_of_the_person_in_another_script_is_in_no_path(name: str, typed: str) -> None:
+    row = plan_of([bold(3, typed, patient=Patient("P9", name.replace("^", " "), "", ""))])[0]
+    assert row.path == "n/a" or row.path.endswith("_task-faces_bold")
