@@ -19,8 +19,8 @@ Drafts = list[Draft]
 
 #: Values of ImageType by which Siemens tells reconstructions of one measurement apart.
 FILTERS = ("DIS2D", "DIS3D", "FILTERED", "NORM")
-#: What is put before a description: a word and a colon.
-_PREFIX = re.compile(r"\s*([A-Za-z]+)\s*:\s*")
+#: What is put before a description: a word, mostly with a colon.
+_PREFIX = re.compile(r"\s*([A-Za-z]+)(?:\s*:\s*|\s+)")
 
 
 def tell_reconstructions_apart(drafts: Drafts) -> Drafts:

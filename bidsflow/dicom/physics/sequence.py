@@ -11,6 +11,8 @@ from bidsflow.dicom.series import Image, Series
 _GE_GRADIENT = r"mp-?rage|bravo|spgr|fgre|3dgrass|merge|swan|b0map|3db0"
 #: Spin echoes of GE, by what they are called.
 _GE_SPIN = r"fse|cube|propeller"
+#: From this echo time on (ms) nothing is left of a signal that is not refocused, unless it is read out by EPI.
+_REFOCUSED = 60.0
 #: No spin echo is excited by less than this (degrees): refocusing needs transverse magnetization.
 _SMALL_FLIP = 30.0
 
@@ -63,7 +65,8 @@ def is_spin(header: Header) -> bool:
     """Return whether the signal is a spin echo."""
     words = header.words("ScanningSequence")
     if words in (("RM",), ("RM", "IR")):
-        return bool(sequence_named(header, _GE_SPIN))
+        late = header.number("EchoTime") >= _REFOCUSED and header.number("FlipAngle") > _SMALL_FLIP
+        return bool(sequence_named(header, _GE_SPIN)) or (late and not is_gradient(header))
     if words:
         return "SE" in words or words == ("IR",)
     if header.text("EchoPulseSequence") in ("SPIN", "BOTH"):

@@ -33,6 +33,7 @@ AMIDES = {"ImageType": "ORIGINAL\\PRIMARY\\APTW_SE\\APTW\\SE", "EchoTime": 8}
 SUSCEPTIBILITY = "ORIGINAL\\PRIMARY\\SW_M_FFE\\SW_M\\FFE"
 NOT_INVERTED = {**s.MPRAGE, "ScanningSequence": "GR", "SequenceVariant": "SP", "InversionTime": ""}
 ECHOES_OF_A_HALF = "fmap/dir-PA_epi skip:(31_ms;_the_first,_of_13_ms skip:another_echo"
+RESEARCH = {**s.GE_CUBE, "ScanningSequence": "RM", "GePulseSequence": "x"}
 NORMALIZED = {**s.FIELD, "ImageType": s.NORM}
 #: What people type, and what scanners write, where parameters alone mislead.
 MISLEADING: S = {
@@ -81,8 +82,9 @@ MISLEADING: S = {
         (make(1, "Design", s.BOLD, ImageType="DERIVED\\PRIMARY\\FMRI\\DESIGN\\ND\\MOCO"), "skip:DESIGN"),
     ],
     "research mode of GE": [
-        (make(1, "Sag 3D", {**s.GE_CUBE, "ScanningSequence": "RM", "GePulseSequence": "CubeT2"}), "anat/T2w"),
-        (make(2, "Sag 3D", {**s.GE_CUBE, "ScanningSequence": "RM", "GePulseSequence": "research"}), "review"),
+        (make(1, "Sag 3D", {**RESEARCH, "GePulseSequence": "CubeT2"}, at=10, protocol="x"), "anat/T2w"),
+        (make(2, "ORIG Sag 3D", RESEARCH, at=10, protocol="x"), "anat/rec-orig_T2w"),
+        (make(3, "Sag PD", {**RESEARCH, "EchoTime": 20}, protocol="Sag PD"), "review"),
     ],
     "turbo spin echoes between proton density and T2": [
         (make(1, "hippocampus", {**s.TSE, **s.timed(50, 8020, 150)}), "anat/T2w"),
