@@ -12,6 +12,8 @@ were run for the first time. Where their sidecars are old and say neither 2D nor
 them, and of QA repositories, gathered last and committed likewise; ``review`` is expected where BIDS has no name.
 ``fifth`` are whole sessions as heudiconv listed them (volumes, slices and scouts are told; what the list leaves out of
 a Siemens header is filled in by the name of its sequence) and sessions of published datasets, committed likewise.
+``sixth`` are sessions of laboratories that no set before has, GE and Philips first (the technique of Philips, which
+sidecars leave out, is filled in by the sequence), and Siemens of XA and VE; committed likewise.
 """
 
 from __future__ import annotations
