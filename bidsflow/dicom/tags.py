@@ -85,6 +85,7 @@ TOP: dict[int, Element] = _table("""
 00189018 CS EchoPlanarPulseSequence
 00189025 CS SpectrallySelectedSuppression
 00189034 CS RectilinearPhaseEncodeReordering
+00189075 CS DiffusionDirectionality
 00189087 FD DiffusionBValue
 00189089 FD DiffusionGradientOrientation
 00189250 CS ArterialSpinLabelingContrast
@@ -190,6 +191,7 @@ PRIVATE: dict[int, Element] = {
 """),
     **_private("Philips Imaging DD 001", """
 20011003 FL PhilipsBValue
+20011004 CS PhilipsDiffusionDirection
 20011008 IS PhilipsPhase
 20011013 SL PhilipsEpiFactor
 20011018 SL PhilipsSlices

@@ -550,7 +550,8 @@ BETWEEN = {
     "read out by few lines at once": Weight(Kind.UNKNOWN, 0.0, slices(7, 600, 30, train=3, PhilipsEpiFactor="3")),
     "flipped by more than the Ernst angle": Weight(Kind.T1W, 0.5, slices(4, 250, 70, train=3, SequenceVariant="SP")),
     "a steady state that is kept": Weight(Kind.UNKNOWN, 0.0, slices(9, 30, 30)),
-    "TSE of 50 ms": Weight(Kind.T2W, 0.5, spin(50, 8100, MRAcquisitionType="2D")),
+    "TSE of 50 ms": Weight(Kind.T2W, 0.5, spin(50, 4000, MRAcquisitionType="2D")),
+    "TSE of 50 ms, repeated late": Weight(Kind.T2W, 0.7, spin(50, 8100, MRAcquisitionType="2D")),
     "TSE of 50 ms in 3D": Weight(Kind.UNKNOWN, 0.0, spin(50, 8100, MRAcquisitionType="3D")),
     "TSE of 50 ms, repeated soon": Weight(Kind.UNKNOWN, 0.0, spin(50, 2000, MRAcquisitionType="2D")),
     "TSE of 50 ms that is declared": Weight(

@@ -23,8 +23,8 @@ from bidsflow.dicom.physics import (
 
 Drafts = list[Draft]
 
-#: Values of ImageType of what was only sliced anew.
-_REFORMATS = frozenset({"MPR", "RESAMPLED", "REFORMATTED"})
+#: Values of ImageType of what was only sliced anew (Philips calls its reformats so as it does its projections).
+_REFORMATS = frozenset({"MPR", "RESAMPLED", "REFORMATTED", "PROJECTION_IMAGE"})
 
 
 def skip_results(drafts: Drafts) -> Drafts:
@@ -149,7 +149,7 @@ def propose_reformats(drafts: Drafts) -> Drafts:
 
 
 def _is_reformat(draft: Draft) -> bool:
-    known = {*_REFORMATS, *(word for word in image_words(draft.image.header) if is_derived_word(word))} == _REFORMATS
+    known = {word for word in image_words(draft.image.header) if is_derived_word(word)} <= _REFORMATS
     told = draft.decision is Decision.SKIP and draft.finding.kind is Kind.DERIVED and draft.rule is None
     scout = {"localizer", "calibration"} & set(words.look_alikes(draft.series))
     return told and known and not scout and bool(_REFORMATS & set(image_words(draft.image.header)))

@@ -161,10 +161,28 @@ def _name_diffusion(draft: Draft) -> Draft:
         return draft.named("dwi", "dwi", confidence, finding.because, "its b-values are not in the headers")
     if only_b_zero(image):
         return draft.named("fmap", "epi", WEAK, finding.because, "without a weighted volume (all b-values are 0)")
+    if shown := _shows_mean(draft):
+        named = draft.named("dwi", "trace", finding.confidence, finding.because, shown)
+        several = f"its {image.volumes} volumes hold means over directions, and no set of directions"
+        return named if image.volumes == 1 else named.decided(Decision.REVIEW, several)
     named = draft.named("dwi", "dwi", finding.confidence, finding.because)
     if image.volumes == 1:
         return named.decided(Decision.REVIEW, "a single weighted volume is no diffusion series")
     return named
+
+
+def _shows_mean(draft: Draft) -> str:
+    """Return the clause that shows that all weighted volumes are means over directions, ``""`` where nothing shows it.
+
+    Source: PS3.3 C.8.13.5.9 (Diffusion Directionality); Philips' conformance statements (2001,1004): I for isotropic.
+    """
+    headers = [one.header for one in draft.series.instances] or [draft.image.header]
+    weighted = [one for one in headers if max(map(one.number, ("DiffusionBValue", "PhilipsBValue"))) >= B_ZERO]
+    if weighted and all(one.text("DiffusionDirectionality") == "ISOTROPIC" for one in weighted):
+        return "DiffusionDirectionality is ISOTROPIC"
+    if weighted and all(one.text("PhilipsDiffusionDirection") == "I" for one in weighted):
+        return "Philips' direction of diffusion is I (isotropic)"
+    return ""
 
 
 def _name_field_in_hz(draft: Draft) -> Draft:

@@ -31,6 +31,8 @@ _KEYS = frozenset(ENTITY_ORDER) - {"sub"}
 DIRECTIONS = frozenset({"AP", "PA", "LR", "RL", "HF", "FH"})
 #: Suffix that a datatype stands for where ReproIn names none.
 _DEFAULT_SUFFIX = {"func": "bold", "dwi": "dwi"}
+#: How people shorten the suffixes of anatomy.
+_SHORT = {"T1": "T1w", "T2": "T2w", "PD": "PDw", "T2star": "T2starw", "flair": "FLAIR", "Flair": "FLAIR"}
 
 #: How sequences end the names of echoes that are series of their own, with the part of the signal (CMRR: ``_E01_M``).
 _ECHO = re.compile(r"(?<![A-Za-z0-9])(?:e|te|echo)[-_ ]?\d+(?:_[MP])?(?![A-Za-z0-9])", re.IGNORECASE)
@@ -150,6 +152,8 @@ def read_reproin(text: str) -> Given | None:
     if len({key for key, _ in pairs}) != len(pairs):
         return None
     suffix = match["suffix"] or _DEFAULT_SUFFIX.get(match["datatype"], "")
+    if match["datatype"] == "anat":
+        suffix = _SHORT.get(suffix, suffix)
     return Given(match["datatype"], suffix, tuple(pairs), text.strip(), session)
 
 

@@ -186,7 +186,7 @@ def _middle_contrast(te: float, tr: float, times: Sequence[float], header: Heade
         return None
     if sequence_named(header, r"tgse|grase") or header.integer("PhilipsEpiFactor") > 1:
         return None
-    sure = FAIR if tr >= _VERY_LONG else WEAK
+    sure = FAIR if tr >= _VERY_LONG and not header.text("AcquisitionContrast") else WEAK
     return Finding(Kind.T2W, sure, f"a spin echo, TE {te:g} ms, TR {tr:g} ms, between proton density and T2")
 
 

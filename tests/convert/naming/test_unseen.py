@@ -34,6 +34,8 @@ SUSCEPTIBILITY = "ORIGINAL\\PRIMARY\\SW_M_FFE\\SW_M\\FFE"
 NOT_INVERTED = {**s.MPRAGE, "ScanningSequence": "GR", "SequenceVariant": "SP", "InversionTime": ""}
 ECHOES_OF_A_HALF = "fmap/dir-PA_epi skip:(31_ms;_the_first,_of_13_ms skip:another_echo"
 RESEARCH = {**s.GE_CUBE, "ScanningSequence": "RM", "GePulseSequence": "x"}
+ISOTROPIC = {"PhilipsDiffusionDirection": "I", "DiffusionBValue": 1000}
+MEANS = {"DiffusionDirectionality": "ISOTROPIC", "DiffusionBValue": 1000}
 NORMALIZED = {**s.FIELD, "ImageType": s.NORM}
 #: What people type, and what scanners write, where parameters alone mislead.
 MISLEADING: S = {
@@ -48,6 +50,23 @@ MISLEADING: S = {
     "a reformat beside its original": [
         (make(1, "t1_mprage", s.MPRAGE), "anat/T1w"),
         (make(2, "AXIAL T1 RECON", REFORMAT), "skip:MPR"),
+    ],
+    "a reformat of Philips without its original": [
+        (make(1, "COR RECON", s.PH_FLAIR, ImageType="ORIGINAL\\PRIMARY\\PROJECTION IMAGE\\M\\IR"), "review:PROJECTION"),
+        (make(2, "<MIP Range>", s.PH_FFE, ImageType="DERIVED\\SECONDARY\\PROJECTION IMAGE\\MIP"), "skip"),
+    ],
+    "means over directions": [
+        (make(1, "sB1000", s.PH_DWI, b=(1000.0,), **ISOTROPIC), "dwi/trace:(isotropic)"),
+        (
+            make(2, "DWI", {**s.DWI, **MEANS}, b=(0.0, 1000.0), volumes=2),
+            "review:its_2_volumes_hold_means",
+        ),
+        (make(3, "one direction", s.PH_DWI, b=(1000.0,), **{**ISOTROPIC, "PhilipsDiffusionDirection": "O"}), "review"),
+    ],
+    "suffixes in short": [
+        (make(1, "anat-T2", s.SPACE), "anat/T2w"),
+        (make(2, "anat-T1_acq-mpr", s.MPRAGE), "anat/acq-mpr_T1w"),
+        (make(3, "anat-T1", s.TSE), "review:but_by_its_physics"),
     ],
     "a reformat of a scout": [(make(1, "AAHead_Scout_MPR_cor", REFORMAT), "skip:MPR")],
     "a map of amides": [
