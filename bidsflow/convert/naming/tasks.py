@@ -7,7 +7,6 @@ Both are decided for a whole export and its dataset, so that everyone's runs of 
 
 from __future__ import annotations
 
-import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +25,8 @@ from bidsflow.names import to_label
 _TYPED_FIELDS = (
     ("SliceThickness", 1.0), ("PixelSpacing", 1.0), ("RepetitionTime", 1000.0), ("EchoTime", 1.0), ("FlipAngle", 1.0),
 )  # fmt: skip
+#: Values of a field that differ by no more than this are one, and the number that was typed for it.
+_ONE_VALUE = 0.05
 #: Words beside a task that are looked for, together, in the labels of a dataset.
 _MOST_WORDS = 6
 
@@ -176,7 +177,8 @@ def _find_telling(members: Sequence[Task]) -> dict[str, str]:
 def _are_runs(members: Sequence[_Read]) -> bool:
     """Return whether the numbers that end the names of one session and stem are runs of one task.
 
-    One without a number is the first. Scanners append the number of a series to names, and people what they changed.
+    One without a number is the first. Scanners append the number of a series to names, and people what they changed
+    (a repetition time of 2 s that all have was not).
     """
     typed = [(series, task.number) for series, task in members if task.number is not None]
     numbers = {number for _, number in typed}
@@ -184,10 +186,14 @@ def _are_runs(members: Sequence[_Read]) -> bool:
         return False
     if all(series.number == number for series, number in typed):
         return False
-    return not any(
-        all(math.isclose(_first(series, keyword) / scale, number, abs_tol=0.05) for series, number in typed)
-        for keyword, scale in _TYPED_FIELDS
-    )
+    return not any(_tells_field(members, keyword, scale) for keyword, scale in _TYPED_FIELDS)
+
+
+def _tells_field(members: Sequence[_Read], keyword: str, scale: float) -> bool:
+    """Return whether the numbers that end names are values of a field in which the runs differ."""
+    values = [(_first(series, keyword) / scale, task.number) for series, task in members]
+    differ = max(value for value, _ in values) - min(value for value, _ in values) > _ONE_VALUE
+    return differ and all(number is None or abs(value - number) <= _ONE_VALUE for value, number in values)
 
 
 def _first(series: Series, keyword: str) -> float:

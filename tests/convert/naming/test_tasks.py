@@ -95,6 +95,19 @@ def test_number_that_repeats_the_header_is_no_run() -> None:
     assert name_all(series) == ("faces_acq-3mm", "faces_acq-2mm")
 
 
+@pytest.mark.parametrize("typed", [("faces", "faces2"), ("faces2", "faces")])
+def test_number_that_is_a_value_of_all_runs_is_a_run(typed: tuple[str, ...]) -> None:
+    tags = {**s.BOLD, "RepetitionTime": 2000, "SliceThickness": 2, "PixelSpacing": "2\\2"}
+    series = [make(3 + rank, text, tags, volumes=200) for rank, text in enumerate(typed)]
+    assert name_all(series) == tuple("faces_run-2" if text == "faces2" else "faces_run-1" for text in typed)
+
+
+def test_number_that_tells_what_was_changed_is_no_run() -> None:
+    plain, short = ({**s.BOLD, "RepetitionTime": tr} for tr in (3000, 2000))
+    series = [make(3, "faces", plain, volumes=200), make(4, "faces2", short, volumes=200)]
+    assert "faces_run-2" not in name_all(series)
+
+
 def test_someone_with_one_condition_is_named_as_those_with_both() -> None:
     both = [bold(3, "rest_EO"), bold(4, "rest_EC")]
     assert name_all([*both, bold(3, "rest_ec", patient=BERT, study="1.2.4")], "sub-02") == ("restEC",)
