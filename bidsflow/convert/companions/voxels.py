@@ -85,7 +85,10 @@ def note_bright_labels(nifti: Path, types: Sequence[str]) -> str:
     if voxels.ndim != 4 or voxels.shape[3] != len(types):
         return ""
     mean = voxels.mean(axis=3)
-    means = voxels[mean > _TISSUE * np.percentile(mean, 99)].mean(axis=0)
+    tissue = mean > _TISSUE * np.percentile(mean, 99)
+    if not tissue.any():  # nothing but zeros
+        return ""
+    means = voxels[tissue].mean(axis=0)
     signs = [{"control": 1.0, "label": -1.0}.get(one, 0.0) for one in types]
     ranks = [rank for rank in range(1, len(types) - 1) if signs[rank - 1] == signs[rank + 1] == -signs[rank] != 0]
     if len(ranks) < _FEWEST_PAIRS:
@@ -109,7 +112,7 @@ def _mark_volumes(nifti: Path) -> Iterator[list[bytes]]:
     import numpy as np
 
     voxels = np.asanyarray(nib.load(nifti).dataobj.get_unscaled())
-    for volume in np.moveaxis(np.atleast_3d(voxels).reshape(*voxels.shape[:3], -1), 3, 0):
+    for volume in np.moveaxis(voxels.reshape(*voxels.shape[:3], -1), 3, 0):
         yield [_mark(volume[:, :, rank]) for rank in range(volume.shape[2])]
 
 

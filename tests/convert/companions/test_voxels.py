@@ -93,3 +93,7 @@ def test_only_labels_that_are_brighter_for_sure_are_told(
     note = note_bright_labels(save(make_run(types, gap, noise, drift), tmp_path), types)
     assert note.startswith("its labels are brighter than its controls by") if said else note == ""
     assert said in note
+
+
+def test_of_an_image_of_zeros_nothing_is_told(tmp_path: Path) -> None:
+    assert note_bright_labels(save(np.zeros((6, 6, 6, len(PAIRS))), tmp_path), PAIRS) == ""
