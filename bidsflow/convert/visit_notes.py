@@ -42,15 +42,15 @@ def note_visits(neighbours: Sequence[Visit], place: Key, before: Mapping[str, tu
     """Return what a person should know of the visits of a subject, once: when one of their studies is new."""
     fresh = [visit for visit in neighbours if not all(study in before for study in visit.studies)]
     joined: dict[tuple[str, str], list[Visit]] = defaultdict(list)
-    apart: dict[str, list[Visit]] = defaultdict(list)
+    apart: dict[tuple[str, str], list[Visit]] = {}  # those that follow each other, by the session of the last
     for visit in fresh:
         one, other = (place.sessions[study] for study in visit.studies)
         if one == other and visit.certain:
             joined[one].append(visit)
         elif one != other and not visit.certain:
-            apart[one[0]].append(visit)
+            apart[other] = [*apart.pop(one, []), visit]
     notes = [_say_joined(where, visits) for where, visits in joined.items()]
-    notes += [_say_apart(sub, visits, place) for sub, visits in apart.items()]
+    notes += [_say_apart(visits, place) for visits in apart.values()]
     here = {sub for study, (sub, ses) in place.sessions.items() if ses and study not in before}
     notes += [
         f"sub-{sub}: its first visit stays outside of a session, which is valid, but which not every tool expects; "
@@ -74,19 +74,18 @@ def _say_joined(where: tuple[str, str], visits: Sequence[Visit]) -> str:
     )
 
 
-def _say_apart(sub: str, visits: Sequence[Visit], place: Key) -> str:
+def _say_apart(visits: Sequence[Visit], place: Key) -> str:
+    (sub, first), (_, last) = place.sessions[visits[0].studies[0]], place.sessions[visits[-1].studies[1]]
     minutes = max(visit.minutes for visit in visits)
-    labels = sorted({place.sessions[study][1] for one in visits for study in one.studies})
     if len(visits) == 1:
-        (one, other) = (place.sessions[study][1] for study in visits[0].studies)
         return (
-            f"sub-{sub}: ses-{one} and ses-{other} are {minutes} min apart on one scanner; if they are one visit (a "
+            f"sub-{sub}: ses-{first} and ses-{last} are {minutes} min apart on one scanner; if they are one visit (a "
             "person registered again), give both one session in the plan"
         )
     return (
-        f"sub-{sub}: {len(labels)} sessions (ses-{labels[0]} to ses-{labels[-1]}) follow each other within {minutes} "
-        "min on one scanner, each with a StudyInstanceUID of its own; if they are one visit, give all of them one "
-        "session in the plan"
+        f"sub-{sub}: {len(visits) + 1} sessions (ses-{first} to ses-{last}) follow each other within {minutes} min on "
+        "one scanner, each with a StudyInstanceUID of its own; if they are one visit, give all of them one session in "
+        "the plan"
     )
 
 

@@ -123,6 +123,14 @@ def test_studies_of_one_series_each_are_noted_in_one_line(frames: str, says: str
     assert note.startswith(says)
 
 
+def test_sessions_of_two_days_are_not_noted_as_one_visit() -> None:
+    times = ("20240301090000", "20240301100900", "20240501090000", "20240501101200")
+    series = tuple(scan(f"{n}", 1, time, f"1.{n}") for n, time in enumerate(times))
+    one, other = make_plan(Inventory(series, ())).plan.notes
+    assert one.startswith("sub-01: ses-01 and ses-02 are 69 min apart")
+    assert other.startswith("sub-01: ses-03 and ses-04 are 72 min apart")
+
+
 @pytest.mark.parametrize(("person", "count"), [("", 2), ("ANONYMOUS", 7)])
 def test_studies_of_nobody_are_noted_once(person: str, count: int) -> None:
     found = Inventory(tuple(scan(f"{n}", 1, f"2024{n:02d}01093000", person=person) for n in range(1, count + 1)), ())
