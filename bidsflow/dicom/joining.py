@@ -60,7 +60,7 @@ def join_parts(by_uid: Mapping[str, Sequence[Instance]]) -> Iterator[tuple[str, 
         owned = [_own(one) for uid in uids for one in by_uid[uid]] if len(uids) > 1 else []
         if len(set(owned)) == len(owned) > 0:
             ordered = _number([by_uid[uid] for uid in uids])
-            yield ordered[0].header.text("SeriesInstanceUID"), ordered, len(uids)
+            yield next(uid for uid in uids if any(one is ordered[0] for one in by_uid[uid])), ordered, len(uids)
         else:
             yield from ((uid, by_uid[uid], 1) for uid in uids)
 

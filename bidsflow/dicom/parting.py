@@ -7,7 +7,7 @@ protocol are two witnesses: where both change together, they are series of their
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 
 from bidsflow.dicom.pick import Pick
 from bidsflow.dicom.series import Instance
@@ -36,10 +36,16 @@ def part_series(
             continue
         parts: dict[str, list[Instance]] = defaultdict(list)
         for one in members:
-            parts[f"{uid}.{one.header.integer('SeriesNumber')}"].append(one)
+            parts[_name_part(uid, one.header.integer("SeriesNumber"), by_uid)].append(one)
         series |= {name: keep(some) for name, some in parts.items()}
         parted |= parts.keys()
     return series, frozenset(parted)
+
+
+def _name_part(uid: str, number: int, taken: Container[str]) -> str:
+    """Return the UID of a series with the number of one of its parts behind it, which no other series may have."""
+    name = f"{uid}.{number}"
+    return name if name not in taken else _name_part(f"{uid}.0", number, taken)
 
 
 def _find_numbers(members: Sequence[Instance]) -> set[str]:

@@ -31,6 +31,29 @@ def test_two_series_under_one_uid_are_parted(kit: Any) -> None:
     assert aside == ()
 
 
+def test_series_with_the_uid_that_a_part_would_get_is_kept(kit: Any) -> None:
+    other = kit.instance("/o", SOPInstanceUID="3.1", SeriesInstanceUID="1.1.11", SeriesNumber="2", ProtocolName="t1")
+    series, _ = group_series([*scan(kit, "11", "rest"), *scan(kit, "13", "motor"), other], {})
+    assert sorted((one.uid, one.protocol_name) for one in series) == [
+        ("1.1.0.11", "rest"), ("1.1.11", "t1"), ("1.1.13", "motor"),
+    ]  # fmt: skip
+
+
+def test_parts_that_are_joined_with_others_keep_uids_of_their_own(kit: Any) -> None:
+    """Volumes with a UID each (Siemens XA) of two series, which an anonymiser gave two UIDs."""
+    shared = {"Manufacturer": "SIEMENS", "SeriesTime": "090000"}
+    members = [
+        kit.instance(
+            f"/{number}/{n}", SOPInstanceUID=f"1.{number}.{n}", SeriesInstanceUID=f"1.{n}", SeriesNumber=number,
+            ProtocolName=protocol, InstanceNumber=n, AcquisitionNumber=n, **shared,
+        )
+        for number, protocol in ((11, "rest"), (13, "motor")) for n in (1, 2)
+    ]  # fmt: skip
+    series, aside = group_series(members, {})
+    assert [(one.uid, one.number, len(one.instances)) for one in series] == [("1.1.11", 11, 2), ("1.1.13", 13, 2)]
+    assert aside == ()
+
+
 class Case(NamedTuple):
     first: tuple[str, ...]
     second: tuple[str, ...]
