@@ -54,6 +54,8 @@ class Parcel:
         What the plan knew of the dataset.
     command : tuple of str
         Words of the command line.
+    given_in : str
+        The folder where it was given; the task runs in another.
     """
 
     root: Path
@@ -63,6 +65,7 @@ class Parcel:
     force: bool
     basis: Basis | None = None
     command: tuple[str, ...] = ()
+    given_in: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +144,15 @@ def submit(
         basis = basis and _store(basis, room / made / _AGAIN)
         for number, folder in enumerate(todo, 1):
             cut = _cut(inventory, plan, folder)
-            parcel = Parcel(dataset.root, _choose(plan, folder), cut, key, force, basis, tuple(command))
+            parcel = Parcel(
+                dataset.root, _choose(plan, folder), cut, key, force, basis, tuple(command), str(Path.cwd())
+            )  # fmt: skip
             file = parcels / f"{number}.pickle"
             write_durably(file, pickle.dumps(parcel), mode=0o600)  # headers hold names
             words.append((str(file),))
-        command = (sys.executable, "-m", "bidsflow.convert", "--jobs", CPUS)
+        task = (sys.executable, "-m", "bidsflow.convert", "--jobs", CPUS)
         names = tuple(map(_name, todo))
-        batch = Batch(made, "bidsflow-convert", LEVEL, command, names, tuple(words), request, written=time.time())
+        batch = Batch(made, "bidsflow-convert", LEVEL, task, names, tuple(words), request, written=time.time())
         write_batch(room, batch)
         sent = submit_batch(room, batch)
         for old in batches:
@@ -216,7 +221,7 @@ def run_parcel(file: Path, jobs: int) -> Result:
     parcel: Parcel = pickle.loads(file.read_bytes())
     result = convert(
         parcel.plan, parcel.inventory, Dataset(parcel.root), parcel.key, jobs=jobs, force=parcel.force,
-        basis=parcel.basis, command=parcel.command,
+        basis=parcel.basis, command=parcel.command, folder=parcel.given_in,
     )  # fmt: skip
     if result.complete:
         _drop(file)

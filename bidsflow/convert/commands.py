@@ -42,9 +42,10 @@ class Command:
     dcm2niix: tuple[str, ...] = ()
 
 
-def make_command(words: Sequence[str]) -> Command:
-    """Return the command that is being carried out."""
-    return Command(tuple(words), str(Path.cwd()) if words else "", dict(generated_by((DCM2NIIX, NIBABEL))), OPTIONS)
+def make_command(words: Sequence[str], folder: str = "") -> Command:
+    """Return the command that is being carried out; `folder` is where it was given, by default the current one."""
+    where = (folder or str(Path.cwd())) if words else ""
+    return Command(tuple(words), where, dict(generated_by((DCM2NIIX, NIBABEL))), OPTIONS)
 
 
 def note_command(dataset: Dataset, command: Command) -> str:

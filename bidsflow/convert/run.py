@@ -116,6 +116,7 @@ def convert(  # noqa: PLR0913 - each is an option of its own
     tell: Callable[[str], None] = lambda note: None,
     tool: Dcm2niix | None = None,
     command: Sequence[str] = (),
+    folder: str = "",
 ) -> Result:
     """Carry out a plan.
 
@@ -147,6 +148,8 @@ def convert(  # noqa: PLR0913 - each is an option of its own
         By default, the one that comes with bidsflow.
     command : sequence of str
         Words of the command line, which the dataset remembers in its private folder.
+    folder : str
+        Where it was given, by default the current folder.
 
     Raises
     ------
@@ -170,7 +173,7 @@ def convert(  # noqa: PLR0913 - each is an option of its own
         made = ""
         if any(one.todo for one in work):
             with locked(dataset):
-                made = note_command(dataset, make_command(command))
+                made = note_command(dataset, make_command(command, folder))
         order = _Order(plan, by_uid, key, own, made)
         crew = _Crew(staged, order, tool, jobs=jobs, force=force, basis=basis, progress=progress)
         outcomes = crew.carry_out(work)

@@ -49,6 +49,8 @@ def test_cluster_makes_the_dataset_that_a_local_conversion_makes(
     assert stands(cli, target) == {"sub-01_ses-01": "done", "sub-01_ses-02": "done"}
     assert read_tree(target) == reference
     assert list_parcels(target) == []
+    notes = [json.loads(one.read_bytes()) for one in (target / ".bidsflow" / "commands").iterdir()]
+    assert {one["folder"] for one in notes} == {str(Path.cwd())}  # not that of the job
     again = cli("convert", small_export, target, "--executor", "slurm")
     assert (again.code, "every planned image is there" in again.out, len(cluster.jobs)) == (0, True, 1)
     again = cli("convert", small_export, target)
