@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Hashable
 from dataclasses import replace
 
 from bidsflow.convert.naming.draft import Draft
@@ -14,12 +15,13 @@ Drafts = list[Draft]
 def keep_first_echoes(drafts: Drafts) -> Drafts:
     """Keep the first echo of each EPI that is half of a field map: BIDS tells no echoes of it apart.
 
-    One readout distorts all of its echoes alike, and the first has lost the least signal.
+    One readout distorts all of its echoes alike, and the first has lost the least signal. Echoes to which a study gives
+    labels of their own stay.
     """
-    echoes: dict[tuple[str, str], Drafts] = defaultdict(list)
+    echoes: dict[Hashable, Drafts] = defaultdict(list)
     for draft in drafts:
         if draft.to_convert and (draft.datatype, draft.suffix) == ("fmap", "epi") and draft.image.echo_time:
-            echoes[draft.home, draft.image.component].append(draft)
+            echoes[draft.home, draft.image.component, draft.entities].append(draft)
     left: dict[int, Draft] = {}
     for members in echoes.values():
         first, *others = sorted(members, key=lambda one: one.image.echo_time)

@@ -15,6 +15,7 @@ from bidsflow.convert.study.apply import Rulebook, find_study
 from bidsflow.convert.study.labels import Tables, make_labels
 from bidsflow.convert.study.read import parse_study
 from bidsflow.convert.subjects import Key, Sessions
+from bidsflow.dicom.echoes import join_echoes
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.series import Inventory, Patient, Series
 from bidsflow.errors import PlanError, StudyError
@@ -412,3 +413,14 @@ def test_study_of_a_dataset_that_cannot_be_read_is_told(kind: str, tmp_path: Pat
     home.mkdir() if kind == "folder" else home.symlink_to("nowhere")
     with pytest.raises(StudyError, match="it cannot be read"):
         find_study(None, tmp_path)
+
+
+def test_echoes_of_a_field_map_that_rules_tell_apart_are_all_named() -> None:
+    made = [scans.make(n, f"fmap_e{n}", scans.BOLD, volumes=5, EchoTime=13 * n, protocol="fmap", at=5) for n in (1, 2)]
+    series = join_echoes(made)
+    given = 'datatype = "fmap"\nsuffix = "epi"\nacq = "e{0}"\ndir = "PA"'
+    rules = "".join(rule(f'SeriesDescription = "fmap_e{n}"', given.format(n)) for n in (1, 2))
+    rows = plan(rules, *series).plan.rows
+    assert [(row.decision, row.path) for row in rows] == [
+        ("convert", f"sub-01/fmap/sub-01_acq-e{n}_dir-PA_epi") for n in (1, 2)
+    ]  # fmt: skip
