@@ -13,7 +13,7 @@ from pathlib import Path
 from bidsflow.convert.assemble import Converted, assemble, find_replaced
 from bidsflow.convert.carrying import set_by
 from bidsflow.convert.commands import make_command, note_command
-from bidsflow.convert.companions.aslcontext import GIVEN, TABLE, format_context, see_types
+from bidsflow.convert.companions.aslcontext import GIVEN, TABLE, check_seen, format_context, see_types
 from bidsflow.convert.companions.labelling import OWN_FIELDS, check_table, describe_labelling, describe_m0
 from bidsflow.convert.dcm2niix import Dcm2niix, find_program
 from bidsflow.convert.drift.findings import count_words
@@ -379,6 +379,8 @@ class _Crew:
         types: tuple[str, ...] = ()
         if name.datatype == "perf":
             seen = see_types(series, image, output.nifti) if name.suffix == "asl" else ()
+            if name.suffix == "asl" and GIVEN not in fields:
+                check_seen(series, image, seen)
             labelling = describe_labelling(series, image, fields, seen) if name.suffix == "asl" else None
             own = labelling.fields if labelling is not None else describe_m0(series, image)
             sidecar = {key: value for key, value in sidecar.items() if key not in OWN_FIELDS} | dict(own)

@@ -243,6 +243,10 @@ def test_slices_of_philips_that_cannot_be_compared_are_not_converted(tmp_path: P
     assert ran.code == 1
     assert "which of the volumes that dcm2niix made are labels is not known" in ran.err
     assert not list(tmp_path.glob("bids/**/*_asl*"))
+    study.write_text(PHILIPS.replace("[series.sidecar]", f"aslcontext = {list(PAIRS)}\n[series.sidecar]"))
+    ran = cli("convert", export, tmp_path / "bids", "--study", study)
+    assert ran.code == 0, ran.said
+    assert (tmp_path / f"bids/{RUN}context.tsv").read_text().split()[1:] == list(PAIRS)
 
 
 def test_types_that_a_study_gives_against_the_labels_of_philips_are_told(tmp_path: Path, cli: Cli) -> None:

@@ -105,25 +105,35 @@ def see_types(series: Series, image: Image, nifti: Path) -> tuple[str, ...]:
     nifti : Path
         What dcm2niix made of it, uncompressed.
 
-    Raises
-    ------
-    ConversionError
-        If headers tell of each slice what it is, and of a maker whose volumes dcm2niix rearranges the voxels do not
-        tell which volume a slice is in.
     """
     if len(series.images) != 1 or not read_context(series, image).types:
         return ()
     if any("Frames.Images" in one.header for one in series.instances) or len(series.instances) <= image.volumes:
         return ()  # frames, or mosaics: dcm2niix leaves them as they follow each other
-    tell = next(tell for tell in _TELLERS if any(any(tell(one.header)) for one in series.instances))
-    types = find_types(nifti, series.instances, lambda header: next(iter(tell(header)), ""))
-    if not types and tell is _tell_label:
+    tell = _choose_teller(series)
+    return find_types(nifti, series.instances, lambda header: next(iter(tell(header)), ""))
+
+
+def check_seen(series: Series, image: Image, seen: Sequence[str]) -> None:
+    """Refuse an image whose volumes dcm2niix has rearranged, and of which voxels did not tell what they are.
+
+    Raises
+    ------
+    ConversionError
+        If headers tell of each slice what it is, and nothing which volume a slice is in.
+    """
+    if not seen and read_context(series, image).types and _choose_teller(series) is _tell_label:
         raise ConversionError(
             series.title,
             "which of the volumes that dcm2niix made are labels is not known: its voxels could not be compared with "
-            "those of the export. Export it uncompressed",
+            "those of the export. Export it uncompressed, or give the types of the volumes, in the order in which "
+            "dcm2niix writes them, as aslcontext in study.toml",
         )
-    return types
+
+
+def _choose_teller(series: Series) -> Callable[[Header], list[str]]:
+    """Return what told the types of the volumes of a series."""
+    return next(tell for tell in _TELLERS if any(any(tell(one.header)) for one in series.instances))
 
 
 def tell_volumes(instances: Sequence[Instance], tell: Callable[[Header], Sequence[str]]) -> list[str]:
