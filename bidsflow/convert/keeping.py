@@ -33,10 +33,8 @@ def settle_names(named: Named, by_uid: Mapping[str, Series], known: Known, book:
 
 def _find_near(rows: Sequence[PlanRow], taken: Mapping[_RowKey, str]) -> dict[_RowKey, str]:
     """Return what is taken by images of the rows, or in their folders: nothing else can be in the way of a name."""
-    images, homes = (
-        set(map(key_of, rows)),
-        {home_of(row.path).lower() for row in rows},
-    )  # disks may not tell cases apart
+    images = set(map(key_of, rows))
+    homes = {home_of(row.path).lower() for row in rows}  # disks may not tell cases apart
     return {image: path for image, path in taken.items() if image in images or home_of(path).lower() in homes}
 
 
