@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
@@ -25,7 +26,7 @@ from bidsflow.convert.plan import Decision, PlanRow
 from bidsflow.convert.shots import read_shot
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dicom.series import Inventory
-from bidsflow.names import parse_name
+from bidsflow.names import home_of, parse_name
 
 #: An image: SeriesInstanceUID and rank in its series.
 _Image = tuple[str, int]
@@ -96,16 +97,13 @@ def read_held(dataset: Dataset, rows: Sequence[PlanRow]) -> dict[str, Held]:
     if all((entry.series_uid, entry.image) in planned for ledger in ledgers.values() for entry in ledger.values()):
         return {}
     taken = read_taken(dataset)
-    stand = {path: taken[image] for image, path in planned.items() if image in taken}
+    stand: dict[str, dict[str, str]] = defaultdict(dict)
+    for image, path in planned.items():
+        if image in taken:
+            stand[home_of(path)][path] = taken[image]
     return {
-        folder: read_folder(dataset, ledger, {path: old for path, old in stand.items() if _lies_in(path, folder)},
-                            named, planned.keys())
-        for folder, ledger in ledgers.items()
-    }  # fmt: skip
-
-
-def _lies_in(path: str, folder: str) -> bool:
-    return parse_name(path).folder == folder
+        folder: read_folder(dataset, ledger, stand[folder], named, planned.keys()) for folder, ledger in ledgers.items()
+    }
 
 
 def read_folder(

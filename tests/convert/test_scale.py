@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from bidsflow.convert.held import read_held
+from bidsflow.convert.ledger import read_taken
+from bidsflow.convert.plan import Decision, PlanRow
+from bidsflow.dataset.tree import Dataset
 from tests.convert.conftest import finish, spawn
 
 #: Counts how often each of bidsflow's functions is called, and how often each ledger is opened.
@@ -101,3 +106,24 @@ def test_others_are_read_once_and_not_parsed_when_a_session_is_converted(
     assert few.calls["parse_name"] == many.calls["parse_name"] > 0
     assert {name: many.opened[name] for name in OTHERS} == dict.fromkeys(OTHERS, 1)
     assert (datasets[1] / "sub-02" / "sub-02_scans.tsv").is_file()
+
+
+def test_what_stands_beside_the_rest_of_many_people_is_looked_up_in_linear_time(datasets: tuple[Path, Path]) -> None:
+    def count(root: Path) -> float:
+        dataset = Dataset(root)
+        late = [
+            PlanRow(uid, rank, 1, "", "", 1, 1, Decision.CONVERT, path, 1.0, "")
+            for (uid, rank), path in read_taken(dataset).items()
+            if path.endswith("_bold")
+        ]
+        calls: list[str] = []
+        sys.setprofile(lambda frame, event, _: calls.append(frame.f_code.co_name) if event == "call" else None)
+        try:
+            held = read_held(dataset, late)
+        finally:
+            sys.setprofile(None)
+        assert len(held) == len(late)
+        return calls.count("parse_name") / len(late)
+
+    few, many = map(count, datasets)
+    assert many <= few
