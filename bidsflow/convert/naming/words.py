@@ -52,7 +52,7 @@ _HINTS: tuple[tuple[str, str], ...] = (
     ("PDw", r"(?<![a-z])pdw?(?![a-z])|proton"),
     ("T2starw", r"t2\s*\*|t2[- ]?star|h(?:a?e)mo|(?<![a-z])(?:swip?|swan|medic|merge|qsm)(?![a-z])|(?<![a-z])m-?ffe"),
     ("bold", r"bold|fmri|f-mri|fmrt|irmf|(?<![a-z])func|(?<![a-z])rest(?![a-z])|(?<![a-z])task"),
-    ("dwi", r"dwi|dti|dmri|diff|(?<![a-z])dsi|noddi|hardi"),
+    ("dwi", r"dwi(?!d)|dti|dmri|diff(?!ic|er)|(?<![a-z])dsi|noddi|hardi"),
     ("fmap", r"field[- ]?map|fmap|b0[- ]?map|top[- ]?up|distort|pepolar|blip|(?<![a-z])(?:fm|rev(?:ersed?)?)(?![a-z])"),
 )
 #: Words for measurements that look like one with a name here, and are another. The first is what people read.

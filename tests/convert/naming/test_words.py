@@ -137,6 +137,7 @@ HINTS = {
     "t2_tirm_dark-fluid": {"T2w", "FLAIR"}, "Ax T2 FLAIR": {"FLAIR"}, "pd_tse": {"PDw"}, "updated": set(),
     "DTI_fieldmap": {"dwi", "fmap"}, "ep2d_bold_rest": {"bold"}, "forrest": set(), "topup_AP": {"fmap"}, "T10": set(),
     "function": {"bold"}, "Axi_T2mFFE": {"T2w", "T2starw"}, "M-FFE": {"T2starw"}, "comffe": set(),
+    "nback_difficult": set(), "maths_different_numbers": set(), "ep2d_highBandwidth": set(), "diff_64": {"dwi"},
 }  # fmt: skip
 
 
