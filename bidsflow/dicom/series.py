@@ -14,11 +14,13 @@ from bidsflow.dicom.header import Header
 _NOBODY: Final = re.compile(
     r"anon[^\W\d]*|pseudonym|unknown|unbekannt|inconnu|name|noname|none|null|nil|na|nn|s|x+|0+|patient|pat|person|participant|"
     r"proband|subject|subj|sub|volunteer|test|(?:de)?identified|deid|removed|deleted|redacted|defaced|hidden|masked|"
-    r"empty|blank|dummy|unnamed|undefined|unspecified|withheld|not|no|id|noid|(?:patient|subject)s?(?:id|name)|by|ctp|"
+    r"empty|blank|dummy|unnamed|undefined|unspecified|withheld|id|noid|(?:patient|subject)s?(?:id|name)|ctp|"
     # What is typed to get past the form of a console.
     r"123456(?:7(?:89?0?)?)?|1{6,}|9{6,}|匿名\w*|无名|無名|익명\w*|аноним\w*",
     re.IGNORECASE,
 )
+#: Words that stand beside these. By themselves, and beside initials, they are names of people, too.
+_BETWEEN: Final = re.compile(r"not|no|by", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +111,13 @@ def is_placeholder(text: str) -> bool:
     [True, True, True, True, False, False, False]
     >>> [is_placeholder(text) for text in ("Deidentified by CTP", "NoID", "123456", "匿名", "123457", "STUDY01")]
     [True, True, True, True, False, False]
+    >>> [is_placeholder(text) for text in ("no name", "NO", "NO^S")]
+    [True, False, False]
     """
     words = re.findall(r"[^\W_]+", text)
-    return all(map(_NOBODY.fullmatch, words)) or _NOBODY.fullmatch("".join(words)) is not None
+    told = [word for word in words if not _BETWEEN.fullmatch(word)]
+    enough = len(told) == len(words) or any(len(word) > 1 for word in told)
+    return (enough and all(map(_NOBODY.fullmatch, told))) or _NOBODY.fullmatch("".join(words)) is not None
 
 
 @dataclass(frozen=True, slots=True)
