@@ -195,16 +195,19 @@ def plan_conversion(request: Conversion, inventory: Inventory, opinions: dict[st
     return replace(planned, plan=told, others=others)
 
 
-def reserve(request: Conversion, inventory: Inventory) -> tuple[Planned, Basis]:
+def reserve(request: Conversion, inventory: Inventory) -> tuple[Inventory, Planned, Basis]:
     """Plan, and store the key before another run can give the same labels to others.
 
     Returns
     -------
+    inventory : Inventory
+        With the visits that the dataset has by now.
     planned : Planned
         What to convert.
     basis : Basis
         What the plan knew of the dataset.
     """
+    from bidsflow.convert.held import meet_visits
     from bidsflow.convert.ledger import note_skipped, write_key
     from bidsflow.convert.meanwhile import Basis, list_folders, mark_ledgers
     from bidsflow.dataset.write import locked, staging
@@ -215,19 +218,22 @@ def reserve(request: Conversion, inventory: Inventory) -> tuple[Planned, Basis]:
         with staging(dataset) as staged:
             opinions = ask_opinions(request, inventory, staged.folder)
     with locked(dataset):
+        inventory = meet_visits(dataset, inventory)
         planned = plan_conversion(request, inventory, opinions)
         write_key(dataset, planned.key)
         if request.plan is not None:
             note_skipped(dataset, request.plan)
         marks = mark_ledgers(dataset, list_folders(planned.plan.rows))
-    return planned, Basis(marks, partial(_plan_again, request, inventory, opinions))
+    return inventory, planned, Basis(marks, partial(_plan_again, request, inventory, opinions))
 
 
 def _plan_again(request: Conversion, inventory: Inventory, opinions: dict[str, Guess]) -> Plan:
     """Return the plan of the same exports for what the dataset has now; the caller holds the lock."""
+    from bidsflow.convert.held import meet_visits
     from bidsflow.convert.ledger import write_key
 
-    planned = plan_conversion(replace(request, subject_labels=(), session_labels=()), inventory, opinions)
+    whole = replace(request, subject_labels=(), session_labels=())
+    planned = plan_conversion(whole, meet_visits(request.dataset, inventory), opinions)
     write_key(request.dataset, planned.key)
     return planned.plan
 

@@ -227,7 +227,7 @@ def _submit(request: Conversion, cluster: Request, stack: ExitStack, *, force: b
     if idle is not None:
         plan = idle.plan
     else:
-        planned, basis = reserve(request, inventory)
+        inventory, planned, basis = reserve(request, inventory)
         plan = planned.plan
         sent = submit(
             plan, inventory, request.dataset, planned.key, cluster, basis=basis, force=force, command=request.command
@@ -361,7 +361,7 @@ def _convert(request: Conversion, inventory: Inventory, err: Console, *, force: 
     from bidsflow.convert.run import convert
 
     dataset = request.dataset
-    planned, basis = reserve(request, inventory)
+    inventory, planned, basis = reserve(request, inventory)
 
     def tell(note: str) -> None:
         err.print(f"[yellow]note[/] {note}", soft_wrap=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from bidsflow.convert.plan import Plan, PlanRow
+from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.dataset.tree import Dataset
 from bidsflow.digest import digest_file
 from bidsflow.errors import BidsflowError
@@ -53,7 +53,9 @@ def folder_of(row: PlanRow) -> str:
 def renew(plan: Plan, folder: str, now: Plan) -> Plan:
     """Return a plan in which one folder is as a later plan of the same exports has it.
 
-    Images that one of them has in another folder stay as they were: that folder is settled by itself.
+    Images of other folders stay as they were: those are settled by themselves. One that was to come into the folder,
+    and by what is known now belongs to another (a visit of its own under the StudyInstanceUID of the first), is for
+    review.
 
     Parameters
     ----------
@@ -75,4 +77,10 @@ def renew(plan: Plan, folder: str, now: Plan) -> Plan:
 
 
 def _choose(before: PlanRow, now: PlanRow, folder: str) -> PlanRow:
-    return now if {folder_of(before), folder_of(now)} <= {folder, ""} else before
+    home = folder_of(now)
+    if {folder_of(before), home} <= {folder, ""}:
+        return now
+    if folder_of(before) != folder or before.decision is not Decision.CONVERT:
+        return before
+    said = f"What another command has converted meanwhile shows that it belongs to {home}: convert its export again."
+    return replace(now, decision=Decision.REVIEW, evidence=f"{said} {now.evidence}")

@@ -20,6 +20,7 @@ from bidsflow.dicom.series import Inventory, Series
 from bidsflow.phantom import make_sessions, write
 from tests.convert.conftest import Ran
 from tests.convert.naming.scans import BOLD, MPRAGE, make
+from tests.convert.test_at_once import convert_at_once
 
 Cli = Callable[..., Ran]
 
@@ -73,6 +74,21 @@ def test_two_visits_in_two_exports_are_two_sessions(
         ran = cli("convert", *export, bids, *always)
         assert (ran.code, TOLD in ran.said) == (0, False)
     assert len(images_of(bids)) == 2 * len(before)
+
+
+def test_visits_that_are_converted_at_once_are_never_one_session(
+    visits: tuple[Path, Path], tmp_path: Path, cli: Cli
+) -> None:
+    """Neither command knows of the other's visit when it plans; the second sees it when it commits, and waits."""
+    bids, always = tmp_path / "bids", ("--sessions", "always")
+    ran = convert_at_once(visits, bids, [always, always])
+    assert [one.code for one in ran] == [0, 0]
+    assert sum("it belongs to sub-01/ses-02: convert its export again" in one.said for one in ran) == 1
+    assert len(images_of(bids)) == 3
+    for one in visits:
+        assert cli("convert", one, bids, *always).code == 0
+    assert not [path for path in images_of(bids) if "_run-" in path]
+    assert len(set(days_of(bids).values())) == 2
 
 
 def test_second_visit_waits_in_a_dataset_without_sessions(visits: tuple[Path, Path], tmp_path: Path, cli: Cli) -> None:
