@@ -5,12 +5,12 @@ What comes late is named after what stands, which keeps its name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from bidsflow.convert.links import Standing
 from bidsflow.convert.naming.draft import Draft
-from bidsflow.convert.naming.references import NO_RUN
+from bidsflow.convert.naming.references import NO_RUN, RIGHT_AFTER
 from bidsflow.convert.plan import Decision
 from bidsflow.convert.shots import Shot, by_time, shoot_draft
 from bidsflow.dicom.physics import STRONG
@@ -26,6 +26,11 @@ _SHOWN = 6
 
 #: Times of one moment are rounded where a dataset keeps them (s), echo times by their makers (ms).
 _ONE_MOMENT, _ONE_ECHO = 0.01, 0.05
+#: Parts of one run begin within this time (s): some times have whole seconds.
+_ONE_RUN = 1.0
+#: Where no time tells, the number of a run is at most so much higher than that of its reference: echoes, and phases,
+#: may have numbers of their own.
+_NEXT_NUMBERS = 6
 
 _Known = tuple[Standing, Shot]
 
@@ -33,8 +38,9 @@ _Known = tuple[Standing, Shot]
 def join_partners(drafts: Sequence[Draft], others: Sequence[Standing]) -> list[Draft]:
     """Return the drafts of one session, named after the images that a dataset has of their measurements.
 
-    A phase gets the name of its magnitude but for ``part``, and so does a magnitude that comes after its phase; a
-    single-band reference that has no run in its export gets that of the next run of its voxels, echo and direction.
+    A phase gets the name of its magnitude but for ``part``, and so does a magnitude that comes after its phase: the two
+    began at one moment, or have one task where times do not tell. A single-band reference that has no run in its export
+    gets the name of the run of its voxels, echo and direction that was measured right after it.
 
     Parameters
     ----------
@@ -73,10 +79,9 @@ def _join_part(draft: Draft, shot: Shot, known: Sequence[_Known]) -> Draft:
         for one, other in known
         if (other.component != "magnitude") is lacking and _is_alike(other, shot) and _stem(one) not in rivals
     ]
-    if lacking:  # several parts may stand of one magnitude
-        mate = _find_mate(shot, mates, lambda other: by_time(other) > by_time(shot), min)
-    else:
-        mate = _find_mate(shot, mates, lambda other: by_time(other) < by_time(shot), max)
+    telling = len({shot.condition.seconds, *(other.condition.seconds for _, other in known)}) > 1
+    alone = [(one, other) for one, other in mates if telling and _began_within(_ONE_MOMENT, other, shot)]
+    mate = alone[0] if len(alone) == 1 else _find_mate(draft, shot, mates)
     if mate is None:
         return draft
     found, other = mate
@@ -97,20 +102,34 @@ def _lies_as(other: Shot, shot: Shot) -> bool:
     return same and echo and (other.direction == shot.direction or "" in (other.direction, shot.direction))
 
 
-def _find_mate(
-    shot: Shot, mates: Sequence[_Known], goes: Callable[[Shot], bool], nearest: Callable[..., _Known]
-) -> _Known | None:
-    """Return the image of the same moment, else the nearest on the side where it has to be; None for none."""
-    same = [one for one in mates if _began_with(one[1], shot)]
-    if len(same) == 1:
-        return same[0]
-    beside = [one for one in mates if goes(one[1])]
-    return nearest(beside, key=lambda one: by_time(one[1])) if beside else None
+def _find_mate(draft: Draft, shot: Shot, mates: Sequence[_Known]) -> _Known | None:
+    """Return the nearest image of a task on the side where it has to be, None for none; no time may speak against it.
+
+    Numbers tell what is nearest: of those that are left, times are equal or not known.
+    """
+    task = draft.entity("task").lower()
+    beside = [
+        (one, other)
+        for one, other in mates
+        if parse_name(one.path).entity("task").lower() == task
+        and (_lacks_time(other, shot) or _began_within(_ONE_RUN, other, shot))
+    ]
+    number = shot.condition.number
+    if shot.component == "magnitude":  # several parts may stand of one magnitude
+        later = (one for one in beside if one[1].condition.number > number)
+        return min(later, key=lambda one: one[1].condition.number, default=None)
+    earlier = (one for one in beside if one[1].condition.number < number)
+    return max(earlier, key=lambda one: one[1].condition.number, default=None)
 
 
-def _began_with(other: Shot, shot: Shot) -> bool:
+def _began_within(seconds: float, other: Shot, shot: Shot) -> bool:
+    """Return whether two images are known to have begun within some seconds."""
     ours, theirs = shot.condition.seconds, other.condition.seconds
-    return ours is not None and theirs is not None and abs(ours - theirs) < _ONE_MOMENT
+    return ours is not None and theirs is not None and abs(ours - theirs) <= seconds
+
+
+def _lacks_time(*shots: Shot) -> bool:
+    return any(one.condition.seconds is None for one in shots)
 
 
 def _stem(one: Standing) -> str:
@@ -141,6 +160,8 @@ def _join_reference(draft: Draft, shot: Shot, known: Sequence[_Known], shots: Se
     if not later or later[0][1].suffix not in _RUNS:
         return draft
     run, found = later[0]
+    if not _follows(found, shot):
+        return draft
     name = parse_name(run.path)
     between = any(by_time(shot) < by_time(one) < by_time(found) and _is_readout(one, shot) for one in shots)
     if between or found.datatype != draft.datatype or name.entity("task") != draft.entity("task"):
@@ -151,6 +172,14 @@ def _join_reference(draft: Draft, shot: Shot, known: Sequence[_Known], shots: Se
         return draft
     tied = replace(tied, decision=Decision.CONVERT, evidence=(said, *draft.evidence[1:]))
     return tied.sure(max(STRONG, draft.confidence))
+
+
+def _follows(run: Shot, reference: Shot) -> bool:
+    """Return whether a run that came after a reference came right after it; else the run of the reference was lost."""
+    higher = run.condition.number - reference.condition.number
+    if higher == 1 or _lacks_time(run, reference):
+        return higher <= _NEXT_NUMBERS
+    return _began_within(RIGHT_AFTER, run, reference)
 
 
 def _is_namesake(path: str, draft: Draft, folder: str) -> bool:

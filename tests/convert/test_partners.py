@@ -51,6 +51,10 @@ def pha(number: int, at: float) -> Series:
     return make(number, "bold_nback", s.BOLD, phase(), volumes=300, at=at)
 
 
+def untimed(series: Series) -> Series:
+    return replace(series, started="")
+
+
 RUNS = bold(1, "bold_nback", at=5), bold(3, "bold_nback", at=15)
 PHASES = pha(2, 5), pha(4, 15)
 SWI = tuple(make(number, "gre", {**s.SWI, "EchoTime": te}, at=5) for number, te in ((1, 15), (2, 25)))
@@ -63,7 +67,7 @@ CASES = {
     "phase first": Case(PHASES[:1], RUNS[:1]),
     "phases first": Case(PHASES, RUNS),
     "phases first, times are gone": Case(
-        tuple(replace(one, started="") for one in PHASES), tuple(replace(one, started="") for one in RUNS)
+        tuple(map(untimed, PHASES)), tuple(map(untimed, RUNS))
     ),
     "phases of a susceptibility scan first": Case(SWI_PHASES, SWI),
     "phases of three echoes first": Case((MEGRE_PHASES,), (MEGRE,)),
@@ -83,6 +87,18 @@ CASES = {
         (make(4, "bold_nback", s.BOLD, phase(), volumes=300, matrix=(90, 90, 60)),),
         ("task-nback_bold", "task-nback_run-2_part-phase_bold"),
     ),
+    "phase of another task last": Case(
+        (bold(1, "bold_rest", at=5),), (pha(4, 15),), ("task-rest_bold", "task-nback_part-phase_bold")
+    ),
+    "phase of another run last": Case(
+        RUNS[:1], PHASES[1:], ("task-nback_bold", "task-nback_run-2_part-phase_bold")
+    ),
+    "phase of another task last, times are gone": Case(
+        (untimed(bold(1, "bold_rest")),), (untimed(pha(4, 15)),), ("task-rest_bold", "task-nback_part-phase_bold")
+    ),
+    "phase of another task last, all have one time": Case(
+        (bold(1, "bold_rest", at=5),), (pha(4, 5),), ("task-rest_bold", "task-nback_part-phase_bold")
+    ),
     "phases of three echoes last": Case(
         (MEGRE,),
         (MEGRE_PHASES,),
@@ -94,6 +110,18 @@ CASES = {
     ),
     "reference of another task waits": Case(REFERENCED[:1], (sbref(1, "bold_rest_SBRef"),), ("task-nback_bold",)),
     "reference after its run waits": Case(RUNS[:1], REFERENCES[1:], ("task-nback_bold",)),
+    "reference of a lost run waits": Case(
+        (bold(6, "bold_nback", at=125),), (sbref(3, "bold_nback_SBRef", at=5),), ("task-nback_bold",)
+    ),
+    "reference of the next number is that of a run, whatever clocks say": Case(
+        (bold(6, "bold_nback", at=125),), (sbref(5, "bold_nback_SBRef", at=65),)
+    ),
+    "reference of a lost run waits, times are gone": Case(
+        (untimed(bold(16, "bold_nback")),), (untimed(sbref(3, "bold_nback_SBRef")),), ("task-nback_bold",)
+    ),
+    "reference beside a later run waits": Case(
+        (), (sbref(3, "bold_nback_SBRef", at=5), bold(6, "bold_nback", at=125)), ("task-nback_bold",)
+    ),
     "second reference of a run waits": Case(
         (REFERENCES[0], REFERENCED[0]), (sbref(8, "bold_nback_SBRef", at=8),), ("task-nback_sbref", "task-nback_bold")
     ),
@@ -114,3 +142,41 @@ def test_a_reference_that_waits_is_named_when_its_run_has_come() -> None:
     """It is given again, which a second run on its export does."""
     found = plan_in_turn(REFERENCES, REFERENCED, REFERENCES)
     assert found == plan_in_turn([*REFERENCES, *REFERENCED])
+
+
+def test_a_phase_waits_for_its_own_magnitude_under_its_own_name() -> None:
+    """The run of another task stands; it gets the phase of its own."""
+    rest, own = bold(1, "bold_rest", at=5), bold(3, "bold_nback", at=15)
+    rest_phase = make(2, "bold_rest", s.BOLD, phase(), volumes=300, at=5)
+    found = plan_in_turn((rest,), (pha(4, 15),), (own,), (rest_phase,))
+    assert {uid: path.partition("/")[2] for (uid, _), path in found.items()} == {
+        rest.uid: "task-rest_bold",
+        rest_phase.uid: "task-rest_part-phase_bold",
+        own.uid: "task-nback_part-mag_bold",
+        pha(4, 15).uid: "task-nback_part-phase_bold",
+    }
+
+
+def test_a_phase_is_of_its_moment_whatever_a_person_called_its_magnitude() -> None:
+    """Whoever wrote another task into a plan gets the phase under that."""
+    first = bold(1, "bold_rest", at=5)
+    found = plan_in_turn(
+        (first, bold(3, "bold_rest", at=15)), (make(2, "bold_nback", s.BOLD, phase(), volumes=300, at=5),)
+    )
+    assert sorted(path.partition("/")[2] for path in found.values())[1:] == [
+        "task-rest_run-1_part-phase_bold",
+        "task-rest_run-2_bold",
+    ]
+
+
+def test_a_reference_of_a_lost_run_leaves_its_place_to_the_true_one() -> None:
+    run, lost, true = (
+        bold(6, "bold_nback", at=125),
+        sbref(3, "bold_nback_SBRef", at=5),
+        sbref(5, "bold_nback_SBRef", at=124),
+    )
+    found = plan_in_turn((run,), (lost,), (true,))
+    assert {uid: path.partition("/")[2] for (uid, _), path in found.items()} == {
+        run.uid: "task-nback_bold",
+        true.uid: "task-nback_sbref",
+    }

@@ -21,6 +21,10 @@ Drafts = list[Draft]
 #: Why a reference waits for a person that has no run in its export; it may be that of a run of the dataset.
 NO_RUN = "no run of its voxels and echo follows it directly"
 
+#: A run begins within this time after its reference (s), which the scanner measures as the first part of it, or has the
+#: next number. What comes later follows a run that was lost.
+RIGHT_AFTER = 600.0
+
 _OPPOSITE = {"AP": "PA", "PA": "AP", "LR": "RL", "RL": "LR", "HF": "FH", "FH": "HF"}
 #: The halves of a field map begin within this time (s); what comes later may be another visit to the scanner.
 _SOON = 1800.0
@@ -29,8 +33,8 @@ _SOON = 1800.0
 def find_references(drafts: Drafts) -> Drafts:
     """Tell single-band references from runs, and tie each to the run that follows it.
 
-    A reference comes right before its run, with the same voxels, echo time and component. One that no run follows, or
-    only the run of another, is for a person.
+    A reference comes right before its run, with the same voxels, echo time and component. One that no run follows
+    within minutes, or only the run of another, is for a person.
     """
     waiting: dict[Hashable, int] = {}
     next_run: dict[int, Draft] = {}
@@ -39,8 +43,19 @@ def find_references(drafts: Drafts) -> Drafts:
         if _may_be_reference(draft):
             waiting[key] = rank
         elif key in waiting and draft.is_planar and draft.image.volumes > 1 and draft.decision is not Decision.SKIP:
-            next_run[waiting.pop(key)] = draft
+            reference = waiting.pop(key)
+            if _is_right_after(draft, drafts[reference]):
+                next_run[reference] = draft
     return [_name_reference(draft, next_run.get(rank)) for rank, draft in enumerate(drafts)]
+
+
+def _is_right_after(run: Draft, reference: Draft) -> bool:
+    """Return whether a run began right after a reference, as far as numbers and times tell."""
+    ours, theirs = reference.series, run.series
+    if ours.study_uid == theirs.study_uid and theirs.number - ours.number == 1:
+        return True
+    begun, again = seconds_of(ours.started), seconds_of(theirs.started)
+    return begun is None or again is None or abs(again - begun) <= RIGHT_AFTER
 
 
 def _readout_key(draft: Draft) -> Hashable:
