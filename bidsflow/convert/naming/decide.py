@@ -57,6 +57,8 @@ _MISTAKEN = {
 }  # fmt: skip
 #: Navigators are excited by no more than this (degrees); those of MGH by 2.
 _NAVIGATOR_FLIP = 5.0
+#: Navigators have no more voxels than this along any axis; those of MGH 32.
+_NAVIGATOR_MATRIX = 64
 #: What is left out where its physics say little and its words say so.
 _LEFT_OUT = ("localizer", "calibration")
 
@@ -88,20 +90,27 @@ def draft_image(series: Series, image: Image, rank: int, guesses: Mapping[str, G
 
 
 def _heed_navigator_words(draft: Draft) -> Draft:
-    """Leave out an EPI that its words and its small flip angle show to be a navigator; doubt one that only words do.
+    """Leave out an EPI that its words and its small flip angle show to be a navigator; doubt one without a flip angle.
 
-    Navigators hardly disturb the anatomy that they are measured with; runs are excited by more.
+    People navigate in tasks, too.
     """
     said = words.names_navigator(draft.series)
-    if not said or draft.suffix != "bold" or not draft.to_convert:
+    if not said or draft.suffix != "bold" or not draft.to_convert or not _may_be_navigator(draft):
         return draft
     flip, where = draft.series.header.number("FlipAngle"), words.source(draft.series)
-    if not 0 < flip <= _NAVIGATOR_FLIP:
+    if flip <= 0:
         doubt = f"the {where} says {said}, as navigators of anatomical scans are called"
         return replace(draft.decided(Decision.REVIEW, doubt), datatype="", suffix="")
     clause = f"the {where} says {said}, and its flip angle is {flip:g} degrees"
     skipped = draft.sure(FAIR, clause).decided(Decision.SKIP, "a navigator, which tracks the head")
     return replace(skipped, datatype="", suffix="")
+
+
+def _may_be_navigator(draft: Draft) -> bool:
+    """Return whether an EPI is as navigators are: a small volume, excited so little that the anatomy hardly changes."""
+    header = draft.series.header
+    volume = header.text("MRAcquisitionType") != "2D" and max(draft.image.matrix) <= _NAVIGATOR_MATRIX
+    return volume and header.number("FlipAngle") <= _NAVIGATOR_FLIP
 
 
 def wants_name(draft: Draft) -> bool:

@@ -326,7 +326,8 @@ def names_navigator(series: Series) -> str:
     >>> names_navigator(named)
     'vnav'
     """
-    return _match(r"(?<![a-z])(?:v[- ]?nav|epi[- ]?nav|(?:moco[- ]?)?nav(?:igator)?[- ]?set)", series)
+    ends = r"(?:igators?|s)?(?![a-z])"
+    return _match(rf"(?<![a-z])(?:v[- ]?nav{ends}|epi[- ]?nav{ends}|(?:moco[- ]?)?nav(?:igator)?[- ]?set)", series)
 
 
 def names_result(series: Series) -> str:

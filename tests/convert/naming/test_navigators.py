@@ -34,6 +34,24 @@ SESSIONS: dict[str, list[Row]] = {
         (make(2, "anat2", {**NAV, "SequenceFile": "tfl_mgh_multiecho_epinav_711"}, volumes=110), "skip:epinav"),
     ],
     "words and a small flip angle": [(make(1, "T1_vNavs", NAV, volumes=143), "skip:2_degrees")],
+    "words for the course of epis": [(make(1, "epi_navs", NAV, volumes=143), "skip:2_degrees")],
+    "tasks of navigation": [
+        (bold(1, "epi_nav_learn"), "func/task-navLearn_bold"),
+        (bold(2, "EPI_navigation_1"), "func/task-navigation_run-1_bold"),
+        (bold(3, "EPI_navigation_2"), "func/task-navigation_run-2_bold"),
+        (bold(4, "EPI navigation rest"), "func/task-rest_bold"),
+        (bold(5, "vnav_maze"), "func/task-vnavMaze_bold"),
+    ],
+    "a task of navigation whose header lost its flip angle": [
+        (bold(1, "epi_nav_learn", FlipAngle=""), "func/task-navLearn_bold"),
+    ],
+    "a task of navigation that is measured in three dimensions": [
+        (make(1, "epi_nav_learn", {**NAV, "FlipAngle": 15}, volumes=300), "func/task-navLearn_bold"),
+        (
+            make(2, "epi_nav_maze", {**NAV, "FlipAngle": "", "matrix": (96, 96, 60)}, volumes=300),
+            "func/task-navMaze_bold",
+        ),
+    ],
     "words without a flip angle": [(make(1, "T1_vNavs", {**NAV, "FlipAngle": ""}, volumes=143), "review:navigators")],
     "diffusion with navigators": [
         (
