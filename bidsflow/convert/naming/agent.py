@@ -18,6 +18,7 @@ from bidsflow.convert.naming.physics import FEW_VOLUMES
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.physics import Kind, sequence_named
+from bidsflow.dicom.series import Series
 
 Drafts = list[Draft]
 
@@ -66,6 +67,16 @@ def read_agent(header: Header) -> Agent:
     if not text:
         return Agent.SILENT
     return Agent.DENIED if _DENIED.fullmatch(text) else Agent.NAMED
+
+
+def shows_agent(series: Series) -> bool | None:
+    """Return whether the header or the words of a series say that an agent was given; None where they say nothing."""
+    said, (given, without) = read_agent(series.header), words.agent(series)
+    if said is Agent.GIVEN or given:
+        return True
+    if said is Agent.DENIED or without:
+        return False
+    return True if said is Agent.NAMED else None
 
 
 def agent_label(header: Header) -> str:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from bidsflow.convert.naming import words
+from bidsflow.convert.naming.agent import shows_agent
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.pulses import Pulses, find_pulses
 from bidsflow.convert.plan import Decision
@@ -214,10 +215,13 @@ def _name_apart(members: Sequence[Draft]) -> Drafts:
 def _name_pulsed(members: Sequence[Draft], pulses: Pulses) -> Drafts:
     """Return scans with and without a magnetization transfer pulse: a ratio, or a saturation with a third contrast.
 
-    Empty where they are neither.
+    Empty where they are neither, or where more than the pulse tells them apart.
     """
     pulsed = {_flip(one) for one in members if one.series.uid in pulses.series}
     plain = {_flip(one) for one in members if one.series.uid not in pulses.series}
+    compared = [one for one in members if _flip(one) in pulsed]
+    if len({bool(shows_agent(one.series)) for one in members}) > 1 or not _agree(compared, _repetition):
+        return []
     several = any(len(_echo_times(draft)) > 1 for draft in members)
     if len(pulsed) != 1 or not pulsed <= plain or (len(plain) == 1 and several) or len(plain) > 2:
         return []

@@ -157,6 +157,26 @@ LINKED: S = {
         (make(1, "GRE-MT1", {**FLASH, "FlipAngle": 9}), "review:evidence"),
         (make(2, "GRE-MT0", {**FLASH, "FlipAngle": 9}), "review:evidence"),
     ],
+    "a pulse after an agent": [
+        (make(601, "T1W_3D_FFE", {**FFE, "SAR": 0.1}), "anat/T1w"),
+        (make(602, "T1W_3D_FFE MTC", {**FFE, "SAR": 0.9, "ContrastBolusAgent": "Dotarem"}), "review:transfer"),
+    ],
+    "a pulse after an agent that words tell": [
+        (make(601, "3D T1", {**FFE, "SAR": 0.1}), "anat/T1w"),
+        (make(602, "3D T1 MTC +C", {**FFE, "SAR": 0.9}), "review:transfer"),
+    ],
+    "a pulse that the header tells, after an agent": [
+        (make(1, "t1_fl3d", {**FLASH, "FlipAngle": 20}), "anat/T1w"),
+        (make(2, "t1_fl3d_MTC", {**FLASH, **PULSE, "FlipAngle": 20, "ContrastBolusAgent": "Gadovist"}), "review"),
+    ],
+    "a pulse and no pulse, both after an agent": [
+        (make(601, "GRE +C MT on", {**FFE, "ContrastBolusAgent": "Dotarem"}), "anat/ce-gadolinium_mt-on_MTR"),
+        (make(602, "GRE +C MT off", {**FFE, "ContrastBolusAgent": "Dotarem"}), "anat/ce-gadolinium_mt-off_MTR"),
+    ],
+    "a pulse with another repetition time": [
+        (make(601, "T1_3D", {**FFE, "RepetitionTime": 10, "SAR": 0.1}), "anat/T1w"),
+        (make(602, "MT_3D", {**FFE, "RepetitionTime": 50, "SAR": 0.5}), "review:transfer"),
+    ],
     "scans without a pulse of which none is called on": [
         (make(601, "GRE-MT0", FFE), "review:evidence"),
         (make(602, "GRE", FFE), "review:evidence"),
