@@ -7,6 +7,7 @@ from collections.abc import Collection, Hashable
 from dataclasses import replace
 
 from bidsflow.convert.naming import words
+from bidsflow.convert.naming.agent import shows_agent
 from bidsflow.convert.naming.combined import is_combined, may_be_made_of
 from bidsflow.convert.naming.draft import ENOUGH, Draft
 from bidsflow.convert.naming.physics import name_by_physics
@@ -144,7 +145,7 @@ def propose_reformats(drafts: Drafts) -> Drafts:
 
     Those of scouts are left out, whose scouts people do not keep.
     """
-    originals = {one.finding.kind for one in drafts if one.finding.kind is not Kind.DERIVED}
+    originals = {(one.finding.kind, shows_agent(one.series)) for one in drafts if one.finding.kind is not Kind.DERIVED}
     return [_propose_reformat(one, originals) if _is_reformat(one) else one for one in drafts]
 
 
@@ -155,13 +156,21 @@ def _is_reformat(draft: Draft) -> bool:
     return told and known and not scout and bool(_REFORMATS & set(image_words(draft.image.header)))
 
 
-def _propose_reformat(draft: Draft, originals: Collection[Kind]) -> Draft:
+def _propose_reformat(draft: Draft, originals: Collection[tuple[Kind, bool | None]]) -> Draft:
     finding = find_contrast(draft.series, draft.image, draft.series.header)
-    if finding is None or finding.confidence < FAIR or finding.kind in originals:
+    if finding is None or finding.confidence < FAIR:
+        return draft
+    ours = shows_agent(draft.series)
+    if any(kind is finding.kind and _is_agent_of(ours, theirs) for kind, theirs in originals):
         return draft
     said = f"{draft.finding.because}, a reformat, and what it was made of is not in the export"
     free = replace(draft, finding=finding, decision=Decision.CONVERT, evidence=(), confidence=0.0)
     return name_by_physics(free).decided(Decision.REVIEW, said)
+
+
+def _is_agent_of(reformat: bool | None, original: bool | None) -> bool:
+    """Return whether a reformat may be of an original by what both say of an agent, which it may not repeat."""
+    return reformat is None or reformat == bool(original)
 
 
 def _kind_key(draft: Draft) -> Hashable:

@@ -51,6 +51,25 @@ MISLEADING: S = {
         (make(1, "t1_mprage", s.MPRAGE), "anat/T1w"),
         (make(2, "AXIAL T1 RECON", REFORMAT), "skip:MPR"),
     ],
+    "a reformat after an agent beside the scan before it": [
+        (make(1, "t1_mprage", s.MPRAGE), "anat/T1w"),
+        (make(2, "t1_MPR", {**REFORMAT, "ContrastBolusAgent": "Gadovist"}), "review:not_in_the_export"),
+        (make(3, "t1_tra_KM", REFORMAT), "review:not_in_the_export"),
+    ],
+    "a reformat after an agent beside its original": [
+        (make(1, "t1_mprage", s.MPRAGE), "anat/T1w"),
+        (make(2, "t1_mprage", {**s.MPRAGE, "ContrastBolusAgent": "Gadovist"}), "anat/ce-gadolinium_T1w"),
+        (make(3, "t1_MPR", {**REFORMAT, "ContrastBolusAgent": "Gadovist"}), "skip:MPR"),
+    ],
+    "a reformat before an agent beside the scan after it": [
+        (make(1, "t1_nativ_MPR", REFORMAT), "review:not_in_the_export"),
+        (make(2, "t1_mprage_KM", {**s.MPRAGE, "ContrastBolusAgent": "Gadovist"}), "anat/ce-gadolinium_T1w"),
+    ],
+    "a reformat that says nothing of the agent of its original": [
+        (make(1, "t2", s.TSE), "anat/T2w"),
+        (make(2, "t1_mprage_KM", {**s.MPRAGE, "ContrastBolusAgent": "Gadovist"}), "anat/ce-gadolinium_T1w"),
+        (make(3, "t1_MPR", REFORMAT), "skip:MPR"),
+    ],
     "a reformat of Philips without its original": [
         (make(1, "COR RECON", s.PH_FLAIR, ImageType="ORIGINAL\\PRIMARY\\PROJECTION IMAGE\\M\\IR"), "review:PROJECTION"),
         (make(2, "<MIP Range>", s.PH_FFE, ImageType="DERIVED\\SECONDARY\\PROJECTION IMAGE\\MIP"), "skip"),
