@@ -100,6 +100,10 @@ _BODY = re.compile(
 _BRAIN = re.compile(r"brain|(?<![a-z])head(?!neck)|sch[aä]del|cereb|hirn|cr[aâ]ne|enc[eé]phal|hippocamp|neuro|cranium")
 
 
+#: Resting fMRI as HCP and UK Biobank call it (tfMRI is that of tasks), and words that say so in full, or otherwise.
+_RFMRI = re.compile(r"(?<![a-z])rfmri(?![a-z])", re.IGNORECASE)
+_RESTING_OR_TASK = re.compile(r"(?<![a-z])(?:rest|task)", re.IGNORECASE)
+
 #: Consonants that languages, and those who write them in Latin letters, do not tell apart.
 _SOUNDS = str.maketrans({"g": "k", "q": "k", "d": "t", "b": "p", "v": "f", "r": "l", "j": "c", "z": "c", "x": "s"})
 
@@ -407,8 +411,13 @@ def direction(series: Series) -> str:
 
 def task_text(series: Series) -> str:
     """Return the words that may name a task, in plain letters: without echoes, and without the person."""
-    own = _without_person(_ECHO.sub(" ", _words(series)), series.patient)
+    own = _without_person(_ECHO.sub(" ", _say_resting(_words(series))), series.patient)
     return _without_person(to_plain_letters(own), series.patient)
+
+
+def _say_resting(text: str) -> str:
+    """Return a text with ``rsfMRI`` for the ``rfMRI`` of HCP and UK Biobank, where it says no rest and no task."""
+    return text if _RESTING_OR_TASK.search(text) else _RFMRI.sub("rsfMRI", text)
 
 
 def say_script(series: Series) -> str:

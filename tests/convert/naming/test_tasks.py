@@ -32,6 +32,9 @@ CASES = (
     Names(("task-rest_EO", "task-rest_EC"), ("restEO", "restEC")),
     Names(("rest_EO", "rest_EC", "rest_EO"), ("restEO_run-1", "restEC", "restEO_run-2")),
     Names(("ABCD_fMRI_rest",), ("rest",)),
+    Names(("rfMRI_AP", "tfMRI_AP"), ("rest", "bold")),
+    Names(("rfMRI_AP", "rfMRI_PA", "tfMRI_faces_PA"), ("rest_run-1", "rest_run-2", "faces")),
+    Names(("rfMRI_REST1_AP", "rfMRI_REST2_AP"), ("rest_run-1", "rest_run-2")),
     # words of the measurement tell none
     Names(("rest_AP", "rest_PA"), ("rest_run-1", "rest_run-2")),
     Names(("rest_mb4", "rest_MB8_2mm"), ("rest_run-1", "rest_run-2")),

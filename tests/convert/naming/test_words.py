@@ -70,6 +70,7 @@ TASKS = {
     "task-nback_bold": "nback", "bold_task_nback": "nback", "nback_task": "nback", "fMRI_stroop_run2": "stroop",
     "resting state": "rest", "rs-fMRI": "rest", "RS_BOLD_AP": "rest", "rfMRI_REST1_LR": "rest",
     "bold_forrest": "forrest",
+    "rfMRI_AP": "rest", "MB8_rfMRI_64ch": "rest", "gfMRI_AP": "bold", "tfMRI_AP": "bold", "rfMRI_task-movie": "movie",
     "restaurant_bold": "restaurant", "arrest_fmri": "arrest", "tfMRI_WM_RL": "WM", "multitasking": "multitasking",
     "ep2d_bold": "bold", "cmrr_mbep2d_bold_2mm_mb8": "bold", "": "bold", "finger-tapping": "fingerTapping",
     "gfMRI_task_mb8_te39_tr735_fov210": "bold", "Tasks fMRI": "fmri", "tasks_nback": "nback", "taskswitch": "switch",
