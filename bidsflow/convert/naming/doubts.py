@@ -186,7 +186,8 @@ def _hide_person(draft: Draft) -> Draft:
     """Return a draft without a name where a label of it would name the patient: neither converted nor proposed."""
     typed = [(key, value) for key, value in draft.entities if key not in ("run", "echo", "part")]
     labels = [value for key, value in typed if not (key == "dir" and value in words.DIRECTIONS)]
-    named = words.names_person(labels, draft.series.patient) or words.sounds_like_person(labels, draft.series)
+    latin = words.drop_foreign(labels, draft.series)
+    named = words.names_person(latin, draft.series.patient) or words.sounds_like_person(labels, draft.series)
     if draft.decision is Decision.SKIP or not named:
         return draft
     said = "a label of its name would hold the name or the ID of the person who was scanned"

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bidsflow.convert.naming.sounds import foreign_runs, is_task_word, name_person
 from bidsflow.dicom.person import name_spellings
 from bidsflow.dicom.series import Patient, Series
 from bidsflow.dicom.tags import find_maker
@@ -103,9 +104,6 @@ _BRAIN = re.compile(r"brain|(?<![a-z])head(?!neck)|sch[aä]del|cereb|hirn|cr[aâ
 #: Resting fMRI as HCP and UK Biobank call it (tfMRI is that of tasks), and words that say so in full, or otherwise.
 _RFMRI = re.compile(r"(?<![a-z])rfmri(?![a-z])", re.IGNORECASE)
 _RESTING_OR_TASK = re.compile(r"(?<![a-z])(?:rest|task)", re.IGNORECASE)
-
-#: Consonants that languages, and those who write them in Latin letters, do not tell apart.
-_SOUNDS = str.maketrans({"g": "k", "q": "k", "d": "t", "b": "p", "v": "f", "r": "l", "j": "c", "z": "c", "x": "s"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,7 +410,8 @@ def direction(series: Series) -> str:
 def task_text(series: Series) -> str:
     """Return the words that may name a task, in plain letters: without echoes, and without the person."""
     own = _without_person(_ECHO.sub(" ", _say_resting(_words(series))), series.patient)
-    return _without_person(to_plain_letters(own), series.patient)
+    meant = {to_label(run).lower() for run in foreign_runs(own) if is_task_word(run)}
+    return _drop_words(to_plain_letters(own), _telling_parts(series.patient) - meant)
 
 
 def _say_resting(text: str) -> str:
@@ -464,7 +463,11 @@ def _words(series: Series) -> str:
 
 def _without_person(text: str, patient: Patient) -> str:
     """Return a text without the patient's name and ID, which people do type into descriptions."""
-    for part in _telling_parts(patient):
+    return _drop_words(text, _telling_parts(patient))
+
+
+def _drop_words(text: str, parts: Iterable[str]) -> str:
+    for part in parts:
         text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(part)}(?![A-Za-z0-9])", " ", text, flags=re.IGNORECASE)
     return text
 
@@ -497,9 +500,7 @@ def names_person(labels: Iterable[str], patient: Patient) -> bool:
 
 
 def sounds_like_person(labels: Iterable[str], series: Series) -> bool:
-    """Return whether a label holds a word of another script that sounds as the name of the patient.
-
-    Names are written in Latin letters in many ways (``Kim``, ``Gim``), of which the header has one.
+    """Return whether a label holds words of another script that name the patient, see `sounds.name_person`.
 
     Examples
     --------
@@ -508,15 +509,27 @@ def sounds_like_person(labels: Iterable[str], series: Series) -> bool:
     >>> sounds_like_person(["gimCheolSuFaces"], kim), sounds_like_person(["faces"], kim)
     (True, False)
     """
-    names = {sound for name in name_spellings(series.patient.name) if len(sound := _sound(name)) > 1}
-    heard = [plain for word in foreign_words(series) if _sound(plain := to_label(word)) in names]
-    return any(plain.lower() in label.lower() for plain in heard for label in labels)
+    runs = foreign_runs(_without_person(_words(series), series.patient))
+    if not name_person(runs, series.patient.name):
+        return False
+    told = [to_label(run).lower() for run in runs if not is_task_word(run)]
+    return any(word in label.lower() for word in told for label in labels)
 
 
-def _sound(word: str) -> str:
-    """Return what is left of a word by its sound: its consonants, those that are nearly one as one letter."""
-    plain = to_plain_letters(word).lower().translate(_SOUNDS)
-    return re.sub(r"[^a-z]|[aeiouhyw]", "", plain)
+def drop_foreign(labels: Iterable[str], series: Series) -> list[str]:
+    """Return labels without the words that a series has in another script, whose syllables are no words.
+
+    Examples
+    --------
+    >>> from bidsflow.dicom.series import Header, Patient, Series
+    >>> named = Series("1", "2", Patient("", "", "", ""), 3, "faces1 任务", "", "", (), (), Header())
+    >>> drop_foreign(["faces1RenWu"], named)
+    ['faces1 ']
+    """
+    kept = list(labels)
+    for run in foreign_runs(_words(series)):
+        kept = [re.sub(re.escape(to_label(run)), " ", label, count=1, flags=re.IGNORECASE) for label in kept]
+    return kept
 
 
 def _label_words(label: str) -> set[str]:
