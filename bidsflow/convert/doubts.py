@@ -9,10 +9,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Final
 
+from bidsflow.convert.cohort import Cohort, name_protocol
 from bidsflow.convert.fit import find_made_up
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.subjects import Key, is_someone_else, person_of
-from bidsflow.dicom.series import Inventory, Series
+from bidsflow.dicom.series import Image, Inventory, Series
+from bidsflow.dicom.twins import moment_of
 
 #: Stands in the evidence of a row that is of someone else than the images of its study in the dataset.
 _STRANGER: Final = "name and ID it is someone else's than that of"
@@ -21,9 +23,10 @@ _STRANGER: Final = "name and ID it is someone else's than that of"
 def find_untrusted(
     inventory: Inventory,
     key: Key,
-    taken: Collection[tuple[str, int]],
+    taken: Mapping[tuple[str, int], str],
     doubtful: Mapping[str, str],
     labelled: Collection[str] = (),
+    cohort: Cohort | None = None,
 ) -> dict[tuple[str, int], str]:
     """Return why images of a dataset are to stay as they are, by SeriesInstanceUID and rank; none for the others.
 
@@ -33,20 +36,41 @@ def find_untrusted(
         What the export holds.
     key : Key
         Who is who in the dataset.
-    taken : collection of (str, int)
-        The images that the dataset has.
+    taken : mapping of (str, int) to str
+        The paths of the images that the dataset has.
     doubtful : mapping of str to str
         Why no one can say whose series are, by SeriesInstanceUID.
     labelled : collection of str
         SeriesInstanceUIDs of which a study says whose they are.
+    cohort : Cohort, optional
+        When the images of the dataset were measured, and by which protocols.
     """
+    before = cohort or Cohort()
+    held = before.protocols
+    moments = {uid: moment for moment, (uid, _) in before.moments.items()}
     return {
         (series.uid, rank): reason
         for series in inventory.series
         for rank, image in enumerate(series.images, start=1)
         if (series.uid, rank) in taken
-        and (reason := find_made_up(series, image) or _ask_whose(series, key, doubtful, labelled))
+        and (
+            reason := find_made_up(series, image)
+            or _ask_whose(series, key, doubtful, labelled)
+            or _find_other(series, image, held.get(taken[series.uid, rank], ""), moments.get(series.uid, ""))
+        )
     }
+
+
+def _find_other(series: Series, image: Image, protocol: str, moment: str) -> str:
+    """Return that an image is another scan than the one that a dataset has under its UID, ``""`` where it is not.
+
+    Anonymisers may give two series one UID. Names that were corrected, or dates that were moved, leave one of the
+    witnesses as it was.
+    """
+    known = moment and protocol
+    if not known or moment_of(series) in ("", moment) or name_protocol(series, image) in ("", protocol):
+        return ""
+    return "by time and protocol it is another scan than the one that was converted under its UID"
 
 
 def _ask_whose(series: Series, key: Key, doubtful: Mapping[str, str], labelled: Collection[str]) -> str:

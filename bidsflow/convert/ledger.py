@@ -342,6 +342,7 @@ def read_cohort(dataset: Dataset) -> Cohort:
     shapes: dict[str, dict[str, frozenset[Shape]]] = defaultdict(dict)
     lengths: dict[str, tuple[str, int]] = {}
     times: dict[str, str] = {}
+    protocols: dict[str, str] = {}
     for name, briefs in _read_briefs(dataset):
         subject = name.partition("_")[0].removeprefix("sub-")
         told = read_times(dataset, name.replace("_", "/"))
@@ -355,11 +356,12 @@ def read_cohort(dataset: Dataset) -> Cohort:
             if one.named_protocol and one.matrix:
                 own = shapes[one.named_protocol]
                 own[subject] = own.get(subject, frozenset()) | {one.matrix}
+                protocols[one.path] = one.named_protocol
             if one.moment:
                 moments[one.moment] = one.series_uid, subject
             if one.examination:
                 examinations[one.examination] = subject
-    return Cohort(volumes, moments, examinations, shapes, lengths, times=times)
+    return Cohort(volumes, moments, examinations, shapes, lengths, times=times, protocols=protocols)
 
 
 def read_skipped(dataset: Dataset) -> frozenset[tuple[str, int]]:

@@ -159,8 +159,8 @@ def make_plan(
         *note_counterparts(rows, by_uid, held),
     )  # fmt: skip
     ruled = {image: draft.rule.given for image, draft in named.ruled.items() if draft.rule is not None}
-    told = Plan(tuple(rows), tell(inventory, notes), ruled=None if book is NO_RULES else ruled,
-                untrusted=find_untrusted(inventory, known.key, known.taken, doubtful, labelled))  # fmt: skip
+    untrusted = find_untrusted(inventory, known.key, known.taken, doubtful, labelled, known.cohort)
+    told = Plan(tuple(rows), tell(inventory, notes), ruled=None if book is NO_RULES else ruled, untrusted=untrusted)
     kept = forget_unnamed(place, known.key.subjects, inventory, book.labels)
     return Planned(told, _keep_places(kept, known.key, inventory, rows))
 

@@ -117,3 +117,32 @@ def test_series_that_the_dataset_lacks_of_a_study_of_someone_else_is_for_a_perso
     ran = cli("convert", again, target, "--plan", make_plan(again, target, cli, decide("convert", BOLD)))
     assert (ran.code, ran.out) == (0, f"{target}: 1 written, 3 skipped\n"), ran.said
     assert (target / f"{BOLD}.nii.gz").exists()
+
+
+def test_another_scan_under_the_uid_of_an_image_does_not_replace_it(tmp_path: Path, cli: Cli) -> None:
+    """An anonymiser has given two series one UID, and they come in two exports."""
+    export, bids = tmp_path / "scan" / "dicom", tmp_path / "bids"
+    write(tmp_path / "scan", size="tiny", sessions=make_sessions(1, 1), series=("t1w", "rest"))
+    for file in export.rglob("*.dcm"):
+        header = dcmread(file)
+        header.SeriesInstanceUID = "1.2.826.0.1.9"
+        header.save_as(file)
+    anatomy, run = sorted({file.parent for file in export.rglob("*.dcm")})
+    assert cli("convert", run, bids).code == 0
+    before = read_tree(bids)
+    ran = cli("convert", anatomy, bids)
+    assert (ran.code, "it is another scan than the one that was converted under its UID" in ran.err) == (1, True)
+    assert read_tree(bids) == before
+
+
+def test_run_that_was_sent_again_with_more_volumes_replaces_it(tmp_path: Path, cli: Cli) -> None:
+    export, bids = tmp_path / "scan" / "dicom", tmp_path / "bids"
+    write(tmp_path / "scan", size="tiny", sessions=make_sessions(1, 1), series=("rest",))
+    files = sorted(export.rglob("*.dcm"), key=lambda file: int(dcmread(file).InstanceNumber))
+    late = tmp_path / "late"
+    late.mkdir()
+    for file in files[15:]:
+        shutil.move(file, late / file.name)
+    assert cli("convert", export, bids).code == 0
+    ran = cli("convert", export, late, bids)
+    assert (ran.code, "1 written" in ran.out) == (0, True), ran.said
