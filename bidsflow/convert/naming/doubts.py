@@ -7,7 +7,7 @@ from collections.abc import Collection, Hashable
 from dataclasses import replace
 
 from bidsflow.convert.naming import words
-from bidsflow.convert.naming.agent import shows_agent
+from bidsflow.convert.naming.agent import agent_label, shows_agent
 from bidsflow.convert.naming.combined import is_combined, may_be_made_of
 from bidsflow.convert.naming.draft import ENOUGH, Draft
 from bidsflow.convert.naming.physics import name_by_physics
@@ -165,7 +165,11 @@ def _propose_reformat(draft: Draft, originals: Collection[tuple[Kind, bool | Non
         return draft
     said = f"{draft.finding.because}, a reformat, and what it was made of is not in the export"
     free = replace(draft, finding=finding, decision=Decision.CONVERT, evidence=(), confidence=0.0)
-    return name_by_physics(free).decided(Decision.REVIEW, said)
+    named = name_by_physics(free)
+    if ours and any(kind is finding.kind for kind, _ in originals):
+        said += ": it was measured after a contrast agent, and what is there before it"
+        named = named.with_entity("ce", agent_label(draft.series.header))
+    return named.decided(Decision.REVIEW, said)
 
 
 def _is_agent_of(reformat: bool | None, original: bool | None) -> bool:

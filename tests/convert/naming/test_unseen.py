@@ -54,7 +54,7 @@ MISLEADING: S = {
     "a reformat after an agent beside the scan before it": [
         (make(1, "t1_mprage", s.MPRAGE), "anat/T1w"),
         (make(2, "t1_MPR", {**REFORMAT, "ContrastBolusAgent": "Gadovist"}), "review:not_in_the_export"),
-        (make(3, "t1_tra_KM", REFORMAT), "review:not_in_the_export"),
+        (make(3, "t1_tra_KM", REFORMAT), "review:measured_after_a_contrast_agent"),
     ],
     "a reformat after an agent beside its original": [
         (make(1, "t1_mprage", s.MPRAGE), "anat/T1w"),
@@ -757,3 +757,9 @@ def test_any_element_may_be_missing(name: str) -> None:
         for other in (left, tags):
             rows = plan_of([make(1, "scan", left), make(2, "scan", other), make(3, "scan", {**other, "FlipAngle": 5})])
             assert [row.series_number for row in rows] == [1, 2, 3], lacking
+
+
+def test_reformat_after_an_agent_is_proposed_as_such() -> None:
+    tags = {**REFORMAT, "ContrastBolusAgent": "Gadovist"}
+    rows = s.plan_of([make(1, "t1_mprage", s.MPRAGE), make(2, "t1_MPR", tags)])
+    assert rows[1].path == "sub-01/anat/sub-01_ce-gadolinium_T1w"
