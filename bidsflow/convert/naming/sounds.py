@@ -34,7 +34,8 @@ _OTHERS = (
     "מנוחה|משימה|יד|רגל|ימין|שמאל|פה|לשון|פנים"
 )
 #: Scripts whose letters stand for syllables, and those in which vowels are written as letters.
-_SYLLABIC = ("CJK", "IDEOGRAPHIC", "HANGUL", "HIRAGANA", "KATAKANA", "HALFWIDTH")
+_CHINESE = ("CJK", "IDEOGRAPHIC")
+_SYLLABIC = (*_CHINESE, "HANGUL", "HIRAGANA", "KATAKANA", "HALFWIDTH")
 _VOWELLED = (*_SYLLABIC, "CYRILLIC", "GREEK")
 #: From this many letters, or signs for syllables, a part of a name counts by itself.
 _LONG_LETTERS, _LONG_SIGNS = 4, 3
@@ -44,8 +45,8 @@ _CONSONANTS = 3
 _MOST_WORDS, _MOST_SIGNS = 3, 6
 #: Sounds that languages, and those who write them in Latin letters, do not tell apart; those of two letters first.
 _ALIKE = (
-    ("ks", "x"), ("ph", "f"), ("zh", "c"), ("ch", "c"), ("ts", "c"), ("tz", "c"),
-    *zip("gqdbvwrjzx", "kktpfflccs", strict=True), ("h", ""),
+    ("ks", "x"), ("ph", "f"), ("kh", "h"), ("zh", "c"), ("ch", "c"), ("ts", "c"), ("tz", "c"),
+    *zip("gqdbvwrjzx", "kktpfflccs", strict=True),
 )  # fmt: skip
 
 
@@ -132,7 +133,12 @@ def _is_heard(run: str, parts: list[str]) -> bool:
 
 
 def _is_alike(run: str, name: str) -> bool:
-    """Return whether a run and a name in Latin letters sound alike; of alphabets, many consonants do without vowels."""
+    """Return whether a run and a name in Latin letters sound alike; of alphabets, many consonants do without vowels.
+
+    Chinese names are written by one rule (pinyin), and too many words are nearly as short.
+    """
+    if _is_of(run, _CHINESE):
+        return to_plain_letters(run).lower() == name
     ours, theirs = _sound(run), _sound(name)
     vowelled = _is_of(run, _VOWELLED)
     if _is_of(run, _SYLLABIC) or (vowelled and ours == theirs):
@@ -179,7 +185,7 @@ def _sound(word: str) -> str:
     sound = re.sub(r"(.)\1+", r"\1", re.sub(r"[^a-z]", "", to_plain_letters(word).lower()))
     for letters, one in _ALIKE:
         sound = sound.replace(letters, one)
-    return re.sub(r"[aeiouy]+", _open, sound)
+    return re.sub(r"[aeiouy]+", _open, sound).replace("h", "")
 
 
 def _open(found: re.Match[str]) -> str:

@@ -24,7 +24,8 @@ OTHERS = (
     ("LUKA ANNA", "левая рука"), ("SIDOROVA INGA", "нога"), ("POPOVA RITA", "рот"), ("ROT ANNA", "рот"),
     ("SHIN MINA", "손 운동"), ("SUN YI", "손"), ("SON MIN", "손"), ("ALI SARA", "يسار"), ("SON MIN 손 민", "손"),
     # neither is in a list of words
-    ("LI NA", "цвета"), ("SHIN MINA", "산"), ("LINA", "Луна"), ("OLGA", "логика"), ("MARK ANNA", "мрак"),
+    ("LI NA", "цвета"), ("SHIN MINA", "산"), ("LINA", "Луна"),
+    ("ZHU JIE", "决策"), ("ZHU HUI", "주의"), ("OLGA", "логика"), ("MARK ANNA", "мрак"),
 )  # fmt: skip
 FORMS = """
     покой покое рука руки рукой руку рукам нога рот рта губы язык языком палец пальцы левая левой правый лицо задание
