@@ -136,7 +136,8 @@ def _note_folder(folder: str, images: Sequence[Placed]) -> Iterable[str]:
     if apart := [some for some in half if _kind(some[0].path) not in settled]:
         paths = sorted({image.path for image in apart[0]})
         yield (
-            f"{folder}: {' and '.join(paths)} are runs of one name, and in one conversion all would have a number; "
+            f"{folder}: {' and '.join(paths)} are runs of one name, and in one conversion each would have a number, "
+            "or the words in its label that tell it apart; "
             f"what was converted before keeps its name; to have it so, {_TOGETHER}, change paths, and convert with it"
         )
 

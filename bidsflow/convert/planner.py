@@ -23,7 +23,7 @@ from bidsflow.convert.naming.guess import Guess, Question
 from bidsflow.convert.naming.words import find_sessions, given_sessions
 from bidsflow.convert.people import shifted_time
 from bidsflow.convert.plan import Decision, Plan, PlanRow
-from bidsflow.convert.plan_notes import check_given_labels, note_short, tell
+from bidsflow.convert.plan_notes import check_given_labels, note_short, note_tasks, tell
 from bidsflow.convert.runs import key_of
 from bidsflow.convert.shorter import note_shorter
 from bidsflow.convert.study.apply import NO_RULES, Rulebook
@@ -155,6 +155,7 @@ def make_plan(
         *note_left_behind(inventory, known.key, place),
         *note_contradictions(rows, inventory, named.ruled),
         *note_clashes(rows, by_uid, book),
+        *note_tasks(settled_rows, by_uid, known.taken, known.cohort.lengths, named.ruled),
         *note_short(rows, known.taken), *shorter, *late, *named.notes, *foreign, *wired.notes,
         *note_counterparts(rows, by_uid, held),
     )  # fmt: skip

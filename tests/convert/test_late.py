@@ -85,4 +85,4 @@ def test_labels_that_only_one_conversion_would_give_are_told() -> None:
 def test_run_without_a_number_beside_numbers_is_told() -> None:
     first, second, third = (make(number, "rest", s.BOLD, volumes=200) for number in (1, 2, 3))
     (note,) = plan_late([first, second], [third]).notes
-    assert "are runs of one name, and in one conversion all would have a number" in note
+    assert "are runs of one name, and in one conversion each would have a number" in note

@@ -1,21 +1,24 @@
 """The task of a functional run: what its words mean beside those of the other runs of an export. Pure.
 
-Words that tell the runs of one session apart are conditions (``rest_EO``, ``rest_EC``), and stand in the label. Numbers
-that end their names (``faces1``, ``faces_2``) are runs, unless they begin at 0: a load (``nback_0``) is a condition.
-Both are decided for a whole export and its dataset, so that everyone's runs of one name have one label.
+Words that tell the runs of one session apart are conditions (``rest``, ``rest_music``), and stand in the label; so do
+words that always tell one (``rest_EO``). A word on how a run went (``rest_bad``) makes no other task. Numbers that end
+their names (``faces1``, ``faces_2``) are runs, unless they begin at 0: a load (``nback_0``) is a condition; or unless
+labels of the dataset hold them. All is decided for a whole export and its dataset, so that everyone's runs of one name
+have one label.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
 from bidsflow.convert.naming import words
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.physics import FEW_VOLUMES
+from bidsflow.convert.naming.remarks import is_condition, may_be_remark, spell_condition
 from bidsflow.convert.naming.taskwords import Task, read_task
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.series import Series
@@ -47,6 +50,12 @@ class Tasks:
         those whose numbers are conditions.
     known : mapping of str to (str, int)
         Labels of tasks that the dataset has, and their highest run, by the label in small letters.
+    labelled : frozenset of str
+        Stems in small letters of which the dataset has labels with numbers, and no runs.
+    remarked : mapping of str to frozenset
+        Words in small letters that only say that a run repeats another, by the task in small letters.
+    repeats : mapping of str to str
+        What a task is called without such words, by its label in small letters, where no task is named.
     """
 
     telling: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -54,6 +63,9 @@ class Tasks:
     numbered: frozenset[str] = frozenset()
     loads: frozenset[str] = frozenset()
     known: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    labelled: frozenset[str] = frozenset()
+    remarked: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    repeats: Mapping[str, str] = field(default_factory=dict)
 
 
 #: Of an export that is not known.
@@ -74,13 +86,18 @@ def find_tasks(visits: Iterable[Sequence[Draft]], paths: Iterable[str] = ()) -> 
     counted: set[str] = set()
     numbered: set[str] = set()
     loads: set[str] = set()
+    remarked: dict[str, frozenset[str]] = defaultdict(frozenset)
+    repeats: dict[str, str] = {}
+    known = _read_known(paths)
     for visit in visits:
         runs = {draft.series.uid: draft.series for draft in visit if _is_run(draft)}
         stems: dict[str, list[_Read]] = defaultdict(list)
         for series in runs.values():
             task = read_task(series)
             stems[task.stem.lower()].append((series, task))
+        repeats |= _find_repeats([task for members in stems.values() for _, task in members], known)
         for stem, members in stems.items():
+            remarked[stem] |= _find_remarked([task for _, task in members])
             for word, spelled in _find_telling([task for _, task in members]).items():
                 telling[stem][word] = min(spelled, telling[stem].get(word, spelled))
             numbers = {task.number for _, task in members}
@@ -89,19 +106,34 @@ def find_tasks(visits: Iterable[Sequence[Draft]], paths: Iterable[str] = ()) -> 
             elif _are_runs(members):
                 counted.add(stem)
                 numbered |= {stem} - ({stem} if {1, None} <= numbers else set())
-    return Tasks(telling, frozenset(counted), frozenset(numbered), frozenset(loads), _read_known(paths))
+    told = {
+        stem: {word: own for word, own in some.items() if word not in remarked[stem]} for stem, some in telling.items()
+    }
+    fixed = frozenset(counted), frozenset(numbered), frozenset(loads)
+    return Tasks(told, *fixed, known, _find_labelled(known), remarked, repeats)
 
 
 def name_task(series: Series, tasks: Tasks) -> tuple[str, str]:
     """Return the task's label of a series, and a clause on where it comes from."""
     task = read_task(series)
     label, _ = _settle_number(task, tasks)
+    remarked = _say_remarks(task, tasks)
     chosen = _choose_words(task, tasks)
     if not chosen:
-        return label, task.because
+        return label, task.because + remarked
     whole = to_label(" ".join((label, *chosen)))
-    said = f"{task.because} and {' '.join(chosen)}, which tells its runs apart"
+    telling = {word.lower() for word in chosen} & tasks.telling.get(task.stem.lower(), {}).keys()
+    why = "which tells its runs apart" if telling else "which is a condition"
+    said = f"{task.because} and {' '.join(chosen)}, {why}{remarked}"
     return tasks.known.get(whole.lower(), (whole, 0))[0], said
+
+
+def _say_remarks(task: Task, tasks: Tasks) -> str:
+    """Return what is said of words that a label does not hold, since they are about how a run went."""
+    of_stem = tasks.remarked.get(task.stem.lower(), frozenset())
+    own = task.remarks if not task.plain or task.label.lower() in tasks.repeats else ()
+    found = [*own, *(word for word in task.beside if word.lower() in of_stem)]
+    return f"; beside it stands {' '.join(found)}, a remark on the run: look whether it is to be used" if found else ""
 
 
 def doubt_merged(drafts: Drafts) -> Drafts:
@@ -134,10 +166,14 @@ def run_number(series: Series, tasks: Tasks) -> int | None:
 def _settle_number(task: Task, tasks: Tasks) -> tuple[str, int | None]:
     """Return the label of a task without its conditions, and the number of the run."""
     stem = task.stem.lower()
-    if task.number is None or (task.label != task.stem and task.label.lower() in tasks.known):
+    if repeated := tasks.repeats.get(task.label.lower()):
+        return repeated, None
+    if task.number is None:
         return task.label, None
-    if stem in tasks.loads:
-        return f"{task.stem}{task.number}", None
+    if stem in tasks.loads or stem in tasks.labelled:
+        own = task.label if stem in tasks.labelled and task.label != task.stem else ""
+        whole = own or f"{task.stem}{task.number}"
+        return tasks.known.get(whole.lower(), (whole, 0))[0], None
     if stem in tasks.counted:
         return task.stem, task.number if stem in tasks.numbered else None
     if 0 < task.number <= tasks.known.get(stem, ("", 0))[1]:
@@ -146,17 +182,22 @@ def _settle_number(task: Task, tasks: Tasks) -> tuple[str, int | None]:
 
 
 def _choose_words(task: Task, tasks: Tasks) -> list[str]:
-    """Return the words beside a task that belong to its label: those that tell, and those of a label that is known."""
+    """Return the words beside a task that belong to its label: conditions, what tells, and those of a known label."""
     stem = task.stem.lower()
     spelled = tasks.telling.get(stem, {})
-    chosen = [spelled[word.lower()] for word in task.beside if word.lower() in spelled]
-    if chosen or not tasks.known:
+    always = [word for word in task.beside if is_condition(word)]
+    chosen = [_spell(word, spelled) for word in task.beside if word in always or word.lower() in spelled]
+    if len(chosen) > len(always) or any(word.lower() in spelled for word in always) or not tasks.known:
         return chosen
     for count in range(min(len(task.beside), _MOST_WORDS), 0, -1):
         for some in combinations(task.beside[:_MOST_WORDS], count):
-            if (stem + "".join(some)).lower() in tasks.known:
+            if {*always} <= {*some} and (stem + "".join(some)).lower() in tasks.known:
                 return list(some)
-    return []
+    return chosen
+
+
+def _spell(word: str, spelled: Mapping[str, str]) -> str:
+    return spell_condition(word) if is_condition(word) else spelled[word.lower()]
 
 
 def _is_run(draft: Draft) -> bool:
@@ -172,6 +213,41 @@ def _find_telling(members: Sequence[Task]) -> dict[str, str]:
     spelled = {word.lower(): word for task in members for word in task.beside}
     every = [{word.lower() for word in task.beside} for task in members]
     return {word: own for word, own in spelled.items() if not all(word in some for some in every)}
+
+
+def _find_remarked(members: Sequence[Task]) -> frozenset[str]:
+    """Return the words, in small letters, but for which a run has the name of another of its session and task."""
+    every = [frozenset(task.beside) for task in members]
+    found: set[str] = set()
+    for some in every:
+        doubtful = {word for word in some if may_be_remark(word)}
+        if doubtful and some - doubtful in every:
+            found |= doubtful
+    return frozenset(word.lower() for word in found - _find_contrast(found))
+
+
+def _find_repeats(members: Sequence[Task], known: Mapping[str, tuple[str, int]]) -> dict[str, str]:
+    """Return the labels of tasks that have words too many, in small letters, and the label without them."""
+    labels = {task.label.lower(): task.label for task in members}
+    labels |= {label: spelled for label, (spelled, _) in known.items()}
+    contrast = _find_contrast({word for task in members for word in task.remarks if task.plain})
+    return {
+        task.label.lower(): labels[task.plain.lower()]
+        for task in members
+        if task.plain.lower() in labels and task.label.lower() not in known and not contrast & {*task.remarks}
+    }
+
+
+def _find_contrast(found: Collection[str]) -> set[str]:
+    """Return those of some words that are no remarks, since several letters (A and B) tell runs apart."""
+    letters = {word for word in found if len(word) == 1}
+    return letters if len(letters) > 1 else set()
+
+
+def _find_labelled(known: Mapping[str, tuple[str, int]]) -> frozenset[str]:
+    """Return the stems of labels that end with a number; whose runs are numbered too is counted by runs."""
+    stems = {label.rstrip("0123456789") for label in known if label[-1].isdecimal()}
+    return frozenset(stem for stem in stems if not known.get(stem, ("", 0))[1])
 
 
 def _are_runs(members: Sequence[_Read]) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from bidsflow.convert.naming import words
+from bidsflow.convert.naming.remarks import is_remark, may_be_remark
 from bidsflow.dicom.series import Series
 from bidsflow.names import to_label
 
@@ -65,6 +67,10 @@ class Task:
         Whether a word before the number calls it a condition.
     beside : tuple of str
         Words beside a task that is named, in order, that are not about the measurement.
+    remarks : tuple of str
+        Words on how the run went, which belong to no label.
+    plain : str
+        The label without words that may be remarks, of a task that is not named; ``""`` where it has none.
     """
 
     label: str
@@ -73,6 +79,8 @@ class Task:
     number: int | None = None
     graded: bool = False
     beside: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    plain: str = ""
 
 
 def read_task(series: Series) -> Task:
@@ -89,13 +97,18 @@ def read_task(series: Series) -> Task:
     if core is not None:
         label = to_label(core[1]) if core is named else "rest"
         said = f"the {where} names the task {core[1]}" if core is named else f"the {where} says rest"
-        own = None if glued and core is named else number  # what was typed as a task keeps its number
-        return Task(label, said, label, own, graded, _find_beside(text, core))
+        run = None if glued and core is named else number  # what was typed as a task keeps its number
+        remarks = tuple(piece for piece in _split_beside(text, core) if is_remark(piece))
+        return Task(label, said, label, run, graded, _find_beside(text, core), remarks)
     pieces = _split(text)
     if label := _join(pieces):
         said = f"no task is named: the label repeats the {where}{words.say_script(series)}"
         bare = [re.sub(r"(?:^[rR])?\d+$", "", piece) if piece == glued else piece for piece in pieces]
-        return Task(label, said, _join(bare) or _find_own_word(bare) or label, number, graded)
+        own = [piece for piece in pieces if not words.is_generic(piece)]
+        remarks = tuple(reversed(list(takewhile(may_be_remark, reversed(own)))))
+        plain = _join(own[: len(own) - len(remarks)]) if remarks else ""
+        stem = _join(bare) or _find_own_word(bare) or label
+        return Task(label, said, stem, number, graded, remarks=remarks, plain=plain)
     if named and named[1].isdecimal():
         return Task(named[1], f"the {where} numbers the task {named[1]}", named[1])
     if own_word := _find_own_word(pieces):
@@ -125,15 +138,19 @@ def _find_own_word(pieces: Sequence[str]) -> str:
     return next((piece.lower() for piece in pieces if piece.lower() in _OWN_WORDS), "")
 
 
+def _split_beside(text: str, core: re.Match[str]) -> list[str]:
+    return _split(f"{text[: core.start()]} {text[core.end() :]}")
+
+
 def _find_beside(text: str, core: re.Match[str]) -> tuple[str, ...]:
-    pieces = _split(f"{text[: core.start()]} {text[core.end() :]}")
+    pieces = _split_beside(text, core)
     told = [piece for piece in pieces if not _is_noise(piece) and not _REST.fullmatch(piece)]
     bare = [piece.rstrip("0123456789") or piece for piece in told]
     return tuple(dict.fromkeys(piece for piece in bare if not _is_noise(piece)))
 
 
 def _is_noise(piece: str) -> bool:
-    return words.is_generic(piece) or bool(_NOISE.fullmatch(piece))
+    return words.is_generic(piece) or bool(_NOISE.fullmatch(piece)) or is_remark(piece)
 
 
 def _find_number(text: str, core: re.Match[str] | None) -> tuple[int | None, str]:

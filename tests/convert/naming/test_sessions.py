@@ -690,7 +690,7 @@ TRAPS: S = {
         (sbref(6, "tfMRI_WORKINGMEM_LR_SBRef", InPlanePhaseEncodingDirection="ROW"), "func/task-WORKINGMEM_sbref"),
         (bold(7, "tfMRI_WORKINGMEM_LR", InPlanePhaseEncodingDirection="ROW"), "func/task-WORKINGMEM_bold"),
         (make(8, "ABCD_fMRI_task_MID", s.BOLD, volumes=411), "func/task-MID_bold"),
-        (make(9, "Axial rsfMRI (Eyes Open)", s.BOLD, volumes=197), "func/task-rest_bold"),
+        (make(9, "Axial rsfMRI (Eyes Open)", s.BOLD, volumes=197), "func/task-restOpen_bold"),
         (make(10, "HighResHippocampus", s.TSE, EchoTime=76), "anat/acq-ax_T2w"),
     ],
     "not a brain volume": [

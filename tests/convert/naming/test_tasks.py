@@ -6,9 +6,12 @@ from typing import NamedTuple
 
 import pytest
 
+from bidsflow.convert.cohort import Cohort, protocol_of
+from bidsflow.convert.known import Known
+from bidsflow.convert.planner import make_plan
 from bidsflow.dicom.series import Patient, Series
 from tests.convert.naming import scans as s
-from tests.convert.naming.scans import bold, make, plan_of, short
+from tests.convert.naming.scans import bold, inventory_of, make, plan_of, short
 
 BERT = Patient("P8", "WALKER BERT", "19810101", "M")
 
@@ -35,6 +38,32 @@ CASES = (
     Names(("rfMRI_AP", "tfMRI_AP"), ("rest", "bold")),
     Names(("rfMRI_AP", "rfMRI_PA", "tfMRI_faces_PA"), ("rest_run-1", "rest_run-2", "faces")),
     Names(("rfMRI_REST1_AP", "rfMRI_REST2_AP"), ("rest_run-1", "rest_run-2")),
+    Names(("rest_EO",), ("restEO",)),
+    Names(("rest_ec",), ("restEC",)),
+    Names(("Resting State eyes closed",), ("restClosed",)),
+    Names(("rest pre-drug",), ("restPre",)),
+    Names(("rest_JS", "rest_MK"), ("restJS", "restMK")),
+    Names(("rest_A", "rest_B"), ("restA", "restB")),
+    Names(("rest", "rest_A", "rest_B"), ("rest", "restA", "restB")),
+    Names(("faces", "faces_A", "faces_B"), ("faces", "facesA", "facesB")),
+    Names(("task-memory_study", "task-memory_test"), ("memoryStudy", "memoryTest")),
+    Names(("memory_study", "memory_test"), ("memoryStudy", "memoryTest")),
+    Names(("faces_happy", "faces_sad"), ("facesHappy", "facesSad")),
+    Names(("VR faces", "faces"), ("VRFaces", "faces")),
+    # remarks tell none
+    Names(("rest", "rest_bad"), ("rest_run-1", "rest_run-2")),
+    Names(("rest", "rest_moved"), ("rest_run-1", "rest_run-2")),
+    Names(("rest_incomplete", "rest"), ("rest_run-1", "rest_run-2")),
+    Names(("rest_test", "rest"), ("rest_run-1", "rest_run-2")),
+    Names(("rest", "rest_JS"), ("rest_run-1", "rest_run-2")),
+    Names(("rest", "rest_retake"), ("rest_run-1", "rest_run-2")),
+    Names(("rest", "rest_extra"), ("rest_run-1", "rest_run-2")),
+    Names(("rest abgebrochen", "rest"), ("rest_run-1", "rest_run-2")),
+    Names(("rest_EO", "rest_EO_JS", "rest_EC"), ("restEO_run-1", "restEO_run-2", "restEC")),
+    Names(("rest", "rest_EO"), ("rest", "restEO")),
+    Names(("faces", "faces_bad"), ("faces_run-1", "faces_run-2")),
+    Names(("faces_JS", "faces"), ("faces_run-1", "faces_run-2")),
+    Names(("task-faces", "task-faces_stopped"), ("faces_run-1", "faces_run-2")),
     # words of the measurement tell none
     Names(("rest_AP", "rest_PA"), ("rest_run-1", "rest_run-2")),
     Names(("rest_mb4", "rest_MB8_2mm"), ("rest_run-1", "rest_run-2")),
@@ -140,6 +169,70 @@ def test_run_that_the_dataset_knows_is_kept() -> None:
 def test_task_with_a_number_that_the_dataset_knows_is_kept() -> None:
     taken = {(f"9.{task}", 1): f"sub-07/func/sub-07_task-faces{task}_bold" for task in (1, 2)}
     assert name_all([bold(3, "faces2"), bold(4, "faces1")], taken=taken) == ("faces2", "faces1")
+
+
+def test_labels_with_numbers_that_the_dataset_has_are_not_mixed_with_runs() -> None:
+    taken = {("9.9", 1): "sub-07/func/sub-07_task-faces1_bold"}
+    assert name_all([bold(3, "faces1"), bold(4, "faces2")], taken=taken) == ("faces1", "faces2")
+    assert name_all([bold(3, "faces2")], taken=taken) == ("faces2",)
+
+
+def test_a_label_with_a_number_keeps_its_zero() -> None:
+    taken = {("9.9", 1): "sub-07/func/sub-07_task-faces01_bold"}
+    assert name_all([bold(3, "faces01"), bold(4, "faces02")], taken=taken) == ("faces01", "faces02")
+
+
+def test_a_load_goes_with_those_that_the_dataset_has() -> None:
+    taken = {("9.9", 1): "sub-07/func/sub-07_task-nback0_bold"}
+    assert name_all([bold(3, "nback_2")], taken=taken) == ("nback2",)
+
+
+def test_labels_with_numbers_give_way_to_runs_that_the_dataset_has_too() -> None:
+    taken = {
+        ("9.9", 1): "sub-07/func/sub-07_task-faces1_bold",
+        ("9.8", 1): "sub-07/func/sub-07_task-faces_run-2_bold",
+    }
+    named = name_all([bold(3, "faces1"), bold(4, "faces2")], taken=taken)
+    assert named == ("faces_run-1", "faces_run-2")
+
+
+def test_a_remark_is_told_also_where_it_stands_alone() -> None:
+    (row,) = plan_of([bold(3, "rest_bad")])
+    assert short(row) == "func/task-rest_bold"
+    assert "beside it stands bad, a remark on the run: look whether it is to be used" in row.evidence
+
+
+def test_a_remark_on_a_task_that_the_dataset_has_makes_no_other() -> None:
+    taken = {("9.9", 1): "sub-07/func/sub-07_task-faces_bold"}
+    assert name_all([bold(3, "faces_bad")], taken=taken) == ("faces",)
+
+
+class Labelled(NamedTuple):
+    """A new run, the label that the dataset has of its protocol, and whether that is told."""
+
+    typed: str
+    label: str
+    told: bool
+    maker: str = "SIEMENS"
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Labelled("rest_EO", "rest", told=True),
+        Labelled("rest_EO", "restEO", told=False),
+        Labelled("rest_EO", "movie", told=False),
+        Labelled("rest_EO", "rest", told=False, maker="GE MEDICAL SYSTEMS"),
+    ],
+)
+def test_another_label_of_the_same_protocol_is_told(case: Labelled) -> None:
+    series = bold(3, case.typed, Manufacturer=case.maker)
+    held = f"sub-07/func/sub-07_task-{case.label}_bold"
+    cohort = Cohort(lengths={held: (protocol_of(series, series.images[0]), 300)})
+    planned = make_plan(inventory_of([series]), Known(taken={("9.9", 1): held}, cohort=cohort))
+    notes = [note for note in planned.plan.notes if "by another label" in note]
+    assert len(notes) == case.told
+    assert all(f"sub-01/func/sub-01_task-restEO_bold and {held}" in note for note in notes)
 
 
 def test_condition_is_evidence() -> None:
