@@ -182,6 +182,17 @@ def subject_of(path: str) -> str:
     return path.partition("/")[0].removeprefix("sub-")
 
 
+def task_of(path: str) -> str:
+    """Return the label of the task of a name of BIDS: its entity ``task``, unchecked.
+
+    Examples
+    --------
+    >>> task_of("sub-01/func/sub-01_task-rest_run-2_bold"), task_of("sub-01/anat/sub-01_T1w")
+    ('rest', '')
+    """
+    return path.partition("_task-")[2].partition("_")[0]
+
+
 def _split_entity(path: str, piece: str) -> tuple[str, str]:
     key, dash, value = piece.partition("-")
     if not dash or not value:

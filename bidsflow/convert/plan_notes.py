@@ -14,7 +14,7 @@ from bidsflow.convert.study.apply import Rulebook
 from bidsflow.convert.subjects import Key
 from bidsflow.dicom.series import Inventory, Series
 from bidsflow.dicom.tags import find_maker
-from bidsflow.names import parse_name
+from bidsflow.names import parse_name, task_of
 
 _log = logging.getLogger(__name__)
 
@@ -87,13 +87,13 @@ def note_tasks(
     """
     held: dict[str, dict[str, str]] = defaultdict(dict)
     for path, (protocol, _) in lengths.items():
-        if task := parse_name(path).entity("task"):
+        if task := task_of(path):
             held[protocol].setdefault(task, path)
     differ: dict[tuple[str, str], str] = {}
     for row in rows:
         if row.decision is not Decision.CONVERT or key_of(row) in taken or key_of(row) in ruled:
             continue
-        series, task = by_uid[row.series_uid], parse_name(row.path).entity("task")
+        series, task = by_uid[row.series_uid], task_of(row.path)
         named = find_maker(series.header.text("Manufacturer")) != "GE"
         others = held.get(protocol_of(series, series.images[row.image - 1]), {}) if task and named else {}
         for other, path in others.items():
