@@ -160,7 +160,7 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
         emptied = {folder for folder, own in ledgers.items() if not own}
         vacated = _group_places(path for path in left if path not in fresh)
         before = _read_left(draft, vacated, emptied, place.sub)
-        gone = sorted({Place.of(folder).sub for folder in emptied} - {place.sub} - _list_subjects(dataset, remove))
+        gone = _find_gone(dataset, {Place.of(folder).sub for folder in emptied} - {place.sub}, remove)
         started = {row.path: session.series[row.series_uid].started for row in present}
         stage_scans(draft, place, started, fresh, key, cells)
         stage_session(draft, place, list(session.series.values()), key, before)
@@ -255,11 +255,13 @@ def _read_left(draft: Draft, places: Iterable[Place], emptied: Collection[str], 
     return row
 
 
-def _list_subjects(dataset: Dataset, remove: Collection[str]) -> set[str]:
-    """Return the subjects who have images once the ledgers that go have gone."""
+def _find_gone(dataset: Dataset, subjects: Collection[str], remove: Collection[str]) -> list[str]:
+    """Return which of some subjects have no image any more once the ledgers that go have gone."""
+    if not subjects:
+        return []
     files = (dataset.state / "ledger").glob("*.json")
     stay = (file for file in files if str(file.relative_to(dataset.root)) not in remove)
-    return {file.stem.partition("_")[0].removeprefix("sub-") for file in stay}
+    return sorted(set(subjects) - {file.stem.partition("_")[0].removeprefix("sub-") for file in stay})
 
 
 def _stage_ledgers(draft: Draft, ledgers: Mapping[str, Ledger]) -> list[str]:

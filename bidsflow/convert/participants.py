@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from bidsflow.convert.ledger import read_json, say_damaged
 from bidsflow.convert.people import participant_row
@@ -121,6 +121,7 @@ def inherit(known: Mapping[str, Said], labels: Sequence[str]) -> Said | None:
 
 
 def format_said(known: Mapping[str, Said], gone: Collection[str]) -> bytes:
-    """Return it as it is stored, without labels that nobody has any more."""
-    kept = {sub: asdict(known[sub]) for sub in sorted(known) if sub not in gone}
-    return json.dumps(kept, indent=1, sort_keys=True).encode()
+    """Return it as it is stored, a line for each person, without labels that nobody has any more."""
+    kept = {sub: {"first": known[sub].first, "studies": known[sub].studies} for sub in sorted(known) if sub not in gone}
+    lines = [f"{json.dumps(sub)}: {json.dumps(one, sort_keys=True)}" for sub, one in kept.items()]
+    return ("{\n" + ",\n".join(lines) + "\n}").encode()

@@ -136,8 +136,10 @@ def stage_participant(
     """
     known = read_said(draft.dataset)
     settled = settle_participant(draft, sub, series, heir_of, known)
-    name = str(draft.dataset.participants_file.relative_to(draft.dataset.root))
-    draft.write(name, format_said({**known, sub: settled.said}, {*gone, *heir_of} - {sub}))
+    nobody = {*gone, *heir_of} - {sub}
+    if known.get(sub) != settled.said or not nobody.isdisjoint(known):
+        name = str(draft.dataset.participants_file.relative_to(draft.dataset.root))
+        draft.write(name, format_said({**known, sub: settled.said}, nobody))
     row = {**settled.cells, "participant_id": f"sub-{sub}"}
     bare = [{"participant_id": f"sub-{one}"} for one in gone if holds_files(draft, f"sub-{one}", remove)]
     stage_participants(draft, [row, *bare], [f"sub-{one}" for one in gone])

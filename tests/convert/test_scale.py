@@ -127,3 +127,9 @@ def test_what_stands_beside_the_rest_of_many_people_is_looked_up_in_linear_time(
 
     few, many = map(count, datasets)
     assert many <= few
+
+
+def test_what_headers_said_of_people_is_not_written_again(two_people: Path, tmp_path: Path) -> None:
+    first, again = (count_work(tmp_path, "convert", two_people, tmp_path / "bids", "--jobs", "1") for _ in range(2))
+    assert first.calls["format_said"] == 2
+    assert "format_said" not in again.calls
