@@ -84,7 +84,7 @@ def part_copies(inventory: Inventory, key: Key, taken: Mapping[tuple[str, int], 
         same = "a series of the same number, time and size under another UID"
         if known == subject or not one.patient.is_named:
             reasons[one.uid] = f"the dataset has it in sub-{subject}, from {same}"
-            if uid in held:
+            if uid in held and not _is_part(one, uid):
                 where = parse_name(held[uid])
                 places[one.study_uid] = where.sub, where.ses
         else:
@@ -103,6 +103,12 @@ def part_copies(inventory: Inventory, key: Key, taken: Mapping[tuple[str, int], 
     }
     rows = tuple(row for uid, reason in reasons.items() for row in _skip(by_uid[uid], reason))
     return Copies(replace(inventory, series=rest), rows, doubts, places)
+
+
+def _is_part(series: Series, uid: str) -> bool:
+    """Return whether the dataset has a series by the UID that its parts share (`dicom.parting`): it came alone then."""
+    shared = series.header.text("SeriesInstanceUID")
+    return shared != series.uid and (uid == shared or uid.startswith(f"{shared}."))
 
 
 def _find_again(

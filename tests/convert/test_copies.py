@@ -15,6 +15,7 @@ from bidsflow.convert.cohort import Cohort
 from bidsflow.convert.copies import Copies, part_copies
 from bidsflow.convert.plan import Plan, PlanRow, from_tsv
 from bidsflow.convert.subjects import Key
+from bidsflow.dicom.header import Header
 from bidsflow.dicom.series import Patient, Series
 from bidsflow.dicom.twins import moment_of
 from bidsflow.phantom import make_sessions, write
@@ -194,6 +195,17 @@ def test_time_that_anonymisation_has_set_makes_no_copy_of_someone_else(times: tu
 def test_time_of_measurement_tells_what_the_dataset_has(times: tuple[str, ...]) -> None:
     parted = part(visit_at("1.2.5", *times), held=visit_at("1.2.4", *times))
     assert [row.decision for row in parted.rows] == ["skip"] * len(times)
+
+
+def test_study_whose_series_came_alone_under_the_uid_that_parts_share_is_no_copy() -> None:
+    t1w, rest, motor = visit_at("1.2.1", "090000.5", "091500.5", "093000.5")
+    for kept, now in (("9.9", "9.9.2"), ("9.9.2", "9.9.0.2")):
+        header = Header({**rest.header.values, "SeriesInstanceUID": "9.9"})
+        whole = inventory_of([t1w, replace(rest, uid=now, header=header), motor])
+        cohort = Cohort(moments={moment_of(rest): (kept, "01")})
+        found = part_copies(whole, Key(), {(kept, 1): "sub-01/func/sub-01_task-rest_bold"}, cohort)
+        assert (found.doubts, found.places) == ({}, {})
+        assert [row.series_uid for row in found.rows] == [now]
 
 
 def test_twins_of_which_a_part_is_looked_at_are_no_copies() -> None:
