@@ -51,6 +51,8 @@ def say_disorder(runs: Mapping[str, str]) -> str:
     --------
     >>> say_disorder({"1": "1900-01-01T09:43:47", "2": "1900-01-01T09:13:47"})
     'run-1 at 09:43, run-2 at 09:13'
+    >>> say_disorder({"1": "1900-01-09T09:13:47", "2": "1900-01-01T09:13:47"})
+    'run-1 at 1900-01-09 09:13, run-2 at 1900-01-01 09:13'
     >>> say_disorder({"1": "1900-01-01T09:13:47", "2": "1900-01-01T09:43:47"})
     ''
     """
@@ -59,4 +61,6 @@ def say_disorder(runs: Mapping[str, str]) -> str:
     ordered = sorted(runs, key=lambda run: (int(run) if run.isdecimal() else 1, runs[run]))
     if [runs[run] for run in ordered] == sorted(runs.values()):
         return ""
-    return ", ".join(f"{f'run-{run}' if run else 'the one without a number'} at {runs[run][11:16]}" for run in ordered)
+    start = 0 if len({time[:10] for time in runs.values()}) > 1 else 11  # days are told where they differ
+    said = {run: runs[run][start:16].replace("T", " ") for run in ordered}
+    return ", ".join(f"{f'run-{run}' if run else 'the one without a number'} at {time}" for run, time in said.items())
