@@ -21,9 +21,10 @@ from bidsflow.convert.ledger import (
     read_taken,
 )
 from bidsflow.convert.links import Held, Standing, read_links
-from bidsflow.convert.occasions import is_settled, settle_visits
+from bidsflow.convert.occasions import settle_visits
 from bidsflow.convert.plan import Decision, PlanRow
 from bidsflow.convert.shots import read_shot
+from bidsflow.convert.times import read_times
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dicom.series import Inventory
 from bidsflow.names import home_of, parse_name
@@ -59,10 +60,7 @@ def meet_visits(dataset: Dataset, inventory: Inventory) -> Inventory:
     DatasetError
         If a file of bidsflow is damaged.
     """
-    key, taken = read_key(dataset), read_taken(dataset)
-    if is_settled(inventory, key, taken):
-        return inventory
-    return settle_visits(inventory, key, taken, read_cohort(dataset).times)
+    return settle_visits(inventory, read_key(dataset), read_taken(dataset), partial(read_times, dataset))
 
 
 def find_beside(dataset: Dataset, folder: str, uids: Collection[str]) -> tuple[Standing, ...]:

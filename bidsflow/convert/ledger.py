@@ -405,13 +405,14 @@ def read_key(dataset: Dataset) -> Key:
         subjects = {person: str(label) for person, label in stored.get("subjects", {}).items()}
         places = {study: (str(sub), str(ses)) for study, (sub, ses) in stored.get("sessions", {}).items()}
         shifts = {subject: int(days) for subject, days in stored.get("shifts", {}).items()}
+        began = {study: str(day) for study, day in stored.get("days", {}).items()}
     except (TypeError, ValueError, AttributeError) as error:
         raise say_damaged(dataset.key_file) from error
     folders = dataset.root.glob("sub-*") if dataset.root.is_dir() else ()
     present = {folder.name.removeprefix("sub-") for folder in folders if folder.is_dir()}
     strangers = {f"{_STRANGER}{label}": label for label in sorted(present - set(subjects.values()))}
     held = {folder: study for folder, study in read_former(dataset).items() if holds_files(dataset.root, folder)}
-    return Key({**subjects, **strangers}, places, shifts, held)
+    return Key({**subjects, **strangers}, places, shifts, held, began)
 
 
 def read_shifts(dataset: Dataset) -> dict[str, int]:
@@ -469,7 +470,8 @@ def write_key(dataset: Dataset, key: Key) -> None:
     left = {folder_of(place): study for study, place in stored.sessions.items() if places[study] != place}
     taken = set(map(folder_of, places.values()))
     former = {folder: study for folder, study in {**read_former(dataset), **left}.items() if folder not in taken}
-    merged = Key(known, places, shifts, former)
+    began = {study: day for study, day in {**key.days, **stored.days}.items() if study in places}
+    merged = Key(known, places, shifts, former, began)
     text = json.dumps(asdict(merged), indent=1, sort_keys=True).encode()
     if not dataset.key_file.exists() or dataset.key_file.read_bytes() != text:
         write_durably(dataset.key_file, text, mode=0o600)

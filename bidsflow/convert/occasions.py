@@ -7,21 +7,24 @@ is not the first of the dataset, is told from the days of what the dataset has.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import partial
 
 from bidsflow.convert.known import Image
 from bidsflow.convert.subjects import Key, folder_of
-from bidsflow.dicom.occasions import base_of, find_visits, name_visit, parse_day
+from bidsflow.dicom.occasions import base_of, find_visits, is_plausible, name_visit, parse_day, read_day
 from bidsflow.dicom.series import Inventory, Series
 from bidsflow.names import parse_name
 
-#: A visit may go over midnight.
-_NIGHT = timedelta(days=1)
+#: A visit may go over midnight: what begins before the one hour may be of the day before, after the other of the next.
+_MORNING, _EVENING = "06", "18"
 
 
-def settle_visits(inventory: Inventory, key: Key, taken: Mapping[Image, str], times: Mapping[str, str]) -> Inventory:
+def settle_visits(
+    inventory: Inventory, key: Key, taken: Mapping[Image, str], read_times: Callable[[str], Mapping[str, str]]
+) -> Inventory:
     """Return an inventory of which the visits that the dataset has are the studies that its key knows.
 
     Parameters
@@ -32,39 +35,33 @@ def settle_visits(inventory: Inventory, key: Key, taken: Mapping[Image, str], ti
         Who is who in the dataset.
     taken : mapping of (str, int) to str
         The paths of images that the dataset holds, by SeriesInstanceUID and rank.
-    times : mapping of str to str
-        When these were acquired, by path, in dates that are moved.
+    read_times : callable
+        Returns when the images of a folder were acquired, by path, in dates that are moved.
     """
-    places: dict[str, set[str]] = defaultdict(set)
-    here = {one.uid for one in inventory.series}
-    for uid, path in ((uid, path) for (uid, _), path in taken.items() if uid in here):
-        places[uid].add(parse_name(path).folder)
+    related = group_related(key.sessions)
     groups: dict[tuple[str, str], list[Series]] = defaultdict(list)
     for one in inventory.series:
-        groups[one.study_uid, one.patient.key].append(one)
-    related = _group_related(key)
+        if base_of(one) in related:
+            groups[one.study_uid, one.patient.key].append(one)
+    if not groups:
+        return inventory
+    places: dict[str, set[str]] = defaultdict(set)
+    asked = {one.uid for members in groups.values() for one in members}
+    for uid, path in ((uid, path) for (uid, _), path in taken.items() if uid in asked):
+        places[uid].add(parse_name(path).folder)
     named: dict[str, str] = {}
     for (study, _), members in groups.items():
-        own = related.get(base_of(members[0]), ())
-        held = {folder for one in members for folder in places.get(one.uid, ())}
-        named |= dict.fromkeys((one.uid for one in members), _settle(study, members, own, held, key, times))
-    return replace(inventory, series=tuple(replace(one, study_uid=named[one.uid]) for one in inventory.series))
-
-
-def is_settled(inventory: Inventory, key: Key, taken: Mapping[Image, str]) -> bool:
-    """Return whether nothing of an export can be a visit that shares its UID with another one of the dataset."""
-    held, related = {uid for uid, _ in taken}, _group_related(key)
-    known = {one.study_uid for one in inventory.series if one.uid in held}
-    return all(
-        base_of(one) not in related or (one.study_uid == base_of(one) and one.study_uid in known)
-        for one in inventory.series
+        folders = {one: folder_of(key.sessions[one]) for one in related[base_of(members[0])]}
+        named |= _settle(members, _Candidates(study, folders, partial(_read_days, key, folders, read_times)), places)
+    return replace(
+        inventory, series=tuple(replace(one, study_uid=named.get(one.uid, one.study_uid)) for one in inventory.series)
     )
 
 
-def _group_related(key: Key) -> dict[str, list[str]]:
+def group_related(studies: Collection[str]) -> dict[str, list[str]]:
     """Return the studies of a key by their UID, which several visits may share."""
     related: dict[str, list[str]] = defaultdict(list)
-    for study in key.sessions:
+    for study in studies:
         related[study].append(study)
         base, _, day = study.rpartition(".")
         if len(day) == 8 and parse_day(day) is not None:
@@ -72,34 +69,152 @@ def _group_related(key: Key) -> dict[str, list[str]]:
     return related
 
 
-def _settle(
-    study: str,
-    members: Sequence[Series],
-    related: Sequence[str],
-    held: Collection[str],
-    key: Key,
-    times: Mapping[str, str],
-) -> str:
-    """Return what the study of a visit is called: as the key calls it where the dataset has its images, or its day."""
-    homes = [one for one in related if folder_of(key.sessions[one]) in held]
-    if homes:
-        return study if study in homes else homes[0]
-    base, day = base_of(members[0]), next(iter(find_visits(members)))
-    if (name := name_visit(members[0], day)) in related:
-        return name
-    if base not in related or not day:
-        return study
-    began, days = parse_day(day), _find_days(key, base, times)
-    if began is None or not days:
-        return study
-    return base if any(abs(began - one) <= _NIGHT for one in days) else name
+def find_days(key: Key, study: str, times: Mapping[str, str]) -> frozenset[date]:
+    """Return the days on which a study of a key was measured: as the key notes it, and as its images have it.
 
-
-def _find_days(key: Key, study: str, times: Mapping[str, str]) -> set[date]:
-    """Return the days on which the images of a study's session were measured; none where that is not known."""
+    Parameters
+    ----------
+    times : mapping of str to str
+        When the images of its folder were acquired, in dates that are moved, by path.
+    """
     place = key.sessions[study]
     shift, folder = key.shifts.get(place[0]), f"{folder_of(place)}/"
-    if shift is None:
-        return set()
-    days = (parse_day(time.replace("-", "")) for path, time in times.items() if path.startswith(folder))
-    return {day - timedelta(shift) for day in days if day is not None}
+    noted = parse_day(key.days.get(study, ""))
+    days = {noted} if noted is not None else set()
+    if shift is not None:
+        moved = (parse_day(time.replace("-", "")) for path, time in times.items() if path.startswith(folder))
+        days |= {day - timedelta(shift) for day in moved if day is not None}
+    return frozenset(days)
+
+
+def note_days(key: Key, inventory: Inventory, before: Key) -> Key:
+    """Return a key with the days on which the visits began that it did not know before."""
+    studies: dict[str, list[Series]] = defaultdict(list)
+    for one in inventory.series:
+        if one.study_uid in key.sessions and one.study_uid not in before.sessions:
+            studies[one.study_uid].append(one)
+    began = {study: day for study, members in studies.items() if (day := next(iter(find_visits(members))))}
+    return replace(key, days={**key.days, **began})
+
+
+def find_unsettled(
+    inventory: Inventory, key: Key, held: Collection[str], times: Mapping[str, str], labelled: Collection[str] = ()
+) -> dict[str, str]:
+    """Return why nobody can say of which visit new series are, where the dataset has several of their UID, by UID.
+
+    Parameters
+    ----------
+    inventory : Inventory
+        With its visits settled.
+    key : Key
+        Who is who in the dataset.
+    held : collection of str
+        SeriesInstanceUIDs of what the dataset has.
+    times : mapping of str to str
+        When its images were acquired, in dates that are moved, by path.
+    labelled : collection of str
+        SeriesInstanceUIDs of what a study gives a session.
+    """
+    related = group_related(key.sessions)
+    shared = {
+        study
+        for studies in related.values()
+        if len({key.sessions[study] for study in studies}) > 1
+        for study in studies
+    }
+    days = {study: find_days(key, study, times) for study in shared & {one.study_uid for one in inventory.series}}
+    asked = [one for one in inventory.series if one.study_uid in days]
+    sure = [one for one in asked if one.uid in held or _is_of(one, days[one.study_uid])]
+    frames = {(one.study_uid, frame) for one in sure if (frame := one.header.text("FrameOfReferenceUID"))}
+    known = {*held, *labelled, *(one.uid for one in sure)}
+    reason = (
+        "the dataset has several visits with its StudyInstanceUID, and its date of acquisition does not tell of which "
+        "it is: convert it together with the series that were measured with it, or decide on it in a plan (--bids-dir)"
+    )
+    return {
+        one.uid: reason
+        for one in asked
+        if one.uid not in known and (one.study_uid, one.header.text("FrameOfReferenceUID")) not in frames
+    }
+
+
+def _read_days(
+    key: Key, folders: Mapping[str, str], read_times: Callable[[str], Mapping[str, str]]
+) -> dict[str, frozenset[date]]:
+    return {study: find_days(key, study, read_times(folder)) for study, folder in folders.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """What a visit may be: the study as the export calls it, and the folders and days of those that the key has.
+
+    The days are read where they are asked for: most of what comes again is known by its images.
+    """
+
+    study: str
+    folders: Mapping[str, str]
+    read_days: Callable[[], Mapping[str, frozenset[date]]]
+
+    def find_home(self, held: Collection[str]) -> str:
+        """Return the study that has what stands in some folders, ``""`` for none."""
+        homes = [one for one, folder in self.folders.items() if folder in held]
+        return self.study if self.study in homes else next(iter(homes), "")
+
+    def find_by_day(self, members: Sequence[Series], day: date | None) -> str:
+        """Return the study of a day: one that the key has, or a new one; as the export calls it, where none tells."""
+        if day is None:
+            return self.study
+        name, base = name_visit(members[0], f"{day:%Y%m%d}"), base_of(members[0])
+        if name in self.folders:
+            return name
+        known = self.read_days()
+        near = [one for one, days in known.items() if _is_near(members, day, days)]
+        if near:
+            return near[0]
+        if base not in self.folders:
+            return self.study if self.study == base else name
+        every = [other for days in known.values() for other in days]
+        return name if known[base] and is_plausible(day, every) else base
+
+
+def _settle(
+    members: Sequence[Series], candidates: _Candidates, places: Mapping[str, Collection[str]]
+) -> dict[str, str]:
+    """Return what the study of each series of a visit is called: as the key calls it, or its day.
+
+    Where the export cannot tell whether its series are of one visit, and the dataset has several, those of one frame of
+    reference go together.
+    """
+    day = next(iter(find_visits(members)))
+    several = len(_find_held(members, candidates, places)) > 1 or (not day and len(candidates.folders) > 1)
+    units: dict[str, list[Series]] = defaultdict(list)
+    for one in members:
+        units[(one.header.text("FrameOfReferenceUID") or one.uid) if several else ""].append(one)
+    named: dict[str, str] = {}
+    for unit in units.values():
+        held = _find_held(unit, candidates, places)
+        home = candidates.find_home(held) if len(held) == 1 else ""
+        home = home or candidates.find_by_day(unit, parse_day(next(iter(find_visits(unit)))))
+        named |= {one.uid: candidates.find_home(places.get(one.uid, ())) or home for one in unit}
+    return named
+
+
+def _find_held(members: Sequence[Series], candidates: _Candidates, places: Mapping[str, Collection[str]]) -> set[str]:
+    """Return the folders of candidates that hold some of a few series."""
+    return {folder for one in members for folder in places.get(one.uid, ())} & {*candidates.folders.values()}
+
+
+def _is_of(one: Series, days: Collection[date]) -> bool:
+    day = read_day(one)
+    return day is not None and _is_near([one], day, days)
+
+
+def _is_near(members: Sequence[Series], day: date, days: Collection[date]) -> bool:
+    """Return whether a visit that began on a day is one of some days, or goes on over midnight."""
+    if day in days:
+        return True
+    hours = [one.started[8:10] for one in members if one.started[8:].strip("0.")]
+    night = timedelta(days=1)
+    if not hours:  # times were taken away
+        return not {day - night, day + night}.isdisjoint(days)
+    return (day - night in days and min(hours) < _MORNING) or (day + night in days and max(hours) >= _EVENING)

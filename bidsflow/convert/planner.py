@@ -21,6 +21,7 @@ from bidsflow.convert.links import LookUp, hold_nothing
 from bidsflow.convert.naming.decide import wants_direction, wants_name
 from bidsflow.convert.naming.guess import Guess, Question
 from bidsflow.convert.naming.words import find_sessions, given_sessions
+from bidsflow.convert.occasions import find_unsettled, note_days
 from bidsflow.convert.people import shifted_time
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.plan_notes import check_given_labels, note_short, note_tasks, tell
@@ -44,6 +45,7 @@ from bidsflow.convert.visit_notes import (
     note_nameless,
     note_parted,
     note_sessions,
+    note_undivided,
     note_unproven,
     note_visits,
 )
@@ -122,7 +124,8 @@ def make_plan(
     settled = replace(known.key, sessions={**parted.places, **known.key.sessions})
     place = assign(inventory.series, follow_held(inventory, known.taken, settled), sessions, given, book.labels)
     neighbours = find_neighbours(group_people(inventory.series, book.labels), given)
-    doubtful = {**_find_doubtful(inventory, known, book, labelled), **parted.doubts, **rivals}
+    unsettled = find_unsettled(inventory, known.key, {uid for uid, _ in known.taken}, known.cohort.times, labelled)
+    doubtful = {**unsettled, **_find_doubtful(inventory, known, book, labelled), **parted.doubts, **rivals}
     if sessions is Sessions.AUTO:
         doubtful = {**find_crowded(inventory, place, known.taken, join_studies(neighbours)), **doubtful}
     backward = find_backward(inventory, place, known.key, known.cohort.times, given, book.labels.order)
@@ -147,6 +150,7 @@ def make_plan(
     notes = (
         *note_visits(neighbours, place, known.key.sessions),
         *note_parted(inventory, place, known.key.sessions),
+        *note_undivided(inventory, place, known.key.sessions),
         *note_nameless(inventory, place, known.key.sessions, book.labels.subjects),
         *note_unproven(inventory, place, known.key.sessions, {*book.labels.subjects, *given}, join_studies(neighbours)),
         *note_backward(backward),
@@ -163,7 +167,7 @@ def make_plan(
     untrusted = find_untrusted(inventory, known.key, known.taken, doubtful, labelled, known.cohort)
     told = Plan(tuple(rows), tell(inventory, notes), ruled=None if book is NO_RULES else ruled, untrusted=untrusted)
     kept = forget_unnamed(place, known.key.subjects, inventory, book.labels)
-    return Planned(told, _keep_places(kept, known.key, inventory, rows))
+    return Planned(told, note_days(_keep_places(kept, known.key, inventory, rows), inventory, known.key))
 
 
 def _find_times(rows: Sequence[PlanRow], by_uid: Mapping[str, Series], place: Key, known: Known) -> dict[str, str]:
@@ -253,4 +257,5 @@ def follow_plan(
         *people, *note_oddities(plan, inventory), *clashes, *foreign, *wired.notes,
         *note_counterparts(wired.rows, by_uid, held), *note_unplanned(plan, inventory),
     )  # fmt: skip
-    return Planned(Plan(wired.rows, tell(inventory, notes)), assign(kept, Key(subjects, places, shifts)))
+    place = assign(kept, Key(subjects, places, shifts, days=key.days))
+    return Planned(Plan(wired.rows, tell(inventory, notes)), note_days(place, inventory, key))

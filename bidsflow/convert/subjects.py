@@ -36,12 +36,15 @@ class Key:
     former : mapping of str to str
         Folder of a subject or session that still holds files to the StudyInstanceUID of the visit that has left it:
         the files are of that visit.
+    days : mapping of str to str
+        StudyInstanceUID to the day (``YYYYMMDD``) on which its visit began: others may have the same UID.
     """
 
     subjects: Mapping[str, str] = field(default_factory=dict)
     sessions: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     shifts: Mapping[str, int] = field(default_factory=dict)
     former: Mapping[str, str] = field(default_factory=dict)
+    days: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def has_sessions(self) -> bool:
@@ -171,7 +174,7 @@ def assign(
         shift = {} if first is None else {places[study][0]: _shift(first) for study in studies}
         shifts = {**shift, **shifts}
         used |= shift.keys()
-    return Key(subjects, places, {label: days for label, days in shifts.items() if label in used})
+    return Key(subjects, places, {label: days for label, days in shifts.items() if label in used}, days=key.days)
 
 
 def _move(places: Mapping[str, tuple[str, str]], labels: Labels, wanted: bool) -> dict[str, tuple[str, str]]:

@@ -6,11 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from bidsflow.convert.occasions import group_related
 from bidsflow.convert.people import shifted_time
 from bidsflow.convert.place import Place
 from bidsflow.convert.subjects import Key, folder_of
 from bidsflow.convert.visits import Visit
-from bidsflow.dicom.occasions import base_of
+from bidsflow.dicom.occasions import base_of, seem_apart
 from bidsflow.dicom.series import Inventory, Series
 from bidsflow.names import home_of, subject_of
 
@@ -100,8 +101,8 @@ def note_parted(inventory: Inventory, place: Key, before: Collection[str]) -> tu
     parted = {one.study_uid: base_of(one) for one in inventory.series if one.study_uid != base_of(one)}
     if parted.keys() <= set(before):
         return ()
-    shared = set(parted.values())
-    visits = {one.study_uid for one in inventory.series if base_of(one) in shared} | (shared & place.sessions.keys())
+    shared, related = set(parted.values()), group_related(place.sessions)
+    visits = {study for base in shared for study in related[base]}
     labels = sorted({place.sessions[study][0] for study in parted})
     folders = sorted({folder_of(place.sessions[study]) for study in visits})
     where = ", ".join(folders) if len(folders) <= _FEW else _name_few(labels)
@@ -109,6 +110,28 @@ def note_parted(inventory: Inventory, place: Key, before: Collection[str]) -> tu
         f"{len(visits)} visits ({where}) were measured days apart under {_count(len(shared))}, as anonymisers write "
         "that compute it from the person's ID: each is a visit of its own, by its date; if some are one visit, give "
         "them one session in the plan",
+    )
+
+
+def note_undivided(inventory: Inventory, place: Key, before: Collection[str]) -> tuple[str, ...]:
+    """Return that a study whose dates lie days apart is taken for one visit, once: when it is new.
+
+    Parameters
+    ----------
+    inventory, place, before
+        As for `note_nameless`.
+    """
+    studies: dict[str, list[Series]] = defaultdict(list)
+    for one in inventory.series:
+        if one.study_uid not in before:
+            studies[one.study_uid].append(one)
+    labels = sorted({place.sessions[study][0] for study, series in studies.items() if seem_apart(series)})
+    if not labels:
+        return ()
+    return (
+        f"dates of series with one StudyInstanceUID lie days apart ({_name_few(labels)}), and do not show that they "
+        "are of several visits (frames of reference, the time of the study or dates of acquisition speak against it): "
+        "they are one visit; if they are several, give each a session of its own in the plan",
     )
 
 

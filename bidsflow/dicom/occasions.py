@@ -1,7 +1,8 @@
 """Part visits that came under one StudyInstanceUID. Pure.
 
 A study is what was done on one occasion (PS3.3 A.1.2). Anonymisers that compute its UID of the ID of a person give all
-visits of that person one. What was measured days apart was not measured on one occasion, whatever its UID says.
+visits of that person one. What was measured days apart was not measured on one occasion, whatever its UID says; but
+dates are moved, set and taken away, so that visits are parted only where nothing else contradicts their days.
 """
 
 from __future__ import annotations
@@ -10,14 +11,20 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.images import is_derived
 from bidsflow.dicom.series import Series
 
-#: What has a date in a header, the nearest to the measurement first.
+#: What has a date in a header, the nearest to the measurement first. Only the first tells visits apart: series are sent
+#: and computed again later, and studies are registered again.
 _CLOCKS = ("Acquisition", "Series", "Study")
+#: Before this year there was no MRI of people: earlier dates were set.
+_FIRST_YEAR = 1980
+#: What lies further apart than this is a date that was set, rather than the next visit.
+_LONGEST = timedelta(days=3653)
 #: Where the days of two measurements differ, a longer break than this is one between visits; a night at the scanner has
 #: shorter ones.
 _BREAK = timedelta(hours=6)
@@ -25,6 +32,8 @@ _BREAK = timedelta(hours=6)
 _DAY = "%Y%m%d"
 #: What a series has in common with others of its visit where its own day does not tell.
 _TIES = (("FrameOfReferenceUID",), ("StudyDate", "StudyTime"), ("AcquisitionDate",), ("SeriesDate",))
+#: What only series of one occasion have in common: the person lay still, or was registered once.
+_OCCASION = _TIES[:2]
 
 
 class _Moment(NamedTuple):
@@ -64,24 +73,86 @@ def base_of(series: Series) -> str:
 def find_visits(members: Sequence[Series]) -> dict[str, list[Series]]:
     """Return the series of a study by the day (``YYYYMMDD``) on which their visit began, the earlier visit first.
 
-    The days are those of acquisition, else of the series, else of the study, of the first kind that all series have:
-    anonymisers take some of them away, or set all of a kind to one. Days that are one, and that no date of another
-    kind confirms, were set. What was computed, perhaps days later, goes with what it was computed of.
+    The days are those of acquisition, which all that was measured has to have. In doubt it is one visit, by the day
+    ``""`` where several are possible. What was computed, perhaps days later, goes with what it was computed of.
     """
-    measured = [one for one in members if not is_derived(one.header.words("ImageType"))] or list(members)
-    days: Collection[date] = ()
+    measured = _find_measured(members)
+    moments = _read_moments(measured, _CLOCKS[0])
+    visits = _cluster([one for one in measured if one.uid in moments], moments)
+    if len(visits) < 2:
+        return {next(iter(visits), ""): list(members)}
+    if len(moments) < len(measured) or not _are_occasions(visits, moments):
+        return {"": list(members)}
+    return _add_rest(visits, [one for one in members if one.uid not in moments])
+
+
+def seem_apart(members: Sequence[Series]) -> bool:
+    """Return whether some dates of what was measured in a study lie days apart, whether or not they can be believed.
+
+    A day of acquisition that all have in common, and that a date of another kind confirms, is true of all.
+    """
+    measured = _find_measured(members)
+    common: Collection[date] = ()
     for kind in _CLOCKS:
-        moments = {one.uid: moment for one in measured if (moment := _read_moment(one, kind))}
-        if len(moments) < len(measured):
-            continue
-        own = {moment.day for moment in moments.values()}
-        if days and not own.isdisjoint(days):
-            break  # the days that are nearer to the measurement are true
-        visits = _cluster(measured, moments)
-        if len(visits) > 1:
-            return _add_rest(visits, [one for one in members if one.uid not in moments])
-        days = days or own
-    return {min(days).strftime(_DAY) if days else "": list(members)}
+        moments = _read_moments(measured, kind)
+        days = {moment.day for moment in moments.values()}
+        if not days.isdisjoint(common):
+            return False
+        if len(_cluster([one for one in measured if one.uid in moments], moments)) > 1:
+            return True
+        common = common or (days if len(moments) == len(measured) else ())
+    return False
+
+
+def is_plausible(day: date, days: Collection[date]) -> bool:
+    """Return whether a day may be one of another visit of somebody who was measured on some days."""
+    return day.year >= _FIRST_YEAR and min(abs(day - other) for other in days) <= _LONGEST
+
+
+def read_day(series: Series) -> date | None:
+    """Return the day on which a series was acquired; None where its header does not tell."""
+    moment = _read_moment(series, _CLOCKS[0])
+    return None if moment is None else moment.day
+
+
+def _find_measured(members: Sequence[Series]) -> list[Series]:
+    return [one for one in members if not is_derived(one.header.words("ImageType"))] or list(members)
+
+
+def _read_moments(series: Sequence[Series], kind: str) -> dict[str, _Moment]:
+    return {one.uid: moment for one in series if (moment := _read_moment(one, kind)) is not None}
+
+
+def _are_occasions(visits: Mapping[str, Sequence[Series]], moments: Mapping[str, _Moment]) -> bool:
+    """Return whether groups of series by their days may be visits: neither their dates nor anything else denies it."""
+    days = sorted({moment.day for moment in moments.values()})
+    if days[0].year < _FIRST_YEAR or any(later - day > _LONGEST for day, later in pairwise(days)):
+        return False
+    if any(_share(one, other, tie) for one, other in combinations(visits.values(), 2) for tie in _OCCASION):
+        return False
+    every = [one for some in visits.values() for one in some]
+    return all(len(some) > 1 or _may_be_visit(some[0], every, moments) for some in visits.values())
+
+
+def _share(some: Sequence[Series], others: Sequence[Series], keywords: Sequence[str]) -> bool:
+    """Return whether two groups have something in common that only series of one occasion have."""
+    one, other = ({tuple(map(series.header.text, keywords)) for series in group} for group in (some, others))
+    return any(all(text.strip("0.:") for text in texts) for texts in one & other)
+
+
+def _may_be_visit(one: Series, every: Sequence[Series], moments: Mapping[str, _Moment]) -> bool:
+    """Return whether a single series may be all that there is of a visit.
+
+    Its frame of reference has to tell it from the others, and it must not fill a gap among them by number and time of
+    day: numbers begin anew with each visit.
+    """
+    others = [other for other in every if other is not one]
+    at = moments[one.uid].time or timedelta(0)
+    times = {other.uid: moments[other.uid].time or timedelta(0) for other in others}
+    before = any(other.number < one.number and times[other.uid] <= at for other in others)
+    after = any(other.number > one.number and times[other.uid] >= at for other in others)
+    fills = before and after and all(other.number != one.number for other in others)
+    return bool(one.header.text("FrameOfReferenceUID")) and not fills
 
 
 def _read_moment(series: Series, kind: str) -> _Moment | None:

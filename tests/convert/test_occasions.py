@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydicom import dcmread
 
+from bidsflow.cli.conversion import Conversion, reserve
 from bidsflow.convert.known import Known
-from bidsflow.convert.occasions import is_settled, settle_visits
+from bidsflow.convert.occasions import find_unsettled, settle_visits
 from bidsflow.convert.plan import PlanRow
 from bidsflow.convert.planner import make_plan
 from bidsflow.convert.subjects import Key
+from bidsflow.dataset.tree import open_dataset
 from bidsflow.dataset.tsv import parse_tsv
+from bidsflow.dicom.inventory import take_inventory
 from bidsflow.dicom.occasions import part_studies
 from bidsflow.dicom.series import Inventory, Series
 from bidsflow.phantom import make_sessions, write
+from bidsflow.sources import find_files
 from tests.convert.conftest import Ran
 from tests.convert.naming.scans import BOLD, MPRAGE, make
 from tests.convert.test_at_once import convert_at_once
@@ -76,19 +81,65 @@ def test_two_visits_in_two_exports_are_two_sessions(
     assert len(images_of(bids)) == 2 * len(before)
 
 
-def test_visits_that_are_converted_at_once_are_never_one_session(
+def test_visits_that_are_converted_at_once_are_two_sessions(
     visits: tuple[Path, Path], tmp_path: Path, cli: Cli
 ) -> None:
-    """Neither command knows of the other's visit when it plans; the second sees it when it commits, and waits."""
     bids, always = tmp_path / "bids", ("--sessions", "always")
     ran = convert_at_once(visits, bids, [always, always])
     assert [one.code for one in ran] == [0, 0]
-    assert sum("it belongs to sub-01/ses-02: convert its export again" in one.said for one in ran) == 1
-    assert len(images_of(bids)) == 3
+    assert not any("for review" in one.said for one in ran)
+    before = images_of(bids)
     for one in visits:
         assert cli("convert", one, bids, *always).code == 0
-    assert not [path for path in images_of(bids) if "_run-" in path]
+    assert images_of(bids) == before
+    assert not [path for path in before if "_run-" in path]
     assert len(set(days_of(bids).values())) == 2
+
+
+def test_the_same_exports_again_change_nothing(visits: tuple[Path, Path], tmp_path: Path, cli: Cli) -> None:
+    bids = tmp_path / "bids"
+    for one in visits:
+        assert cli("convert", one, bids, "--sessions", "always").code == 0
+    before = {path: path.read_bytes() for path in bids.rglob("sub-*") if path.is_file()}
+    for one in visits:
+        assert cli("convert", one, bids).code == 0
+    assert {path: path.read_bytes() for path in bids.rglob("sub-*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("whole", [(0,), ()], ids=["first visit is there", "one series of each is there"])
+def test_rest_of_a_visit_goes_to_its_series(
+    visits: tuple[Path, Path], tmp_path: Path, cli: Cli, whole: tuple[int, ...]
+) -> None:
+    bids, part, always = tmp_path / "bids", tmp_path / "part", ("--sessions", "always")
+    for number, one in enumerate(visits):
+        if number not in whole:
+            some = next(path for path in sorted(one.rglob("*")) if "BOLD_rest" in path.name and path.is_dir())
+            shutil.copytree(some, part / some.relative_to(one.parent))
+    for number in whole:
+        cli("convert", visits[number], bids, *always)
+    assert cli("convert", part, bids, *always).code == 0
+    before = images_of(bids)
+    assert cli("convert", visits[1], bids, *always).code == 0
+    added = set(images_of(bids)) - set(before)
+    assert added
+    assert all(path.startswith("sub-01/ses-02/") and "_run-" not in path for path in added)
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["earlier first", "later first"])
+def test_two_visits_at_the_same_moment_are_two_sessions(
+    visits: tuple[Path, Path], tmp_path: Path, turned: bool
+) -> None:
+    dataset = open_dataset(tmp_path / "bids")
+    exports = tuple(reversed(visits)) if turned else visits
+    met = [take_inventory(find_files([export]).files) for export in exports]  # before either has a place
+    folders = []
+    for export, inventory in zip(exports, met, strict=True):
+        request = Conversion((export,), dataset, None, None, "plan", "always", (), (), 1)
+        settled, planned, basis = reserve(request, inventory)
+        folders.append({row.path.rpartition("/")[0].rpartition("/")[0] for row in planned.plan.rows})
+        assert {row.path for row in basis.plan_again().rows} == {row.path for row in planned.plan.rows}
+        assert {one.study_uid for one in settled.series} <= planned.key.sessions.keys()
+    assert folders == [{"sub-01/ses-01"}, {"sub-01/ses-02"}]
 
 
 def test_second_visit_waits_in_a_dataset_without_sessions(visits: tuple[Path, Path], tmp_path: Path, cli: Cli) -> None:
@@ -111,17 +162,23 @@ def test_originals_of_each_visit_are_kept_with_it(visits: tuple[Path, Path], tmp
 # --- values ----------------------------------------------------------------------------------------------------------
 
 
-def visit(day: int, *, number: int = 1, uid: str = "") -> list[Series]:
+def visit(day: int, *, number: int = 1, uid: str = "", **tags: str) -> list[Series]:
     """Return two series of a day of July 2022."""
     at = 1440.0 * (day - 11)
     more = {"StudyInstanceUID": "1.2.3", "StudyDate": f"202207{day}", "AcquisitionDate": f"202207{day}"}
+    more |= {"FrameOfReferenceUID": f"7.{day}", **tags}
     t1w = make(number, "t1", MPRAGE, at=at, uid=uid or f"9.{day}.{number}", **more)
     return [t1w, make(number + 1, "rest", BOLD, at=at + 5, volumes=200, uid=f"9.{day}.{number + 1}", **more)]
 
 
+def read_nothing(_folder: str) -> dict[str, str]:
+    """Return the times of a dataset from which they were taken out."""
+    return {}
+
+
 def plan(export: list[Series], known: Known) -> tuple[PlanRow, ...]:
     inventory = Inventory(part_studies(export), ())
-    return make_plan(settle_visits(inventory, known.key, known.taken, known.cohort.times), known).plan.rows
+    return make_plan(settle_visits(inventory, known.key, known.taken, lambda _: known.cohort.times), known).plan.rows
 
 
 def test_visits_that_an_earlier_version_took_for_one_stay_where_they_are() -> None:
@@ -139,16 +196,71 @@ def test_series_that_comes_late_goes_to_the_visit_of_its_day() -> None:
     known = Key({first[0].patient.key: "01"}, {"1.2.3": ("01", "01"), "1.2.3.20220727": ("01", "02")}, {"01": -44750})
     taken = {(one.uid, 1): "sub-01/ses-01/anat/sub-01_ses-01_T1w" for one in first[:1]}
     late = Inventory(tuple(visit(27, number=5)), ())
-    assert not is_settled(late, known, taken)
-    assert {one.study_uid for one in settle_visits(late, known, taken, {}).series} == {"1.2.3.20220727"}
+    assert {one.study_uid for one in settle_visits(late, known, taken, read_nothing).series} == {"1.2.3.20220727"}
     times = {"sub-01/ses-01/anat/sub-01_ses-01_T1w": "1900-01-02T09:00:00"}
     key = Key(known.subjects, {"1.2.3": ("01", "01")}, {"01": -44750})
-    for day, study in ((11, "1.2.3"), (12, "1.2.3"), (20, "1.2.3.20220720")):
-        found = settle_visits(Inventory(tuple(visit(day, number=5)), ()), key, taken, times)
+    for day, study in ((11, "1.2.3"), (20, "1.2.3.20220720")):
+        found = settle_visits(Inventory(tuple(visit(day, number=5)), ()), key, taken, lambda _: times)
         assert {one.study_uid for one in found.series} == {study}
 
 
 def test_dataset_whose_times_were_taken_out_does_not_tell() -> None:
     key = Key({}, {"1.2.3": ("01", "01")}, {"01": -44750})
-    found = settle_visits(Inventory(tuple(visit(27)), ()), key, {}, {})
+    found = settle_visits(Inventory(tuple(visit(27)), ()), key, {}, read_nothing)
     assert {one.study_uid for one in found.series} == {"1.2.3"}
+
+
+def test_visit_of_the_next_morning_is_no_part_of_the_visit_before() -> None:
+    key = Key({}, {"1.2.3": ("01", "01")}, {}, days={"1.2.3": "20220711"})
+    found = settle_visits(Inventory(tuple(visit(12)), ()), key, {}, read_nothing)
+    assert {one.study_uid for one in found.series} == {"1.2.3.20220712"}
+    over_midnight = [replace(one, started=f"2022071200{one.number}000") for one in visit(12)]
+    found = settle_visits(Inventory(tuple(over_midnight), ()), key, {}, read_nothing)
+    assert {one.study_uid for one in found.series} == {"1.2.3"}
+
+
+@pytest.mark.parametrize("date", ["19000101", "20520727"])
+def test_date_that_was_set_makes_no_visit(date: str) -> None:
+    key = Key({}, {"1.2.3": ("01", "01")}, {}, days={"1.2.3": "20220711"})
+    late = [replace(one, started=f"{date}090000") for one in visit(27)]
+    found = settle_visits(Inventory(tuple(late), ()), key, {}, read_nothing)
+    assert {one.study_uid for one in found.series} == {"1.2.3"}
+
+
+def test_series_that_nothing_gives_to_one_of_several_visits_waits() -> None:
+    first, second = visit(11), visit(27)
+    places = {"1.2.3": ("01", "01"), "1.2.3.20220727": ("01", "02")}
+    key = Key({first[0].patient.key: "01"}, places, {"01": -44750}, days={"1.2.3": "20220711"})
+    held = {(one.uid, 1): f"sub-01/ses-0{n}/anat/sub-01_ses-0{n}_T1w" for n, one in ((1, first[0]), (2, second[0]))}
+    lone = [replace(one, started="") for one in visit(27, number=5, AcquisitionDate="", FrameOfReferenceUID="")]
+    rows = plan(lone, Known(key, held))
+    assert {row.decision for row in rows} == {"review"}
+    assert all("several visits with its StudyInstanceUID" in row.evidence for row in rows)
+    with_its_visit = [second[0], *visit(27, number=5, AcquisitionDate="")]
+    rows = plan(with_its_visit, Known(key, held))
+    assert {row.path.partition("/anat")[0].partition("/func")[0] for row in rows} == {"sub-01/ses-02"}
+    assert not [row for row in rows if "several visits" in row.evidence]
+    assert len(rows) == 3
+
+
+def test_study_whose_dates_lie_apart_and_are_not_believed_is_one_visit_and_told() -> None:
+    doubtful = [*visit(11), *visit(27, number=5, FrameOfReferenceUID="7.11")]
+    made = make_plan(Inventory(part_studies(doubtful), ())).plan
+    assert {row.path.partition("/")[0] for row in made.rows} == {"sub-01"}
+    assert not [row for row in made.rows if "/ses-" in row.path]
+    assert len([note for note in made.notes if "lie days apart (sub-01)" in note]) == 1
+
+
+def test_third_visit_is_counted_with_those_that_the_dataset_has() -> None:
+    places = {"1.2.3": ("01", "01"), "1.2.3.20220714": ("01", "02")}
+    key = Key({visit(11)[0].patient.key: "01"}, places, {"01": -44750}, days={"1.2.3": "20220711"})
+    third = Inventory(part_studies(visit(27)), ())
+    notes = make_plan(settle_visits(third, key, {}, read_nothing), Known(key)).plan.notes
+    assert len([note for note in notes if note.startswith("3 visits (sub-01/ses-01, sub-01/ses-02,")]) == 1
+
+
+def test_what_the_dataset_has_is_settled_whatever_its_date() -> None:
+    key = Key({}, {"1.2.3": ("01", "01"), "1.2.3.20220727": ("01", "02")}, {}, days={"1.2.3": "20220711"})
+    lone = visit(27, AcquisitionDate="", FrameOfReferenceUID="")
+    assert not find_unsettled(Inventory(tuple(lone), ()), key, {one.uid for one in lone}, {})
+    assert len(find_unsettled(Inventory(tuple(lone), ()), key, {lone[0].uid}, {})) == 1
