@@ -14,12 +14,23 @@ from functools import partial
 
 from bidsflow.convert.known import Image
 from bidsflow.convert.subjects import Key, folder_of
-from bidsflow.dicom.occasions import base_of, find_visits, is_plausible, name_visit, parse_day, read_day
+from bidsflow.dicom.occasions import (
+    Moment,
+    base_of,
+    find_measured,
+    find_visits,
+    is_plausible,
+    lie_apart,
+    name_visit,
+    parse_day,
+    parse_moment,
+    read_moment,
+)
 from bidsflow.dicom.series import Inventory, Series
 from bidsflow.names import parse_name
 
-#: A visit may go over midnight: what begins before the one hour may be of the day before, after the other of the next.
-_MORNING, _EVENING = "06", "18"
+#: What BIDS writes between the digits of a moment.
+_BETWEEN = str.maketrans("", "", "-:T")
 
 
 def settle_visits(
@@ -52,7 +63,7 @@ def settle_visits(
     named: dict[str, str] = {}
     for (study, _), members in groups.items():
         folders = {one: folder_of(key.sessions[one]) for one in related[base_of(members[0])]}
-        named |= _settle(members, _Candidates(study, folders, partial(_read_days, key, folders, read_times)), places)
+        named |= _settle(members, _Candidates(study, folders, partial(_read_moments, key, folders, read_times)), places)
     return replace(
         inventory, series=tuple(replace(one, study_uid=named.get(one.uid, one.study_uid)) for one in inventory.series)
     )
@@ -69,22 +80,28 @@ def group_related(studies: Collection[str]) -> dict[str, list[str]]:
     return related
 
 
-def find_days(key: Key, study: str, times: Mapping[str, str]) -> frozenset[date]:
-    """Return the days on which a study of a key was measured: as the key notes it, and as its images have it.
+def find_moments(key: Key, study: str, times: Mapping[str, str]) -> frozenset[Moment]:
+    """Return when a study of a key was measured: the day that the key notes, and what its images have.
 
     Parameters
     ----------
     times : mapping of str to str
-        When the images of its folder were acquired, in dates that are moved, by path.
+        When the images of its folder were acquired, in dates that are moved, by path. A person may have edited them.
     """
     place = key.sessions[study]
     shift, folder = key.shifts.get(place[0]), f"{folder_of(place)}/"
-    noted = parse_day(key.days.get(study, ""))
-    days = {noted} if noted is not None else set()
+    found = {parse_moment(key.days.get(study, ""))}
     if shift is not None:
-        moved = (parse_day(time.replace("-", "")) for path, time in times.items() if path.startswith(folder))
-        days |= {day - timedelta(shift) for day in moved if day is not None}
-    return frozenset(days)
+        found |= {_move_back(time, shift) for path, time in times.items() if path.startswith(folder)}
+    return frozenset(one for one in found if one is not None)
+
+
+def _move_back(time: str, shift: int) -> Moment | None:
+    moved = parse_moment(time.translate(_BETWEEN))
+    try:
+        return None if moved is None else moved._replace(day=moved.day - timedelta(shift))
+    except OverflowError:  # a day of the year 9999
+        return None
 
 
 def note_days(key: Key, inventory: Inventory, before: Key) -> Key:
@@ -122,9 +139,9 @@ def find_unsettled(
         if len({key.sessions[study] for study in studies}) > 1
         for study in studies
     }
-    days = {study: find_days(key, study, times) for study in shared & {one.study_uid for one in inventory.series}}
-    asked = [one for one in inventory.series if one.study_uid in days]
-    sure = [one for one in asked if one.uid in held or _is_of(one, days[one.study_uid])]
+    begun = {study: find_moments(key, study, times) for study in shared & {one.study_uid for one in inventory.series}}
+    asked = [one for one in inventory.series if one.study_uid in begun]
+    sure = [one for one in asked if one.uid in held or _are_of([one], begun[one.study_uid])]
     frames = {(one.study_uid, frame) for one in sure if (frame := one.header.text("FrameOfReferenceUID"))}
     known = {*held, *labelled, *(one.uid for one in sure)}
     reason = (
@@ -138,22 +155,22 @@ def find_unsettled(
     }
 
 
-def _read_days(
+def _read_moments(
     key: Key, folders: Mapping[str, str], read_times: Callable[[str], Mapping[str, str]]
-) -> dict[str, frozenset[date]]:
-    return {study: find_days(key, study, read_times(folder)) for study, folder in folders.items()}
+) -> dict[str, frozenset[Moment]]:
+    return {study: find_moments(key, study, read_times(folder)) for study, folder in folders.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class _Candidates:
-    """What a visit may be: the study as the export calls it, and the folders and days of those that the key has.
+    """What a visit may be: the study as the export calls it, and the folders and times of those that the key has.
 
-    The days are read where they are asked for: most of what comes again is known by its images.
+    The times are read where they are asked for: most of what comes again is known by its images.
     """
 
     study: str
     folders: Mapping[str, str]
-    read_days: Callable[[], Mapping[str, frozenset[date]]]
+    read_moments: Callable[[], Mapping[str, frozenset[Moment]]]
 
     def find_home(self, held: Collection[str]) -> str:
         """Return the study that has what stands in some folders, ``""`` for none."""
@@ -167,13 +184,13 @@ class _Candidates:
         name, base = name_visit(members[0], f"{day:%Y%m%d}"), base_of(members[0])
         if name in self.folders:
             return name
-        known = self.read_days()
-        near = [one for one, days in known.items() if _is_near(members, day, days)]
+        known = self.read_moments()
+        near = [one for one, moments in known.items() if _are_of(members, moments)]
         if near:
             return near[0]
         if base not in self.folders:
             return self.study if self.study == base else name
-        every = [other for days in known.values() for other in days]
+        every = [moment.day for moments in known.values() for moment in moments]
         return name if known[base] and is_plausible(day, every) else base
 
 
@@ -204,17 +221,7 @@ def _find_held(members: Sequence[Series], candidates: _Candidates, places: Mappi
     return {folder for one in members for folder in places.get(one.uid, ())} & {*candidates.folders.values()}
 
 
-def _is_of(one: Series, days: Collection[date]) -> bool:
-    day = read_day(one)
-    return day is not None and _is_near([one], day, days)
-
-
-def _is_near(members: Sequence[Series], day: date, days: Collection[date]) -> bool:
-    """Return whether a visit that began on a day is one of some days, or goes on over midnight."""
-    if day in days:
-        return True
-    hours = [one.started[8:10] for one in members if one.started[8:].strip("0.")]
-    night = timedelta(days=1)
-    if not hours:  # times were taken away
-        return not {day - night, day + night}.isdisjoint(days)
-    return (day - night in days and min(hours) < _MORNING) or (day + night in days and max(hours) >= _EVENING)
+def _are_of(members: Sequence[Series], moments: Collection[Moment]) -> bool:
+    """Return whether what was measured of a few series is of the occasion of some moments."""
+    own = {moment for one in find_measured(members) if (moment := read_moment(one)) is not None}
+    return any(not lie_apart(one, other) for one in own for other in moments)

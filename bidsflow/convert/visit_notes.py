@@ -121,11 +121,11 @@ def note_undivided(inventory: Inventory, place: Key, before: Collection[str]) ->
     inventory, place, before
         As for `note_nameless`.
     """
-    studies: dict[str, list[Series]] = defaultdict(list)
+    studies: dict[tuple[str, str], list[Series]] = defaultdict(list)
     for one in inventory.series:
         if one.study_uid not in before:
-            studies[one.study_uid].append(one)
-    labels = sorted({place.sessions[study][0] for study, series in studies.items() if seem_apart(series)})
+            studies[one.study_uid, one.patient.key].append(one)
+    labels = sorted({place.sessions[study][0] for (study, _), series in studies.items() if seem_apart(series)})
     if not labels:
         return ()
     return (

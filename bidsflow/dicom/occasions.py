@@ -36,8 +36,8 @@ _TIES = (("FrameOfReferenceUID",), ("StudyDate", "StudyTime"), ("AcquisitionDate
 _OCCASION = _TIES[:2]
 
 
-class _Moment(NamedTuple):
-    """A day, and the time since its midnight; None where that is not known."""
+class Moment(NamedTuple):
+    """A day, and the time since its midnight; None where that is not known (anonymisers take times away)."""
 
     day: date
     time: timedelta | None
@@ -76,7 +76,7 @@ def find_visits(members: Sequence[Series]) -> dict[str, list[Series]]:
     The days are those of acquisition, which all that was measured has to have. In doubt it is one visit, by the day
     ``""`` where several are possible. What was computed, perhaps days later, goes with what it was computed of.
     """
-    measured = _find_measured(members)
+    measured = find_measured(members)
     moments = _read_moments(measured, _CLOCKS[0])
     visits = _cluster([one for one in measured if one.uid in moments], moments)
     if len(visits) < 2:
@@ -91,7 +91,7 @@ def seem_apart(members: Sequence[Series]) -> bool:
 
     A day of acquisition that all have in common, and that a date of another kind confirms, is true of all.
     """
-    measured = _find_measured(members)
+    measured = find_measured(members)
     common: Collection[date] = ()
     for kind in _CLOCKS:
         moments = _read_moments(measured, kind)
@@ -109,21 +109,46 @@ def is_plausible(day: date, days: Collection[date]) -> bool:
     return day.year >= _FIRST_YEAR and min(abs(day - other) for other in days) <= _LONGEST
 
 
-def read_day(series: Series) -> date | None:
-    """Return the day on which a series was acquired; None where its header does not tell."""
-    moment = _read_moment(series, _CLOCKS[0])
-    return None if moment is None else moment.day
+def read_moment(series: Series, kind: str = _CLOCKS[0]) -> Moment | None:
+    """Return when a series was acquired, or another moment (``Series``, ``Study``); None where none is known."""
+    if kind == "Acquisition":
+        texts = series.header.text("AcquisitionDateTime"), series.header.text("AcquisitionDate")
+        return parse_moment(series.started) if any(map(parse_day, texts)) else None
+    return parse_moment(series.header.text(f"{kind}Date")[:8] + series.header.text(f"{kind}Time").replace(":", ""))
 
 
-def _find_measured(members: Sequence[Series]) -> list[Series]:
+def parse_moment(text: str) -> Moment | None:
+    """Return the moment that a text (``YYYYMMDDHHMMSS``) begins with; None where it begins with no day."""
+    day = parse_day(text)
+    return None if day is None else Moment(day, _parse_time(text[8:]))
+
+
+def lie_apart(one: Moment, other: Moment) -> bool:
+    """Return whether no visit has both moments, where it has none between: days, or a night, lie between them.
+
+    Examples
+    --------
+    >>> evening, night = parse_moment("20240304235000"), parse_moment("20240305002000")
+    >>> morning, some_time = parse_moment("20240305090000"), parse_moment("20240305")
+    >>> lie_apart(evening, night), lie_apart(evening, morning), lie_apart(evening, some_time)
+    (False, True, True)
+    """
+    first, last = sorted((one, other), key=_order)
+    if first.time is None or last.time is None:
+        return first.day != last.day
+    return first.day != last.day and last.day - first.day + last.time - first.time > _BREAK
+
+
+def find_measured(members: Sequence[Series]) -> list[Series]:
+    """Return the series of a few that were not computed, perhaps days later; all where all were."""
     return [one for one in members if not is_derived(one.header.words("ImageType"))] or list(members)
 
 
-def _read_moments(series: Sequence[Series], kind: str) -> dict[str, _Moment]:
-    return {one.uid: moment for one in series if (moment := _read_moment(one, kind)) is not None}
+def _read_moments(series: Sequence[Series], kind: str) -> dict[str, Moment]:
+    return {one.uid: moment for one in series if (moment := read_moment(one, kind)) is not None}
 
 
-def _are_occasions(visits: Mapping[str, Sequence[Series]], moments: Mapping[str, _Moment]) -> bool:
+def _are_occasions(visits: Mapping[str, Sequence[Series]], moments: Mapping[str, Moment]) -> bool:
     """Return whether groups of series by their days may be visits: neither their dates nor anything else denies it."""
     days = sorted({moment.day for moment in moments.values()})
     if days[0].year < _FIRST_YEAR or any(later - day > _LONGEST for day, later in pairwise(days)):
@@ -140,7 +165,7 @@ def _share(some: Sequence[Series], others: Sequence[Series], keywords: Sequence[
     return any(all(text.strip("0.:") for text in texts) for texts in one & other)
 
 
-def _may_be_visit(one: Series, every: Sequence[Series], moments: Mapping[str, _Moment]) -> bool:
+def _may_be_visit(one: Series, every: Sequence[Series], moments: Mapping[str, Moment]) -> bool:
     """Return whether a single series may be all that there is of a visit.
 
     Its frame of reference has to tell it from the others, and it must not fill a gap among them by number and time of
@@ -153,18 +178,6 @@ def _may_be_visit(one: Series, every: Sequence[Series], moments: Mapping[str, _M
     after = any(other.number > one.number and times[other.uid] >= at for other in others)
     fills = before and after and all(other.number != one.number for other in others)
     return bool(one.header.text("FrameOfReferenceUID")) and not fills
-
-
-def _read_moment(series: Series, kind: str) -> _Moment | None:
-    """Return when a series was measured, by one of its dates; None where it has none."""
-    if kind == "Acquisition":
-        texts = series.header.text("AcquisitionDateTime"), series.header.text("AcquisitionDate")
-        known = any(map(parse_day, texts))
-        day, time = (series.started[:8], series.started[8:]) if known else ("", "")
-    else:
-        day, time = series.header.text(f"{kind}Date"), series.header.text(f"{kind}Time").replace(":", "")
-    parsed = parse_day(day)
-    return None if parsed is None else _Moment(parsed, _parse_time(time))
 
 
 def parse_day(text: str) -> date | None:
@@ -183,25 +196,22 @@ def _parse_time(text: str) -> timedelta | None:
     return timedelta(hours=int(digits[:2]), minutes=int(digits[2:4] or 0), seconds=int(digits[4:6] or 0))
 
 
-def _cluster(measured: Sequence[Series], moments: Mapping[str, _Moment]) -> dict[str, list[Series]]:
+def _cluster(measured: Sequence[Series], moments: Mapping[str, Moment]) -> dict[str, list[Series]]:
     """Return series by the day on which their visit began: a new one begins after a break of days, or of a night."""
     visits: dict[str, list[Series]] = {}
-    last: _Moment | None = None
+    last: Moment | None = None
     day = ""
-    for one in sorted(measured, key=lambda one: (moments[one.uid].day, moments[one.uid].time or timedelta(0))):
+    for one in sorted(measured, key=lambda one: _order(moments[one.uid])):
         moment = moments[one.uid]
-        if last is None or _lie_apart(last, moment):
+        if last is None or lie_apart(last, moment):
             day = moment.day.strftime(_DAY)
         visits.setdefault(day, []).append(one)
         last = moment
     return visits
 
 
-def _lie_apart(one: _Moment, other: _Moment) -> bool:
-    days = other.day - one.day
-    if one.time is None or other.time is None:
-        return days > timedelta(days=1)  # else it may have been over midnight
-    return bool(days) and days + other.time - one.time > _BREAK
+def _order(moment: Moment) -> tuple[date, timedelta]:
+    return moment.day, moment.time or timedelta(0)
 
 
 def _add_rest(visits: Mapping[str, Sequence[Series]], rest: Sequence[Series]) -> dict[str, list[Series]]:

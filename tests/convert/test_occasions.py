@@ -13,11 +13,13 @@ from pydicom import dcmread
 from bidsflow.cli.conversion import Conversion, reserve
 from bidsflow.convert.known import Known
 from bidsflow.convert.occasions import find_unsettled, settle_visits
+from bidsflow.convert.people import shifted_time
 from bidsflow.convert.plan import PlanRow
 from bidsflow.convert.planner import make_plan
 from bidsflow.convert.subjects import Key
 from bidsflow.dataset.tree import open_dataset
 from bidsflow.dataset.tsv import parse_tsv
+from bidsflow.dicom.header import Header
 from bidsflow.dicom.inventory import take_inventory
 from bidsflow.dicom.occasions import part_studies
 from bidsflow.dicom.series import Inventory, Series
@@ -214,9 +216,43 @@ def test_visit_of_the_next_morning_is_no_part_of_the_visit_before() -> None:
     key = Key({}, {"1.2.3": ("01", "01")}, {}, days={"1.2.3": "20220711"})
     found = settle_visits(Inventory(tuple(visit(12)), ()), key, {}, read_nothing)
     assert {one.study_uid for one in found.series} == {"1.2.3.20220712"}
-    over_midnight = [replace(one, started=f"2022071200{one.number}000") for one in visit(12)]
-    found = settle_visits(Inventory(tuple(over_midnight), ()), key, {}, read_nothing)
-    assert {one.study_uid for one in found.series} == {"1.2.3"}
+
+
+@pytest.mark.parametrize(
+    ("stands", "comes", "study"),
+    [
+        ("20220711235000", "20220712002000", "1.2.3"),
+        ("20220712002000", "20220711235000", "1.2.3"),
+        ("20220712093000", "20220711190000", "1.2.3.20220711"),
+        ("20220711190000", "20220712053000", "1.2.3.20220712"),
+    ],
+    ids=["after midnight", "before midnight", "the evening before", "the next morning, early"],
+)
+def test_visit_over_midnight_is_one_and_nights_lie_between_two(stands: str, comes: str, study: str) -> None:
+    key = Key({}, {"1.2.3": ("01", "01")}, {"01": -44750}, days={"1.2.3": stands[:8]})
+    times = {"sub-01/ses-01/anat/sub-01_ses-01_T1w": shifted_time(stands, -44750)}
+    late = [replace(one, started=comes) for one in visit(27)]
+    found = settle_visits(Inventory(tuple(late), ()), key, {}, lambda _: times)
+    assert {one.study_uid for one in found.series} == {study}
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T09:00:00", "0001-01-01T00:00:00", "2022-07-27T09:00:00"])
+def test_times_that_a_person_has_edited_do_not_move_visits(time: str) -> None:
+    key = Key({}, {"1.2.3": ("01", "01")}, {"01": -44750}, days={"1.2.3": "20220711"})
+    times = {"sub-01/ses-01/anat/sub-01_ses-01_T1w": time}
+    for day, study in ((11, "1.2.3"), (27, "1.2.3.20220727")):
+        found = settle_visits(Inventory(tuple(visit(day)), ()), key, {}, lambda _: times)
+        assert {one.study_uid for one in found.series} == {study}
+
+
+def test_map_computed_on_the_day_of_another_visit_goes_with_its_own() -> None:
+    places = {"1.2.3": ("01", "02"), "1.2.3.20220711": ("01", "01")}  # the later one was converted first
+    key = Key({}, places, {}, days={"1.2.3": "20220727", "1.2.3.20220711": "20220711"})
+    t1w, rest = visit(11)
+    header = Header({**rest.header.values, "ImageType": "DERIVED\\SECONDARY"})
+    again = replace(rest, uid="9.9", number=9, started="20220727120000", header=header)
+    found = settle_visits(Inventory((t1w, rest, again), ()), key, {}, read_nothing)
+    assert {one.study_uid for one in found.series} == {"1.2.3.20220711"}
 
 
 @pytest.mark.parametrize("date", ["19000101", "20520727"])

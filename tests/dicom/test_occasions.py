@@ -56,7 +56,16 @@ CASES = {
         (Scan("20240304080000", frame="1"), Scan("20240304200000", frame="2")), ("", "")
     ),
     "following days, and times were taken away": Case(
-        (Scan("20240304", frame="1"), Scan("20240305000000", frame="2")), ("", "")
+        (Scan("20240304"), Scan("20240304"), Scan("20240305000000"), Scan("20240305"), Scan("20240306"),
+         Scan("20240306000000.000")),
+        ("", "", ".20240305", ".20240305", ".20240306", ".20240306"),
+    ),
+    "over midnight, and times were taken away": Case(
+        (Scan("20240304", frame="1"), Scan("20240304", frame="1"), Scan("20240305", frame="1")), ("", "", "")
+    ),
+    "following days, and one late time of the study for all": Case(
+        (Scan("20240304090000", "20240304230000", frame="1"), Scan("20240305090000", "20240305230000", frame="2")),
+        ("", ".20240305"),
     ),
     "days apart, and times were taken away": Case(
         (Scan("20240304", frame="1"), Scan("20240307", frame="2")), ("", ".20240307")
