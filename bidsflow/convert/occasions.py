@@ -14,6 +14,7 @@ from functools import partial
 
 from bidsflow.convert.known import Image
 from bidsflow.convert.subjects import Key, folder_of
+from bidsflow.dicom.images import is_derived
 from bidsflow.dicom.occasions import (
     Moment,
     base_of,
@@ -27,7 +28,7 @@ from bidsflow.dicom.occasions import (
     read_moment,
 )
 from bidsflow.dicom.series import Inventory, Series
-from bidsflow.names import parse_name
+from bidsflow.names import home_of, parse_name
 
 #: What BIDS writes between the digits of a moment.
 _BETWEEN = str.maketrans("", "", "-:T")
@@ -89,10 +90,10 @@ def find_moments(key: Key, study: str, times: Mapping[str, str]) -> frozenset[Mo
         When the images of its folder were acquired, in dates that are moved, by path. A person may have edited them.
     """
     place = key.sessions[study]
-    shift, folder = key.shifts.get(place[0]), f"{folder_of(place)}/"
+    shift, folder = key.shifts.get(place[0]), folder_of(place)
     found = {parse_moment(key.days.get(study, ""))}
     if shift is not None:
-        found |= {_move_back(time, shift) for path, time in times.items() if path.startswith(folder)}
+        found |= {_move_back(time, shift) for path, time in times.items() if home_of(path) == folder}
     return frozenset(one for one in found if one is not None)
 
 
@@ -139,7 +140,7 @@ def find_unsettled(
         if len({key.sessions[study] for study in studies}) > 1
         for study in studies
     }
-    begun = {study: find_moments(key, study, times) for study in shared & {one.study_uid for one in inventory.series}}
+    begun = _find_all_moments(key, shared & {one.study_uid for one in inventory.series}, times)
     asked = [one for one in inventory.series if one.study_uid in begun]
     sure = [one for one in asked if one.uid in held or _are_of([one], begun[one.study_uid])]
     frames = {(one.study_uid, frame) for one in sure if (frame := one.header.text("FrameOfReferenceUID"))}
@@ -153,6 +154,37 @@ def find_unsettled(
         for one in asked
         if one.uid not in known and (one.study_uid, one.header.text("FrameOfReferenceUID")) not in frames
     }
+
+
+def find_apart(inventory: Inventory, key: Key, fresh: Collection[str], times: Mapping[str, str]) -> set[str]:
+    """Return the studies of a key that get series which were measured on other occasions, by dates that part nothing.
+
+    Parameters
+    ----------
+    inventory, key, times
+        As for `find_unsettled`.
+    fresh : collection of str
+        SeriesInstanceUIDs of what is converted for the first time.
+    """
+    new: dict[str, list[Series]] = defaultdict(list)
+    for one in inventory.series:
+        if one.study_uid in key.sessions and one.uid in fresh and not is_derived(one.header.words("ImageType")):
+            new[one.study_uid].append(one)
+    return {
+        study
+        for study, moments in _find_all_moments(key, new, times).items()
+        if moments and any(read_moment(one) and not _are_of([one], moments) for one in new[study])
+    }
+
+
+def _find_all_moments(key: Key, studies: Collection[str], times: Mapping[str, str]) -> dict[str, frozenset[Moment]]:
+    """Return when studies of a key were measured, by the times of all that the dataset has."""
+    if not studies:
+        return {}
+    parted: dict[str, dict[str, str]] = defaultdict(dict)
+    for path, time in times.items():
+        parted[home_of(path)][path] = time
+    return {study: find_moments(key, study, parted[folder_of(key.sessions[study])]) for study in studies}
 
 
 def _read_moments(

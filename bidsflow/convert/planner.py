@@ -21,7 +21,7 @@ from bidsflow.convert.links import LookUp, hold_nothing
 from bidsflow.convert.naming.decide import wants_direction, wants_name
 from bidsflow.convert.naming.guess import Guess, Question
 from bidsflow.convert.naming.words import find_sessions, given_sessions
-from bidsflow.convert.occasions import find_unsettled, note_days
+from bidsflow.convert.occasions import find_apart, find_unsettled, note_days
 from bidsflow.convert.people import shifted_time
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.plan_notes import check_given_labels, note_short, note_tasks, tell
@@ -119,12 +119,13 @@ def make_plan(
     parted = part_copies(inventory, known.key, known.taken, known.cohort)
     inventory = parted.inventory
     labelled = {series.uid for series in inventory.series if book.gives_labels(series)}
-    rivals = find_held_examinations(inventory, known.key, {uid for uid, _ in known.taken}, known.cohort, labelled)
+    there = {uid for uid, _ in known.taken}
+    rivals = find_held_examinations(inventory, known.key, there, known.cohort, labelled)
     given = {**given_sessions(inventory.series), **book.labels.sessions}
     settled = replace(known.key, sessions={**parted.places, **known.key.sessions})
     place = assign(inventory.series, follow_held(inventory, known.taken, settled), sessions, given, book.labels)
     neighbours = find_neighbours(group_people(inventory.series, book.labels), given)
-    unsettled = find_unsettled(inventory, known.key, {uid for uid, _ in known.taken}, known.cohort.times, labelled)
+    unsettled = find_unsettled(inventory, known.key, there, known.cohort.times, labelled)
     doubtful = {**unsettled, **_find_doubtful(inventory, known, book, labelled), **parted.doubts, **rivals}
     if sessions is Sessions.AUTO:
         doubtful = {**find_crowded(inventory, place, known.taken, join_studies(neighbours)), **doubtful}
@@ -147,10 +148,12 @@ def make_plan(
     rows.sort(key=lambda row: (where[row.series_uid], row.series_number, row.series_uid, row.image))
     rows += parted.rows
     named_sessions = find_sessions(inventory.series)
+    fresh = {row.series_uid for row in rows if row.decision is Decision.CONVERT} - there
+    apart = find_apart(inventory, known.key, fresh, known.cohort.times)
     notes = (
         *note_visits(neighbours, place, known.key.sessions),
         *note_parted(inventory, place, known.key.sessions),
-        *note_undivided(inventory, place, known.key.sessions),
+        *note_undivided(inventory, place, known.key.sessions, apart),
         *note_nameless(inventory, place, known.key.sessions, book.labels.subjects),
         *note_unproven(inventory, place, known.key.sessions, {*book.labels.subjects, *given}, join_studies(neighbours)),
         *note_backward(backward),

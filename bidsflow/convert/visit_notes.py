@@ -113,19 +113,24 @@ def note_parted(inventory: Inventory, place: Key, before: Collection[str]) -> tu
     )
 
 
-def note_undivided(inventory: Inventory, place: Key, before: Collection[str]) -> tuple[str, ...]:
-    """Return that a study whose dates lie days apart is taken for one visit, once: when it is new.
+def note_undivided(
+    inventory: Inventory, place: Key, before: Collection[str], apart: Collection[str]
+) -> tuple[str, ...]:
+    """Return that a study whose dates lie days apart is taken for one visit, once: when it is new, or what comes late.
 
     Parameters
     ----------
     inventory, place, before
         As for `note_nameless`.
+    apart : collection of str
+        Studies of the dataset that get series of other days.
     """
     studies: dict[tuple[str, str], list[Series]] = defaultdict(list)
     for one in inventory.series:
         if one.study_uid not in before:
             studies[one.study_uid, one.patient.key].append(one)
-    labels = sorted({place.sessions[study][0] for (study, _), series in studies.items() if seem_apart(series)})
+    new = {study for (study, _), series in studies.items() if seem_apart(series)}
+    labels = sorted({place.sessions[study][0] for study in new.union(apart)})
     if not labels:
         return ()
     return (

@@ -261,6 +261,10 @@ def test_date_that_was_set_makes_no_visit(date: str) -> None:
     late = [replace(one, started=f"{date}090000") for one in visit(27)]
     found = settle_visits(Inventory(tuple(late), ()), key, {}, read_nothing)
     assert {one.study_uid for one in found.series} == {"1.2.3"}
+    notes = make_plan(found, Known(key)).plan.notes
+    assert len([note for note in notes if "lie days apart (sub-01)" in note]) == 1
+    again = {(one.uid, 1): f"sub-01/ses-01/anat/sub-01_ses-01_run-{one.number}_T1w" for one in late}
+    assert not [note for note in make_plan(found, Known(key, again)).plan.notes if "lie days apart" in note]
 
 
 def test_series_that_nothing_gives_to_one_of_several_visits_waits() -> None:
@@ -300,3 +304,12 @@ def test_what_the_dataset_has_is_settled_whatever_its_date() -> None:
     lone = visit(27, AcquisitionDate="", FrameOfReferenceUID="")
     assert not find_unsettled(Inventory(tuple(lone), ()), key, {one.uid for one in lone}, {})
     assert len(find_unsettled(Inventory(tuple(lone), ()), key, {lone[0].uid}, {})) == 1
+
+
+def test_visit_without_a_session_has_no_times_of_those_that_have_one() -> None:
+    key = Key({}, {"1.2.3": ("01", ""), "1.2.3.20220727": ("01", "02")}, {"01": -44750})
+    times = {f"sub-01/anat/sub-01_{number}_T1w": shifted_time("20220711090000", -44750) for number in range(2)} | {
+        "sub-01/ses-02/anat/sub-01_ses-02_T1w": shifted_time("20220727090000", -44750)
+    }
+    lone = [replace(one, study_uid="1.2.3") for one in visit(27, FrameOfReferenceUID="")]
+    assert len(find_unsettled(Inventory(tuple(lone), ()), key, (), times)) == 2
