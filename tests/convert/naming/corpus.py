@@ -14,6 +14,9 @@ them, and of QA repositories, gathered last and committed likewise; ``review`` i
 a Siemens header is filled in by the name of its sequence) and sessions of published datasets, committed likewise.
 ``sixth`` are sessions of laboratories that no set before has, GE and Philips first (the technique of Philips, which
 sidecars leave out, is filled in by the sequence), and Siemens of XA and VE; committed likewise.
+``seventh`` are of five makers: UIH and Canon as far as they can be found (many of UIH are names of folders, with the
+usual header of the maker), GE, Philips (headers of PAR files, with the options that their techniques have), and
+Siemens; committed likewise.
 """
 
 from __future__ import annotations
