@@ -10,7 +10,7 @@ from bidsflow.convert.naming import words
 from bidsflow.convert.naming.agent import agent_label, shows_agent
 from bidsflow.convert.naming.combined import is_combined, may_be_made_of
 from bidsflow.convert.naming.draft import ENOUGH, Draft
-from bidsflow.convert.naming.physics import name_by_physics
+from bidsflow.convert.naming.physics import FEW_VOLUMES, name_by_physics
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.physics import (
     FAIR,
@@ -33,13 +33,23 @@ def skip_results(drafts: Drafts) -> Drafts:
 
     ImageType of such images often says no more than that they were corrected for motion.
     """
-    runs = [one for one in drafts if _is_run(one) and not _is_corrected(one) and not words.names_result(one.series)]
+    runs = [one for one in drafts if _is_run(one) and not _is_corrected(one) and not is_called_result(one)]
     return [_skip_result(draft, runs) if _may_be_result(draft) else draft for draft in drafts]
+
+
+def is_called_result(draft: Draft) -> bool:
+    """Return whether an image is called as results of functional runs are, and may be one by its physics.
+
+    A run of many volumes that nobody computed is one, whatever it is called (``T-map_learning``).
+    """
+    said = words.names_result(draft.series)
+    measured = draft.image.volumes > FEW_VOLUMES and not _is_corrected(draft) and not is_declared_derived(draft.image)
+    return bool(said) and (said.startswith("eva") or not measured)
 
 
 def _may_be_result(draft: Draft) -> bool:
     named = draft.datatype == "func" and draft.decision is not Decision.SKIP and not draft.exact
-    return named and bool(words.names_result(draft.series))
+    return named and is_called_result(draft)
 
 
 def _skip_result(draft: Draft, runs: Drafts) -> Draft:

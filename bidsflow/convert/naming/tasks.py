@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from bidsflow.convert.naming import words
+from bidsflow.convert.naming.doubts import is_called_result
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.physics import FEW_VOLUMES
 from bidsflow.convert.naming.remarks import is_condition, may_be_remark, spell_condition
@@ -204,7 +205,7 @@ def _is_run(draft: Draft) -> bool:
     """Return whether an image is a functional run whose words may tell tasks apart, as far as it tells by itself."""
     if not draft.to_convert or draft.suffix not in ("bold", "cbv") or draft.exact or draft.entity("task"):
         return False
-    other = words.is_reference(draft.series) or words.names_result(draft.series)
+    other = words.is_reference(draft.series) or is_called_result(draft)
     return draft.image.volumes > FEW_VOLUMES and not other
 
 

@@ -36,6 +36,12 @@ SESSIONS: dict[str, list[Row]] = {
         (make(5, "EvaSeries_GLM", s.BOLD, ImageType=MOCO, **REST), "review:no_run_goes_with_it"),
         (make(6, "FUNC: faces t-map", s.GE_EPI), "review:t-map"),
     ],
+    "tasks that are called as results are": [
+        (make(3, "T-map_learning_1", s.BOLD, volumes=200), "func/task-TMapLearning_run-1_bold"),
+        (make(4, "T-map_learning_2", s.BOLD, volumes=200), "func/task-TMapLearning_run-2_bold"),
+        (make(5, "t-map", s.BOLD, ImageType=MOCO, volumes=200), "review:t-map"),
+        (make(6, "t-map", s.BOLD, ImageType="DERIVED\\PRIMARY\\M\\ND", volumes=200), "review:t-map"),
+    ],
     "a copy of other length": [
         run(),
         (make(4, "MoCoSeries", s.BOLD, ImageType=MOCO, **{**REST, "volumes": 150}), "review:200_volumes,_and_this_150"),
