@@ -1,27 +1,29 @@
 """The task of a functional run: what its words mean beside those of the other runs of an export. Pure.
 
-Words that tell the runs of one session apart are conditions (``rest``, ``rest_music``), and stand in the label; so do
-words that always tell one (``rest_EO``). A word on how a run went (``rest_bad``) makes no other task. Numbers that end
-their names (``faces1``, ``faces_2``) are runs, unless they begin at 0: a load (``nback_0``) is a condition; or unless
-labels of the dataset hold them. All is decided for a whole export and its dataset, so that everyone's runs of one name
-have one label.
+A task that is named, or rest, has the words in its label that always tell a condition (``rest_EO``, see `vocabulary`).
+Beside a plain name, the same name with other words is a run of it (``rest``, ``rest_story``); where two names have each
+a word that the other has not (``rest_story``, ``rest_tones``), these are conditions, too. Where no task is named, the
+words are the label, but for remarks on a run that another has without them. Numbers that end names (``faces1``,
+``faces_2``) are runs; loads (``2-back``) are words. All is decided for a whole export and its dataset, so that
+everyone's runs of one name have one label, in one spelling.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import combinations
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations, permutations
 
 from bidsflow.convert.naming import words
 from bidsflow.convert.naming.doubts import is_called_result
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.physics import FEW_VOLUMES
-from bidsflow.convert.naming.remarks import is_condition, may_be_remark, spell_condition
 from bidsflow.convert.naming.taskwords import Task, read_task
+from bidsflow.convert.naming.vocabulary import About, is_load, spell_condition, tell_about
 from bidsflow.convert.plan import Decision
+from bidsflow.dicom.physics import phase_encoding
 from bidsflow.dicom.series import Series
 from bidsflow.names import to_label
 
@@ -31,6 +33,8 @@ _TYPED_FIELDS = (
 )  # fmt: skip
 #: Values of a field that differ by no more than this are one, and the number that was typed for it.
 _ONE_VALUE = 0.05
+#: A lone run has no higher number: what is higher belongs to its name (``covid19``).
+_MOST_ALONE = 9
 #: Words beside a task that are looked for, together, in the labels of a dataset.
 _MOST_WORDS = 6
 
@@ -45,28 +49,33 @@ class Tasks:
     Attributes
     ----------
     telling : mapping of str to mapping
-        The spelling of words that tell conditions, by themselves in small letters, by the task in small letters.
-    counted, numbered, loads : frozenset of str
-        Stems in small letters with numbers at their ends: those of one task, those of them whose numbers are runs, and
-        those whose numbers are conditions.
+        The spelling of words that tell conditions in a session, by themselves in small letters, by the task in small
+        letters.
+    courses : mapping of str to frozenset
+        Words in small letters that name the course of phase encoding, by the task in small letters.
+    varied : frozenset of str
+        Tasks in small letters beside which runs of one session have different words.
+    numbered, uncounted : frozenset of str
+        Stems in small letters with several numbers at their ends that are runs, and those whose numbers are no runs.
     known : mapping of str to (str, int)
         Labels of tasks that the dataset has, and their highest run, by the label in small letters.
     labelled : frozenset of str
-        Stems in small letters of which the dataset has labels with numbers, and no runs.
-    remarked : mapping of str to frozenset
-        Words in small letters that only say that a run repeats another, by the task in small letters.
+        Stems in small letters of which the dataset has several labels with numbers, and no runs.
     repeats : mapping of str to str
-        What a task is called without such words, by its label in small letters, where no task is named.
+        What a task is called without remarks, by its stem in small letters, where no task is named.
+    spelled : mapping of str to str
+        Labels as they are spelled in the export, by themselves in small letters.
     """
 
     telling: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    counted: frozenset[str] = frozenset()
+    courses: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    varied: frozenset[str] = frozenset()
     numbered: frozenset[str] = frozenset()
-    loads: frozenset[str] = frozenset()
+    uncounted: frozenset[str] = frozenset()
     known: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     labelled: frozenset[str] = frozenset()
-    remarked: Mapping[str, frozenset[str]] = field(default_factory=dict)
     repeats: Mapping[str, str] = field(default_factory=dict)
+    spelled: Mapping[str, str] = field(default_factory=dict)
 
 
 #: Of an export that is not known.
@@ -83,58 +92,69 @@ def find_tasks(visits: Iterable[Sequence[Draft]], paths: Iterable[str] = ()) -> 
     paths : iterable of str
         Of images that the dataset has.
     """
-    telling: dict[str, dict[str, str]] = defaultdict(dict)
-    counted: set[str] = set()
-    numbered: set[str] = set()
-    loads: set[str] = set()
-    remarked: dict[str, frozenset[str]] = defaultdict(frozenset)
-    repeats: dict[str, str] = {}
+    visits = [list(visit) for visit in visits]
+    read = [[(one, read_task(one)) for one in _list_runs(visit)] for visit in visits]
     known = _read_known(paths)
-    for visit in visits:
-        runs = {draft.series.uid: draft.series for draft in visit if _is_run(draft)}
-        stems: dict[str, list[_Read]] = defaultdict(list)
-        for series in runs.values():
-            task = read_task(series)
-            stems[task.stem.lower()].append((series, task))
-        repeats |= _find_repeats([task for members in stems.values() for _, task in members], known)
-        for stem, members in stems.items():
-            remarked[stem] |= _find_remarked([task for _, task in members])
-            for word, spelled in _find_telling([task for _, task in members]).items():
-                telling[stem][word] = min(spelled, telling[stem].get(word, spelled))
-            numbers = {task.number for _, task in members}
-            if 0 in numbers or any(task.graded for _, task in members):
-                loads.add(stem)
-            elif _are_runs(members):
-                counted.add(stem)
-                numbered |= {stem} - ({stem} if {1, None} <= numbers else set())
-    told = {
-        stem: {word: own for word, own in some.items() if word not in remarked[stem]} for stem, some in telling.items()
-    }
-    fixed = frozenset(counted), frozenset(numbered), frozenset(loads)
-    return Tasks(told, *fixed, known, _find_labelled(known), remarked, repeats)
+    telling: dict[str, dict[str, str]] = defaultdict(dict)
+    courses: dict[str, frozenset[str]] = defaultdict(frozenset)
+    varied: set[str] = set()
+    numbered: set[str] = set()
+    uncounted: set[str] = set()
+    repeats = _find_repeats([task for members in read for _, task in members], known)
+    for stem, members in _group_stems(read, repeats):
+        courses[stem] |= _find_courses(members)
+        for word, spelled in _find_telling([task for _, task in members]).items():
+            telling[stem][word] = min(spelled, telling[stem].get(word, spelled))
+        varied |= {stem} if len({frozenset(task.beside) for _, task in members}) > 1 else set()
+        several = _are_runs(members)
+        numbered |= {stem} if several else set()
+        uncounted |= {stem} if several is False else set()
+    tasks = Tasks(
+        telling, courses, frozenset(varied), frozenset(numbered), frozenset(uncounted - numbered), known,
+        _find_labelled(known), repeats,
+    )  # fmt: skip
+    return replace(tasks, spelled=_find_spelled(visits, read, tasks))
 
 
 def name_task(series: Series, tasks: Tasks) -> tuple[str, str]:
     """Return the task's label of a series, and a clause on where it comes from."""
     task = read_task(series)
-    label, _ = _settle_number(task, tasks)
-    remarked = _say_remarks(task, tasks)
     chosen = _choose_words(task, tasks)
+    said = f"{task.because}{_say_chosen(task, chosen, tasks)}{_say_left(task, chosen, tasks)}"
+    return _spell_label(_label_task(task, tasks), tasks), said
+
+
+def _label_task(task: Task, tasks: Tasks) -> str:
+    label, _ = _settle_number(task, tasks)
+    chosen = _choose_words(task, tasks)
+    return to_label(" ".join((label, *chosen))) if chosen else label
+
+
+def _spell_label(label: str, tasks: Tasks) -> str:
+    """Return a label as the dataset or the export spells it: many disks do not tell capitals apart."""
+    own = label.lower()
+    return tasks.known[own][0] if own in tasks.known else tasks.spelled.get(own, label)
+
+
+def _say_chosen(task: Task, chosen: Sequence[str], tasks: Tasks) -> str:
+    """Return what is said of the words beside a task that its label holds."""
     if not chosen:
-        return label, task.because + remarked
-    whole = to_label(" ".join((label, *chosen)))
+        return ""
     telling = {word.lower() for word in chosen} & tasks.telling.get(task.stem.lower(), {}).keys()
-    why = "which tells its runs apart" if telling else "which is a condition"
-    said = f"{task.because} and {' '.join(chosen)}, {why}{remarked}"
-    return tasks.known.get(whole.lower(), (whole, 0))[0], said
+    return f" and {' '.join(chosen)}, {'which tells its runs apart' if telling else 'which is a condition'}"
 
 
-def _say_remarks(task: Task, tasks: Tasks) -> str:
-    """Return what is said of words that a label does not hold, since they are about how a run went."""
-    of_stem = tasks.remarked.get(task.stem.lower(), frozenset())
-    own = task.remarks if not task.plain or task.label.lower() in tasks.repeats else ()
-    found = [*own, *(word for word in task.beside if word.lower() in of_stem)]
-    return f"; beside it stands {' '.join(found)}, a remark on the run: look whether it is to be used" if found else ""
+def _say_left(task: Task, chosen: Sequence[str], tasks: Tasks) -> str:
+    """Return what is said of words that a label does not hold: remarks, and what tells no conditions."""
+    said = ""
+    if task.remarks and (not task.plain or task.stem.lower() in tasks.repeats):
+        said = f"; beside it stands {' '.join(task.remarks)}, a remark on the run: look whether it is to be used"
+    taken = {word.lower() for word in chosen}
+    left = [word for word in task.beside if word.lower() not in taken]
+    if left and task.stem.lower() in tasks.varied:
+        said += f"; beside it stands {' '.join(left)}, to which no run of the session has a counterpart: look if it is "
+        said += "a run of the same task"
+    return said
 
 
 def doubt_merged(drafts: Drafts) -> Drafts:
@@ -166,39 +186,64 @@ def run_number(series: Series, tasks: Tasks) -> int | None:
 
 def _settle_number(task: Task, tasks: Tasks) -> tuple[str, int | None]:
     """Return the label of a task without its conditions, and the number of the run."""
-    stem = task.stem.lower()
-    if repeated := tasks.repeats.get(task.label.lower()):
-        return repeated, None
-    if task.number is None:
+    label = tasks.repeats.get(task.stem.lower(), task.stem)
+    stem, number = label.lower(), task.number
+    if number is None:
+        return label, None
+    whole = task.label if task.label != task.stem and label == task.stem else f"{label}{number}"
+    alone = stem not in tasks.numbered
+    held = whole.lower() in tasks.known and stem not in tasks.known and not is_load(whole)
+    if stem in tasks.labelled or (alone and held):
+        return whole, None
+    if alone and number > _MOST_ALONE:
         return task.label, None
-    if stem in tasks.loads or stem in tasks.labelled:
-        own = task.label if stem in tasks.labelled and task.label != task.stem else ""
-        whole = own or f"{task.stem}{task.number}"
-        return tasks.known.get(whole.lower(), (whole, 0))[0], None
-    if stem in tasks.counted:
-        return task.stem, task.number if stem in tasks.numbered else None
-    if 0 < task.number <= tasks.known.get(stem, ("", 0))[1]:
-        return task.stem, task.number
-    return task.label, None
+    return label, None if stem in tasks.uncounted else number
 
 
 def _choose_words(task: Task, tasks: Tasks) -> list[str]:
     """Return the words beside a task that belong to its label: conditions, what tells, and those of a known label."""
     stem = task.stem.lower()
     spelled = tasks.telling.get(stem, {})
-    always = [word for word in task.beside if is_condition(word)]
-    chosen = [_spell(word, spelled) for word in task.beside if word in always or word.lower() in spelled]
+    beside = [word for word in task.beside if word.lower() not in tasks.courses.get(stem, ())]
+    always = [word for word in beside if _is_condition(word)]
+    chosen = [_spell(word, spelled) for word in beside if _is_condition(word) or word.lower() in spelled]
     if len(chosen) > len(always) or any(word.lower() in spelled for word in always) or not tasks.known:
         return chosen
-    for count in range(min(len(task.beside), _MOST_WORDS), 0, -1):
-        for some in combinations(task.beside[:_MOST_WORDS], count):
+    for count in range(min(len(beside), _MOST_WORDS), 0, -1):
+        for some in combinations(beside[:_MOST_WORDS], count):
             if {*always} <= {*some} and (stem + "".join(some)).lower() in tasks.known:
                 return list(some)
     return chosen
 
 
 def _spell(word: str, spelled: Mapping[str, str]) -> str:
-    return spell_condition(word) if is_condition(word) else spelled[word.lower()]
+    return spell_condition(word) if _is_condition(word) else spelled[word.lower()]
+
+
+def _is_condition(word: str) -> bool:
+    """Return whether a word stands in the label of whatever it stands beside."""
+    return tell_about(word) in (About.CONDITION, About.COURSE)
+
+
+def _list_runs(visit: Iterable[Draft]) -> list[Series]:
+    """Return the functional runs of a visit, each once, also where its echoes are series of their own."""
+    return list({draft.home: draft.series for draft in visit if _is_run(draft)}.values())
+
+
+def _group_stems(read: Iterable[Sequence[_Read]], repeats: Mapping[str, str]) -> Iterable[tuple[str, list[_Read]]]:
+    """Yield the runs of each session and stem."""
+    for members in read:
+        stems: dict[str, list[_Read]] = defaultdict(list)
+        for series, task in members:
+            stems[repeats.get(task.stem.lower(), task.stem).lower()].append((series, task))
+        yield from stems.items()
+
+
+def _find_spelled(visits: Iterable[Iterable[Draft]], read: Iterable[Iterable[_Read]], tasks: Tasks) -> dict[str, str]:
+    """Return how labels are spelled, by themselves in small letters: as a protocol or a study gives them first."""
+    given = {draft.entity("task") for visit in visits for draft in visit if draft.to_convert} - {""}
+    named = {_label_task(task, tasks) for members in read for _, task in members}
+    return {label.lower(): label for label in (*sorted(named), *sorted(given))}
 
 
 def _is_run(draft: Draft) -> bool:
@@ -210,60 +255,83 @@ def _is_run(draft: Draft) -> bool:
 
 
 def _find_telling(members: Sequence[Task]) -> dict[str, str]:
-    """Return the words, in small letters and as they are spelled, that not all runs of one session and task have."""
+    """Return the words, in small letters and as they are spelled, that tell conditions of one session and task.
+
+    Of two runs that have each a word which the other has not, these words tell, unless known conditions tell the two
+    apart already.
+    """
     spelled = {word.lower(): word for task in members for word in task.beside}
-    every = [{word.lower() for word in task.beside} for task in members]
-    return {word: own for word, own in spelled.items() if not all(word in some for some in every)}
+    sure = {word for word, own in spelled.items() if _is_condition(own)}
+    every = {frozenset(word.lower() for word in task.beside) for task in members}
+    told: set[str] = set()
+    for one, two in permutations(every, 2):
+        own, other = one - two, two - one
+        plain = one & sure in every
+        if not own or not other or (own & sure and other & sure) or (plain and other <= sure):
+            continue
+        doubtful = {word for word in own if plain and tell_about(spelled[word]) is About.DOUBTFUL}
+        told |= own - sure - doubtful
+    return {word: spelled[word] for word in told}
 
 
-def _find_remarked(members: Sequence[Task]) -> frozenset[str]:
-    """Return the words, in small letters, but for which a run has the name of another of its session and task."""
-    every = [frozenset(task.beside) for task in members]
-    found: set[str] = set()
-    for some in every:
-        doubtful = {word for word in some if may_be_remark(word)}
-        if doubtful and some - doubtful in every:
-            found |= doubtful
-    return frozenset(word.lower() for word in found - _find_contrast(found))
+def _find_courses(members: Sequence[_Read]) -> frozenset[str]:
+    """Return the words, in small letters, with which phase encoding changes between runs of one session and task.
+
+    L and R are hands, where it does not run from side to side.
+    """
+    courses: dict[frozenset[str], set[str]] = defaultdict(set)
+    for series, task in members:
+        own = frozenset(word.lower() for word in task.beside if tell_about(word) is About.COURSE)
+        courses[own].add(phase_encoding(series.header))
+    measured = [next(iter(found)) for found in courses.values() if len(found) == 1]
+    if len(courses) < 2 or len({*measured} - {""}) < len(courses):
+        return frozenset()
+    sideways = {*measured} <= {"LR", "RL"} or all(task.label == "rest" for _, task in members)
+    return frozenset(word for own in courses for word in own if sideways or len(word) > 1)
 
 
-def _find_repeats(members: Sequence[Task], known: Mapping[str, tuple[str, int]]) -> dict[str, str]:
-    """Return the labels of tasks that have words too many, in small letters, and the label without them."""
-    labels = {task.label.lower(): task.label for task in members}
+def _find_repeats(read: Sequence[Task], known: Mapping[str, tuple[str, int]]) -> dict[str, str]:
+    """Return the stems of tasks that have words too many, in small letters, and the label without them."""
+    labels = {task.stem.lower(): task.stem for task in read}
     labels |= {label: spelled for label, (spelled, _) in known.items()}
-    contrast = _find_contrast({word for task in members for word in task.remarks if task.plain})
     return {
-        task.label.lower(): labels[task.plain.lower()]
-        for task in members
-        if task.plain.lower() in labels and task.label.lower() not in known and not contrast & {*task.remarks}
+        task.stem.lower(): labels[task.plain.lower()]
+        for task in read
+        if task.plain.lower() in labels and task.stem.lower() not in known
     }
 
 
-def _find_contrast(found: Collection[str]) -> set[str]:
-    """Return those of some words that are no remarks, since several letters (A and B) tell runs apart."""
-    letters = {word for word in found if len(word) == 1}
-    return letters if len(letters) > 1 else set()
-
-
 def _find_labelled(known: Mapping[str, tuple[str, int]]) -> frozenset[str]:
-    """Return the stems of labels that end with a number; whose runs are numbered too is counted by runs."""
-    stems = {label.rstrip("0123456789") for label in known if label[-1].isdecimal()}
-    return frozenset(stem for stem in stems if not known.get(stem, ("", 0))[1])
+    """Return the stems of several labels that end with numbers; whose runs are numbered too is counted by runs."""
+    stems = [label.rstrip("0123456789") for label in known if label[-1].isdecimal() and not is_load(label)]
+    return frozenset(stem for stem in stems if stems.count(stem) > 1 and not known.get(stem, ("", 0))[1])
 
 
-def _are_runs(members: Sequence[_Read]) -> bool:
-    """Return whether the numbers that end the names of one session and stem are runs of one task.
+def _are_runs(members: Sequence[_Read]) -> bool | None:
+    """Return whether the numbers that end the names of one session and stem are runs; None where too few tell.
 
     One without a number is the first. Scanners append the number of a series to names, and people what they changed
     (a repetition time of 2 s that all have was not).
     """
     typed = [(series, task.number) for series, task in members if task.number is not None]
+    if not typed:
+        return None
+    firsts = {1} if len(typed) < len(members) else set()
     numbers = {number for _, number in typed}
-    if len(numbers | ({1} if len(typed) < len(members) else set())) < 2:
+    if firsts & numbers or (len(firsts | numbers) == 1 and _are_doubled(members)):
         return False
     if all(series.number == number for series, number in typed):
         return False
-    return not any(_tells_field(members, keyword, scale) for keyword, scale in _TYPED_FIELDS)
+    if any(_tells_field(members, keyword, scale) for keyword, scale in _TYPED_FIELDS):
+        return False
+    return len(firsts | numbers) > 1 or None
+
+
+def _are_doubled(members: Sequence[_Read]) -> bool:
+    """Return whether runs that were measured at several moments have the same words."""
+    return len({(series.started, frozenset(task.beside)) for series, task in members}) > len(
+        {frozenset(task.beside) for _, task in members}
+    )
 
 
 def _tells_field(members: Sequence[_Read], keyword: str, scale: float) -> bool:

@@ -8,8 +8,17 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from bidsflow.convert.naming import words
-from bidsflow.convert.naming.remarks import is_remark, may_be_remark
+from bidsflow.convert.naming.vocabulary import (
+    About,
+    drop_switches,
+    is_load,
+    join_loads,
+    names_course,
+    part_sides,
+    tell_about,
+)
 from bidsflow.dicom.series import Series
+from bidsflow.dicom.tags import find_maker
 from bidsflow.names import to_label
 
 _TASK = re.compile(r"(?<![A-Za-z])task(?:s(?![A-Za-z0-9]))?[-_ ]?([A-Za-z0-9]+)", re.IGNORECASE)
@@ -19,15 +28,8 @@ _REST = re.compile(
     r"(?![a-z])(?![-_ ]*(?:blocks?|periods?|vs|versus)(?![a-z]))",
     re.IGNORECASE,
 )
-#: Words beside a task that are about its measurement, its repetition or its reconstruction: they tell no conditions.
-_NOISE = re.compile(
-    r"repeat(?:ed)?|rep\d*|rpt|redo|retry|again|first|second|third|\d+(?:st|nd|rd|th)|wdh|wiederholung|bis|block|part|"
-    r"set|r\d*|nd|norm|dis[23]d|dico|filtered|unfiltered|orig|rev|reversed?|fwd|forward|blip|topup|hf|fh|c?sense\d*|"
-    r"clear|grappa\d*|i?pat\d*|acc\d*|pf\d*|\d+ch\w*|ch\d+|hires|highres|lowres|slices?|\d+sl\w*|vols?|volumes?|dyn\w*|"
-    r"mins?|\d+min\w*|sec|\d+s|asc\w*|desc\w*|int|interleaved|acq|ses|session|sub|scan|mri|state|v\d+\w*|x?\d+x\d+\w*|"
-    r"[a-z]*\d{3,}[a-z]*",
-    re.IGNORECASE,
-)
+#: What Philips adds to the names of protocols.
+_ADDED = re.compile(r"c?sense\d*", re.IGNORECASE)
 #: What in a name is a number, and no run: decimals, fractions, dates.
 _FIGURES = re.compile(r"\d+[.,]\d+[A-Za-z]*|\d+ ?/ ?\d+|pf[-_ ]?\d-\d|\d{1,4}([-_./])\d{1,2}\1\d{1,4}", re.IGNORECASE)
 #: Words before a number that is no run: it counts something else, or says how much of it.
@@ -41,12 +43,14 @@ _MEASURES = frozenset(
     {"mm", "ms", "s", "sec", "min", "mins", "iso", "t", "vol", "vols", "dyn", "dyns", "ch", "hz", "x"}
 )
 _BEHIND = re.compile(rf"[-_ ]?(\d{{1,2}})(?![A-Za-z0-9.,/]|[-_]\d|[-_ ]*(?:{'|'.join(_MEASURES)})(?![A-Za-z]))")
-#: Words before a number that is a condition.
-_CONDITIONS = r"(?<![a-z])(?:cond|condition|level|load|dose|type)[-_ ]*\d"
 #: No one types higher numbers for runs; channels, flip angles and volumes are higher.
 _MOST_RUNS = 20
 #: Words for functional imaging that may be a label where nothing else can.
 _OWN_WORDS = ("fmri", "bold", "func", "epi")
+#: What no label of a named task holds.
+_LEFT_OUT = (About.MEASURED, About.REMARK)
+#: What may end the name of a run that another has without it.
+_ADDITIONS = (About.MEASURED, About.REMARK, About.DOUBTFUL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +67,18 @@ class Task:
         The label without the number that ends the name.
     number : int or None
         That number.
-    graded : bool
-        Whether a word before the number calls it a condition.
     beside : tuple of str
-        Words beside a task that is named, in order, that are not about the measurement.
+        Words beside a task that is named, in order: conditions, and words that may be.
     remarks : tuple of str
-        Words on how the run went, which belong to no label.
+        Words on how the run went, or that it repeats another.
     plain : str
-        The label without words that may be remarks, of a task that is not named; ``""`` where it has none.
+        The stem without such words, of a task that is not named; ``""`` where it has none.
     """
 
     label: str
     because: str
     stem: str
     number: int | None = None
-    graded: bool = False
     beside: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     plain: str = ""
@@ -89,34 +90,40 @@ def read_task(series: Series) -> Task:
     Nothing is invented: where no task is named, the label repeats what is left of the words, or their own word for
     functional imaging.
     """
-    text, where = words.task_text(series), words.source(series)
+    text = part_sides(join_loads(drop_switches(words.task_text(series))))
     named, rest = _TASK.search(text), _REST.search(text.replace("_", " "))
     core = named if named and not words.is_generic(named[1]) else rest
     number, glued = (None, "") if words.run_number(series) is not None else _find_number(text, core)
-    graded = number is not None and bool(re.search(_CONDITIONS, text.lower()))
     if core is not None:
-        label = to_label(core[1]) if core is named else "rest"
-        said = f"the {where} names the task {core[1]}" if core is named else f"the {where} says rest"
         run = None if glued and core is named else number  # what was typed as a task keeps its number
-        remarks = tuple(piece for piece in _split_beside(text, core) if is_remark(piece))
-        return Task(label, said, label, run, graded, _find_beside(text, core), remarks)
-    pieces = _split(text)
+        return _read_named(series, text, core, run)
+    pieces = _split_unnamed(series, text)
     if label := _join(pieces):
-        said = f"no task is named: the label repeats the {where}{words.say_script(series)}"
+        said = f"no task is named: the label repeats the {words.source(series)}{words.say_script(series)}"
         bare = [re.sub(r"(?:^[rR])?\d+$", "", piece) if piece == glued else piece for piece in pieces]
-        own = [piece for piece in pieces if not words.is_generic(piece)]
-        remarks = tuple(reversed(list(takewhile(may_be_remark, reversed(own)))))
-        plain = _join(own[: len(own) - len(remarks)]) if remarks else ""
-        stem = _join(bare) or _find_own_word(bare) or label
-        return Task(label, said, stem, number, graded, remarks=remarks, plain=plain)
-    if named and named[1].isdecimal():
-        return Task(named[1], f"the {where} numbers the task {named[1]}", named[1])
+        plain, remarks = _split_additions(bare)
+        return Task(label, said, _join(bare) or _find_own_word(bare) or label, number, (), remarks, plain)
+    return _read_nameless(series, pieces, number, named[1] if named else "")
+
+
+def _read_named(series: Series, text: str, core: re.Match[str], number: int | None) -> Task:
+    """Return the task that the words of a series name, or rest."""
+    named = core.re is _TASK
+    label = to_label(core[1]) if named else "rest"
+    said = f"the {words.source(series)} " + (f"names the task {core[1]}" if named else "says rest")
+    pieces = _split(f"{text[: core.start()]} {text[core.end() :]}")
+    remarks = tuple(piece for piece in pieces if tell_about(piece) is About.REMARK)
+    return Task(label, said, label, number, _find_beside(pieces, resting=not named), remarks)
+
+
+def _read_nameless(series: Series, pieces: Sequence[str], number: int | None, numbered: str) -> Task:
+    """Return the task of a series that has no word for it: its number, else the word for functional imaging."""
+    where, lost = words.source(series), _say_lost(series)
+    if numbered.isdecimal():
+        return Task(numbered, f"the {where} numbers the task {numbered}", numbered)
     if own_word := _find_own_word(pieces):
-        said = f"no task is named{_say_lost(series)}: the label repeats the {where}'s own word"
-        return Task(own_word, said, own_word, number, graded)
-    lost = _say_lost(series)
-    said = f"no task is named{lost or ', nor anything else that could be a label'}"
-    return Task("bold", said, "bold", number, graded)
+        return Task(own_word, f"no task is named{lost}: the label repeats the {where}'s own word", own_word, number)
+    return Task("bold", f"no task is named{lost or ', nor anything else that could be a label'}", "bold", number)
 
 
 def _say_lost(series: Series) -> str:
@@ -138,19 +145,33 @@ def _find_own_word(pieces: Sequence[str]) -> str:
     return next((piece.lower() for piece in pieces if piece.lower() in _OWN_WORDS), "")
 
 
-def _split_beside(text: str, core: re.Match[str]) -> list[str]:
-    return _split(f"{text[: core.start()]} {text[core.end() :]}")
+def _split_unnamed(series: Series, text: str) -> list[str]:
+    """Return the words of a text, but for those that the scanner adds."""
+    pieces = _split(text)
+    if find_maker(series.header.text("Manufacturer")) != "PHILIPS":
+        return pieces
+    return [piece for piece in pieces if not _ADDED.fullmatch(piece)]
 
 
-def _find_beside(text: str, core: re.Match[str]) -> tuple[str, ...]:
-    pieces = _split_beside(text, core)
-    told = [piece for piece in pieces if not _is_noise(piece) and not _REST.fullmatch(piece)]
-    bare = [piece.rstrip("0123456789") or piece for piece in told]
-    return tuple(dict.fromkeys(piece for piece in bare if not _is_noise(piece)))
+def _split_additions(pieces: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """Return the label of words without what was added to them, and the additions; ``""`` where there are none."""
+    own = [piece for piece in pieces if piece and not words.is_generic(piece)]
+    ending = len(list(takewhile(lambda piece: tell_about(piece) in _ADDITIONS, reversed(own))))
+    kept = own[: len(own) - ending]
+    leading = len(list(takewhile(lambda piece: tell_about(piece) is About.REMARK, kept)))
+    added = (*kept[:leading], *own[len(own) - ending :])
+    return (_join(kept[leading:]), added) if added else ("", ())
 
 
-def _is_noise(piece: str) -> bool:
-    return words.is_generic(piece) or bool(_NOISE.fullmatch(piece)) or is_remark(piece)
+def _find_beside(pieces: Sequence[str], *, resting: bool) -> tuple[str, ...]:
+    """Return the words beside a task that may be conditions, without numbers at their ends."""
+    told = [piece for piece in pieces if tell_about(piece) not in _LEFT_OUT and not _REST.fullmatch(piece)]
+    bare = [piece if is_load(piece) else piece.rstrip("0123456789") or piece for piece in told]
+    return tuple(
+        dict.fromkeys(
+            piece for piece in bare if tell_about(piece) not in _LEFT_OUT and not (resting and names_course(piece))
+        )
+    )
 
 
 def _find_number(text: str, core: re.Match[str] | None) -> tuple[int | None, str]:
@@ -163,10 +184,12 @@ def _find_number(text: str, core: re.Match[str] | None) -> tuple[int | None, str
         if piece.isdecimal():
             other = {word.lower() for word in before} & _UNITS or {word.lower() for word in after} & _MEASURES
             return (None, "") if other or at == 0 or len(piece) > 2 else _take(piece, "")
+        if is_load(piece):
+            break
         glued = re.fullmatch(r"([A-Za-z]{2,}|[rR])(\d{1,2})", piece)
         if glued and not words.is_generic(piece) and glued[1].lower() not in _UNITS:
             return _take(glued[2], piece)
-        if not _is_noise(piece):
+        if tell_about(piece) not in (*_LEFT_OUT, About.COURSE):
             break
     return None, ""
 

@@ -40,11 +40,13 @@ _ECHO = re.compile(r"(?<![A-Za-z0-9])(?:e|te|echo)[-_ ]?\d+(?:_[MP])?(?![A-Za-z0
 #: Words of a description that are about the measurement, not about the task.
 _GENERIC = re.compile(
     r"(?:bold|[a-z]?fmri|fmrt|irmf|func|functional|epi|ep2d|ge|se|gre|fe|fid|cmrr|mbep2d|mb\d*|sms\d*|me|iso|moco|wip|pe|"
-    r"dir|ap|pa|lr|rl|tasks?|sbref|run\d*|ax|axial|tra|trans|cor|sag|mag|pha|phase|e\d+|p\d+|s\d+|\d+|\d*p?\d*mm|\d+iso|"
+    r"dir|ap|pa|lr|rl|tasks?|sbref|(?:run|lauf|durchgang)\d*|ax|axial|tra|trans|cor|sag|mag|pha|phase|e\d+|p\d+|s\d+|\d+|\d*p?\d*mm|\d+iso|"
     r"tr\d*|te\d*|fov\d*|\d+vols?|\d+dyn|fast|single|band|multi|multiband|multiecho|echo|3t|7t|new|old|copy)",
     re.IGNORECASE,
 )
 
+#: How people number runs.
+_RUN = re.compile(r"(?<![a-z])(?:run|lauf|durchgang)[-_ #]?(\d{1,2})(?!\d)")
 #: Words that hint at a suffix. They confirm or doubt, they never decide. Underscores of a text are blanks.
 _HINTS: tuple[tuple[str, str], ...] = (
     ("T1w", r"(?<![a-z])(?:3d)?t1(?!\d)|mp[- ]?rage|bravo|spgr|(?<![a-z])tfl|(?<![a-z])vibe"),
@@ -396,7 +398,7 @@ def run_number(series: Series) -> int | None:
     >>> run_number(named)
     2
     """
-    found = {int(text) for text in re.findall(r"(?<![a-z])run[-_ #]?(\d{1,2})(?!\d)", _words(series).lower())}
+    found = {int(text) for text in _RUN.findall(_words(series).lower())}
     return found.pop() if len(found) == 1 else None
 
 

@@ -27,7 +27,7 @@ CASES = (
     # conditions
     Names(("rest_EO", "rest_EC"), ("restEO", "restEC")),
     Names(("Resting State eyes open", "Resting State eyes closed"), ("restOpen", "restClosed")),
-    Names(("rest pre-drug", "rest post-drug"), ("restPre", "restPost")),
+    Names(("rest pre-drug", "rest post-drug"), ("restPreDrug", "restPostDrug")),
     Names(("rsfMRI_pre", "rsfMRI_post"), ("restPre", "restPost")),
     Names(("rest", "rest_music"), ("rest", "restMusic")),
     Names(("motor rest block", "rest"), ("motorRestBlock", "rest")),
@@ -41,7 +41,7 @@ CASES = (
     Names(("rest_EO",), ("restEO",)),
     Names(("rest_ec",), ("restEC",)),
     Names(("Resting State eyes closed",), ("restClosed",)),
-    Names(("rest pre-drug",), ("restPre",)),
+    Names(("rest pre-drug",), ("restPreDrug",)),
     Names(("rest_JS", "rest_MK"), ("restJS", "restMK")),
     Names(("rest_A", "rest_B"), ("restA", "restB")),
     Names(("rest", "rest_A", "rest_B"), ("rest", "restA", "restB")),
@@ -50,7 +50,31 @@ CASES = (
     Names(("memory_study", "memory_test"), ("memoryStudy", "memoryTest")),
     Names(("faces_happy", "faces_sad"), ("facesHappy", "facesSad")),
     Names(("VR faces", "faces"), ("VRFaces", "faces")),
+    Names(("rest_story", "rest_tones"), ("restStory", "restTones")),
+    Names(("rest", "rest_story", "rest_tones"), ("rest", "restStory", "restTones")),
+    Names(("rest_EO", "rest_story"), ("restEO", "restStory")),
+    Names(("task-motor_left_hand",), ("motorLeftHand",)),
+    Names(("task-span_fwd", "task-span_bwd"), ("spanFwd", "spanBwd")),
+    Names(("task-span_rev",), ("spanRev",)),
+    Names(("task_hand_R", "task_hand_L"), ("handR", "handL")),
+    Names(("task_hand_R",), ("handR",)),
+    Names(("task_hand", "task_hand_R", "task_hand_L"), ("hand", "handR", "handL")),
+    Names(("hand_R2", "hand_R1", "hand_L1"), ("handR_run-2", "handR_run-1", "handL")),
+    Names(("rest_R", "rest_L"), ("restR", "restL")),
+    # beside a plain name, and beside names that differ by a condition, other words tell none
+    Names(("rest", "rest_story"), ("rest_run-1", "rest_run-2")),
+    Names(("rest_story",), ("rest",)),
+    Names(("rest_EO", "rest", "rest_story"), ("restEO", "rest_run-1", "rest_run-2")),
+    Names(("rest_EO_fixation", "rest_EC"), ("restEO", "restEC")),
+    Names(("rest_EO_story", "rest_EC_tones"), ("restEO", "restEC")),
     # remarks tell none
+    Names(("rest", "rest_rerun"), ("rest_run-1", "rest_run-2")),
+    Names(("rest", "rest_neu"), ("rest_run-1", "rest_run-2")),
+    Names(("rest", "rest_JS", "rest_MK"), ("rest_run-1", "rest_run-2", "rest_run-3")),
+    Names(("faces", "faces_repeat"), ("faces_run-1", "faces_run-2")),
+    Names(("MID", "MID_again"), ("MID_run-1", "MID_run-2")),
+    Names(("fMRT_Sprache", "fMRT_Sprache_Wdh"), ("sprache_run-1", "sprache_run-2")),
+    Names(("repeat faces", "faces"), ("faces_run-1", "faces_run-2")),
     Names(("rest", "rest_bad"), ("rest_run-1", "rest_run-2")),
     Names(("rest", "rest_moved"), ("rest_run-1", "rest_run-2")),
     Names(("rest_incomplete", "rest"), ("rest_run-1", "rest_run-2")),
@@ -69,6 +93,17 @@ CASES = (
     Names(("rest_mb4", "rest_MB8_2mm"), ("rest_run-1", "rest_run-2")),
     Names(("rest", "rest_repeat"), ("rest_run-1", "rest_run-2")),
     Names(("rest SENSE", "WIP rest"), ("rest_run-1", "rest_run-2")),
+    Names(("rest_PMU", "rest_physio"), ("rest_run-1", "rest_run-2")),
+    Names(("rest_EO", "rest_PMU"), ("restEO", "rest")),
+    Names(("rest", "rest_PMU_on"), ("rest_run-1", "rest_run-2")),
+    Names(("rest_fatsat", "rest_shim"), ("rest_run-1", "rest_run-2")),
+    Names(("rest_t1", "rest_sess1"), ("rest_run-1", "rest_run-2")),
+    Names(("REST1a", "REST1b"), ("rest_run-1", "rest_run-2")),
+    Names(("rsfMRI reverse blip", "rsfMRI"), ("rest_run-1", "rest_run-2")),
+    # capitals tell none
+    Names(("Faces", "faces"), ("faces_run-1", "faces_run-2")),
+    Names(("FACES2", "faces_1"), ("faces_run-2", "faces_run-1")),
+    Names(("func-bold_task-Faces", "faces"), ("Faces_run-1", "Faces_run-2")),
     # numbers are runs
     Names(("rest2", "rest1"), ("rest_run-2", "rest_run-1")),
     Names(("rest1", "rest3"), ("rest_run-1", "rest_run-3")),
@@ -82,6 +117,35 @@ CASES = (
     Names(("faces", "faces2"), ("faces_run-1", "faces_run-2")),
     Names(("faces2", "faces"), ("faces_run-2", "faces_run-1")),
     Names(("faces_Run2", "faces_Run1"), ("faces_run-2", "faces_run-1")),
+    Names(("faces_2",), ("faces_run-2",)),
+    Names(("faces2",), ("faces_run-2",)),
+    Names(("faces1",), ("faces",)),
+    Names(("faces_3",), ("faces",)),  # as that of the series
+    Names(("rest_0", "rest_1"), ("rest_run-0", "rest_run-1")),
+    Names(("rest_EO_2", "rest_EC_2"), ("restEO_run-2", "restEC_run-2")),
+    Names(("Rest Lauf 2", "Rest"), ("rest_run-2", "rest_run-1")),
+    Names(("faces_Lauf2", "faces_Lauf1"), ("faces_run-2", "faces_run-1")),
+    Names(("rest Nr. 2", "rest Nr. 1"), ("rest_run-2", "rest_run-1")),
+    Names(("rest", "rest_try2"), ("rest_run-1", "rest_run-2")),
+    Names(("faces1", "faces2", "faces2_repeat"), ("faces_run-1", "faces_run-2", "faces_run-3")),
+    # loads are none
+    Names(("2-back", "0-back"), ("2back", "0back")),
+    Names(("fMRI_0_back", "fMRI_2_back"), ("0back", "2back")),
+    Names(("WM_2bk", "WM_0bk"), ("WM2bk", "WM0bk")),
+    Names(("nback_1", "nback_2"), ("nback1", "nback2")),
+    Names(("nback_2",), ("nback2",)),
+    Names(("n-back 2", "n-back 0"), ("nBack2", "nBack0")),
+    Names(("nback_02", "nback_01"), ("nback_run-2", "nback_run-1")),
+    Names(("2-back_2", "2-back_1"), ("2back_run-2", "2back_run-1")),
+    Names(
+        ("nback_0_run1", "nback_2_run1", "nback_0_run2", "nback_2_run2"),
+        ("nback0_run-1", "nback2_run-1", "nback0_run-2", "nback2_run-2"),
+    ),
+    Names(("task-nback_0_run-1", "task-nback_2_run-1"), ("nback0", "nback2")),
+    Names(("task_nback_0back_1", "task_nback_2back_1"), ("nback0back", "nback2back")),
+    Names(("pain_level_1_run1", "pain_level_2_run1"), ("painLevel1", "painLevel2")),
+    Names(("rest_dose_1", "rest_dose_2"), ("restDose1", "restDose2")),
+    Names(("run_2_back_pain", "run_1_back_pain"), ("backPain_run-2", "backPain_run-1")),
     # other scripts
     Names(("fMRI 左手", "fMRI 右手"), ("zuoShou", "youShou")),
     Names(("静息态", "任务"), ("jingXiTai", "renWu")),
@@ -98,8 +162,8 @@ CASES = (
     Names(("faces_64", "faces_32"), ("faces_run-1", "faces_run-2")),
     Names(("faces_2.5", "faces_1.5"), ("faces_run-1", "faces_run-2")),
     Names(("faces 12.05.21", "faces 11.05.21"), ("faces_run-1", "faces_run-2")),
-    Names(("faces_2",), ("faces",)),
-    Names(("faces2",), ("faces2",)),
+    Names(("faces_12",), ("faces",)),
+    Names(("covid19",), ("covid19",)),
     Names(("faces_2", "faces_2"), ("faces_run-1", "faces_run-2")),
     Names(("task-faces2", "task-faces1"), ("faces2", "faces1")),
     Names(("fMRI_task2", "fMRI_task1"), ("task2", "task1")),
@@ -162,8 +226,8 @@ def test_run_that_the_dataset_knows_is_kept() -> None:
         ("9.9", 1): "sub-07/func/sub-07_task-faces_run-1_bold",
         ("9.8", 1): "sub-07/func/sub-07_task-faces_run-2_bold",
     }
-    assert name_all([bold(3, "faces2")], taken=taken) == ("faces_run-2",)
-    assert name_all([bold(3, "faces3")], taken=taken) == ("faces3",)
+    assert name_all([bold(5, "faces2")], taken=taken) == ("faces_run-2",)
+    assert name_all([bold(5, "faces3")], taken=taken) == ("faces_run-3",)
 
 
 def test_task_with_a_number_that_the_dataset_knows_is_kept() -> None:
@@ -171,20 +235,30 @@ def test_task_with_a_number_that_the_dataset_knows_is_kept() -> None:
     assert name_all([bold(3, "faces2"), bold(4, "faces1")], taken=taken) == ("faces2", "faces1")
 
 
-def test_labels_with_numbers_that_the_dataset_has_are_not_mixed_with_runs() -> None:
+def test_one_label_with_a_number_that_the_dataset_has_is_that_of_those_who_have_no_other() -> None:
     taken = {("9.9", 1): "sub-07/func/sub-07_task-faces1_bold"}
-    assert name_all([bold(3, "faces1"), bold(4, "faces2")], taken=taken) == ("faces1", "faces2")
-    assert name_all([bold(3, "faces2")], taken=taken) == ("faces2",)
+    assert name_all([bold(5, "faces1")], taken=taken) == ("faces1",)
+    assert name_all([bold(5, "faces1"), bold(6, "faces2")], taken=taken) == ("faces_run-1", "faces_run-2")
+
+
+def test_several_labels_with_numbers_that_the_dataset_has_are_not_mixed_with_runs() -> None:
+    taken = {(f"9.{task}", 1): f"sub-07/func/sub-07_task-faces{task}_bold" for task in (1, 2)}
+    assert name_all([bold(5, "faces3"), bold(6, "faces1")], taken=taken) == ("faces3", "faces1")
 
 
 def test_a_label_with_a_number_keeps_its_zero() -> None:
-    taken = {("9.9", 1): "sub-07/func/sub-07_task-faces01_bold"}
+    taken = {(f"9.{task}", 1): f"sub-07/func/sub-07_task-faces0{task}_bold" for task in (1, 2)}
     assert name_all([bold(3, "faces01"), bold(4, "faces02")], taken=taken) == ("faces01", "faces02")
 
 
 def test_a_load_goes_with_those_that_the_dataset_has() -> None:
     taken = {("9.9", 1): "sub-07/func/sub-07_task-nback0_bold"}
     assert name_all([bold(3, "nback_2")], taken=taken) == ("nback2",)
+
+
+def test_a_run_of_a_load_without_a_number_is_no_load() -> None:
+    taken = {(f"9.{load}", 1): f"sub-07/func/sub-07_task-nback{load}_bold" for load in (0, 2)}
+    assert name_all([bold(5, "nback_02")], taken=taken) == ("nback_run-2",)
 
 
 def test_labels_with_numbers_give_way_to_runs_that_the_dataset_has_too() -> None:
@@ -236,8 +310,102 @@ def test_another_label_of_the_same_protocol_is_told(case: Labelled) -> None:
 
 
 def test_condition_is_evidence() -> None:
-    rows = plan_of([bold(3, "rest_EO"), bold(4, "rest_EC")])
-    assert "says rest and EO, which tells its runs apart" in rows[0].evidence
+    rows = plan_of([bold(3, "rest_EO"), bold(4, "rest_story")])
+    assert "says rest and EO, which is a condition" in rows[0].evidence
+    assert "says rest and story, which tells its runs apart" in rows[1].evidence
+
+
+def test_a_word_that_makes_no_other_task_is_told() -> None:
+    plain, other = plan_of([bold(3, "rest"), bold(4, "rest_story")])
+    assert "beside it stands story, to which no run of the session has a counterpart" in other.evidence
+    assert "beside it" not in plain.evidence
+
+
+class Coded(NamedTuple):
+    """Two names, of which the second is encoded from P to A, and what they become."""
+
+    typed: tuple[str, str]
+    named: tuple[str, str]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Coded(("rest_L", "rest_R"), ("rest_dir-AP", "rest_dir-PA")),
+        Coded(("task-faces_fwd", "task-faces_rev"), ("faces_dir-AP", "faces_dir-PA")),
+        Coded(("task-faces", "task-faces_rev"), ("faces_dir-AP", "faces_dir-PA")),
+        Coded(("task-hand_L", "task-hand_R"), ("handL", "handR")),
+    ],
+    ids=lambda case: " + ".join(case.typed),
+)
+def test_words_for_the_course_of_phase_encoding_tell_no_conditions(case: Coded) -> None:
+    series = [bold(3 + rank, text, PhaseEncodingPositive=1 - rank) for rank, text in enumerate(case.typed)]
+    assert name_all(series) == case.named
+
+
+def test_hands_are_no_conditions_where_phase_encoding_runs_between_them() -> None:
+    sideways = {"InPlanePhaseEncodingDirection": "ROW"}
+    typed = ("task-motor_L", "task-motor_R")
+    series = [bold(3 + rank, text, **sideways, PhaseEncodingPositive=rank) for rank, text in enumerate(typed)]
+    assert {one.partition("_")[0] for one in name_all(series)} == {"motor"}
+
+
+def test_words_that_philips_adds_are_in_no_label() -> None:
+    typed = ("WIP fMRI_task1 SENSE", "fMRI_emo_sense", "fMRI_emo_SENSE2")
+    assert name_all([make(3 + rank, text, s.PH_FEEPI, volumes=200) for rank, text in enumerate(typed)]) == (
+        "task1", "emo_run-1", "emo_run-2",
+    )  # fmt: skip
+
+
+def test_a_load_of_one_person_makes_no_tasks_of_the_runs_of_others() -> None:
+    zero = [bold(3, "rest_0"), bold(4, "rest_1"), bold(5, "rest_dose_1"), bold(6, "rest_dose_2")]
+    more = {"patient": BERT, "study": "1.2.4"}
+    named = name_all([*zero, bold(7, "rest_1", **more), bold(8, "rest_2", **more)], "sub-02")
+    assert named == ("rest_run-1", "rest_run-2")
+
+
+class Exports(NamedTuple):
+    """What was typed for the runs of two people, and the names of all of them, in order."""
+
+    first: tuple[str, ...]
+    second: tuple[str, ...]
+    named: tuple[str, ...]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Exports(("rest",), ("rest_EO",), ("rest", "restEO")),
+        Exports(("rest_EO", "rest_EC"), ("rest_ec",), ("restEO", "restEC", "restEC")),
+        Exports(("rest", "rest_PMU"), ("rest_PMU",), ("rest_run-1", "rest_run-2", "rest")),
+        Exports(("faces1",), ("faces1", "faces2"), ("faces", "faces_run-1", "faces_run-2")),
+        Exports(("faces2",), ("faces1", "faces2"), ("faces_run-2", "faces_run-1", "faces_run-2")),
+        Exports(("nback_0", "nback_2"), ("nback_2",), ("nback0", "nback2", "nback2")),
+        Exports(("rest_0", "rest_1"), ("rest_1", "rest_2"), ("rest_run-0", "rest_run-1", "rest_run-1", "rest_run-2")),
+        Exports(("task_hand_R",), ("task_hand_L", "task_hand_R"), ("handR", "handL", "handR")),
+        Exports(("rest", "rest_story"), ("rest_story",), ("rest_run-1", "rest_run-2", "rest")),
+    ],
+    ids=lambda case: " + ".join((*case.first, *case.second)),
+)
+def test_exports_in_any_order_have_the_names_of_one(case: Exports) -> None:
+    first = [bold(10 + 10 * rank, text) for rank, text in enumerate(case.first)]
+    second = [bold(10 + 10 * rank, text, patient=BERT, study="1.2.4") for rank, text in enumerate(case.second)]
+    assert name_all([*first, *second]) + name_all([*first, *second], "sub-02") == case.named
+    names = dict(zip([one.uid for one in (*first, *second)], case.named, strict=True))
+    for ours, theirs in ((first, second), (second, first)):
+        taken = {(one.uid, 1): f"sub-07/func/sub-07_task-{names[one.uid]}_bold" for one in theirs}
+        assert name_all(ours, taken=taken) == tuple(names[one.uid] for one in ours)
+
+
+def test_one_task_is_spelled_alike_for_all() -> None:
+    more = {"patient": BERT, "study": "1.2.4"}
+    series = [bold(3, "FACES"), bold(4, "MOTOR RT HAND"), bold(5, "Faces", **more), bold(6, "Motor Rt Hand", **more)]
+    assert name_all(series) == name_all(series, "sub-02") == ("faces", "motorRtHand")
+
+
+def test_a_task_is_spelled_as_the_dataset_has_it() -> None:
+    taken = {("9.9", 1): "sub-07/func/sub-07_task-FACES_bold"}
+    assert name_all([bold(3, "faces"), bold(4, "Faces")], taken=taken) == ("FACES_run-1", "FACES_run-2")
 
 
 def test_words_that_no_label_holds_tell_runs_apart() -> None:
