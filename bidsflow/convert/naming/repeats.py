@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from bidsflow.convert.cohort import Usual
 from bidsflow.convert.naming.draft import Draft
+from bidsflow.convert.naming.vocabulary import drop_remarks
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.images import CUT_SHORT, is_noise
 from bidsflow.dicom.physics import is_difference
@@ -21,6 +22,8 @@ Drafts = list[Draft]
 
 #: What is measured over time, so that it may end too early.
 _TIMED = frozenset({"bold", "cbv", "dwi", "asl"})
+#: What has a task, beside which people type that a run repeats another.
+_REMARKED = frozenset({"bold", "cbv"})
 #: What the column of a plan says of the run that is to be kept.
 KEEP = "keep"
 
@@ -138,9 +141,11 @@ def _is_uneven(draft: Draft, longest: Mapping[Hashable, Draft]) -> bool:
 
 def _name_key(draft: Draft) -> Hashable:
     series, image = draft.series, draft.image
+    names = series.description, series.protocol_name
+    if draft.suffix in _REMARKED and not draft.exact:
+        names = drop_remarks(series.description), drop_remarks(series.protocol_name)
     return (
-        draft.suffix, series.description, series.protocol_name, draft.geometry, image.echo, image.component,
-        draft.direction or draft.entity("dir"),
+        draft.suffix, *names, draft.geometry, image.echo, image.component, draft.direction or draft.entity("dir"),
     )  # fmt: skip
 
 

@@ -162,6 +162,17 @@ def drop_switches(text: str) -> str:
     return _SWITCHED.sub(" ", text)
 
 
+def drop_remarks(text: str) -> str:
+    """Return the words of a text, but for remarks on how a run went.
+
+    Examples
+    --------
+    >>> drop_remarks("task-rest_rerun"), drop_remarks("rest_EO")
+    ('task rest', 'rest EO')
+    """
+    return " ".join(word for word in re.findall(r"[^\W_]+", text) if tell_about(word) is not About.REMARK)
+
+
 def spell_condition(word: str) -> str:
     """Return a word that tells a condition as all labels have it.
 

@@ -61,6 +61,16 @@ CASES = {
         ("review|aborted (40 of 300 volumes), repeated by series 4",
          "review|aborted (40 of 300 volumes), repeated by series 4", "func/task-a_sbref|", "func/task-a_bold|keep"),
     ),
+    "stopped, and repeated under a name that says so": Case(
+        [sbref(1, "rest_SBRef"), bold(2, "rest", 40, PlannedVolumes=300), sbref(3, "rest_rerun_SBRef"),
+         bold(4, "rest_rerun", PlannedVolumes=300)],
+        ("review|aborted (40 of 300 volumes), repeated by series 4",
+         "review|aborted (40 of 300 volumes), repeated by series 4",
+         "func/task-rest_sbref|", "func/task-rest_bold|keep"),
+    ),
+    "shorter, of another condition": Case(
+        [bold(1, "rest_EO", 40), bold(2, "rest_EC")], ("func/task-restEO_bold|", "func/task-restEC_bold|"),
+    ),
     "stopped twice": Case(
         [bold(1, "bold_a", 40, PlannedVolumes=300), bold(2, "bold_a", 3, PlannedVolumes=300),
          bold(3, "bold_a", PlannedVolumes=300)],
