@@ -109,18 +109,25 @@ def keep_originals(
         studies, marks = _hash_studies(dataset, held.series), held.marks
         memory = _read_memory(dataset)
         former = _list_former(dataset, memory, folder, studies)
-        parts = _list_parts(dataset, folder)
-        if parts and memory.get(folder, {}).get("marks") == marks:
+        if _list_parts(dataset, folder) and memory.get(folder, {}).get("marks") == marks:
             done.append(Kept(folder, "", 0, former))
             continue
         originals = sorted([*_list_originals(held.series), *held.objects], key=lambda one: one.name)
-        missing = list(_find_missing(dataset, parts, originals))
-        archive = _name_part(folder, len(parts) + 1) if missing else ""
-        if not dry:
-            entry = {"marks": marks, "studies": studies}
-            _write(dataset, folder, archive, missing, entry)
-        done.append(Kept(folder, archive, len(missing), former))
+        entry = {"marks": marks, "studies": studies}
+        archive, files = _keep(dataset, folder, originals, entry, dry=dry)
+        done.append(Kept(folder, archive, files, former))
     return tuple(done)
+
+
+def _keep(
+    dataset: Dataset, folder: str, originals: Sequence[_Original], entry: Mapping[str, object], *, dry: bool
+) -> tuple[str, int]:
+    """Archive the files of a session that no part holds yet; return the new part, ``""`` for none, and its members."""
+    while True:
+        missing = list(_find_missing(dataset, _list_parts(dataset, folder), originals))
+        archive = _name_free(dataset, folder) if missing else ""
+        if dry or _write(dataset, folder, archive, missing, entry):
+            return archive, len(missing)
 
 
 def find_former(dataset: Dataset, inventory: Inventory, paths: Mapping[str, str]) -> tuple[str, ...]:
@@ -248,8 +255,14 @@ class _Reader:
 
 def _write(
     dataset: Dataset, folder: str, archive: str, originals: Sequence[_Original], entry: Mapping[str, object]
-) -> None:
-    """Write a part with its list, and remember what was kept; all of it or nothing."""
+) -> bool:
+    """Write a part with its list, and remember what was kept; all of it or nothing.
+
+    Returns
+    -------
+    written : bool
+        False where another run has taken the name meanwhile: its part may hold some of the files.
+    """
     with staging(dataset) as staged, storage_errors(dataset.root):
         draft = Draft(dataset, staged.tree())
         if archive:
@@ -262,12 +275,13 @@ def _write(
                     break
                 parent.chmod(0o700)
         with locked(dataset):
-            if archive and (dataset.root / archive).exists():
-                return  # another run was here; the next one sees what it has left out
+            if archive and archive != _name_free(dataset, folder):
+                return False
             memory = {**_read_memory(dataset), folder: entry}
             text = json.dumps({name: memory[name] for name in sorted(memory)}, indent=1)
             draft.write(str(_memory_file(dataset).relative_to(dataset.root)), text.encode())
             commit(staged, draft.tree)
+    return True
 
 
 def _pack(originals: Sequence[_Original], target: Path) -> list[str]:
@@ -307,12 +321,23 @@ def _name_list(archive: str) -> str:
 
 def _list_parts(dataset: Dataset, folder: str) -> list[str]:
     """Return the parts of a session that are there with their lists, in order."""
-    parts: list[str] = []
+    names = _list_taken(dataset, folder)
+    return [name for name in names if all((dataset.root / one).is_file() for one in (name, _name_list(name)))]
+
+
+def _list_taken(dataset: Dataset, folder: str) -> list[str]:
+    """Return the names of the parts of a session of which anything is there, in order."""
+    names: list[str] = []
     while True:
-        name = _name_part(folder, len(parts) + 1)
-        if not all((dataset.root / one).is_file() for one in (name, _name_list(name))):
-            return parts
-        parts.append(name)
+        name = _name_part(folder, len(names) + 1)
+        if not any(os.path.lexists(dataset.root / one) for one in (name, _name_list(name))):
+            return names
+        names.append(name)
+
+
+def _name_free(dataset: Dataset, folder: str) -> str:
+    """Return the name of the next part of a session: an archive that has lost its list keeps its own."""
+    return _name_part(folder, len(_list_taken(dataset, folder)) + 1)
 
 
 def _memory_file(dataset: Dataset) -> Path:

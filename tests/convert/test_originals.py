@@ -68,6 +68,19 @@ def test_late_files_go_into_a_further_part(my_export: Path, tmp_path: Path, cli:
     )
 
 
+def test_archive_that_has_lost_its_list_is_left_alone(my_export: Path, tmp_path: Path, cli: Cli) -> None:
+    target = tmp_path / "bids"
+    assert cli("convert", my_export, target, "--keep-source").code == 0
+    (target / f"{FIRST}.sha256").unlink()
+    first = (target / f"{FIRST}.tar.gz").read_bytes()
+    for _ in range(2):
+        ran = cli("convert", my_export, target, "--keep-source")
+        assert ran.code == 0, ran.said
+    assert (target / f"{FIRST}.tar.gz").read_bytes() == first
+    assert read_members(target / f"{FIRST}-2.tar.gz") == read_members(target / f"{FIRST}.tar.gz")
+    assert not (target / f"{FIRST}-3.tar.gz").exists()
+
+
 def test_nothing_is_kept_unless_asked_for(my_export: Path, tmp_path: Path, cli: Cli) -> None:
     assert cli("convert", my_export, tmp_path / "bids").code == 0
     assert not (tmp_path / "bids" / "sourcedata").exists()
