@@ -53,9 +53,9 @@ def folder_of(row: PlanRow) -> str:
 def renew(plan: Plan, folder: str, now: Plan) -> Plan:
     """Return a plan in which one folder is as a later plan of the same exports has it.
 
-    Images of other folders stay as they were: those are settled by themselves. One that was to come into the folder,
-    and by what is known now belongs to another (a visit of its own under the StudyInstanceUID of the first), is for
-    review.
+    Images of other folders stay as they were: those are settled by themselves. One that was to come into the folder goes
+    to another subject where its person has another label by now. One that by what is known now belongs to another
+    session (a visit of its own under the StudyInstanceUID of the first) is for review.
 
     Parameters
     ----------
@@ -82,5 +82,14 @@ def _choose(before: PlanRow, now: PlanRow, folder: str) -> PlanRow:
         return now
     if folder_of(before) != folder or before.decision is not Decision.CONVERT:
         return before
+    if home.partition("/")[0] != folder.partition("/")[0]:
+        return now
     said = f"What another command has converted meanwhile shows that it belongs to {home}: convert its export again."
     return replace(now, decision=Decision.REVIEW, evidence=f"{said} {now.evidence}")
+
+
+def find_new_homes(before: Plan, now: Plan, folder: str) -> tuple[str, ...]:
+    """Return the other folders to which a renewed plan converts images that one folder was to get, sorted."""
+    later = {(row.series_uid, row.image): row for row in now.decided(Decision.CONVERT)}
+    rows = (later.get((row.series_uid, row.image)) for row in before.rows if folder_of(row) == folder)
+    return tuple(sorted({folder_of(row) for row in rows if row is not None} - {folder}))

@@ -23,8 +23,8 @@ from bidsflow.convert.former import drop_former
 from bidsflow.convert.given import note_replaced
 from bidsflow.convert.gradients import check_gradients
 from bidsflow.convert.laying import find_own_folders, lay_out, reads_in_place
-from bidsflow.convert.ledger import Content, fields_digest, read_content, read_ledger, stamp, write_key
-from bidsflow.convert.meanwhile import Basis, mark_ledgers, renew
+from bidsflow.convert.ledger import Content, fields_digest, read_content, read_key, read_ledger, stamp, write_key
+from bidsflow.convert.meanwhile import Basis, find_new_homes, mark_ledgers, renew
 from bidsflow.convert.outputs import Output, check_output, compress, match_outputs, note_left_out
 from bidsflow.convert.parrec import convert_pair
 from bidsflow.convert.pending import make_secret, note_images
@@ -163,7 +163,8 @@ def convert(  # noqa: PLR0913 - each is an option of its own
     by_uid = {series.uid: series for series in inventory.series}
     with staging(dataset) as staged, storage_errors(dataset.root):
         with locked(dataset):
-            write_key(dataset, key)
+            if basis is None:  # else it was stored with the plan, and another run may have given new labels since
+                write_key(dataset, key)
             make_secret(dataset)
         work = survey(dataset, plan, by_uid, force=force)
         _tell_missing(work, tell)
@@ -180,7 +181,7 @@ def convert(  # noqa: PLR0913 - each is an option of its own
         with locked(dataset):
             drop_former(staged)
     renewed = None if crew.plan is plan else crew.plan
-    plan, work = crew.plan, [crew.renewed.get(one.session.folder, one) for one in work]
+    plan, work = crew.plan, list({**{one.session.folder: one for one in work}, **crew.renewed}.values())
     found = {(one.row.series_uid, one.row.image): one for one in outcomes}
     rows = plan.decided(Decision.CONVERT)
     ordered = tuple(replace(found[(row.series_uid, row.image)], row=row) for row in rows)
@@ -250,6 +251,10 @@ class _Crew:
         self._marks = {} if basis is None else dict(basis.marks)
         #: What there was to do in sessions that were planned again, by folder.
         self.renewed: dict[str, Work] = {}
+        #: What is to be done in folders of which nothing was planned before other runs gave sessions new labels.
+        self._homes: dict[str, Work] = {}
+        #: Folders that get images of such sessions, and are planned again whether another run has changed them or not.
+        self._grown: set[str] = set()
         #: Images that could not be converted.
         self._failed: set[tuple[str, int]] = set()
         self._tool = tool
@@ -412,6 +417,15 @@ class _Crew:
         return (said,) if count else ()
 
     def _commit(self, work: Work, converted: Sequence[Converted]) -> list[Outcome]:
+        """Commit a session, and those that its images belong to since another run has given it another label."""
+        outcomes = self._commit_one(work, converted)
+        while self._homes:
+            _, home = self._homes.popitem()
+            self._pending[home.session.folder] = set(planned_paths(home.planned))
+            outcomes += self._commit_one(home, [])
+        return outcomes
+
+    def _commit_one(self, work: Work, converted: Sequence[Converted]) -> list[Outcome]:
         """Commit a session, and return what became of its images but for those that could not be converted.
 
         What another run has committed since the plan was made is looked at under the lock, so that nothing comes
@@ -444,21 +458,37 @@ class _Crew:
     def _renew(self, work: Work) -> Work:
         """Return what there is to do in a session now: planned again, where another run has changed it."""
         dataset, folder = self._staged.dataset, work.session.folder
-        if self._basis is None or (now := mark_ledgers(dataset, [folder])[folder]) == self._marks.get(folder, ""):
+        if self._basis is None:
+            return work
+        now = mark_ledgers(dataset, [folder])[folder]
+        if now == self._marks.get(folder, "") and folder not in self._grown:
             return work
         self._marks[folder] = now
+        self._grown.discard(folder)
         try:
             plan = renew(self.plan, folder, self._basis.plan_again())
         except PlanError as error:  # what is in the way is told of each image
             _log.warning("%s: another run has changed it, and it cannot be planned again: %s", folder, error)
             return work
         _log.info("%s: planned again, since another run has changed it", folder)
+        homes = find_new_homes(self.plan, plan, folder)
         self.plan = plan
         found = survey(dataset, plan, self._order.by_uid, force=self._force)
         nothing = Work(replace(work.session, rows=()), {}, (), {})
         renewed = next((one for one in found if one.session.folder == folder), nothing)
         self.renewed[folder] = renewed
+        if homes:
+            self._order = replace(self._order, key=read_key(dataset))
+            self._move(homes, found)
         return renewed
+
+    def _move(self, homes: Collection[str], found: Iterable[Work]) -> None:
+        """Note what folders get of a session that has another label now; the lock is held."""
+        self._grown |= self._pending.keys() & set(homes)
+        fresh = {one.session.folder: one for one in found if one.session.folder in set(homes) - self._grown}
+        self._homes |= fresh
+        self.renewed |= fresh
+        self._marks |= mark_ledgers(self._staged.dataset, fresh)
 
     def _find_lacking(self, work: Work, made: Sequence[Converted]) -> dict[str, list[PlanRow]]:
         """Return the rows of a session that are still to be converted, or under another name, by series."""

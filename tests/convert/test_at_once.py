@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import time
@@ -20,6 +21,7 @@ from bidsflow.convert.plan import Plan, from_tsv, to_tsv
 from bidsflow.phantom import make_sessions, write
 
 from .conftest import Ran, finish, read_tree, spawn
+from .test_originals import read_members
 from .test_two_exports import BOLD, KINDS, read_sidecars, read_source
 
 #: Runs the command; when it begins to convert, and so has planned, it waits for all others to be as far.
@@ -40,6 +42,8 @@ from bidsflow.cli.main import main
 sys.addaudithook(hook)
 main()
 """
+#: The same, met when it begins to write an archive of originals.
+_MEETING_AT_ARCHIVE = _MEETING.replace("os.mkdir", "open").replace("staging/run-.*/in$", r"staging/run-.*\.tar\.gz$")
 #: What goes into the exports, by the folders of series; the rest is the first export.
 PARTINGS = {
     "field map": ("*SpinEcho*",),
@@ -61,12 +65,14 @@ def part(export: Path, root: Path, patterns: Sequence[str]) -> list[Path]:
     return exports
 
 
-def convert_at_once(exports: Sequence[Path], target: Path, each: Sequence[Sequence[object]] = ()) -> list[Ran]:
+def convert_at_once(
+    exports: Sequence[Path], target: Path, each: Sequence[Sequence[object]] = (), *, script: str = _MEETING
+) -> list[Ran]:
     """Convert exports by processes that have all planned before the first of them commits; `each` has more words."""
     meeting = target.parent / f"meeting-{target.name}"
     meeting.mkdir(parents=True)
     started = [
-        spawn(meeting / str(number), len(exports), "convert", "-j", 1, *more, one, target, script=_MEETING)
+        spawn(meeting / str(number), len(exports), "convert", "-j", 1, *more, one, target, script=script)
         for number, (one, more) in enumerate(zip(exports, each or [()] * len(exports), strict=True))
     ]
     ran = list(map(finish, started))
@@ -191,6 +197,43 @@ def test_a_plan_of_a_person_decides_also_at_once(visit: Path, tmp_path: Path) ->
         in_turn.append(read_tree(other))
         assert read_source(other, BOLD) is None
     assert read_tree(target) in in_turn
+
+
+def test_originals_that_are_kept_at_once_are_all_kept(visit: Path, tmp_path: Path) -> None:
+    exports, target = part(visit, tmp_path, ("*SpinEcho*", "*BOLD*")), tmp_path / "bids"
+    exports.append(exports[1])  # what two of them hold is kept once
+    each = [("--keep-source",)] * len(exports)
+    said = "".join(ran.said for ran in convert_at_once(exports, target, each, script=_MEETING_AT_ARCHIVE))
+    archives = sorted(target.rglob("*.tar.gz"))
+    assert sorted(re.findall(r"in (sourcedata/\S+)", said)) == [str(one.relative_to(target)) for one in archives]
+    kept = [one for archive in archives for one in read_members(archive).values()]
+    assert sorted(kept) == sorted(file.read_bytes() for file in visit.rglob("*.dcm"))
+
+
+def test_rest_of_a_session_follows_a_label_that_it_got_meanwhile(visit: Path, tmp_path: Path) -> None:
+    rest, first = part(visit, tmp_path, ("*t1_*",))
+    trees = []
+    for name in ("in turn", "at once"):
+        plan, target, meeting = (tmp_path / name / one for one in ("plan.tsv", "bids", "meeting"))
+        meeting.mkdir(parents=True)
+        assert finish(spawn("convert", first, target)).code == 0
+        assert finish(spawn("plan", first, "--bids-dir", target, "-o", plan)).code == 0
+        plan.write_text(plan.read_text().replace("sub-01", "sub-07"))
+        if name == "at once":
+            held = spawn(meeting / "rest", 2, "convert", "-j", 1, rest, target, script=_MEETING)
+            while not (meeting / "rest").exists() and held.poll() is None:
+                time.sleep(0.02)
+        assert finish(spawn("convert", first, target, "--plan", plan)).code == 0
+        if name == "at once":
+            (meeting / "plan").touch()
+            ran = finish(held)
+        else:
+            ran = finish(spawn("convert", rest, target))
+        assert ran.code == 0, ran.said
+        check_left(target)
+        trees.append(read_tree(target))
+    assert not any(path.startswith("sub-01") for path in trees[1])
+    assert trees[0] == trees[1]
 
 
 @pytest.mark.parametrize("seed", range(3))
