@@ -72,7 +72,7 @@ def open_both(request: Conversion, err: Console, stack: ExitStack) -> tuple[Inve
         If the dataset cannot be opened or made.
     """
     from bidsflow.cli.steps import opened
-    from bidsflow.convert.held import meet_visits
+    from bidsflow.convert.held import meet_dataset
     from bidsflow.convert.pending import note_images
     from bidsflow.convert.plan import Decision
     from bidsflow.dataset.tree import discard_new, open_dataset
@@ -92,7 +92,7 @@ def open_both(request: Conversion, err: Console, stack: ExitStack) -> tuple[Inve
     try:
         room = dataset.state / "unpacked"
         inventory = stack.enter_context(opened(request.exports, dataset.index_file, err, room, digests=True))
-        inventory = meet_visits(dataset, inventory)
+        inventory = meet_dataset(dataset, inventory)
         idle = _find_idle(request, inventory) if new else None
     except (SourceError, PlanError, StorageError):
         stack.close()
@@ -172,6 +172,7 @@ def plan_conversion(request: Conversion, inventory: Inventory, opinions: dict[st
         If the plan does not fit the export, or no row is left.
     """
     from bidsflow.convert.held import read_known
+    from bidsflow.convert.namesakes import follow_uids
     from bidsflow.convert.planner import follow_plan, make_plan
     from bidsflow.convert.run import check_fit
     from bidsflow.convert.study.apply import choose_sessions, lay_over
@@ -180,10 +181,11 @@ def plan_conversion(request: Conversion, inventory: Inventory, opinions: dict[st
     known = read_known(request.dataset)
     book = lay_over(request.study, inventory, request.exports)
     if request.plan is not None:
-        staying = [one for held in known.look_up(request.plan.rows).values() for one in held.staying]
-        given = replace(request.plan, fields=book.list_fields(request.plan, inventory))
+        given = follow_uids(request.plan, inventory)
+        staying = [one for held in known.look_up(given.rows).values() for one in held.staying]
+        given = replace(given, fields=book.list_fields(given, inventory))
         check_fit(given, inventory, request.where, staying)
-        planned = follow_plan(request.plan, inventory, known.key, request.where, known.look_up, book=book)
+        planned = follow_plan(given, inventory, known.key, request.where, known.look_up, book=book)
     else:
         sessions = Sessions(choose_sessions(request.sessions, book.study.sessions))
         planned = make_plan(inventory, known, guesses=opinions, sessions=sessions, book=book)
@@ -207,9 +209,10 @@ def reserve(request: Conversion, inventory: Inventory) -> tuple[Inventory, Plann
     basis : Basis
         What the plan knew of the dataset.
     """
-    from bidsflow.convert.held import meet_visits
+    from bidsflow.convert.held import meet_dataset
     from bidsflow.convert.ledger import note_skipped, write_key
     from bidsflow.convert.meanwhile import Basis, list_folders, mark_ledgers
+    from bidsflow.convert.namesakes import follow_uids
     from bidsflow.dataset.write import locked, staging
 
     dataset = request.dataset
@@ -218,22 +221,22 @@ def reserve(request: Conversion, inventory: Inventory) -> tuple[Inventory, Plann
         with staging(dataset) as staged:
             opinions = ask_opinions(request, inventory, staged.folder)
     with locked(dataset):
-        inventory = meet_visits(dataset, inventory)
+        inventory = meet_dataset(dataset, inventory)
         planned = plan_conversion(request, inventory, opinions)
         write_key(dataset, planned.key)
         if request.plan is not None:
-            note_skipped(dataset, request.plan)
+            note_skipped(dataset, follow_uids(request.plan, inventory))
         marks = mark_ledgers(dataset, list_folders(planned.plan.rows))
     return inventory, planned, Basis(marks, partial(_plan_again, request, inventory, opinions))
 
 
 def _plan_again(request: Conversion, inventory: Inventory, opinions: dict[str, Guess]) -> Plan:
     """Return the plan of the same exports for what the dataset has now; the caller holds the lock."""
-    from bidsflow.convert.held import meet_visits
+    from bidsflow.convert.held import meet_dataset
     from bidsflow.convert.ledger import write_key
 
     whole = replace(request, subject_labels=(), session_labels=())
-    planned = plan_conversion(whole, meet_visits(request.dataset, inventory), opinions)
+    planned = plan_conversion(whole, meet_dataset(request.dataset, inventory), opinions)
     write_key(request.dataset, planned.key)
     return planned.plan
 

@@ -262,7 +262,7 @@ def _show(request: Conversion, *, force: bool, as_json: bool) -> bool:
     from bidsflow.cli.outcome import list_changes, print_changes
     from bidsflow.cli.steps import cache_file, consoles, opened, print_notes, print_plan, print_set_aside
     from bidsflow.convert.changes import find_left, foresee, foresee_companions, note_split
-    from bidsflow.convert.held import meet_visits
+    from bidsflow.convert.held import meet_dataset
     from bidsflow.convert.pending import read_pending
     from bidsflow.convert.plan import to_json
 
@@ -270,7 +270,7 @@ def _show(request: Conversion, *, force: bool, as_json: bool) -> bool:
     dataset, exports = request.dataset, request.exports
     read_pending(dataset)  # the run would stumble over it as well
     with opened(exports, cache_file(exports), err, beside=dataset.index_file) as inventory:
-        inventory = meet_visits(dataset, inventory)
+        inventory = meet_dataset(dataset, inventory)
         opinions = {} if request.plan else ask_opinions(request, inventory)
         planned = plan_conversion(request, inventory, opinions)
         made = planned.plan

@@ -58,7 +58,7 @@ def plan(
     spreadsheet does): change a path, or a decision to convert, skip or review.
     """
     from bidsflow.cli.steps import cache_file, consoles, open_study, opened, print_notes, print_set_aside, printable
-    from bidsflow.convert.held import meet_visits, read_known
+    from bidsflow.convert.held import meet_dataset, read_known
     from bidsflow.convert.plan import to_tsv
     from bidsflow.convert.study.apply import lay_over
     from bidsflow.dataset.tree import Dataset, check_readable
@@ -73,7 +73,7 @@ def plan(
     known = read_known(dataset) if dataset else None
     in_force = open_study(study, bids_dir, err)
     with opened(exports, cache_file(exports), err) as inventory:
-        inventory = meet_visits(dataset, inventory) if dataset else inventory
+        inventory = meet_dataset(dataset, inventory) if dataset else inventory
         made = _make_plan(inventory, lay_over(in_force, inventory, exports), sessions, dataset, known)
         if output is not None:
             write_durably(output, to_tsv(made).encode(), mode=0o600)  # UIDs of some scanners hold the time of the scan

@@ -26,6 +26,7 @@ from bidsflow.convert.ledger import (
     read_ledger,
     stamp,
 )
+from bidsflow.convert.namesakes import note_scan
 from bidsflow.convert.place import Place
 from bidsflow.convert.plan import PlanRow
 from bidsflow.convert.rewiring import Rewired, Rewiring, find_rewired, wire_session
@@ -45,6 +46,7 @@ from bidsflow.dataset import describe
 from bidsflow.dataset.draft import Draft
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dicom.parrec import mark_examination
+from bidsflow.dicom.series import Series
 from bidsflow.dicom.twins import moment_of
 from bidsflow.names import parse_name
 
@@ -146,9 +148,8 @@ def assemble(dataset: Dataset, tree: Path, session: Session, converted: Sequence
             ledger[row.path] = entry
         else:
             ledger[row.path] = _rewire(draft, _restamp(ledger[row.path], session), rewired.get(row.path))
-        if not ledger[row.path].shot:
-            shot = write_shot(shoot_row(row, session.series[row.series_uid]), key.shifts.get(parse_name(row.path).sub))
-            ledger[row.path] = replace(ledger[row.path], shot=shot)
+        if row.path in fresh or _image(row) in session.marks:  # else its series may be another one
+            ledger[row.path] = _note_series(ledger[row.path], row, session.series[row.series_uid], key)
     for path in sorted(rewired.keys() - {row.path for row in there}):
         own = ledgers[parse_name(path).folder]
         own[path] = _rewire(draft, own[path], rewired[path])
@@ -297,6 +298,12 @@ def _stage_image(
         _note_ruled(session, before, _image(one.row)), mark_examination(series), name_program(series),
         content.numbers, name_protocol(series, image), image.matrix, made=one.made,
     )  # fmt: skip
+
+
+def _note_series(entry: Entry, row: PlanRow, series: Series, key: Key) -> Entry:
+    """Return an entry with what an earlier version has not noted of its series."""
+    shot = entry.shot or write_shot(shoot_row(row, series), key.shifts.get(parse_name(row.path).sub))
+    return replace(entry, shot=shot, scan=entry.scan or note_scan(series))
 
 
 def _note_ruled(session: Session, before: Entry | None, image: tuple[str, int]) -> tuple[str, ...]:

@@ -9,8 +9,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Final
 
-from bidsflow.convert.cohort import Cohort, name_protocol
+from bidsflow.convert.cohort import name_protocol
 from bidsflow.convert.fit import find_made_up
+from bidsflow.convert.known import Known
+from bidsflow.convert.namesakes import doubt_series
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.subjects import Key, is_someone_else, person_of
 from bidsflow.dicom.series import Image, Inventory, Series
@@ -21,12 +23,7 @@ _STRANGER: Final = "name and ID it is someone else's than that of"
 
 
 def find_untrusted(
-    inventory: Inventory,
-    key: Key,
-    taken: Mapping[tuple[str, int], str],
-    doubtful: Mapping[str, str],
-    labelled: Collection[str] = (),
-    cohort: Cohort | None = None,
+    inventory: Inventory, known: Known, doubtful: Mapping[str, str], labelled: Collection[str] = ()
 ) -> dict[tuple[str, int], str]:
     """Return why images of a dataset are to stay as they are, by SeriesInstanceUID and rank; none for the others.
 
@@ -34,29 +31,25 @@ def find_untrusted(
     ----------
     inventory : Inventory
         What the export holds.
-    key : Key
-        Who is who in the dataset.
-    taken : mapping of (str, int) to str
-        The paths of the images that the dataset has.
+    known : Known
+        What the dataset has.
     doubtful : mapping of str to str
         Why no one can say whose series are, by SeriesInstanceUID.
     labelled : collection of str
         SeriesInstanceUIDs of which a study says whose they are.
-    cohort : Cohort, optional
-        When the images of the dataset were measured, and by which protocols.
     """
-    before = cohort or Cohort()
-    held = before.protocols
-    moments = {uid: moment for moment, (uid, _) in before.moments.items()}
+    held = known.cohort.protocols
+    moments = {uid: moment for moment, (uid, _) in known.cohort.moments.items()}
     return {
         (series.uid, rank): reason
         for series in inventory.series
         for rank, image in enumerate(series.images, start=1)
-        if (series.uid, rank) in taken
+        if (series.uid, rank) in known.taken
         and (
             reason := find_made_up(series, image)
-            or _ask_whose(series, key, doubtful, labelled)
-            or _find_other(series, image, held.get(taken[series.uid, rank], ""), moments.get(series.uid, ""))
+            or _ask_whose(series, known.key, doubtful, labelled)
+            or doubt_series(known.made.get((series.uid, rank)), series, rank)
+            or _find_other(series, image, held.get(known.taken[series.uid, rank], ""), moments.get(series.uid, ""))
         )
     }
 
@@ -64,8 +57,8 @@ def find_untrusted(
 def _find_other(series: Series, image: Image, protocol: str, moment: str) -> str:
     """Return that an image is another scan than the one that a dataset has under its UID, ``""`` where it is not.
 
-    Anonymisers may give two series one UID. Names that were corrected, or dates that were moved, leave one of the
-    witnesses as it was.
+    Anonymisers may give two series one UID, and one number as well. Names that were corrected, or dates that were
+    moved, leave one of the witnesses as it was.
     """
     known = moment and protocol
     if not known or moment_of(series) in ("", moment) or name_protocol(series, image) in ("", protocol):

@@ -15,12 +15,14 @@ from bidsflow.convert.ledger import (
     read_cohort,
     read_key,
     read_ledger,
+    read_made,
     read_ruled,
     read_shifts,
     read_skipped,
     read_taken,
 )
 from bidsflow.convert.links import Held, Standing, read_links
+from bidsflow.convert.namesakes import settle_series
 from bidsflow.convert.occasions import settle_visits
 from bidsflow.convert.plan import Decision, PlanRow
 from bidsflow.convert.shots import read_shot
@@ -46,20 +48,22 @@ def read_known(dataset: Dataset) -> Known:
         taken=read_taken(dataset),
         ruled=read_ruled(dataset),
         skipped=read_skipped(dataset),
+        made=read_made(dataset),
         cohort=read_cohort(dataset),
         look_up=partial(read_held, dataset),
         find_beside=partial(find_beside, dataset),
     )
 
 
-def meet_visits(dataset: Dataset, inventory: Inventory) -> Inventory:
-    """Return an inventory of which the visits that a dataset has are the studies that its key knows.
+def meet_dataset(dataset: Dataset, inventory: Inventory) -> Inventory:
+    """Return an inventory of which the series and visits that a dataset has are called as it calls them.
 
     Raises
     ------
     DatasetError
         If a file of bidsflow is damaged.
     """
+    inventory = settle_series(inventory, read_made(dataset))
     return settle_visits(inventory, read_key(dataset), read_taken(dataset), partial(read_times, dataset))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bidsflow.convert.cohort import Cohort
 from bidsflow.convert.links import LookUp, Standing, hold_nothing
+from bidsflow.convert.namesakes import Made
 from bidsflow.convert.subjects import Key
 
 #: An image: SeriesInstanceUID and rank in its series.
@@ -32,6 +33,8 @@ class Known:
         What a study gave of the names of these: see `spec.Rule.given`.
     skipped : collection of (str, int)
         The images that a person said to skip in an earlier plan.
+    made : mapping of (str, int) to Made
+        What is known of the series that they were made of.
     cohort : Cohort
         How long everyone's runs are, and when they were measured.
     look_up : callable
@@ -44,6 +47,7 @@ class Known:
     taken: Mapping[Image, str] = field(default_factory=dict)
     ruled: Mapping[Image, frozenset[str]] = field(default_factory=dict)
     skipped: Collection[Image] = ()
+    made: Mapping[Image, Made] = field(default_factory=dict)
     cohort: Cohort = field(default_factory=Cohort)
     look_up: LookUp = hold_nothing
     find_beside: Callable[[str, Collection[str]], tuple[Standing, ...]] = find_nothing

@@ -16,6 +16,7 @@ from sys import intern
 from typing import Any
 
 from bidsflow.convert.cohort import Cohort, Shape
+from bidsflow.convert.namesakes import Made
 from bidsflow.convert.plan import Decision, Plan
 from bidsflow.convert.subjects import Key, folder_of
 from bidsflow.convert.times import read_times
@@ -85,6 +86,8 @@ class Entry:
         `shots.write_shot` of it, by which field maps and runs of other exports find it; ``""`` where not noted.
     made : str
         `commands.note_command` of what made it; ``""`` where that was not noted.
+    scan : str
+        `namesakes.note_scan` of its series; ``""`` where that was not noted.
     """
 
     series_uid: str
@@ -106,6 +109,7 @@ class Entry:
     matrix: tuple[int, ...] = ()
     shot: str = ""
     made: str = ""
+    scan: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +271,7 @@ def read_ledger(dataset: Dataset, folder: str) -> Ledger:
                 str(entry.get("moment", "")), tuple(map(str, entry.get("ruled", ()))),
                 str(entry.get("examination", "")), str(entry.get("program", "")), str(entry.get("numbers", "")),
                 str(entry.get("named_protocol", "")), tuple(map(int, entry.get("matrix", ()))),
-                str(entry.get("shot", "")), str(entry.get("made", "")),
+                str(entry.get("shot", "")), str(entry.get("made", "")), str(entry.get("scan", "")),
             )
             for path, entry in stored.items()
         }  # fmt: skip
@@ -295,6 +299,8 @@ class _Brief:
     program: str
     named_protocol: str
     matrix: tuple[int, ...]
+    scan: str
+    number: int
 
 
 def _read_briefs(dataset: Dataset) -> Iterator[tuple[str, tuple[_Brief, ...]]]:
@@ -313,9 +319,32 @@ def _read_brief(dataset: Dataset, folder: str, _mark: tuple[int, int, int]) -> t
     """Return what stands in a folder, with what many images have in common once."""
     return tuple(
         _Brief(path, intern(one.series_uid), one.image, intern(one.protocol), one.volumes, one.moment, one.ruled,
-               intern(one.examination), intern(one.program), intern(one.named_protocol), one.matrix)
+               intern(one.examination), intern(one.program), intern(one.named_protocol), one.matrix,
+               intern(one.scan), 0 if one.scan else _read_number(one.shot))
         for path, one in read_ledger(dataset, folder).items()
     )  # fmt: skip
+
+
+def _read_number(shot: str) -> int:
+    """Return the SeriesNumber of what `shots.write_shot` has kept; 0 where it tells none."""
+    try:
+        return int(json.loads(shot)["condition"]["number"])
+    except (KeyError, TypeError, ValueError):
+        return 0
+
+
+def read_made(dataset: Dataset) -> dict[tuple[str, int], Made]:
+    """Return what is known of the series that images were made of, by SeriesInstanceUID and rank."""
+    return {
+        (one.series_uid, one.image): Made(one.scan, one.number, one.protocol, one.named_protocol)
+        for _, briefs in _read_briefs(dataset)
+        for one in briefs
+    }
+
+
+def made_of(entry: Entry) -> Made:
+    """Return what is known of the series that an image was made of."""
+    return Made(entry.scan, _read_number(entry.shot), entry.protocol, entry.named_protocol)
 
 
 def read_taken(dataset: Dataset) -> dict[tuple[str, int], str]:

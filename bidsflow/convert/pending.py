@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
+from types import MappingProxyType
 
 from bidsflow.convert.ledger import read_json
 from bidsflow.convert.plan import PlanRow
@@ -116,9 +117,22 @@ def read_pending(dataset: Dataset) -> Pending:
 
 
 def note_images(
-    dataset: Dataset, outcomes: Iterable[Outcome], reviews: Iterable[PlanRow], skipped: Iterable[PlanRow]
+    dataset: Dataset,
+    outcomes: Iterable[Outcome],
+    reviews: Iterable[PlanRow],
+    skipped: Iterable[PlanRow],
+    shared: Mapping[str, int] = MappingProxyType({}),
 ) -> None:
     """Remember what failed and what is in doubt, and forget what is done or skipped.
+
+    Parameters
+    ----------
+    outcomes : iterable of Outcome
+        What became of images.
+    reviews, skipped : iterable of PlanRow
+        The other rows of the plan.
+    shared : mapping of str to int
+        `namesakes.count_images` of the export: images that are not there since the series of a UID were parted.
 
     Raises
     ------
@@ -135,6 +149,7 @@ def note_images(
     with locked(dataset):
         before = read_pending(dataset)
         kept = {(one.series_uid, one.image): one for one in before.images}
+        settled |= {(uid, rank) for uid, rank in kept if rank > shared.get(uid, rank)}
         merged = {image: one for image, one in {**kept, **fresh}.items() if image in fresh or image not in settled}
         ordered = sorted(merged.values(), key=lambda one: (one.path, one.series_number, one.series_uid, one.image))
         _store(dataset, Pending(tuple(ordered), before.files))

@@ -167,7 +167,7 @@ def make_plan(
         *note_counterparts(rows, by_uid, held),
     )  # fmt: skip
     ruled = {image: draft.rule.given for image, draft in named.ruled.items() if draft.rule is not None}
-    untrusted = find_untrusted(inventory, known.key, known.taken, doubtful, labelled, known.cohort)
+    untrusted = find_untrusted(inventory, known, doubtful, labelled)
     told = Plan(tuple(rows), tell(inventory, notes), ruled=None if book is NO_RULES else ruled, untrusted=untrusted)
     kept = forget_unnamed(place, known.key.subjects, inventory, book.labels)
     return Planned(told, note_days(_keep_places(kept, known.key, inventory, rows), inventory, known.key))

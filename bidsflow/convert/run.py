@@ -25,6 +25,7 @@ from bidsflow.convert.gradients import check_gradients
 from bidsflow.convert.laying import find_own_folders, lay_out, reads_in_place
 from bidsflow.convert.ledger import Content, fields_digest, read_content, read_key, read_ledger, stamp, write_key
 from bidsflow.convert.meanwhile import Basis, find_new_homes, mark_ledgers, renew
+from bidsflow.convert.namesakes import count_images
 from bidsflow.convert.outputs import Output, check_output, compress, match_outputs, note_left_out
 from bidsflow.convert.parrec import convert_pair
 from bidsflow.convert.pending import make_secret, note_images
@@ -188,7 +189,7 @@ def convert(  # noqa: PLR0913 - each is an option of its own
     remains = find_remains(dataset, _find_moved(ordered, work))
     errors = _find_errors(dataset, ordered)
     reviews, skipped = plan.decided(Decision.REVIEW), plan.decided(Decision.SKIP)
-    note_images(dataset, ordered, reviews, skipped)
+    note_images(dataset, ordered, reviews, skipped, count_images(inventory))
     rewired = tuple(sorted(crew.rewired, key=lambda one: one.path))
     return Result(ordered, reviews, skipped, remains, errors, rewired, tuple(sorted(crew.notes)), renewed)
 

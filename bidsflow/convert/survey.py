@@ -15,6 +15,7 @@ from bidsflow.convert.ledger import (
     Stamp,
     fields_digest,
     list_numbers,
+    made_of,
     mark_digest,
     read_content,
     read_ledger,
@@ -23,6 +24,7 @@ from bidsflow.convert.ledger import (
     source_digest,
     verify,
 )
+from bidsflow.convert.namesakes import Likeness, Shared, compare, group_shared, shared_uid
 from bidsflow.convert.nifti import is_damaged
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.strays import find_strays
@@ -34,6 +36,11 @@ from bidsflow.names import parse_name, subject_of
 MISSING = "files of it are missing"
 #: What to do about an image that stays although its series has changed.
 _DECIDE = "decide by a plan: bidsflow plan EXPORT --bids-dir BIDS_DIR"
+#: Why an image is not replaced by one of another series that has its UID.
+_OTHER = (
+    "by number and protocol the dataset has another series under its SeriesInstanceUID; the image of that stays as it "
+    "is: run the same command again, and this one gets a name of its own"
+)
 
 
 class Status(StrEnum):
@@ -109,6 +116,7 @@ class _View:
     ledgers: Mapping[str, Ledger]
     former: Mapping[tuple[str, int], str]
     force: bool
+    shared: Shared
 
 
 def survey(dataset: Dataset, plan: Plan, by_uid: Mapping[str, Series], *, force: bool) -> list[Work]:
@@ -141,7 +149,7 @@ def survey(dataset: Dataset, plan: Plan, by_uid: Mapping[str, Series], *, force:
     ledgers |= {
         folder: read_ledger(dataset, folder) for folder in {parse_name(path).folder for path in former.values()}
     }
-    view = _View(dataset, plan, ledgers, former, force)
+    view = _View(dataset, plan, ledgers, former, force, group_shared(by_uid.values()))
     subjects: dict[str, dict[str, Series]] = defaultdict(dict)
     for row in rows:
         subjects[parse_name(row.path).sub][row.series_uid] = by_uid[row.series_uid]
@@ -178,8 +186,8 @@ def _sort(view: _View, session: Session) -> Work:
             continue
         entry = None if view.force else held
         stamps = {} if entry is None else _verify_files(view.dataset, entry)
-        current = mark_digest(series) if entry is not None else ""
-        same = entry is not None and _is_same(entry, series, current, read)
+        current = "" if entry is None else mark_digest(_find_whole(entry, series, view.shared))
+        same = entry is not None and _is_same(entry, series, view.shared, read)
         if same:
             marks[_image(row)] = current
         if entry is not None:
@@ -214,8 +222,11 @@ def _carry(former: str, entry: Entry, names: Collection[str], *, whole: bool) ->
 def _distrust(view: _View, row: PlanRow, held: Entry | None, series: Series, read: Callable[[str, str], str]) -> str:
     """Return why what the dataset has of an image is better than what the export has now, ``""`` where it is not."""
     doubt = view.plan.untrusted.get(_image(row), "")
-    if held is None or not doubt or _is_same(held, series, mark_digest(series), read):
+    other = held is not None and compare(made_of(held), series, row.image) is Likeness.OTHER
+    if held is None or not (doubt or other) or _is_same(held, series, view.shared, read):
         return ""
+    if other:
+        return _OTHER
     return f"its series has changed, and {doubt}; the image stays as it is ({_DECIDE})"
 
 
@@ -239,11 +250,11 @@ def find_disputed(dataset: Dataset, plan: Plan, by_uid: Mapping[str, Series]) ->
     taken = read_taken(dataset) if plan.untrusted else {}
     ledgers = {folder: read_ledger(dataset, folder) for folder in {parse_name(path).folder for path in taken.values()}}
     read = cache(lambda uid, like: _read_content(by_uid[uid], like))
-    disputed = {}
+    disputed, shared = {}, group_shared(by_uid.values())
     for image, doubt in plan.untrusted.items():
         path = taken.get(image, "")
         entry = ledgers[parse_name(path).folder].get(path) if path else None
-        if entry is not None and not _is_same(entry, by_uid[image[0]], mark_digest(by_uid[image[0]]), read):
+        if entry is not None and not _is_same(entry, by_uid[image[0]], shared, read):
             disputed[image] = doubt
     return disputed
 
@@ -383,11 +394,25 @@ def _verify_files(dataset: Dataset, entry: Entry) -> dict[str, Stamp | None]:
     return {name: verify(dataset.root / name, entry.files[name]) for name in present}
 
 
-def _is_same(entry: Entry, series: Series, marks: str, read: Callable[[str, str], str]) -> bool:
+def _is_same(entry: Entry, series: Series, shared: Shared, read: Callable[[str, str], str]) -> bool:
     """Return whether a series is as it was converted; its bytes are read only where its marks are others."""
-    if entry.source != source_digest(series):
+    whole = _find_whole(entry, series, shared)
+    if entry.source != source_digest(whole):
         return False
-    return not entry.content or entry.marks == marks or entry.content == read(series.uid, entry.content)
+    if not entry.content or entry.marks == mark_digest(whole):
+        return True
+    return entry.content == (
+        read(series.uid, entry.content) if whole is series else _read_content(whole, entry.content)
+    )
+
+
+def _find_whole(entry: Entry, series: Series, shared: Shared) -> Series:
+    """Return the series that an image was made of: before series of one UID were parted, all that came under it."""
+    members = shared.get(shared_uid(series), ())
+    if len(members) < 2 or entry.source == source_digest(series):
+        return series
+    whole = replace(series, instances=tuple(one for member in members for one in member.instances))
+    return whole if entry.source == source_digest(whole) else series
 
 
 def _read_content(series: Series, like: str) -> str:

@@ -22,7 +22,7 @@ from bidsflow.dicom.lost import find_lost_slices, find_lost_start
 from bidsflow.dicom.occasions import part_studies
 from bidsflow.dicom.order import EARLY, LATE, find_disorder
 from bidsflow.dicom.parrec import DOUBTS
-from bidsflow.dicom.parting import part_series
+from bidsflow.dicom.parting import SHARED, part_series
 from bidsflow.dicom.person import hide_people, person_pattern
 from bidsflow.dicom.pick import Pick
 from bidsflow.dicom.series import Collision, Conflict, Image, Instance, Patient, Series, SetAside, is_placeholder
@@ -185,8 +185,7 @@ def make_series(
 
 
 def _say_parted(series: Series) -> Series:
-    said = "its SeriesInstanceUID is also that of another SeriesNumber and protocol"
-    return replace(series, problems=(*series.problems, said))
+    return replace(series, problems=(*series.problems, SHARED))
 
 
 def _order(series: Series) -> tuple[str, str, str, int, str]:

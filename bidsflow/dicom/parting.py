@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Container, Mapping, Sequence
+from typing import Final
 
 from bidsflow.dicom.pick import Pick
 from bidsflow.dicom.series import Instance
+
+#: What is told of a series that was parted from another one.
+SHARED: Final = "its SeriesInstanceUID is also that of another SeriesNumber and protocol"
 
 
 def part_series(
@@ -36,16 +40,16 @@ def part_series(
             continue
         parts: dict[str, list[Instance]] = defaultdict(list)
         for one in members:
-            parts[_name_part(uid, one.header.integer("SeriesNumber"), by_uid)].append(one)
+            parts[name_part(uid, one.header.integer("SeriesNumber"), by_uid)].append(one)
         series |= {name: keep(some) for name, some in parts.items()}
         parted |= parts.keys()
     return series, frozenset(parted)
 
 
-def _name_part(uid: str, number: int, taken: Container[str]) -> str:
+def name_part(uid: str, number: int, taken: Container[str]) -> str:
     """Return the UID of a series with the number of one of its parts behind it, which no other series may have."""
     name = f"{uid}.{number}"
-    return name if name not in taken else _name_part(f"{uid}.0", number, taken)
+    return name if name not in taken else name_part(f"{uid}.0", number, taken)
 
 
 def _find_numbers(members: Sequence[Instance]) -> set[str]:

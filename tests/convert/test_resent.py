@@ -120,12 +120,12 @@ def test_series_that_the_dataset_lacks_of_a_study_of_someone_else_is_for_a_perso
 
 
 def test_another_scan_under_the_uid_of_an_image_does_not_replace_it(tmp_path: Path, cli: Cli) -> None:
-    """An anonymiser has given two series one UID, and they come in two exports."""
+    """An anonymiser has given two series one UID and one number, and they come in two exports."""
     export, bids = tmp_path / "scan" / "dicom", tmp_path / "bids"
     write(tmp_path / "scan", size="tiny", sessions=make_sessions(1, 1), series=("t1w", "rest"))
     for file in export.rglob("*.dcm"):
         header = dcmread(file)
-        header.SeriesInstanceUID = "1.2.826.0.1.9"
+        header.SeriesInstanceUID, header.SeriesNumber = "1.2.826.0.1.9", 1
         header.save_as(file)
     anatomy, run = sorted({file.parent for file in export.rglob("*.dcm")})
     assert cli("convert", run, bids).code == 0
