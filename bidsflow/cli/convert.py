@@ -358,6 +358,7 @@ def _convert(request: Conversion, inventory: Inventory, err: Console, *, force: 
     from bidsflow.cli.originals import keep, report_former, report_kept
     from bidsflow.cli.steps import progress_bar
     from bidsflow.convert.changes import find_left, note_split
+    from bidsflow.convert.ledger import read_key
     from bidsflow.convert.run import convert
 
     dataset = request.dataset
@@ -371,7 +372,8 @@ def _convert(request: Conversion, inventory: Inventory, err: Console, *, force: 
             planned.plan, inventory, dataset, planned.key, jobs=request.jobs, force=force, basis=basis,
             progress=update, tell=tell, command=request.command,
         )  # fmt: skip
-    planned = replace(planned, plan=result.renewed or planned.plan)
+    if result.renewed is not None:  # with the labels that another run may have given
+        planned = replace(planned, plan=result.renewed, key=read_key(dataset))
     plan, left = planned.plan, find_left(dataset, planned.plan)
     plan = replace(plan, notes=(*plan.notes, *result.notes, *note_split(dataset, planned.key, inventory)))
     beside = Beside.put(dataset, inventory, request.exports, planned, force=force)

@@ -53,8 +53,8 @@ def folder_of(row: PlanRow) -> str:
 def renew(plan: Plan, folder: str, now: Plan) -> Plan:
     """Return a plan in which one folder is as a later plan of the same exports has it.
 
-    Images of other folders stay as they were: those are settled by themselves. One that was to come into the folder goes
-    to another subject where its person has another label by now. One that by what is known now belongs to another
+    Images of other folders stay as they were: those are settled by themselves. One that was to come into the folder
+    goes to another subject where its person has another label by now. One that by what is known now belongs to another
     session (a visit of its own under the StudyInstanceUID of the first) is for review.
 
     Parameters

@@ -230,6 +230,7 @@ def test_rest_of_a_session_follows_a_label_that_it_got_meanwhile(visit: Path, tm
         else:
             ran = finish(spawn("convert", rest, target))
         assert ran.code == 0, ran.said
+        assert "keeps" not in ran.said
         check_left(target)
         trees.append(read_tree(target))
     assert not any(path.startswith("sub-01") for path in trees[1])
