@@ -48,8 +48,6 @@ class Cohort:
         When what a dataset holds was acquired, as its tables say (`times.read_times`), by its path.
     counts : mapping of str to Counter
         How many subjects have the same volumes, by `protocol_of`; `take_cohort` counts them once for all.
-    protocols : mapping of str to str
-        `name_protocol` of what a dataset holds, by its path.
     """
 
     volumes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -60,7 +58,6 @@ class Cohort:
     kinds: Mapping[str, Counter[frozenset[Shape]]] = field(default_factory=dict)
     times: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, Counter[int]] = field(default_factory=dict)
-    protocols: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

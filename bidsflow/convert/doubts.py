@@ -9,14 +9,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Final
 
-from bidsflow.convert.cohort import name_protocol
 from bidsflow.convert.fit import find_made_up
 from bidsflow.convert.known import Known
-from bidsflow.convert.namesakes import doubt_series
+from bidsflow.convert.namesakes import NAMESAKE, doubt_series
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.subjects import Key, is_someone_else, person_of
-from bidsflow.dicom.series import Image, Inventory, Series
-from bidsflow.dicom.twins import moment_of
+from bidsflow.dicom.series import Inventory, Series
 
 #: Stands in the evidence of a row that is of someone else than the images of its study in the dataset.
 _STRANGER: Final = "name and ID it is someone else's than that of"
@@ -38,8 +36,6 @@ def find_untrusted(
     labelled : collection of str
         SeriesInstanceUIDs of which a study says whose they are.
     """
-    held = known.cohort.protocols
-    moments = {uid: moment for moment, (uid, _) in known.cohort.moments.items()}
     return {
         (series.uid, rank): reason
         for series in inventory.series
@@ -49,21 +45,8 @@ def find_untrusted(
             reason := find_made_up(series, image)
             or _ask_whose(series, known.key, doubtful, labelled)
             or doubt_series(known.made.get((series.uid, rank)), series, rank)
-            or _find_other(series, image, held.get(known.taken[series.uid, rank], ""), moments.get(series.uid, ""))
         )
     }
-
-
-def _find_other(series: Series, image: Image, protocol: str, moment: str) -> str:
-    """Return that an image is another scan than the one that a dataset has under its UID, ``""`` where it is not.
-
-    Anonymisers may give two series one UID, and one number as well. Names that were corrected, or dates that were
-    moved, leave one of the witnesses as it was.
-    """
-    known = moment and protocol
-    if not known or moment_of(series) in ("", moment) or name_protocol(series, image) in ("", protocol):
-        return ""
-    return "by time and protocol it is another scan than the one that was converted under its UID"
 
 
 def _ask_whose(series: Series, key: Key, doubtful: Mapping[str, str], labelled: Collection[str]) -> str:
@@ -98,9 +81,8 @@ def _ask(row: PlanRow, doubt: str) -> PlanRow:
         return row
     if row.decision is Decision.SKIP:
         return replace(row, evidence=f"{row.evidence} Its series has changed, and {doubt}.")
-    advice = "skip it, and the image stays as it is" + (
-        "; convert it if they are one person, and it is replaced" if _STRANGER in doubt else ""
-    )
+    same = "they are one person" if _STRANGER in doubt else "both are one series" if NAMESAKE in doubt else ""
+    advice = "skip it, and the image stays as it is" + (f"; convert it if {same}, and it is replaced" if same else "")
     evidence = f"Its series has changed, and {doubt}: {advice}. {row.evidence}"
     return replace(row, decision=Decision.REVIEW, evidence=evidence)
 

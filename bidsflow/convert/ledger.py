@@ -16,7 +16,7 @@ from sys import intern
 from typing import Any
 
 from bidsflow.convert.cohort import Cohort, Shape
-from bidsflow.convert.namesakes import Made
+from bidsflow.convert.namesakes import Made, read_scan
 from bidsflow.convert.plan import Decision, Plan
 from bidsflow.convert.subjects import Key, folder_of
 from bidsflow.convert.times import read_times
@@ -299,8 +299,7 @@ class _Brief:
     program: str
     named_protocol: str
     matrix: tuple[int, ...]
-    scan: str
-    number: int
+    origin: Made
 
 
 def _read_briefs(dataset: Dataset) -> Iterator[tuple[str, tuple[_Brief, ...]]]:
@@ -320,7 +319,7 @@ def _read_brief(dataset: Dataset, folder: str, _mark: tuple[int, int, int]) -> t
     return tuple(
         _Brief(path, intern(one.series_uid), one.image, intern(one.protocol), one.volumes, one.moment, one.ruled,
                intern(one.examination), intern(one.program), intern(one.named_protocol), one.matrix,
-               intern(one.scan), 0 if one.scan else _read_number(one.shot))
+               made_of(one))
         for path, one in read_ledger(dataset, folder).items()
     )  # fmt: skip
 
@@ -335,16 +334,13 @@ def _read_number(shot: str) -> int:
 
 def read_made(dataset: Dataset) -> dict[tuple[str, int], Made]:
     """Return what is known of the series that images were made of, by SeriesInstanceUID and rank."""
-    return {
-        (one.series_uid, one.image): Made(one.scan, one.number, one.protocol, one.named_protocol)
-        for _, briefs in _read_briefs(dataset)
-        for one in briefs
-    }
+    return {(one.series_uid, one.image): one.origin for _, briefs in _read_briefs(dataset) for one in briefs}
 
 
 def made_of(entry: Entry) -> Made:
     """Return what is known of the series that an image was made of."""
-    return Made(entry.scan, _read_number(entry.shot), entry.protocol, entry.named_protocol)
+    number, names = read_scan(entry.scan) or (_read_number(entry.shot), None)
+    return Made(number, names, intern(entry.protocol), intern(entry.named_protocol), entry.moment)
 
 
 def read_taken(dataset: Dataset) -> dict[tuple[str, int], str]:
@@ -371,7 +367,6 @@ def read_cohort(dataset: Dataset) -> Cohort:
     shapes: dict[str, dict[str, frozenset[Shape]]] = defaultdict(dict)
     lengths: dict[str, tuple[str, int]] = {}
     times: dict[str, str] = {}
-    protocols: dict[str, str] = {}
     for name, briefs in _read_briefs(dataset):
         subject = name.partition("_")[0].removeprefix("sub-")
         told = read_times(dataset, name.replace("_", "/"))
@@ -385,12 +380,11 @@ def read_cohort(dataset: Dataset) -> Cohort:
             if one.named_protocol and one.matrix:
                 own = shapes[one.named_protocol]
                 own[subject] = own.get(subject, frozenset()) | {one.matrix}
-                protocols[one.path] = one.named_protocol
             if one.moment:
                 moments[one.moment] = one.series_uid, subject
             if one.examination:
                 examinations[one.examination] = subject
-    return Cohort(volumes, moments, examinations, shapes, lengths, times=times, protocols=protocols)
+    return Cohort(volumes, moments, examinations, shapes, lengths, times=times)
 
 
 def read_skipped(dataset: Dataset) -> frozenset[tuple[str, int]]:

@@ -1,7 +1,7 @@
 """Which series of an export are those that a dataset has under their SeriesInstanceUID, and which are others. Pure.
 
 Anonymisers may give two series one UID. In one export `dicom.parting` tells them apart, by number and protocol. Where
-they come in two exports, the second would take the place of the first: here the same two witnesses are asked.
+they come in two exports, the second would take the place of the first: here the same two witnesses are asked, and time.
 """
 
 from __future__ import annotations
@@ -12,14 +12,18 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from typing import Final
 
 from bidsflow.convert.cohort import name_protocol, protocol_of
 from bidsflow.convert.plan import Plan
 from bidsflow.dicom.parting import SHARED, name_part
 from bidsflow.dicom.series import Inventory, Series
+from bidsflow.dicom.twins import moment_of
 
 #: An image: SeriesInstanceUID and rank in its series.
 _Image = tuple[str, int]
+#: Stands in the evidence of a row whose series may be another one than that of the image in the dataset.
+NAMESAKE: Final = "it may be another one under the same SeriesInstanceUID"
 #: Series that have a SeriesInstanceUID in common, by that.
 Shared = Mapping[str, Sequence[Series]]
 
@@ -38,69 +42,86 @@ class Made:
 
     Attributes
     ----------
-    scan : str
-        `note_scan` of it; ``""`` where an earlier version has not noted that, and the rest has to tell.
     number : int
         Its SeriesNumber; 0 where unknown.
+    names : frozenset of str or None
+        Digests of its names, see `note_scan`; None where an earlier version has not noted them.
     protocol, named_protocol : str
         `cohort.protocol_of` and `cohort.name_protocol` of the image; ``""`` where unknown.
+    moment : str
+        `twins.moment_of` of the series; ``""`` where unknown.
     """
 
-    scan: str
-    number: int = 0
+    number: int
+    names: frozenset[str] | None = None
     protocol: str = ""
     named_protocol: str = ""
+    moment: str = ""
 
 
 def note_scan(series: Series) -> str:
     """Return the number of a series and digests of its names, in words: what tells it from another one of its UID."""
+    return " ".join([str(series.number), *sorted(_digest_names(series))])
+
+
+def read_scan(text: str) -> tuple[int, frozenset[str]] | None:
+    """Return the number and the digests that `note_scan` has written; None where it is no such text."""
+    number, *names = text.split() or [""]
+    return (int(number), frozenset(names)) if number.isdecimal() else None
+
+
+def _digest_names(series: Series) -> frozenset[str]:
     folded = (re.sub(r"[\W_]", "", text).casefold() for text in (series.protocol_name, series.description))
-    names = {hashlib.blake2b(text.encode(), digest_size=8).hexdigest() for text in folded if text}
-    return " ".join([str(series.number), *sorted(names)])
+    return frozenset(hashlib.blake2b(text.encode(), digest_size=8).hexdigest() for text in folded if text)
 
 
 def compare(made: Made, series: Series, rank: int) -> Likeness:
-    """Return whether an image of a rank was made of a series, as far as number and protocol tell.
+    """Return whether an image of a rank was made of a series.
 
-    They tell it from another one where both differ, as within an export.
+    It is another one where both number and names differ, as within an export. Where one of them does, or another
+    protocol has measured it at another time, no one knows: an anonymiser may have given both one number as well, an
+    archive another number, a person another name, and dates may have been moved.
     """
-    own = note_scan(series)
-    if made.scan == own:
-        return Likeness.SAME
-    if not made.scan:
-        return _compare_old(made, series, rank)
-    number, *names = made.scan.split()
-    if int(number) == series.number:
-        return Likeness.SAME
-    numbered, named = bool(int(number) and series.number), bool(names and own.split()[1:])
-    alike = not set(names).isdisjoint(own.split()[1:])
-    if alike and not numbered:
-        return Likeness.SAME
-    return Likeness.OTHER if numbered and named and not alike else Likeness.UNCLEAR
+    witnesses = _compare_numbers(made, series), _compare_names(made, series, rank)
+    if set(witnesses) == {Likeness.OTHER}:
+        return Likeness.OTHER
+    same = Likeness.SAME in witnesses and Likeness.OTHER not in witnesses
+    return Likeness.SAME if same and not _is_later(made, series, rank) else Likeness.UNCLEAR
 
 
-def _compare_old(made: Made, series: Series, rank: int) -> Likeness:
-    """Return the same of what an earlier version has noted."""
-    numbered = bool(made.number and series.number)
-    if numbered and made.number == series.number:
-        return Likeness.SAME
+def _compare_numbers(made: Made, series: Series) -> Likeness:
+    if not (made.number and series.number):
+        return Likeness.UNCLEAR
+    return Likeness.SAME if made.number == series.number else Likeness.OTHER
+
+
+def _compare_names(made: Made, series: Series, rank: int) -> Likeness:
+    """Return the likeness of names; where they lack, that of the protocols, to which names and physics belong."""
+    names = _digest_names(series)
+    if made.names and names:
+        return Likeness.OTHER if made.names.isdisjoint(names) else Likeness.SAME
     if not made.protocol or rank > len(series.images):
         return Likeness.UNCLEAR
     image = series.images[rank - 1]
     named = name_protocol(series, image)
     if made.protocol == protocol_of(series, image) or (named and made.named_protocol == named):
-        return Likeness.UNCLEAR if numbered else Likeness.SAME
-    return Likeness.OTHER if numbered else Likeness.UNCLEAR
+        return Likeness.SAME
+    return Likeness.OTHER if made.names is None and names else Likeness.UNCLEAR
+
+
+def _is_later(made: Made, series: Series, rank: int) -> bool:
+    """Return whether a series is another scan than that of an image, by its time and its protocol."""
+    if not (made.moment and made.named_protocol) or rank > len(series.images):
+        return False
+    named = name_protocol(series, series.images[rank - 1])
+    return named not in ("", made.named_protocol) and moment_of(series) not in ("", made.moment)
 
 
 def doubt_series(made: Made | None, series: Series, rank: int) -> str:
     """Return why an image may be of another series than the one that has its UID now, ``""`` where it is not."""
     if made is None or compare(made, series, rank) is Likeness.SAME:
         return ""
-    return (
-        f"by number and protocol it may be another one under the same SeriesInstanceUID (it is number {series.number} "
-        "here)"
-    )
+    return f"by number, protocol or time {NAMESAKE} (it is number {series.number} here)"
 
 
 def settle_series(inventory: Inventory, made: Mapping[_Image, Made]) -> Inventory:

@@ -24,7 +24,7 @@ from bidsflow.convert.ledger import (
     source_digest,
     verify,
 )
-from bidsflow.convert.namesakes import Likeness, Shared, compare, group_shared, shared_uid
+from bidsflow.convert.namesakes import Likeness, Shared, compare, doubt_series, group_shared, shared_uid
 from bidsflow.convert.nifti import is_damaged
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.strays import find_strays
@@ -221,9 +221,13 @@ def _carry(former: str, entry: Entry, names: Collection[str], *, whole: bool) ->
 
 def _distrust(view: _View, row: PlanRow, held: Entry | None, series: Series, read: Callable[[str, str], str]) -> str:
     """Return why what the dataset has of an image is better than what the export has now, ``""`` where it is not."""
-    doubt = view.plan.untrusted.get(_image(row), "")
-    other = held is not None and compare(made_of(held), series, row.image) is Likeness.OTHER
-    if held is None or not (doubt or other) or _is_same(held, series, view.shared, read):
+    if held is None:
+        return ""
+    namesake = doubt_series(made_of(held), series, row.image)
+    asked = namesake in row.evidence  # and the person said that both are one series
+    doubt = view.plan.untrusted.get(_image(row), "") or ("" if asked else namesake)
+    other = namesake != "" and compare(made_of(held), series, row.image) is Likeness.OTHER
+    if not (doubt or other) or _is_same(held, series, view.shared, read):
         return ""
     if other:
         return _OTHER

@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 import pytest
 from pydicom import dcmread
 
+from bidsflow.convert.cohort import name_protocol, protocol_of
 from bidsflow.convert.ledger import source_digest
-from bidsflow.convert.namesakes import Likeness, Made, compare, note_scan
+from bidsflow.convert.namesakes import Likeness, Made, compare, note_scan, read_scan
 from bidsflow.convert.plan import from_tsv
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dicom.inventory import take_inventory
 from bidsflow.dicom.series import Series
+from bidsflow.dicom.twins import moment_of
 from bidsflow.phantom import make_sessions, write
 from bidsflow.sources.folder import find_files
 
@@ -114,6 +116,10 @@ def test_person_decides_where_nothing_tells(contrasts: list[Path], tmp_path: Pat
     said = "may be another one under the same SeriesInstanceUID"
     assert (ran.code, said in ran.err) == (1, True), ran.said
     assert read_image(target, T1W) == before
+    assert cli("plan", second, "-o", tmp_path / "alone.tsv").code == 0
+    ran = cli("convert", second, target, "--plan", tmp_path / "alone.tsv")
+    assert (ran.code, said in ran.err) == (1, True), ran.said
+    assert read_image(target, T1W) == before
     assert cli("plan", second, "--bids-dir", target, "-o", plan).code == 0
     (row,) = from_tsv(plan.read_text()).rows
     assert (row.decision, said in row.evidence) == ("review", True)
@@ -176,7 +182,10 @@ class Case(NamedTuple):
 CASES = {
     "as it was": Case((3, "rest", "rest 1"), (3, "rest", "rest 1"), Likeness.SAME),
     "another spelling": Case((3, "rest", "Rest_1"), (3, "rest", "rest 1"), Likeness.SAME),
-    "another description": Case((3, "", "rest 1"), (3, "", "motor"), Likeness.SAME),
+    "a description more": Case((3, "rest", ""), (3, "rest", "motor"), Likeness.SAME),
+    "no names any more": Case((3, "rest", ""), (3, "", ""), Likeness.SAME),
+    "nothing but physics": Case((0, "", ""), (0, "", ""), Likeness.SAME),
+    "another description": Case((3, "", "rest 1"), (3, "", "motor"), Likeness.UNCLEAR),
     "the number is gone": Case((3, "rest", ""), (0, "rest", ""), Likeness.SAME),
     "both differ": Case((3, "rest", ""), (5, "motor", ""), Likeness.OTHER),
     "the number alone": Case((3, "rest", "1"), (5, "rest", "2"), Likeness.UNCLEAR),
@@ -194,4 +203,22 @@ def label(series: Series, words: tuple[int, str, str]) -> Series:
 def test_number_and_protocol_tell_series_apart(name: str, contrasts: list[Path]) -> None:
     case = CASES[name]
     (series,) = take_inventory(find_files([contrasts[1]]).files).series
-    assert compare(Made(note_scan(label(series, case.before))), label(series, case.now), 1) is case.likeness
+    before, now = label(series, case.before), label(series, case.now)
+    number, names = read_scan(note_scan(before)) or (0, None)
+    assert compare(Made(number, names, protocol_of(before, before.images[0])), now, 1) is case.likeness
+
+
+def test_another_protocol_at_another_time_is_in_doubt_whatever_its_name(contrasts: list[Path]) -> None:
+    one, other = (take_inventory(find_files([export]).files).series[0] for export in contrasts[1:])
+    made = Made(1, None, protocol_of(one, one.images[0]), name_protocol(one, one.images[0]), moment_of(one))
+    assert compare(made, label(one, (1, "", "")), 1) is Likeness.SAME
+    assert compare(made, replace(one, number=1), 1) is Likeness.SAME
+    assert compare(made, replace(other, number=1), 1) is Likeness.UNCLEAR
+    noted = replace(made, names=(read_scan(note_scan(other)) or (0, frozenset()))[1])
+    assert compare(noted, replace(other, number=1), 1) is Likeness.UNCLEAR
+    assert compare(replace(noted, moment=moment_of(other)), replace(other, number=1), 1) is Likeness.UNCLEAR
+
+
+@pytest.mark.parametrize("text", ["", "x", "-3 ab", "1.5"])
+def test_what_is_no_note_of_a_scan_tells_nothing(text: str) -> None:
+    assert read_scan(text) is None
