@@ -12,6 +12,7 @@ from bidsflow.convert.naming.labelling import heed_labelling_words
 from bidsflow.convert.naming.physics import FEW_VOLUMES, name_by_physics
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.physics import FAIR, WEAK, Kind, classify, find_contradiction, phase_encoding
+from bidsflow.dicom.physics.sequence import is_gradient, is_prepared
 from bidsflow.dicom.series import Image, Series
 from bidsflow.dicom.tags import find_maker
 from bidsflow.names import order_entities
@@ -59,6 +60,9 @@ _MISTAKEN = {
 _NAVIGATOR_FLIP = 5.0
 #: Navigators have no more voxels than this along any axis; those of MGH 32.
 _NAVIGATOR_MATRIX = 64
+#: Time of flight: echo times (ms) up to the first, repetition times (ms) between the second, flip angles (degrees) from
+#: the last (Bernstein, chapter 15.3, wider for 7 T and for slices one by one).
+_INFLOW_TE, _INFLOW_TR, _INFLOW_FLIP = 10.0, (12.0, 60.0), 10.0
 #: What is left out where its physics say little and its words say so.
 _LEFT_OUT = ("localizer", "calibration")
 
@@ -223,11 +227,26 @@ def _heed_look_alikes(draft: Draft) -> Draft:
         said = f"the {where} calls it a {left} ({found[left]})"
         skipped = draft.sure(max(ENOUGH, draft.confidence)).decided(Decision.SKIP, said)
         return replace(skipped, datatype="", suffix="")
+    if "angiography" in found and _may_be_inflow(draft):
+        return draft.named("anat", "angio", FAIR, draft.finding.because, f"the {where} says {found['angiography']}")
     for name, text in found.items():
         if name in _MISTAKEN.get(draft.suffix, ()) and draft.to_convert:
             doubted = draft.sure(draft.confidence - CONTRADICTION, f"the {where} says {text} ({name})")
             return _doubt_perfusion(doubted) if name == "perfusion" else doubted
     return draft
+
+
+def _may_be_inflow(draft: Draft) -> bool:
+    """Return whether a T1-weighted gradient echo is one that shows inflowing blood, if its words say so.
+
+    Only names of sequences and private flags tell time of flight from other spoiled gradient echoes. It is not
+    prepared, slow enough for blood to flow in (angiography of a contrast agent is faster), and its echo is short.
+    """
+    header = draft.series.header
+    if draft.suffix != "T1w" or not is_gradient(header) or is_prepared(header):
+        return False
+    te, tr = draft.image.echo_time or header.number("EchoTime"), header.number("RepetitionTime")
+    return 0 < te <= _INFLOW_TE and _INFLOW_TR[0] <= tr <= _INFLOW_TR[1] and header.number("FlipAngle") >= _INFLOW_FLIP
 
 
 def _doubt_perfusion(draft: Draft) -> Draft:

@@ -43,6 +43,9 @@ _MAY_BE_T2STAR = 8.0
 #: Turbo spin echoes of these echo times (ms) lie between proton density and T2: fluid is brighter than grey matter from
 #: about the repetition time on (ms) that stands last, which most people then call T2.
 _BETWEEN, _LONG_ENOUGH, _VERY_LONG = (45.0, 60.0), 3000.0, 6000.0
+#: Shortest repetition time (ms) of spin echoes that weight by T2; fluid has hardly recovered by then, unless it is
+#: driven back (Philips DRIVE, Siemens RESTORE), so that words have to agree below 1500 ms.
+_SHORTEST_T2 = 800.0
 #: Below this echo time (ms) an image is read out at once (UTE, ZTE): by proton density or by T1, as its flip angle is.
 _AT_ONCE = 0.5
 
@@ -161,8 +164,10 @@ def _spin_contrast(te: float, tr: float, header: Header) -> Finding | None:
     if inverted:  # an inversion after which time is not said nulls fat, fluid or nothing
         long = te >= 60 and tr >= 1500
         return Finding(Kind.FLAIR, WEAK, f"{said}, inverted after an unknown time") if long else None
-    if te >= 60 and tr >= 1500:
-        return Finding(Kind.T2W, STRONG, said)
+    if te >= 60 and tr >= _SHORTEST_T2:
+        if tr >= 1500:
+            return Finding(Kind.T2W, STRONG, said)
+        return Finding(Kind.T2W, WEAK, f"{said}, a short repetition for T2")
     if 0 < te < 45 and tr >= 1800:
         if header.integer("PhilipsEpiFactor") > 1 or sequence_named(header, r"tgse|grase"):
             return Finding(Kind.PDW, WEAK, f"{said}, read out by GRASE as labelled blood is")

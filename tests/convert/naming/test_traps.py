@@ -46,6 +46,13 @@ CASES = {
         ),
         ("review: MP2RAGE", "review: MP2RAGE"),
     ),
+    "time of flight that words alone name": Case((Scan("tof3d_tra", FLASH),), ("anat/angio: says tof",)),
+    "angiography too fast for blood to flow in": Case(
+        (Scan("mra", {**FLASH, "RepetitionTime": "5", "EchoTime": "1.5"}),), ("review: mra (angiography)",)
+    ),
+    "venography by susceptibility": Case((Scan("venogram", {**FLASH, "EchoTime": "20"}),), ("anat/T2starw",)),
+    "T2 after a short repetition": Case((Scan("T2", {**TSE, "RepetitionTime": "1000"}),), ("anat/T2w: short",)),
+    "a short repetition and no word for T2": Case((Scan("SE", {**TSE, "RepetitionTime": "1000"}),), ("review: short",)),
     "two inversion times": Case(
         (Scan("t1", {**MPRAGE, "InversionTime": "700"}), Scan("t1", {**MPRAGE, "InversionTime": "2500"})),
         ("review: inversion", "review: inversion"),

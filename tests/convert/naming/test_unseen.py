@@ -663,7 +663,7 @@ LATER: S = {
             "anat/acq-sag_T1w",
         ),
         (make(3, "T2* AX", s.canon("GR", "FE2D", "2D", **s.SLICES, **s.timed(18, 700, 20))), "anat/T2starw"),
-        (make(4, "MRA TOF", s.canon("GR", "FE3D", "3D", **s.HEAD, **s.timed(6.8, 23, 18))), "review"),
+        (make(4, "MRA TOF", s.canon("GR", "FE3D", "3D", **s.HEAD, **s.timed(6.8, 23, 18))), "anat/angio"),
         (make(5, "DWI b1000", s.CANON_DWI, volumes=2, b=(0.0, 1000.0)), "dwi/dwi"),
         (
             make(6, "FLAIR AX", s.canon("SE\\IR", "FSE_IR", "2D", **s.SLICES, **s.timed(105, 8000, 90, 2500))),
