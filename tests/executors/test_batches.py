@@ -94,9 +94,9 @@ CASES = [
          Cause.ERROR, "scratch"),
     Case("refused", replace(BATCH, jobs=(), refused="Invalid account"), Note(), None, Phase.FAILED, Cause.BLOCKED,
          "Invalid account"),
-    Case("being submitted", replace(BATCH, jobs=(), written=time.time() + 1000), Note(), None, Phase.PENDING,
+    Case("being submitted", replace(BATCH, jobs=(), written=time.time() + 1e6), Note(), None, Phase.PENDING,
          Cause.NONE, "being submitted"),
-    Case("cancelled a moment ago", replace(CANCELLED, submitted=time.time() + 1000), Note(), None, Phase.FAILED,
+    Case("cancelled a moment ago", replace(CANCELLED, submitted=time.time() + 1e6), Note(), None, Phase.FAILED,
          Cause.CANCELLED, "cancelled"),
     Case("cancelled, and told as an error", CANCELLED, Note(), Sight(Phase.FAILED, Cause.ERROR, "failed 0"),
          Phase.FAILED, Cause.CANCELLED, "cancelled"),
@@ -403,7 +403,7 @@ def test_arrays_that_were_never_submitted_are_told_from_those_that_were(tmp_path
     found = look(tmp_path / "room")
     assert phases(found) == ["running", "failed", "failed"]
     assert "never submitted" in found["sub-03"].said
-    freshly = replace(IN_THREE, id="b", jobs=(("18", 0),), written=time.time() + 1000)
+    freshly = replace(IN_THREE, id="b", jobs=(("18", 0),), written=time.time() + 1e6)
     write_batch(tmp_path / "room", freshly)
     assert phases(look(tmp_path / "room")) == ["running", "pending", "pending"]
 
