@@ -286,7 +286,7 @@ def _find_courses(members: Sequence[_Read]) -> frozenset[str]:
     measured = [next(iter(found)) for found in courses.values() if len(found) == 1]
     if len(courses) < 2 or len({*measured} - {""}) < len(courses):
         return frozenset()
-    sideways = {*measured} <= {"LR", "RL"} or all(task.label == "rest" for _, task in members)
+    sideways = {*measured} <= {"LR", "RL"} or all(task.label.lower() == "rest" for _, task in members)
     return frozenset(word for own in courses for word in own if sideways or len(word) > 1)
 
 

@@ -8,15 +8,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from bidsflow.convert.naming import words
-from bidsflow.convert.naming.vocabulary import (
-    About,
-    drop_switches,
-    is_load,
-    join_loads,
-    names_course,
-    part_sides,
-    tell_about,
-)
+from bidsflow.convert.naming.vocabulary import About, drop_courses, is_load, mend_text, names_course, tell_about
 from bidsflow.dicom.series import Series
 from bidsflow.dicom.tags import find_maker
 from bidsflow.names import to_label
@@ -90,7 +82,7 @@ def read_task(series: Series) -> Task:
     Nothing is invented: where no task is named, the label repeats what is left of the words, or their own word for
     functional imaging.
     """
-    text = part_sides(join_loads(drop_switches(words.task_text(series))))
+    text = mend_text(words.task_text(series))
     named, rest = _TASK.search(text), _REST.search(text.replace("_", " "))
     core = named if named and not words.is_generic(named[1]) else rest
     number, glued = (None, "") if words.run_number(series) is not None else _find_number(text, core)
@@ -111,9 +103,9 @@ def _read_named(series: Series, text: str, core: re.Match[str], number: int | No
     named = core.re is _TASK
     label = to_label(core[1]) if named else "rest"
     said = f"the {words.source(series)} " + (f"names the task {core[1]}" if named else "says rest")
-    pieces = _split(f"{text[: core.start()]} {text[core.end() :]}")
+    pieces = _split(drop_courses(f"{text[: core.start()]} {text[core.end() :]}"))
     remarks = tuple(piece for piece in pieces if tell_about(piece) is About.REMARK)
-    return Task(label, said, label, number, _find_beside(pieces, resting=not named), remarks)
+    return Task(label, said, label, number, _find_beside(pieces, resting=label.lower() == "rest"), remarks)
 
 
 def _read_nameless(series: Series, pieces: Sequence[str], number: int | None, numbered: str) -> Task:

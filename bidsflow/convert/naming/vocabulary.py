@@ -97,10 +97,18 @@ _DOUBTFUL = re.compile(
 )
 #: What is switched on or off, or high or low, in the measurement and the recordings.
 _SWITCHED = re.compile(
-    r"(?<![a-z])(?:(?:pmu|physio|fat[-_ ]?sat|fs|trigger|shim|moco|pulse|resp)[-_ ]*(?:on|off)|"
-    r"(?:low|high)[-_ ]*res(?:olution)?)(?![a-z])",
+    r"(?<![a-z])(?:(?:pmu|physio|fat[-_ ]?sat|fs|trigger|shim|promo|moco|pulse|resp|mb|sms|c?sense|grappa|asset)"
+    r"[-_ ]*(?:on|off)|(?:low|high)[-_ ]*res(?:olution)?)(?![a-z])",
     re.IGNORECASE,
 )
+#: Courses that are spelled by their ends: ``A>>P``, ``S to I``.
+_ENDS = re.compile(
+    r"(?<![A-Za-z0-9])(?:A{0}P|P{0}A|L{0}R|R{0}L|H{0}F|F{0}H|S{0}I|I{0}S)(?![A-Za-z0-9])".replace(
+        "{0}", r"(?:[-_ ]*>+[-_ ]*|[-_ ]to[-_ ]|[-_ ])"
+    )
+)
+#: Which of several a run is: ``2of4``.
+_OF_SEVERAL = re.compile(r"(?<![A-Za-z0-9])(\d{1,2})[-_ ]?(?:of|von)[-_ ]?\d{1,2}(?![A-Za-z0-9])", re.IGNORECASE)
 
 
 @lru_cache(maxsize=4096)
@@ -133,33 +141,33 @@ def is_load(word: str) -> bool:
     return bool(_LOAD.fullmatch(word))
 
 
-def join_loads(text: str) -> str:
-    """Return a text with each load as one word.
+def mend_text(text: str) -> str:
+    """Return a text in which each load is one word, without what was switched on or off, and how many runs there are.
+
+    The number of a run stands apart from the side before it.
 
     Examples
     --------
-    >>> join_loads("fMRI_2-back_1"), join_loads("n-back 0 run1"), join_loads("pain_level_2"), join_loads("nback_01")
-    ('fMRI_2back_1', 'n-back0 run1', 'pain_level2', 'nback_01')
+    >>> [mend_text(text) for text in ("fMRI_2-back_1", "n-back 0 run1", "pain_level_2", "nback_01")]
+    ['fMRI_2back_1', 'n-back0 run1', 'pain_level2', 'nback_01']
+    >>> [mend_text(text) for text in ("rest_PMU_on", "rest 2of4", "hand_R2", "faces_R2")]
+    ['rest_ ', 'rest 2', 'hand_R_2', 'faces_R2']
     """
+    text = _OF_SEVERAL.sub(r"\1", _SWITCHED.sub(" ", text))
     for pattern in _LOADS:
         text = pattern.sub(r"\g<one>\g<two>", text)
-    return text
-
-
-def part_sides(text: str) -> str:
-    """Return a text with the number of a run apart from the side before it.
-
-    Examples
-    --------
-    >>> part_sides("hand_R2"), part_sides("faces_R2")
-    ('hand_R_2', 'faces_R2')
-    """
     return _SIDE.sub(r"\1_\2", text)
 
 
-def drop_switches(text: str) -> str:
-    """Return a text without what was switched on or off in the measurement: ``PMU on`` is no condition."""
-    return _SWITCHED.sub(" ", text)
+def drop_courses(text: str) -> str:
+    """Return a text without courses that are spelled by their ends.
+
+    Examples
+    --------
+    >>> drop_courses("EO A>>P"), drop_courses("EO_L_R"), drop_courses("EO A B")
+    ('EO  ', 'EO_ ', 'EO A B')
+    """
+    return _ENDS.sub(" ", text)
 
 
 def drop_remarks(text: str) -> str:

@@ -100,6 +100,10 @@ CASES = (
     Names(("rest_t1", "rest_sess1"), ("rest_run-1", "rest_run-2")),
     Names(("REST1a", "REST1b"), ("rest_run-1", "rest_run-2")),
     Names(("rsfMRI reverse blip", "rsfMRI"), ("rest_run-1", "rest_run-2")),
+    Names(("task-rest_fwd", "task-rest_rev"), ("rest_run-1", "rest_run-2")),
+    Names(("rest A>>P", "rest P>>A"), ("rest_run-1", "rest_run-2")),
+    Names(("rest L-R", "rest EO R_L"), ("rest", "restEO")),
+    Names(("rest MB off", "rest MB on"), ("rest_run-1", "rest_run-2")),
     # capitals tell none
     Names(("Faces", "faces"), ("faces_run-1", "faces_run-2")),
     Names(("FACES2", "faces_1"), ("faces_run-2", "faces_run-1")),
@@ -126,6 +130,8 @@ CASES = (
     Names(("Rest Lauf 2", "Rest"), ("rest_run-2", "rest_run-1")),
     Names(("faces_Lauf2", "faces_Lauf1"), ("faces_run-2", "faces_run-1")),
     Names(("rest Nr. 2", "rest Nr. 1"), ("rest_run-2", "rest_run-1")),
+    Names(("rest_2of2", "rest_1of2"), ("rest_run-2", "rest_run-1")),
+    Names(("faces 2 of 3",), ("faces_run-2",)),
     Names(("rest", "rest_try2"), ("rest_run-1", "rest_run-2")),
     Names(("faces1", "faces2", "faces2_repeat"), ("faces_run-1", "faces_run-2", "faces_run-3")),
     # loads are none
