@@ -40,9 +40,11 @@ _MOST_RUNS = 20
 #: Words for functional imaging that may be a label where nothing else can.
 _OWN_WORDS = ("fmri", "bold", "func", "epi")
 #: What no label of a named task holds.
-_LEFT_OUT = (About.MEASURED, About.REMARK)
+_LEFT_OUT = frozenset({About.MEASURED, About.RECORDED, About.REMARK, About.REPEAT})
+#: What a person should look at.
+_REMARKS = frozenset({About.REMARK, About.REPEAT})
 #: What may end the name of a run that another has without it.
-_ADDITIONS = (About.MEASURED, About.REMARK, About.DOUBTFUL)
+_ADDITIONS = frozenset({About.RECORDED, About.REMARK, About.REPEAT, About.DOUBTFUL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def _read_named(series: Series, text: str, core: re.Match[str], number: int | No
     label = to_label(core[1]) if named else "rest"
     said = f"the {words.source(series)} " + (f"names the task {core[1]}" if named else "says rest")
     pieces = _split(drop_courses(f"{text[: core.start()]} {text[core.end() :]}"))
-    remarks = tuple(piece for piece in pieces if tell_about(piece) is About.REMARK)
+    remarks = tuple(piece for piece in pieces if tell_about(piece) in _REMARKS)
     return Task(label, said, label, number, _find_beside(pieces, resting=label.lower() == "rest"), remarks)
 
 
@@ -150,7 +152,7 @@ def _split_additions(pieces: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     own = [piece for piece in pieces if piece and not words.is_generic(piece)]
     ending = len(list(takewhile(lambda piece: tell_about(piece) in _ADDITIONS, reversed(own))))
     kept = own[: len(own) - ending]
-    leading = len(list(takewhile(lambda piece: tell_about(piece) is About.REMARK, kept)))
+    leading = len(list(takewhile(lambda piece: tell_about(piece) is About.REPEAT, kept)))
     added = (*kept[:leading], *own[len(own) - ending :])
     return (_join(kept[leading:]), added) if added else ("", ())
 
@@ -181,7 +183,7 @@ def _find_number(text: str, core: re.Match[str] | None) -> tuple[int | None, str
         glued = re.fullmatch(r"([A-Za-z]{2,}|[rR])(\d{1,2})", piece)
         if glued and not words.is_generic(piece) and glued[1].lower() not in _UNITS:
             return _take(glued[2], piece)
-        if tell_about(piece) not in (*_LEFT_OUT, About.COURSE):
+        if tell_about(piece) not in _LEFT_OUT | {About.COURSE}:
             break
     return None, ""
 

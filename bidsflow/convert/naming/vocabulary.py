@@ -15,9 +15,13 @@ class About(Enum):
     Attributes
     ----------
     MEASURED
-        The measurement, the recordings beside it, the number or the moment of the run: no label holds it.
+        The measurement, the number or the moment of the run: no label of a named task holds it.
+    RECORDED
+        The recordings beside it, and what is prepared for a run.
     REMARK
-        How the run went, or that it repeats another: no label holds it, and a person should look.
+        How the run went: a person should look.
+    REPEAT
+        That the run repeats another: a person should look.
     CONDITION
         What was done: every label holds it, also that of a lone run.
     COURSE
@@ -29,7 +33,9 @@ class About(Enum):
     """
 
     MEASURED = "measured"
+    RECORDED = "recorded"
     REMARK = "remark"
+    REPEAT = "repeat"
     CONDITION = "condition"
     COURSE = "course"
     DOUBTFUL = "doubtful"
@@ -53,23 +59,28 @@ _MEASURED = re.compile(
     # images, their reconstruction, and how they were measured
     r"nd|norm|dis[23]d|dico|filtered|unfiltered|orig|hf|fh|c?sense\d*|clear|grappa\d*|i?pat\d*|acc\d*|pf\d*|\d+ch\w*|"
     r"ch\d+|hires|highres|lowres|slices?|\d+sl\w*|vols?|volumes?|dyn\w*|asc\w*|desc\w*|int|interleaved|acq|mri|"
-    r"blip|topup|shim\w*|fat[-_]?sat|fs|x?\d+x\d+\w*|[a-z]*\d{3,}[a-z]*|"
-    # recordings and what helps the person
-    r"pmu|physio\w*|puls|pulse\w*|resp\w*|ecg|ekg|ppg|eye|eyes|augen|yeux|ojos|occhi|ogen|eyetrack\w*|et|trigger\w*|"
+    r"blip|topup|fs|x?\d+x\d+\w*|[a-z]*\d{3,}[a-z]*|eyes?|augen|yeux|ojos|occhi|ogen|et|"
     # the number and the moment of a run
-    r"first|second|third|\d+(?:st|nd|rd|th)|\d{1,2}[a-z]|block|part|set|r\d+|t\d*|tp\d*|nr|nummer|number|try|versuch|"
-    r"attempt|take|mins?|\d+min\w*|sec|\d+s|ses\d*|sess\d*|session\d*|visit\d*|day\d+|week\d*|scan|sub|state|v\d+\w*",
+    r"first|second|third|\d+(?:st|nd|rd|th)|\d{1,2}[a-z]|block|part|set|r\d+|t\d*|tp\d*|nr|nummer|number|take|"
+    r"mins?|\d+min\w*|sec|\d+s|ses\d*|sess\d*|session\d*|visit\d*|day\d+|week\d*|scan|sub|state|v\d+\w*",
     re.IGNORECASE,
 )
-#: What people write behind the name of a run that did not go well, or of the one that takes its place.
+#: Recordings, and what is prepared for a run.
+_RECORDED = re.compile(
+    r"pmu|physio\w*|puls|pulse\w*|resp\w*|ecg|ekg|ppg|eyetrack\w*|trigger\w*|shim\w*|fat[-_]?sat", re.IGNORECASE
+)
+#: What people write behind the name of a run that did not go well.
 _REMARKS = re.compile(
     r"bad|poor|moved|moving|artefacts?|artifacts?|fail(?:ed)?|stopped|aborted?|cancel(?:l?ed)?|interrupted|incomplete|"
     r"unfinished|broken|wrong|crash(?:ed)?|noisy|sleepy|asleep|discard(?:ed)?|excluded?|ignore|unusable|do_?not_?use|"
     r"backup|schlecht|bewegt|abgebrochen|abbruch|unvollstaendig|unvollstandig|fehler|falsch|"
     r"mauvaise?|bouge|arrete|interrompue?|erreur|malo|mala|movido|interrumpido|incompleto|fallido|"
-    r"mosso|interrotto|slecht|bewogen|afgebroken|mislukt|onvolledig|ruim|interrompido|"
-    # it repeats another
-    r"repeat(?:ed)?|rep\d*|rpt|redo|redone|retry|again|retake|remeasured?|rerun|rescan|restart(?:ed)?|"
+    r"mosso|interrotto|slecht|bewogen|afgebroken|mislukt|onvolledig|ruim|interrompido",
+    re.IGNORECASE,
+)
+#: What people write beside the name of the run that takes its place.
+_REPEATS = re.compile(
+    r"repeat(?:ed)?|rep\d*|rpt|redo|redone|retry|again|retake|remeasured?|rerun|rescan|restart(?:ed)?|try|attempt|versuch|"
     r"wdh|wiederholung|wiederholt|nochmal|nochmals|erneut|neu|neustart|bis|encore|refaite?|"
     r"repetido|repeticion|ripetuto|opnieuw|herhaling",
     re.IGNORECASE,
@@ -110,6 +121,12 @@ _ENDS = re.compile(
 #: Which of several a run is: ``2of4``.
 _OF_SEVERAL = re.compile(r"(?<![A-Za-z0-9])(\d{1,2})[-_ ]?(?:of|von)[-_ ]?\d{1,2}(?![A-Za-z0-9])", re.IGNORECASE)
 
+#: What words are about that are neither conditions nor generic; the first that fits.
+_PATTERNS = (
+    (About.COURSE, _COURSES), (About.REPEAT, _REPEATS), (About.REMARK, _REMARKS), (About.RECORDED, _RECORDED),
+    (About.MEASURED, _MEASURED), (About.DOUBTFUL, _DOUBTFUL),
+)  # fmt: skip
+
 
 @lru_cache(maxsize=4096)
 def tell_about(word: str) -> About:
@@ -118,17 +135,14 @@ def tell_about(word: str) -> About:
     Examples
     --------
     >>> [tell_about(word).name for word in ("EC", "wdh", "64ch", "R", "JS", "story")]
-    ['CONDITION', 'REMARK', 'MEASURED', 'COURSE', 'DOUBTFUL', 'OTHER']
+    ['CONDITION', 'REPEAT', 'MEASURED', 'COURSE', 'DOUBTFUL', 'OTHER']
     """
     if word.lower() in _CONDITIONS or word in _LETTERS or is_load(word):
         return About.CONDITION
-    if _COURSES.fullmatch(word):
-        return About.COURSE
-    if _REMARKS.fullmatch(word):
-        return About.REMARK
-    if words.is_generic(word) or _MEASURED.fullmatch(word):
+    if words.is_generic(word):
         return About.MEASURED
-    return About.DOUBTFUL if _DOUBTFUL.fullmatch(word) else About.OTHER
+    found = (about for about, pattern in _PATTERNS if pattern.fullmatch(word))
+    return next(found, About.OTHER)
 
 
 def names_course(word: str) -> bool:
@@ -178,7 +192,8 @@ def drop_remarks(text: str) -> str:
     >>> drop_remarks("task-rest_rerun"), drop_remarks("rest_EO")
     ('task rest', 'rest EO')
     """
-    return " ".join(word for word in re.findall(r"[^\W_]+", text) if tell_about(word) is not About.REMARK)
+    kept = (word for word in re.findall(r"[^\W_]+", text) if tell_about(word) not in (About.REMARK, About.REPEAT))
+    return " ".join(kept)
 
 
 def spell_condition(word: str) -> str:
