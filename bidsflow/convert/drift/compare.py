@@ -13,7 +13,7 @@ from bidsflow.convert.drift.cohort import (
 )
 from bidsflow.convert.drift.findings import Drift, Finding, merge_findings
 from bidsflow.convert.drift.observation import PARAMETERS, Observation
-from bidsflow.convert.drift.protocol import compare_protocol, given_parameters, note_unknown
+from bidsflow.convert.drift.protocol import compare_protocol, given_parameters, note_unknown, parameter_of
 from bidsflow.convert.study.spec import Expected
 
 _RANK = {key: rank for rank, key in enumerate(("", *PARAMETERS))}
@@ -30,7 +30,9 @@ def compare(observations: Sequence[Observation], expected: Sequence[Expected] = 
         findings += compare_protocol(observations, expected)
     else:
         findings += [*compare_sessions(observations), *compare_presence(observations)]
-    findings += compare_values(observations, given_parameters(observations, expected))
+    told = {_about(one) for one in findings}
+    others = compare_values(observations, given_parameters(observations, expected))
+    findings += [one for one in others if _about(one) not in told]
     return Drift(
         visits=tuple(sorted({one.visit for one in observations})),
         present=frozenset((*one.visit, one.name) for one in observations),
@@ -38,6 +40,11 @@ def compare(observations: Sequence[Observation], expected: Sequence[Expected] = 
         findings=tuple(sorted(merge_findings(findings), key=_order)),
         notes=(*note_small(observations), *note_unknown(observations, expected)),
     )
+
+
+def _about(one: Finding) -> tuple[str, ...]:
+    """Return what a finding is about: an image, and a parameter of it."""
+    return one.subject, one.session, one.name, one.where, parameter_of(one.parameter)
 
 
 def _order(one: Finding) -> tuple[object, ...]:

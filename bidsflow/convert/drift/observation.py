@@ -114,8 +114,21 @@ def is_same(found: Value, expected: Value, absolute: float = 0.0, relative: floa
 
 def is_usual(key: str, found: Value, expected: Value) -> bool:
     """Return whether two values of a parameter are the same within its own tolerances."""
+    if key == "PhaseEncodingDirection" and isinstance(found, str) and isinstance(expected, str):
+        return is_way(found, expected)
     rule = PARAMETERS.get(key, Parameter(key))
     return is_same(found, expected, rule.absolute, rule.relative)
+
+
+def is_way(found: str, expected: str) -> bool:
+    """Return whether phase encoding may run the same way; where only its axis is known, it may run either way.
+
+    Examples
+    --------
+    >>> is_way("AP", "AP"), is_way("AP/PA", "PA"), is_way("AP", "PA"), is_way("AP/PA", "RL")
+    (True, True, False, False)
+    """
+    return not {*found.split("/")}.isdisjoint(expected.split("/"))
 
 
 def show_value(key: str, value: Value) -> str:

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from bidsflow.convert.drift.cohort import judge_count
 from bidsflow.convert.drift.findings import Against, Finding, Kind
-from bidsflow.convert.drift.observation import PARAMETERS, Observation, Value, is_same, show_value
+from bidsflow.convert.drift.observation import PARAMETERS, Observation, Value, is_same, is_way, show_value
 from bidsflow.convert.study.spec import Expected, Limit
 
 #: Fields of a study, which are those of DICOM and of bidsflow's own findings: the parameter, the factor from its unit
@@ -50,14 +50,20 @@ def fields_of(expected: Sequence[Expected]) -> frozenset[str]:
 
 
 def given_parameters(observations: Sequence[Observation], expected: Sequence[Expected]) -> dict[str, frozenset[str]]:
-    """Return, by name, the parameters that a protocol gives."""
+    """Return, by name, the parameters that a protocol gives as a whole: one side of a voxel is not the voxel."""
     given: dict[str, set[str]] = defaultdict(set)
     for name in {one.name for one in observations}:
         for one in expected:
             if fits(name, one.name):
-                given[name] |= {_FIELDS[field][0] for field in one.parameters if field in _FIELDS}
+                whole = (_FIELDS[field] for field in one.parameters if field in _FIELDS)
+                given[name] |= {key for key, _, rank in whole if rank is None}
                 given[name] |= {"Volumes"} if one.volumes else set()
     return {name: frozenset(keys) for name, keys in given.items()}
+
+
+def parameter_of(field: str) -> str:
+    """Return the parameter that a field of a study is, or is a part of: ``Matrix`` for ``n_slices``."""
+    return _FIELDS.get(field, (field,))[0]
 
 
 def fits(name: str, pattern: str) -> bool:
@@ -127,6 +133,8 @@ def _compare_image(part: Expected, one: Observation) -> Iterator[Finding]:
         found = _pick(measured, rank)
         if found is None or (one.is_turned and key in _AXES and _is_along_any(measured, limit)):
             continue
+        if key == "PhaseEncodingDirection" and is_way(str(found), str(limit.value)):
+            continue
         value = found * factor if isinstance(found, int | float) else found
         if not _is_within(value, limit):
             kind = Kind.SHORT if key == "Volumes" and _is_less(value, limit.value) else Kind.CHANGED
@@ -165,7 +173,9 @@ def _to_unit(value: str | float, factor: float) -> Value:
 def note_unknown(observations: Sequence[Observation], expected: Sequence[Expected]) -> tuple[str, ...]:
     """Return the fields of a protocol that no image says anything of."""
     known = {key for one in observations for key in one.parameters}
-    asked = {(field, _FIELDS.get(field, (field,))[0]) for part in expected for field in part.parameters}
+    names = {one.name for one in observations}
+    parts = [part for part in expected if any(fits(name, part.name) for name in names)]  # the others are missing
+    asked = {(field, parameter_of(field)) for part in parts for field in part.parameters}
     lost = sorted(field for field, key in asked if key not in known and key not in PARAMETERS)
     lost += sorted(field for field, key in asked if key not in known and key in PARAMETERS)
     return (f"the study gives {', '.join(lost)}, of which no image says anything: not compared",) if lost else ()

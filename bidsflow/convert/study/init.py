@@ -27,7 +27,7 @@ _TELLING = (
 #: Parameters that are expected to stay, and what they may differ by: a part of the value, and at least so much.
 _EXPECTED = {
     "RepetitionTime": (0.01, 0.0), "EchoTime": (0.0, 0.1), "InversionTime": (0.01, 0.0), "FlipAngle": (0.0, 0.5),
-    "n_slices": (0.0, 0.0),
+    "b_max": (0.05, 30.0), "PixelSpacing": (0.0, 0.01), "SliceThickness": (0.0, 0.01), "n_slices": (0.0, 0.0),
 }  # fmt: skip
 #: Entities that number images of one name.
 _COUNTED = ("run", "echo", "part")
@@ -279,16 +279,30 @@ def _agree(members: Sequence[_Item]) -> dict[str, Limit]:
     """Return the parameters in which images agree."""
     limits = {}
     for field, (share, least) in _EXPECTED.items():
-        texts = [one.read(field) for one in members]
         try:
-            numbers = [float(text) for text in texts]
+            numbers = [_to_number(one.read(field)) for one in members]
         except ValueError:  # absent, or several
             continue
         value = Counter(numbers).most_common(1)[0][0]
         tolerance = float(f"{max(share * value, least):.2g}")
         if value > 0 and max(abs(number - value) for number in numbers) <= max(tolerance, 1e-6 * value):
             limits[field] = Limit(float(f"{value:.6g}"), tolerance)
+    ways = {one.read("direction") for one in members}
+    if len(ways) == 1 and "" not in ways:
+        limits["direction"] = Limit(ways.pop())
     return limits
+
+
+def _to_number(text: str) -> float:
+    """Return the number that an element holds, once or several times: of most pixels both sides are equal.
+
+    Raises
+    ------
+    ValueError
+        If it holds none, or several.
+    """
+    (one,) = set(text.split("\\"))
+    return float(one)
 
 
 def _format_block(block: _Block, expected: Expected | None) -> str:

@@ -84,3 +84,25 @@ def test_alike_visits_end_with_nothing(cli: Callable[..., Ran], export: Path, tm
     ran = cli("check", copy)
     assert ran.code == 0
     assert "too few" in ran.err
+
+
+def test_first_study_of_an_export_knows_the_voxels_and_directions_of_the_next_subject(
+    cli: Callable[..., Ran], tmp_path: Path
+) -> None:
+    write(tmp_path / "first", sessions=make_sessions(1, 1), series=("rest", "t1w", "dwi"))
+    study = tmp_path / "study.toml"
+    assert cli("study", "init", tmp_path / "first" / "dicom", "-o", study).code == 0
+    assert cli("check", tmp_path / "first" / "dicom", "--study", study).code == 0
+    for path in (tmp_path / "first" / "dicom").rglob("*.dcm"):
+        ds = dcmread(path)
+        if "t1" in ds.SeriesDescription.lower():
+            ds.PixelSpacing = [spacing * 1.1 for spacing in ds.PixelSpacing]
+        elif "rest" in ds.SeriesDescription.lower():
+            ds.InPlanePhaseEncodingDirection = "ROW"
+        ds.save_as(path)
+    ran = cli("check", tmp_path / "first" / "dicom", "--study", study, "--json")
+    found = json.loads(ran.out)["findings"]
+    assert [(one["name"], one["kind"], one["parameter"]) for one in found] == [
+        ("anat/T1w", "changed", "PixelSpacing"),
+        ("func/task-rest_bold", "changed", "PhaseEncodingDirection"),
+    ]

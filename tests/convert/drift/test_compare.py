@@ -149,6 +149,26 @@ def test_cohort_judges_only_what_the_protocol_leaves_open() -> None:
     ]
 
 
+def test_side_that_the_protocol_gives_does_not_hide_the_others() -> None:
+    seen = [*cohort(4, Matrix=(64.0, 64.0, 36.0)), measure("05", Matrix=(80.0, 64.0, 36.0))]
+    drift = compare([*seen, measure("06", Matrix=(64.0, 64.0, 30.0))], expect(parameters={"n_slices": Limit(36.0)}))
+    assert [(one.subject, one.parameter, one.against) for one in drift.findings] == [
+        ("05", "Matrix", Against.COHORT), ("06", "n_slices", Against.STUDY),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("found", "count"), [("AP", 0), ("AP/PA", 0), ("PA", 1), ("RL/LR", 1)])
+def test_axis_of_phase_encoding_agrees_with_both_its_ways(found: str, count: int) -> None:
+    seen = measure("05", PhaseEncodingDirection=found)
+    assert len(compare([seen], expect(parameters={"direction": Limit("AP")})).findings) == count
+    assert len(compare([*cohort(PhaseEncodingDirection="AP"), seen]).findings) == count
+
+
+def test_field_of_an_image_that_is_missing_is_not_told() -> None:
+    parts = (*expect(), Expected("dwi/dwi", parameters={"b_max": Limit(1000.0)}, optional=True))
+    assert compare(cohort(), parts).notes == ()
+
+
 def test_field_that_no_image_says_is_told() -> None:
     drift = compare(cohort(), expect(parameters={"ReceiveCoilName": Limit("Head_32")}))
     assert drift.notes == ("the study gives ReceiveCoilName, of which no image says anything: not compared",)
