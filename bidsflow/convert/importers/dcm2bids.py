@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 from bidsflow.convert.importers.imported import (
@@ -47,6 +48,15 @@ _RENAMED: Mapping[str, tuple[str, float]] = {
 _DIRECTIONS = {"j": "PA", "j-": "AP", "i": "RL", "i-": "LR"}
 #: What dcm2niix adds to ImageType.
 _COMPONENTS = {"MAGNITUDE": "magnitude", "PHASE": "phase", "REAL": "real", "IMAGINARY": "imaginary"}
+#: What dcm2niix calls makers, whatever their headers call them: it goes by how these begin (``nii_dicom.cpp``).
+_MAKERS = {
+    "Siemens": "SI", "GE": "GE", "Philips": "PH", "Toshiba": "TO", "Canon": "CA", "UIH": "UI", "Bruker": "BR",
+    "Hitachi": "HI", "MRSolutions": "MR", "Hyperfine": "HY",
+}  # fmt: skip
+#: What dcm2niix finds elsewhere where the header lacks it: enhanced DICOM has no ``ScanningSequence``, Siemens no coil.
+_SOMETIMES = frozenset({
+    "ScanningSequence", "SequenceVariant", "ScanOptions", "ReceiveCoilName", "EchoNumbers", "direction",
+})  # fmt: skip
 _OLD = {
     "dataType": "datatype", "modalityLabel": "suffix", "customLabels": "custom_entities",
     "sidecarChanges": "sidecar_changes",
@@ -65,6 +75,8 @@ _SETTINGS = {
 _NUMBER_START = re.compile(r"(\d+)\.(\d*)\*")
 _WILD = re.compile(r"[*?\[]")
 _FILE_NUMBER = re.compile(r"0*(\d+)_\*")
+_FLAGS = re.compile(r"\A\(\?([aimsx]+)\)(.*)\Z", re.DOTALL)
+_SEQUENCE_FOLDER = re.compile(r"%\w+%(?:\\\\|/)")
 _FILE_ECHO = re.compile(r"\*_e(\d)(?:\.json|\.\*|\*)?")
 
 
@@ -90,6 +102,7 @@ def import_dcm2bids(text: str, where: str) -> Imported:
     version = "2" if any(_OLD.keys() & one.keys() for one in content["descriptions"]) else "3"
     config = _read_config(content, where)
     rules: list[tuple[str, Rule]] = []
+    doubts: list[tuple[str, Rule]] = []
     notes = list(_note_settings(content))
     for rank, description in enumerate(content["descriptions"]):
         place = f"descriptions[{rank}]"
@@ -100,7 +113,8 @@ def import_dcm2bids(text: str, where: str) -> Imported:
             notes.append(Note(f"{place} ({_title(description)})", f"left out: {error}"))
             continue
         rules += [(place, rule) for rule in made]
-    kept, refused = keep_valid(rules)
+        doubts += [(place, doubt) for doubt in map(_doubt, made[-1:]) if doubt is not None]
+    kept, refused = keep_valid([*rules, *doubts])
     notes += refused
     lost = any(note.text.startswith("left out") and note.where.count(".") == 0 and "[" in note.where for note in notes)
     told = "no description that could be carried over names it" if lost else "no description names it"
@@ -188,6 +202,18 @@ def _make_rules(description: Mapping[str, Any], config: _Config, place: str, not
     yield rule
 
 
+def _doubt(rule: Rule) -> Rule | None:
+    """Return a rule that puts up for review what a rule would name, did its header say all that is asked for."""
+    lacking = sorted({one.field for one in rule.match} & _SOMETIMES)
+    if not lacking:
+        return None
+    asked = [one for one in rule.match if one.field not in lacking]
+    absent = [Condition(lacking[0], Relation.BETWEEN, (-math.inf, math.inf), negated=True)
+              if FIELDS[lacking[0]] is float else Condition(lacking[0], Relation.REGEX, ".", negated=True)]  # fmt: skip
+    because = f"its header does not say {lacking[0]}, which the configuration of dcm2bids asks for"
+    return Rule((*asked, *absent), Decision.REVIEW, rule.datatype, rule.suffix, rule.entities, because=because)
+
+
 def _extract(wanted: Sequence[str], config: _Config) -> tuple[list[Condition], dict[str, str]]:
     """Return the expressions that find labels, and the labels as templates."""
     conditions: list[Condition] = []
@@ -219,7 +245,10 @@ def _translate(key: str, value: object, config: _Config) -> Iterator[Condition]:
         yield from _read_image_type(key, value, config)
         return
     if key == "PhaseEncodingDirection":
-        yield _read_direction(value)
+        yield _read_direction(value, config)
+        return
+    if key == "Manufacturer":
+        yield _read_maker(value, config)
         return
     name, factor = _RENAMED.get(key, (key, 1.0))
     if key == "EchoNumber" and str(value) != "1":  # a phase difference alone has echo 2; 1 is written for several only
@@ -235,19 +264,51 @@ def _translate(key: str, value: object, config: _Config) -> Iterator[Condition]:
         yield _read_any(name, value, config)
     elif isinstance(value, list):
         raise LeftOutError(f"{key} is one text, and the criterion is a list, which never fits")
+    elif value in ("", None):
+        yield Condition(name, Relation.REGEX, ".", negated=True)
     else:
         yield _read_text(name, str(value), config)
 
 
 def _read_text(name: str, pattern: str, config: _Config) -> Condition:
     """Return the condition that a text fits a pattern."""
+    if config.regular:
+        pattern = _FLAGS.sub(r"(?\1:\2)", check_pattern(pattern))  # flags of one alternative, not of all
+        if name == "SequenceFile":
+            pattern = _cut_folder(pattern)
+        return Condition(name, Relation.REGEX, rf"\A(?:{pattern})")
     if name == "SequenceFile":  # %SiemensSeq%\ep2d_bold: the header's own name, without the folder
         pattern = re.split(r"[\\/%]", pattern)[-1] or pattern
-    if config.regular:
-        return Condition(name, Relation.REGEX, rf"\A(?:{check_pattern(pattern)})")
     if not config.case_sensitive:
         return Condition(name, Relation.REGEX, f"(?i){_to_regex(pattern)}")
     return Condition(name, Relation.GLOB if _WILD.search(pattern) else Relation.EQUALS, pattern)
+
+
+def _cut_folder(pattern: str) -> str:
+    """Return an expression on the name of a sequence without its folder.
+
+    Raises
+    ------
+    LeftOutError
+        If it is not clear where the folder ends.
+    """
+    cut = _SEQUENCE_FOLDER.sub("", pattern, count=1)
+    if re.search(r"%|\\\\|/", cut):
+        raise LeftOutError(f"PulseSequenceDetails: headers have no folder of the sequence ({pattern[:40]!r})")
+    return cut
+
+
+def _fits(word: str, value: object, config: _Config) -> bool:
+    """Return whether dcm2bids lets a text of a sidecar pass a criterion."""
+    patterns = value["any"] if isinstance(value, dict) and value.keys() == {"any"} else [value]
+    for one in map(str, patterns if isinstance(patterns, list) else [patterns]):
+        if config.regular:
+            found = re.match(check_pattern(one), word) is not None
+        else:
+            found = fnmatchcase(word, one) or (not config.case_sensitive and fnmatchcase(word.lower(), one.lower()))
+        if found:
+            return True
+    return False
 
 
 def _to_regex(pattern: str) -> str:
@@ -336,28 +397,59 @@ def _read_image_type(key: str, value: object, config: _Config) -> Iterator[Condi
         raise LeftOutError(f"{key} is a list, and the criterion is none: it never fits")
     if config.regular:
         raise LeftOutError(f"regular expressions on the list {key} have no counterpart")
-    globs: list[Scalar] = []
-    components = set()
-    for words in several:
-        last = str(words[-1])
-        components.add(_COMPONENTS.get(last, ""))
-        kept = words[:-1] if last in _COMPONENTS else words
-        globs.append("?".join(str(word) for word in kept))  # whatever parts them in the header
-    yield Condition(name, Relation.ANY, tuple(globs)) if len(globs) > 1 else Condition(name, Relation.GLOB, globs[0])
+    lists = [[str(word) for word in words] for words in several]
+    components = {_COMPONENTS.get(words[-1], "") for words in lists}
+    lists = [one for words in lists for one in _without_component(words, config)]
+    plain = config.case_sensitive and not any(_WILD.search(word) for words in lists for word in words)
+    if plain:
+        globs: list[Scalar] = ["?".join(words) for words in lists]  # whatever parts them in the header
+        yield Condition(name, Relation.ANY, tuple(globs)) if globs[1:] else Condition(name, Relation.GLOB, globs[0])
+    else:
+        told = "|".join(r"[\\_]".join(map(_word_to_regex, words)) for words in lists)
+        flag = "" if config.case_sensitive else "(?i)"
+        yield Condition(name, Relation.REGEX, rf"{flag}\A(?:{told})\Z")
     if len(components) == 1 and (part := components.pop()):
         yield Condition("component", Relation.EQUALS, part)
 
 
-def _read_direction(value: object) -> Condition:
-    several = value.get("any") if isinstance(value, dict) else [value]
-    known = [_DIRECTIONS[one] for one in several or [] if one in _DIRECTIONS] if isinstance(several, list) else []
-    if not known or not isinstance(several, list) or len(known) != len(several):
+def _without_component(words: list[str], config: _Config) -> Iterator[list[str]]:
+    """Give a list as headers have it: without the last word, where dcm2niix added that, and both where it may have."""
+    if words[-1] in _COMPONENTS:
+        yield words[:-1]
+        return
+    yield words
+    if words[1:] and any(_fits(one, words[-1], config) for one in _COMPONENTS):
+        yield words[:-1]
+
+
+def _word_to_regex(pattern: str) -> str:
+    r"""Return a pattern of a shell as an expression that stays within one word of ImageType.
+
+    Examples
+    --------
+    >>> _word_to_regex("TE*"), _word_to_regex("FM3.2")
+    ('TE[^\\\\_]*', 'FM3\\.2')
+    """
+    pieces = re.split(r"(\*|\?|\[[^\]]+\])", pattern)
+    told = {"*": r"[^\\_]*", "?": r"[^\\_]"}
+    return "".join(told.get(one, one.replace("[!", "[^") if one.startswith("[") else re.escape(one)) for one in pieces)
+
+
+def _read_direction(value: object, config: _Config) -> Condition:
+    known = tuple(one for code, one in _DIRECTIONS.items() if _fits(code, value, config))
+    if not known:
         raise LeftOutError("PhaseEncodingDirection can be i, i-, j or j-, with slices that lie axially")
-    return (
-        Condition("direction", Relation.ANY, tuple(known))
-        if len(known) > 1
-        else Condition("direction", Relation.EQUALS, known[0])
-    )
+    if len(known) > 1:
+        return Condition("direction", Relation.ANY, known)
+    return Condition("direction", Relation.EQUALS, known[0])
+
+
+def _read_maker(value: object, config: _Config) -> Condition:
+    """Return the condition on the maker that a pattern on dcm2niix's name for it stands for."""
+    known = [start for name, start in _MAKERS.items() if _fits(name, value, config)]
+    if not known:
+        raise LeftOutError(f"Manufacturer is one of {', '.join(_MAKERS)} in sidecars, so that it never fits")
+    return Condition("Manufacturer", Relation.REGEX, rf"(?i)\A(?:{'|'.join(known)})")
 
 
 def _read_file_name(value: object) -> Condition:

@@ -34,6 +34,9 @@ _ELEMENTS = {
     "SequenceFile": False, "ShimSetting": False, "PlannedVolumes": True,
 }  # fmt: skip
 
+#: Where makers keep the name of a sequence: classic DICOM, GE, enhanced DICOM.
+_SEQUENCES = ("SequenceName", "GePulseSequence", "PulseSequenceName")
+
 #: Every field that a condition may name: the type of its values. ``folder`` is the folder of the series, from the
 #: name of the export on, with slashes.
 FIELDS: Mapping[str, type[str] | type[float]] = {
@@ -67,6 +70,10 @@ def read_field(name: str, series: Series, image: Image, folder: str = "") -> str
         return f"{image.echo_time:.10g}"
     if name == "EchoNumbers" and image.echo and name not in image.header:  # enhanced objects have none
         return str(image.echo)
+    if name == "SequenceName":
+        return next(
+            filter(None, (header.text(one) for header in (image.header, series.header) for one in _SEQUENCES)), ""
+        )
     if name == "SeriesDescription":
         return series.description
     if name == "ProtocolName":

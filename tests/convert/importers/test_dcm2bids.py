@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import NamedTuple
 
 import pytest
 
@@ -46,6 +47,12 @@ CASES: list[tuple[dict[str, object], tuple[Condition, ...]]] = [
     ({"PulseSequenceDetails": "%SiemensSeq%\\ep2d_bold"}, (Condition("SequenceFile", Relation.EQUALS, "ep2d_bold"),)),
     ({"PhaseEncodingDirection": "j-"}, (Condition("direction", Relation.EQUALS, "AP"),)),
     ({"PhaseEncodingDirection": "i-"}, (Condition("direction", Relation.EQUALS, "LR"),)),
+    ({"PhaseEncodingDirection": "j*"}, (Condition("direction", Relation.ANY, ("PA", "AP")),)),
+    ({"Manufacturer": "Siemens"}, (Condition("Manufacturer", Relation.REGEX, r"(?i)\A(?:SI)"),)),
+    ({"ImageType": ["ORIGINAL", "PRIMARY", "TE*", "*"]},
+     (Condition("ImageType", Relation.REGEX,
+                r"\A(?:ORIGINAL[\\_]PRIMARY[\\_]TE[^\\_]*[\\_][^\\_]*|ORIGINAL[\\_]PRIMARY[\\_]TE[^\\_]*)\Z"),)),
+    ({"ImageComments": ""}, (Condition("ImageComments", Relation.REGEX, ".", negated=True),)),
     ({"SidecarFilename": "007_*"}, (Condition("series_number", Relation.EQUALS, 7),)),
     ({"SidecarFilename": "*_e2*"}, (Condition("echo", Relation.EQUALS, 2),)),
 ]  # fmt: skip
@@ -67,6 +74,56 @@ def test_patterns_follow_the_search_method() -> None:
     assert first.match[0].value == r"(?i)T1w_.\.b\Z"
 
 
+def test_image_type_follows_the_case_that_is_asked_for() -> None:
+    (first, _) = import_one({"ImageType": ["original", "primary", "m"]}, case_sensitive=False).study.rules
+    assert first.match[0].value == r"(?i)\A(?:original[\\_]primary[\\_]m)\Z"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        (r"%SiemensSeq%\\ep2d", r"\A(?:ep2d)"),
+        (r"(?i)%CUSTOMERSEQ%\\EP2D_\w+", r"\A(?:(?i:EP2D_\w+))"),
+        (r".*ep2d_bold", r"\A(?:.*ep2d_bold)"),
+    ],
+)
+def test_expressions_on_sequences_lose_the_folder_and_nothing_else(pattern: str, expected: str) -> None:
+    (first, *_) = import_one({"PulseSequenceDetails": pattern}, search_method="re").study.rules
+    assert first.match == (Condition("SequenceFile", Relation.REGEX, expected),)
+
+
+class Scan(NamedTuple):
+    tags: dict[str, str]
+    criteria: dict[str, object]
+    decision: Decision
+
+
+SCANS = [
+    Scan({"Manufacturer": "SIEMENS"}, {"Manufacturer": "Siemens"}, Decision.CONVERT),
+    Scan({"Manufacturer": "Philips Medical Systems"}, {"Manufacturer": "Phi*"}, Decision.CONVERT),
+    Scan({"Manufacturer": "GE MEDICAL SYSTEMS"}, {"Manufacturer": {"any": ["GE", "Canon"]}}, Decision.CONVERT),
+    Scan({"Manufacturer": "SIEMENS"}, {"Manufacturer": "GE"}, Decision.SKIP),
+    Scan({"GePulseSequence": "epiRT"}, {"SequenceName": "epi*"}, Decision.CONVERT),
+    Scan({"PulseSequenceName": "epfid2d1_64"}, {"SequenceName": "epfid*"}, Decision.CONVERT),
+    Scan({"ScanningSequence": "EP"}, {"ScanningSequence": "EP"}, Decision.CONVERT),
+    Scan({"ScanningSequence": "SE"}, {"ScanningSequence": "EP"}, Decision.SKIP),
+    Scan({}, {"ScanningSequence": "EP"}, Decision.REVIEW),
+    Scan({}, {"ScanningSequence": "EP", "ProtocolName": "other"}, Decision.SKIP),
+    Scan({}, {"ReceiveCoilName": "HeadNeck_64"}, Decision.REVIEW),
+    Scan({}, {"PhaseEncodingDirection": "j-"}, Decision.REVIEW),
+]
+
+
+@pytest.mark.parametrize("scan", SCANS, ids=lambda scan: f"{scan.tags} {scan.criteria}"[:60])
+def test_criterion_means_what_dcm2niix_writes_whatever_the_maker(scan: Scan) -> None:
+    """Of what it finds elsewhere where the header lacks it, bidsflow asks instead of leaving the image out."""
+    tags = {"MRAcquisitionType": "2D", "RepetitionTime": 2000, "EchoTime": 30, **scan.tags}
+    series = scans.make(3, "bold_rest", tags, volumes=200, orientation=scans.AXIAL)
+    (rule,) = [Rulebook(import_one(scan.criteria).study).find_rule(series, series.images[0])]
+    assert rule is not None
+    assert rule.decision is scan.decision
+
+
 def test_what_no_description_names_is_skipped() -> None:
     rest = import_one().study.rules[-1]
     assert (rest.match, rest.decision) == ((Condition("n_files", Relation.MORE, 0),), Decision.SKIP)
@@ -80,6 +137,7 @@ def test_what_no_description_names_is_skipped() -> None:
         ({"ImageType": "*M*"}, "it never fits"),
         ({"EchoTime": {"about": 3}}, "no comparison"),
         ({"SeriesDescription": {"gt": 3}}, "no comparison of texts"),
+        ({"Manufacturer": "SIEMENS"}, "Siemens, GE, Philips"),
     ],
 )
 def test_description_is_left_out_where_no_rule_can_ask_the_same(criteria: dict[str, object], says: str) -> None:
