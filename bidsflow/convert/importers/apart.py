@@ -34,6 +34,10 @@ _DENIED = frozenset({
     "fcntl", "_multiprocessing", "sqlite3", "_sqlite3", "resource", "pty", "termios", "_interpreters",
     "_xxsubinterpreters",
 })  # fmt: skip
+#: What heuristics often import and seldom use; whatever is asked of it fails as the import would have.
+_ABSENT = (
+    "numpy", "pandas", "scipy", "nibabel", "pydicom", "dcmstack", "nipype", "nilearn", "bids", "yaml", "matplotlib",
+)  # fmt: skip
 _EVENTS = frozenset({
     "import", "compile", "exec", "marshal.load", "marshal.loads", "object.__getattr__", "object.__setattr__",
     "sys._getframe", "builtins.id", "sys.unraisablehook", "sys.excepthook", "os.fspath", "time.sleep",
@@ -108,6 +112,15 @@ def refuse_the_rest() -> None:
     sys.addaudithook(listen)
 
 
+class Absent(types.ModuleType):
+    """A package that is not there: only its import succeeds."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise ModuleNotFoundError(f"uses {self.__name__}.{name}")
+
+
 def pretend_heudiconv() -> Any:
     """Give what heuristics import of heudiconv: its tuples, and nothing that works; return SeqInfo."""
     seqinfo = namedtuple("SeqInfo", FIELDS)  # type: ignore[misc]
@@ -115,7 +128,7 @@ def pretend_heudiconv() -> Any:
     modules = {name: types.ModuleType(name) for name in ("heudiconv", "heudiconv.utils", "heudiconv.due")}
     modules["heudiconv.utils"].__dict__.update(SeqInfo=seqinfo, StudySessionInfo=session)
     modules["heudiconv"].__dict__.update(utils=modules["heudiconv.utils"], __path__=[], __version__="1.5.1")
-    sys.modules.update(modules)
+    sys.modules.update({**modules, **{name: Absent(name) for name in _ABSENT}})
     return seqinfo
 
 

@@ -7,13 +7,15 @@ tells the series of one name from all others. Sources: heudiconv 1.5.1, ``dicoms
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import re
 import secrets
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
+from pathlib import PurePath
 from typing import Any
 
 from bidsflow.convert.importers.imported import Imported, Note, keep_valid, merge_notes, parse_entities
@@ -21,6 +23,7 @@ from bidsflow.convert.importers.sandbox import ask_heuristic
 from bidsflow.convert.plan import Decision
 from bidsflow.convert.study.fields import FIELDS, read_field
 from bidsflow.convert.study.spec import Condition, Relation, Rule, Study
+from bidsflow.dicom.person import hide_people, person_pattern
 from bidsflow.dicom.series import Image, Inventory, Series
 from bidsflow.errors import ConfigError
 
@@ -34,6 +37,13 @@ _SEQUENCES = ("SequenceName", "GePulseSequence", "PulseSequenceName")
 _NUMBERS = frozenset(name for name in _TELLING if FIELDS.get(name) is float)
 _REPROIN = re.compile(r"protocols2fix|heudiconv\.heuristics\.reproin|def parse_series_spec\b")
 _PLACE = re.compile(r"\{(\w*)[^{}]*\}")
+#: Fields of heudiconv's SeqInfo that are not shown to a heuristic, since they say who or when, or are files.
+_WITHHELD = frozenset({
+    "patient_id", "patient_age", "patient_sex", "date", "time", "study_description", "referring_physician_name",
+    "accession_number", "series_uid", "example_dcm_file", "custom",
+})  # fmt: skip
+#: A run that a heuristic has numbered itself.
+_NUMBERED = re.compile(r"_run-\d+(?=_)")
 #: Of these, templates make folders and the beginning of names.
 _WHO = ("sub", "ses")
 
@@ -64,12 +74,34 @@ def import_heudiconv(text: str, where: str, inventory: Inventory | None) -> Impo
         told = "a heuristic is a program: add --export EXPORT, with series of every kind, to ask what it makes of them"
         raise ConfigError(where, (told,))
     visits = _group_visits(inventory)
-    answer = ask_heuristic(text, where, [_make_rows(visit) for visit in visits])
+    withheld = _find_withheld(text)
+    told = f"{', '.join(withheld)}: not shown to it, since that may say who or when"
+    try:
+        answer = ask_heuristic(text, where, [_make_rows(visit) for visit in visits])
+    except ConfigError as error:
+        raise (ConfigError(where, (*error.problems, f"it asks for {told}")) if withheld else error) from None
     notes = list(_note_settings(answer))
-    seen = _read_answers(answer["answers"], visits, where, notes)
+    if withheld:
+        notes.append(Note("infotodict", f"asks for {told}; names that depend on it may be others"))
+    seen = _leave_runs(_read_answers(answer["answers"], visits, where, notes), notes)
     rules = [("heuristic", rule) for rule in _make_rules(seen, notes)]
     kept, refused = keep_valid(rules)
     return Imported(Study(rules=kept), "heudiconv", merge_notes((*notes, *refused)))
+
+
+def _find_withheld(text: str) -> list[str]:
+    """Return the withheld fields that a heuristic reads; none where it is no Python."""
+    try:
+        nodes = list(ast.walk(ast.parse(text)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    imported = {one.asname or one.name for node in nodes if isinstance(node, ast.Import) for one in node.names}
+    read = {
+        node.attr
+        for node in nodes
+        if isinstance(node, ast.Attribute) and not (isinstance(node.value, ast.Name) and node.value.id in imported)
+    }
+    return sorted(read & _WITHHELD)
 
 
 def _note_settings(answer: Mapping[str, Any]) -> Iterator[Note]:
@@ -106,7 +138,7 @@ def _make_rows(visit: Sequence[Series]) -> list[dict[str, object]]:
         image = series.images[0]
         rows.append({
             "total_files_till_now": total, "example_dcm_file": "image.dcm", "series_id": series_id(series),
-            "dcm_dir_name": "dicom", "series_files": len(series.instances), "unspecified": "",
+            "dcm_dir_name": _folder_of(series), "series_files": len(series.instances), "unspecified": "",
             **dict(zip(("dim1", "dim2", "dim3", "dim4"), _dimensions(series, image), strict=True)),
             "TR": header.number("RepetitionTime", -1000.0) / 1000,
             "TE": image.echo_time or header.number("EchoTime", -1.0),
@@ -119,6 +151,13 @@ def _make_rows(visit: Sequence[Series]) -> list[dict[str, object]]:
             "date": "19000101", "series_uid": series_id(series), "time": f"{series.number:06d}.000000", "custom": None,
         })  # fmt: skip
     return rows
+
+
+def _folder_of(series: Series) -> str:
+    """Return the name of the folder of a series, as heudiconv has it, without the person."""
+    if not series.instances:
+        return ""
+    return hide_people(PurePath(series.instances[0].file.path).parent.name, person_pattern(series.patient))
 
 
 def _dimensions(series: Series, image: Image) -> tuple[int, int, int, int]:
@@ -152,6 +191,24 @@ def _read_answers(
     if not any(one.template for one in seen):
         raise ConfigError(where, ("the heuristic names no series of this export; give one of its study",))
     return seen
+
+
+def _leave_runs(seen: Sequence[_Seen], notes: list[Note]) -> list[_Seen]:
+    """Return images with templates without the runs that a heuristic has counted.
+
+    What is measured twice under one name differs in nothing, or in the number of volumes of this one export. Runs that
+    have descriptions of their own are kept.
+    """
+    runs: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for one in seen:
+        called = (one.values["ProtocolName"], one.values["SeriesDescription"])
+        runs[(_NUMBERED.sub("", one.template), *called)].add(one.template)
+    counted = {bare for (bare, *_), templates in runs.items() if len(templates) > 1}
+    told = "run is left to bidsflow, which numbers what was measured twice by time"
+    notes += [Note(bare, told) for bare in sorted(counted)]
+    return [
+        replace(one, template=bare) if (bare := _NUMBERED.sub("", one.template)) in counted else one for one in seen
+    ]
 
 
 def _fill(template: str, more: Mapping[str, Any]) -> str:

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from bidsflow.convert.importers.heudiconv import import_heudiconv
+from bidsflow.convert.importers.imported import Imported
 from bidsflow.convert.importers.sandbox import ask_heuristic
+from bidsflow.dicom.inventory import take_inventory
 from bidsflow.errors import ConfigError
 from bidsflow.phantom import write
+from bidsflow.sources import find_files
 from tests.convert.conftest import Ran
 
 HEURISTIC = """
@@ -53,6 +56,54 @@ def test_plan_has_the_names_that_the_heuristic_gives(cli: Callable[..., Ran], ex
     assert all(row[7] == "skip" for row in rows if row[8] not in named)
 
 
+COUNTING = """
+import numpy as np
+def infotodict(seqinfo):
+    info = {}
+    count = 0
+    for s in seqinfo:
+        name = "moved" if s.dcm_dir_name.endswith("_MoCo") else "still"
+        if "nback" in s.protocol_name and s.dim4 > 1:
+            count += 1
+            run = f"sub-{{subject}}/func/sub-{{subject}}_task-nback_acq-{name}_run-{count}_bold"
+            info[run, ("nii.gz",), None] = [s.series_id]
+        if s.study_description == "Sleep":
+            info["sub-{subject}/anat/sub-{subject}_T1w", ("nii.gz",), None] = [s.series_id]
+    return info
+"""
+
+
+def _import(text: str, export: Path) -> Imported:
+    return import_heudiconv(text, "h.py", take_inventory(find_files([export]).files))
+
+
+def test_runs_that_a_heuristic_counts_are_numbered_by_time(tmp_path: Path) -> None:
+    """An export with a run that was stopped must not teach that the run of all volumes is the second."""
+    write(tmp_path / "scan", series=("aborted", "t1w"))
+    found = _import(COUNTING, tmp_path / "scan" / "dicom")
+    (rule,) = [rule for rule in found.study.rules if rule.suffix == "bold"]
+    assert rule.entities == {"task": "nback", "acq": "still"}
+    assert [one.field for one in rule.match] == ["ProtocolName"]
+    assert any("numbers what was measured twice" in note.text for note in found.notes)
+
+
+def test_heuristic_sees_folders_without_the_person_and_is_told_what_it_cannot_see(tmp_path: Path) -> None:
+    write(tmp_path / "scan", series=("rest",))
+    (folder,) = {path.parent for path in (tmp_path / "scan" / "dicom").rglob("*.dcm")}
+    folder.rename(folder.with_name("Phantom_20240304_MoCo"))
+    text = COUNTING.replace("nback", "rest").replace('.endswith("_MoCo")', ' == "***_***_MoCo"')
+    found = _import(text, tmp_path / "scan" / "dicom")
+    (rule,) = [rule for rule in found.study.rules if rule.suffix == "bold"]
+    assert rule.entities["acq"] == "moved"
+    (note,) = [note.text for note in found.notes if note.where == "infotodict"]
+    assert note.startswith("asks for study_description: not shown to it")
+
+
+def test_package_that_is_not_there_may_be_imported_but_not_used(export: Path) -> None:
+    with pytest.raises(ConfigError, match=r"uses numpy\.max; it may import the standard library"):
+        _import(COUNTING.replace("count = 0", "count = np.max([0])"), export)
+
+
 def test_heuristic_without_export_asks_for_one() -> None:
     with pytest.raises(ConfigError, match="add --export EXPORT"):
         import_heudiconv(HEURISTIC, "h.py", None)
@@ -82,7 +133,7 @@ def test_reproin_is_not_run() -> None:
             marks=pytest.mark.skipif(sys.version_info >= (3, 13), reason="nothing has loaded ctypes there"),
         ),
         ("(lambda: 0).__code__.replace(co_consts=(1,))", "code.__new__"),
-        ("import numpy", "standard library"),
+        ("import tests", "standard library"),
         ("def (:", "SyntaxError"),
         ("x = 'a' * (1 << 34)", "MemoryError"),
         ("import os; os._exit(0)", "without an answer"),
