@@ -31,6 +31,12 @@ from bidsflow.errors import ConfigError
 _MOST_NODES = 500_000
 _RENAMED = {"EffectiveEchoTime": "EchoTime", "PhaseEncodingDirection": "direction"}
 _SETTINGS = {"bidsignore": "bidsflow writes nothing that must be ignored", "unzip": "bidsflow reads archives itself"}
+#: What older versions call the datatype of what is left out; newer ones name it in their options.
+_LEFT_OUT = "leave_out"
+#: Of two echoes, BIDScoin names both after the first, and corrects that when it converts: bidsflow finds out itself.
+_FIRST_ECHO = frozenset({"magnitude", "magnitude1", "phase1"})
+#: Where older versions look for labels: in the folders of the source (BIDScoin 3.5, ``bids.py``).
+_SOURCE_PATHS = {"sub-": "/sub-(.*?)/", "ses-": "/ses-(.*?)/"}
 #: Keys of `bids` that are no entities.
 _NOT_ENTITIES = frozenset({"suffix", "fallback", "run"})
 _SPECIAL = re.compile(r"[\\.^$*+?{}\[\]|()]")
@@ -131,9 +137,13 @@ def _list(options: Mapping[str, Any], key: str, default: str) -> list[str]:
     return [str(one) for one in value] if isinstance(value, list) else [default]
 
 
+def _ignored(options: Mapping[str, Any]) -> list[str]:
+    return [*_list(options, "ignoretypes", "exclude"), _LEFT_OUT]
+
+
 def _order(section: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:
     """Return the datatypes in the order in which BIDScoin looks through them: ignored ones, fmap, others, unknown."""
-    ignored, unknown = _list(options, "ignoretypes", "exclude"), _list(options, "unknowntypes", "extra_data")
+    ignored, unknown = _ignored(options), _list(options, "unknowntypes", "extra_data")
     found = [name for name in section if isinstance(section[name], list)]
     ranks = {**dict.fromkeys(ignored, 0), "fmap": 1, **dict.fromkeys(unknown, 3)}
     return sorted(found, key=lambda name: ranks.get(name, 2))
@@ -154,7 +164,7 @@ def _make_rule(datatype: str, item: object, options: Mapping[str, Any], place: s
         match += [_read_property(key, str(value)) for key, value in _filled(item, room)]
     if not match:
         return None
-    if datatype in _list(options, "ignoretypes", "exclude"):
+    if datatype in _ignored(options):
         return Rule(tuple(match), Decision.SKIP, because="excluded in the bidsmap")
     bids = item.get("bids")
     if datatype in _list(options, "unknowntypes", "extra_data") or not isinstance(bids, dict):
@@ -172,6 +182,8 @@ def _make_rule(datatype: str, item: object, options: Mapping[str, Any], place: s
     suffix = str(_choose(bids.get("suffix")) or "")
     if not suffix or "<" in suffix:
         raise LeftOutError("it has no fixed suffix")
+    if datatype == "fmap" and suffix in _FIRST_ECHO and not {"EchoNumbers", "EchoTime"} & {one.field for one in match}:
+        suffix = ""
     return Rule((*match, *groups), Decision.CONVERT, datatype, suffix, labels, sidecar)
 
 
@@ -209,10 +221,33 @@ def _read_attribute(key: str, value: object) -> Iterator[Condition]:
         if words is None:
             raise LeftOutError(f"{key}: {pattern[:40]!r} is a pattern on a list as Python writes it; name one value")
         yield Condition(name, Relation.CONTAINS, words[1])
-    elif not _SPECIAL.search(pattern):
+    elif not _SPECIAL.search(pattern) or not _is_expression(pattern):
         yield Condition(name, Relation.EQUALS, pattern)
     else:
-        yield Condition(name, Relation.REGEX, search_whole(check_pattern(pattern)))
+        yield Condition(name, Relation.REGEX, _search_either(check_pattern(pattern)))
+
+
+def _is_expression(pattern: str) -> bool:
+    """Return whether a text is a regular expression; what is none fits itself only (``*tfl3d1_16ns``)."""
+    try:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError):
+        return False
+    return True
+
+
+def _search_either(pattern: str) -> str:
+    r"""Return an expression that is found where the whole text fits a pattern, or is the pattern to the letter.
+
+    A bidsmap holds values as headers have them beside patterns that someone wrote.
+
+    Examples
+    --------
+    >>> _search_either("T1.*"), _search_either("T1 (a+b)")
+    ('\\AT1', '\\AT1 (a+b)\\Z|\\AT1\\ \\(a\\+b\\)\\Z')
+    """
+    found = search_whole(pattern)
+    return found if re.search(found, pattern) else rf"{found}|\A{re.escape(pattern)}\Z"
 
 
 def _read_property(key: str, pattern: str) -> Condition:
@@ -294,7 +329,7 @@ def _read_labels(section: Mapping[str, Any], notes: list[Note]) -> tuple[Subject
     subjects, sessions = Subjects(), Sessions()
     place = "DICOM.participant.participant_id" if isinstance(participant, dict) else "DICOM.subject"
     try:
-        subjects = Subjects(*_read_source(texts[0])) if texts[0] else subjects
+        subjects = Subjects(*_read_source(texts[0], "sub-")) if texts[0] else subjects
     except LeftOutError as error:
         notes.append(Note(place, f"left out, subjects are numbered: {error}"))
     if subjects.source is Source.PATIENT_ID or subjects.source is Source.PATIENT_NAME:
@@ -303,13 +338,17 @@ def _read_labels(section: Mapping[str, Any], notes: list[Note]) -> tuple[Subject
     if not texts[1]:
         return subjects, replace(sessions, names="never")
     try:
-        sessions = Sessions(*_read_source(texts[1]))
+        sessions = Sessions(*_read_source(texts[1], "ses-"))
+        told = "kept: what has no such label is for review; if the study has no sessions, leave [sessions] out"
+        notes.append(Note(place, told))
     except LeftOutError as error:
         notes.append(Note(place, f"left out, sessions are numbered: {error}"))
     return subjects, sessions
 
 
-def _read_source(text: str) -> tuple[Source, str]:
+def _read_source(text: str, prefix: str) -> tuple[Source, str]:
+    if text.strip("<>") == "SourceFilePath":
+        text = f"<<filepath:{_SOURCE_PATHS[prefix]}>>"
     found = _DYNAMIC.fullmatch(text)
     if found is None:
         raise LeftOutError(f"{text[:40]!r} is not made of one attribute")

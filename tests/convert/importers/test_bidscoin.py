@@ -6,6 +6,7 @@ import pytest
 
 from bidsflow.convert.importers.bidscoin import import_bidscoin
 from bidsflow.convert.plan import Decision
+from bidsflow.convert.study.conditions import find_match
 from bidsflow.convert.study.spec import Condition, Relation, Source
 from bidsflow.errors import ConfigError
 
@@ -97,3 +98,50 @@ MERGES = "a: &a {x: 1}\n" + "".join(
 def test_what_is_no_bidsmap_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"bidsmap\.yaml: the configuration cannot be used"):
         import_bidscoin(text, "bidsmap.yaml")
+
+
+OLD_MAP = r"""
+Options:
+  bidscoin: {version: 3.0, bidsignore: extra_data/}
+DICOM:
+  subject: <<SourceFilePath>>
+  session: <<SourceFilePath>>
+  anat:
+  - attributes: {SequenceName: '*tfl3d1_16ns', SeriesDescription: t1 (a+b)}
+    bids: {suffix: T1w}
+  fmap:
+  - attributes: {ProtocolName: gre_field_mapping}
+    bids: {suffix: magnitude1}
+  - attributes: {ProtocolName: b0map, EchoNumbers: 2}
+    bids: {suffix: magnitude1}
+  leave_out:
+  - attributes: {ProtocolName: t2_test}
+    bids: {suffix: }
+"""
+
+
+def test_what_an_older_map_leaves_out_stays_out() -> None:
+    left_out = import_bidscoin(OLD_MAP, "bidsmap.yaml").study.rules[0]
+    assert left_out.decision is Decision.SKIP
+    assert left_out.match == (Condition("ProtocolName", Relation.EQUALS, "t2_test"),)
+
+
+def test_values_as_headers_have_them_need_not_be_expressions() -> None:
+    t1w = import_bidscoin(OLD_MAP, "bidsmap.yaml").study.rules[-1]
+    sequence, description = t1w.match
+    assert sequence == Condition("SequenceName", Relation.EQUALS, "*tfl3d1_16ns")
+    for text, fits in (("t1 (a+b)", True), ("t1 aab", True), ("t1 (a+b)x", False)):
+        assert (find_match(description, text) is not None) is fits
+
+
+def test_both_echoes_of_a_field_map_are_named_by_bidsflow() -> None:
+    _, both, second, _ = import_bidscoin(OLD_MAP, "bidsmap.yaml").study.rules
+    assert (both.datatype, both.suffix) == ("fmap", "")
+    assert second.suffix == "magnitude1"  # the map says which echo it means
+
+
+def test_labels_of_an_older_map_come_from_the_folders_of_the_source() -> None:
+    found = import_bidscoin(OLD_MAP, "bidsmap.yaml")
+    assert (found.study.subjects.source, found.study.subjects.pattern) == (Source.FOLDER, "(?:^|/)sub-(.*?)(?:/|$)")
+    assert (found.study.sessions.source, found.study.sessions.pattern) == (Source.FOLDER, "(?:^|/)ses-(.*?)(?:/|$)")
+    assert any(note.where == "DICOM.session" and "leave [sessions] out" in note.text for note in found.notes)
