@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -36,6 +38,9 @@ from bidsflow.errors import StudyError
 _Node = Mapping[str, Json]
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
+#: No study that a person wrote is larger; what is was given by mistake.
+_MAX_BYTES = 16 << 20
+_BLOCK = re.compile(r"[ \t]*\[\[\s*(\w+)\s*\]\]")
 RULE_KEYS = ("match", "decision", "name", "datatype", "suffix", "sidecar", "aslcontext", "because", *ENTITIES)
 TOP_KEYS = ("version", "name", "subjects", "sessions", "dataset", "sidecar", "exclude", "series", "expected", "events")
 LABEL_KEYS = ("from", "pattern", "table")
@@ -63,7 +68,11 @@ def read_study(path: Path) -> Study:
         If it cannot be read, or as `parse_study`.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as stream:
+            data = stream.read(_MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
+            raise StudyError(str(path), (f"it is larger than {_MAX_BYTES >> 20} MiB: no study is",))
+        text = data.decode("utf-8-sig")
     except OSError as error:
         raise StudyError(str(path), (f"it cannot be read ({error.strerror})",)) from error
     except UnicodeDecodeError as error:
@@ -91,6 +100,10 @@ def parse_study(text: str, where: str = "study.toml") -> Study:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise StudyError(where, (f"it is no TOML: {error}",)) from error
+    except RecursionError as error:
+        raise StudyError(
+            where, ("it is no TOML that can be read: its lists or tables are nested too deeply",)
+        ) from error
     version = content.get("version")
     if isinstance(version, int) and version > VERSION:
         said = f"version: {version} is newer than this bidsflow, which reads up to {VERSION}; update bidsflow"
@@ -98,19 +111,26 @@ def parse_study(text: str, where: str = "study.toml") -> Study:
     reader = _Reader()
     study = reader.read(content)
     if reader.problems:
-        raise StudyError(where, tuple(_locate(problem, text) for problem in reader.problems))
+        lines = _find_blocks(text)
+        raise StudyError(where, tuple(_locate(problem, lines) for problem in reader.problems))
     return study
 
 
-def _locate(problem: str, text: str) -> str:
-    """Return a problem with the line at which its table of an array begins; TOML's reader keeps no lines."""
+def _find_blocks(text: str) -> dict[str, list[int]]:
+    """Return the lines at which the tables of each array begin; TOML's reader keeps no lines."""
+    lines: dict[str, list[int]] = defaultdict(list)
+    for number, line in enumerate(text.split("\n"), start=1):
+        if found := _BLOCK.match(line):
+            lines[found[1]].append(number)
+    return lines
+
+
+def _locate(problem: str, lines: Mapping[str, Sequence[int]]) -> str:
+    """Return a problem with the line at which its table of an array begins."""
     found = re.match(r"(\w+)\[(\d+)\]", problem)
-    if found is None:
+    if found is None or int(found[2]) >= len(lines.get(found[1], ())):
         return problem
-    starts = [match.start() for match in re.finditer(rf"^[ \t]*\[\[\s*{found[1]}\s*\]\]", text, re.MULTILINE)]
-    rank = int(found[2])
-    line = text.count("\n", 0, starts[rank]) + 1 if rank < len(starts) else 0
-    return f"{problem} (the {found[1]} block at line {line})" if line else problem
+    return f"{problem} (the {found[1]} block at line {lines[found[1]][int(found[2])]})"
 
 
 class _Reader:
@@ -354,7 +374,7 @@ def _read_limit(key: str, value: Json) -> Limit:
         raise ValueError(f"expected a value, or {{ value = ..., tolerance = ... }}, got {show(value)}")
     wanted = _scalar(key, node["value"])
     tolerance = node.get("tolerance", 0.0)
-    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not tolerance >= 0:
+    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 <= tolerance < math.inf:
         raise ValueError(f"tolerance: expected a number of 0 or more, got {show(tolerance)}")
     if tolerance and FIELDS[key] is str:
         raise ValueError("holds text, which has no tolerance")
@@ -363,7 +383,7 @@ def _read_limit(key: str, value: Json) -> Limit:
 
 def _scalar(key: str, value: Json) -> Scalar:
     fits = isinstance(value, str) if FIELDS[key] is str else isinstance(value, int | float)
-    if isinstance(value, bool | list | dict) or not fits:
+    if isinstance(value, bool | list | dict) or not fits or (isinstance(value, float) and not math.isfinite(value)):
         raise ValueError(f"expected a {'text' if FIELDS[key] is str else 'number'}, got {show(value)}")
     return value
 

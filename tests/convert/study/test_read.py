@@ -17,6 +17,7 @@ from bidsflow.convert.study.read import (
     TABLE_KEYS,
     TOP_KEYS,
     parse_study,
+    read_study,
 )
 from bidsflow.convert.study.spec import Condition, Expected, Limit, Relation, Rule, Sessions, Source, Subjects
 from bidsflow.errors import StudyError
@@ -105,6 +106,11 @@ def _rule(match: str = "{ EchoTime = 3 }", more: str = "") -> str:
 
 
 FAULTS = [
+    Fault("[[expected]]\nname = 'anat/T1w'\nparameters = { EchoTime = nan }", "expected[0].parameters.EchoTime:"),
+    Fault(
+        "[[expected]]\nname = 'anat/T1w'\nparameters = { EchoTime = { value = 3, tolerance = inf } }",
+        "expected[0].parameters.EchoTime: tolerance: expected a number of 0 or more, got inf",
+    ),
     Fault("serie = 1", "serie: unknown key; did you mean series?"),
     Fault("name = 3", "name: expected a text, got 3"),
     Fault("series = 3", "series: expected blocks that begin with [[series]]"),
@@ -197,12 +203,25 @@ def test_every_fault_is_named_at_once_with_the_line_of_its_block() -> None:
         ("name = 'x'", "version: expected 1, and there is none"),
         ("version = true", "version: expected 1, got true"),
         ("version = ", "it is no TOML: Invalid value (at end of document)"),
+        (
+            "version = 1\nname = " + "[" * 5000 + "]" * 5000,
+            "it is no TOML that can be read: its lists or tables are nested too deeply",
+        ),
     ],
 )
 def test_version_that_cannot_be_read_is_told(text: str, said: str) -> None:
     with pytest.raises(StudyError) as caught:
         parse_study(text)
     assert caught.value.problems == (said,)
+
+
+def test_file_that_is_no_study_is_not_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    with path.open("wb") as stream:
+        stream.truncate(1 << 40)
+    with pytest.raises(StudyError) as caught:
+        read_study(path)
+    assert caught.value.problems == ("it is larger than 16 MiB: no study is",)
 
 
 def test_fault_of_an_events_table_is_named_with_the_others() -> None:
