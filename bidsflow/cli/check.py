@@ -145,6 +145,7 @@ def _print(drift: Drift, out: Console, err: Console) -> None:
         print_table(table, out)
     for note in drift.notes:
         err.print(f"[yellow]note[/] {printable(note)}", soft_wrap=True)
-    told = count_words(len(drift.findings), "difference") if drift.findings else "nothing differs"
+    alike = "nothing differs" if drift.visits else "nothing was compared"
+    told = count_words(len(drift.findings), "difference") if drift.findings else alike
     subjects = count_words(len({subject for subject, _ in drift.visits}), "subject")
     err.print(f"{subjects}, {count_words(len(drift.visits), 'visit')}: {told}", soft_wrap=True)

@@ -148,6 +148,8 @@ def judge_count(count: int, least: int, most: int) -> Kind:
 def note_small(observations: Sequence[Observation]) -> tuple[str, ...]:
     """Return what could not be held against others, and why."""
     subjects = {one.subject for one in observations}
+    if not subjects:
+        return ("it holds no MR images (anat, dwi, fmap, func, perf): nothing was compared",)
     if len(subjects) < FEWEST:
         return (f"{count_words(len(subjects), 'subject')}: too few to say what is usual (it takes {FEWEST})",)
     names = _by(observations, lambda one: one.name)

@@ -11,7 +11,7 @@ from bidsflow.convert.drift.cohort import (
     find_usual,
     note_small,
 )
-from bidsflow.convert.drift.findings import Drift, Finding, merge_findings
+from bidsflow.convert.drift.findings import Against, Drift, Finding, Kind, merge_findings
 from bidsflow.convert.drift.observation import PARAMETERS, Observation
 from bidsflow.convert.drift.protocol import compare_protocol, given_parameters, note_unknown, parameter_of
 from bidsflow.convert.study.spec import Expected
@@ -26,7 +26,9 @@ def compare(observations: Sequence[Observation], expected: Sequence[Expected] = 
     other values, and without a protocol the images too, are held against what is usual.
     """
     findings: list[Finding] = []
-    if expected:
+    if expected and not observations:
+        findings.append(Finding(Kind.MISSING, "all", "none", "images", Against.STUDY))
+    elif expected:
         findings += compare_protocol(observations, expected)
     else:
         findings += [*compare_sessions(observations), *compare_presence(observations)]

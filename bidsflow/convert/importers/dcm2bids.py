@@ -191,15 +191,17 @@ def _make_rules(description: Mapping[str, Any], config: _Config, place: str, not
     conditions, labels = _extract(bare, config)
     for piece in bare:
         if piece not in labels:
-            notes.append(
-                Note(
-                    f"{place}.custom_entities",
-                    f"{piece!r} is left out: no extractor gives it, or BIDS does not know it",
-                )
-            )
+            notes.append(Note(f"{place}.custom_entities", f"{piece!r} is left out: {_say_unknown(piece)}"))
     if labels:
         yield with_groups(rule, conditions, labels)
     yield rule
+
+
+def _say_unknown(piece: str) -> str:
+    """Return why a piece of a name is not carried over."""
+    if piece.startswith(("sub-", "ses-")):
+        return "[subjects] and [sessions] of the study say who and when"
+    return "no extractor gives it, or BIDS does not know it"
 
 
 def _doubt(rule: Rule) -> Rule | None:

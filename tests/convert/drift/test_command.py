@@ -106,3 +106,14 @@ def test_first_study_of_an_export_knows_the_voxels_and_directions_of_the_next_su
         ("anat/T1w", "changed", "PixelSpacing"),
         ("func/task-rest_bold", "changed", "PhaseEncodingDirection"),
     ]
+
+
+def test_dataset_without_mr_images_is_not_called_alike(cli: Callable[..., Ran], tmp_path: Path) -> None:
+    (tmp_path / "bids").mkdir()
+    (tmp_path / "bids" / "dataset_description.json").write_text('{"Name": "x", "BIDSVersion": "1.10.0"}')
+    ran = cli("check", tmp_path / "bids")
+    assert ran.code == 0
+    assert "nothing differs" not in ran.said
+    assert "holds no MR images" in ran.said
+    (tmp_path / "study.toml").write_text('version = 1\n[[expected]]\nname = "anat/T1w"\n')
+    assert cli("check", tmp_path / "bids", "--study", tmp_path / "study.toml").code == 1

@@ -157,6 +157,11 @@ def test_labels_of_extractors_become_templates() -> None:
     assert second.entities == {"acq": "mb"}
 
 
+def test_session_in_a_name_is_said_to_belong_elsewhere() -> None:
+    (note,) = import_one(custom_entities="ses-headUp_task-rest").notes
+    assert "[sessions] of the study" in note.text
+
+
 def test_sidecar_changes_are_kept_and_wiring_is_not() -> None:
     found = import_one(sidecar_changes={"CogPOID": "rest", "TaskName": "rest", "IntendedFor": "t1"})
     assert found.study.rules[0].sidecar == {"CogPOID": "rest"}
