@@ -20,7 +20,7 @@ from bidsflow.convert.late import note_late
 from bidsflow.convert.links import LookUp, hold_nothing
 from bidsflow.convert.naming.decide import wants_direction, wants_name
 from bidsflow.convert.naming.guess import Guess, Question
-from bidsflow.convert.naming.words import find_sessions, given_sessions
+from bidsflow.convert.naming.reproin import find_sessions, given_sessions
 from bidsflow.convert.occasions import find_apart, find_unsettled, note_days
 from bidsflow.convert.people import shifted_time
 from bidsflow.convert.plan import Decision, Plan, PlanRow

@@ -12,7 +12,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from bidsflow.convert.naming import words
+from bidsflow.convert.naming import hintwords, words
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.physics import FEW_VOLUMES
 from bidsflow.convert.plan import Decision
@@ -71,7 +71,7 @@ def read_agent(header: Header) -> Agent:
 
 def shows_agent(series: Series) -> bool | None:
     """Return whether the header or the words of a series say that an agent was given; None where they say nothing."""
-    said, (given, without) = read_agent(series.header), words.agent(series)
+    said, (given, without) = read_agent(series.header), hintwords.agent(series)
     if said is Agent.GIVEN or given:
         return True
     if said is Agent.DENIED or without:
@@ -133,7 +133,7 @@ def _sum_up(drafts: Drafts) -> _Visit:
 
 
 def _mark(draft: Draft, visit: _Visit) -> Draft:
-    said, (given, without) = read_agent(draft.series.header), words.agent(draft.series)
+    said, (given, without) = read_agent(draft.series.header), hintwords.agent(draft.series)
     where, changed = words.source(draft.series), draft.suffix in _CHANGED
     if said in (Agent.SILENT, Agent.DENIED):
         denied = "denies one" if said is Agent.DENIED else "names none"
@@ -189,7 +189,7 @@ def doubt_passage(drafts: Drafts) -> Drafts:
 def _may_be_passage(draft: Draft) -> bool:
     if not draft.to_convert or draft.exact or draft.suffix != "bold" or draft.image.volumes <= FEW_VOLUMES:
         return False
-    return "bold" not in words.hinted(draft.series) and "FMRI" not in draft.image.header.words("ImageType")
+    return "bold" not in hintwords.hinted(draft.series) and "FMRI" not in draft.image.header.words("ImageType")
 
 
 def _doubt_passage(draft: Draft) -> Draft:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
-from bidsflow.convert.naming import words
+from bidsflow.convert.naming import hintwords
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.physics import FEW_VOLUMES
 from bidsflow.convert.plan import Decision
@@ -83,9 +83,9 @@ def _find_region(draft: Draft) -> str:
 
     Words, kind and coil go before BodyPartExamined, which is often left from the patient before.
     """
-    if said := words.body_part(draft.series):
+    if said := hintwords.body_part(draft.series):
         return "spine" if _SPINE_WORDS.search(said) else "other"
-    if words.says_brain(draft.series) or draft.finding.kind in _OF_BRAINS or "aahead" in _text(draft):
+    if hintwords.says_brain(draft.series) or draft.finding.kind in _OF_BRAINS or "aahead" in _text(draft):
         return "head"
     coil, part = draft.series.header.text("ReceiveCoilName"), _part(draft)
     if _SPINE_COIL.match(coil):
@@ -118,24 +118,24 @@ def _letters(text: str) -> str:
 
 def _is_brain(draft: Draft) -> bool:
     """Return whether an image shows a brain by its physics, or by words that name no other part."""
-    if words.body_part(draft.series) and draft.datatype != "func":
+    if hintwords.body_part(draft.series) and draft.datatype != "func":
         return False
     header = draft.series.header
-    run = draft.suffix == "bold" and draft.image.volumes > FEW_VOLUMES and "bold" in words.hinted(draft.series)
+    run = draft.suffix == "bold" and draft.image.volumes > FEW_VOLUMES and "bold" in hintwords.hinted(draft.series)
     mprage = (
         draft.finding.kind is Kind.T1W and header.text("MRAcquisitionType") == "3D" and header.number("InversionTime")
     )
-    return run or bool(mprage) or draft.finding.kind in _OF_BRAINS or words.says_brain(draft.series)
+    return run or bool(mprage) or draft.finding.kind in _OF_BRAINS or hintwords.says_brain(draft.series)
 
 
 def _may_be_cord(draft: Draft) -> bool:
     """Return whether an image may show the spinal cord, which has functional runs and MPRAGEs as the brain has."""
     spine = _SPINE.fullmatch(_part(draft))
-    return bool(spine) and draft.finding.kind not in _OF_BRAINS and not words.says_brain(draft.series)
+    return bool(spine) and draft.finding.kind not in _OF_BRAINS and not hintwords.says_brain(draft.series)
 
 
 def _doubt(draft: Draft, wrong: set[str]) -> Draft:
-    if said := words.body_part(draft.series):
+    if said := hintwords.body_part(draft.series):
         return draft.decided(Decision.REVIEW, f"its words name a part of the body that is not the head ({said})")
     if _is_brain(draft):
         return draft

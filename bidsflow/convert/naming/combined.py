@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from bidsflow.convert.naming import words
+from bidsflow.convert.naming import hintwords, words
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.physics import image_words
@@ -79,7 +79,7 @@ def label_combined(drafts: Drafts) -> Drafts:
 def _label(draft: Draft) -> Draft:
     if draft.exact and draft.entity("rec"):
         return draft
-    return draft.with_entity("rec", ("rms" if words.names_rms(draft.series) else "mean") + draft.entity("rec"))
+    return draft.with_entity("rec", ("rms" if hintwords.names_rms(draft.series) else "mean") + draft.entity("rec"))
 
 
 def label_denoised(drafts: Drafts) -> Drafts:
@@ -91,7 +91,7 @@ def label_denoised(drafts: Drafts) -> Drafts:
 
 
 def _label_denoised(draft: Draft) -> Draft:
-    said = words.names_denoised(draft.series)
+    said = hintwords.names_denoised(draft.series)
     if not said or draft.entity("rec"):
         return draft
     return draft.with_entity("rec", "denoised").noted(f"the {words.source(draft.series)} says {said} (denoised)")

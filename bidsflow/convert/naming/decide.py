@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bidsflow.convert.naming import words
+from bidsflow.convert.naming import hintwords, reproin, words
 from bidsflow.convert.naming.draft import AGREEMENT, CONTRADICTION, ENOUGH, GIVEN, GIVEN_ONLY, Draft
 from bidsflow.convert.naming.guess import Guess
 from bidsflow.convert.naming.labelling import heed_labelling_words
@@ -84,7 +84,7 @@ def draft_image(series: Series, image: Image, rank: int, guesses: Mapping[str, G
     draft = _heed_navigator_words(draft)
     if draft.decision is Decision.SKIP:
         return draft
-    given = words.given_name(series)
+    given = reproin.given_name(series)
     if given is not None:
         return _heed_given(draft, given)
     draft = heed_labelling_words(_heed_look_alikes(_heed_hints(draft)))
@@ -98,7 +98,7 @@ def _heed_navigator_words(draft: Draft) -> Draft:
 
     People navigate in tasks, too.
     """
-    said = words.names_navigator(draft.series)
+    said = hintwords.names_navigator(draft.series)
     if not said or draft.suffix != "bold" or not draft.to_convert or not _may_be_navigator(draft):
         return draft
     flip, where = draft.series.header.number("FlipAngle"), words.source(draft.series)
@@ -132,7 +132,7 @@ def wants_direction(draft: Draft) -> bool:
     return draft.to_convert and told and not phase_encoding(header)
 
 
-def _heed_given(draft: Draft, given: words.Given) -> Draft:
+def _heed_given(draft: Draft, given: reproin.Given) -> Draft:
     """Return a draft with the name that the protocol gives, unless the physics contradict it."""
     said = f"the protocol calls it {given.text}"
     if given.suffix in ("scout", "localizer"):
@@ -162,7 +162,7 @@ def _heed_given(draft: Draft, given: words.Given) -> Draft:
     return named
 
 
-def _suffix_of(draft: Draft, given: words.Given) -> str:
+def _suffix_of(draft: Draft, given: reproin.Given) -> str:
     """Return the suffix that a given name has or leaves to physics.
 
     Magnitudes and phases of a field map share one protocol and so one name, as runs and maps that are made of them do;
@@ -199,7 +199,7 @@ def _heed_hints(draft: Draft) -> Draft:
     """Return a draft a little surer where the words agree, less sure where they name another contrast."""
     if draft.finding.kind in _BY_SCANNER:
         return draft
-    hints, where = words.hinted(draft.series), words.hint_source(draft.series)
+    hints, where = hintwords.hinted(draft.series), hintwords.hint_source(draft.series)
     own = "fmap" if draft.datatype == "fmap" else draft.suffix
     if own == "bold" and "fmap" in hints and draft.image.volumes <= FEW_VOLUMES:
         return draft.named("fmap", "epi", FAIR, f"the {where} says ({hints['fmap']})")
@@ -221,7 +221,7 @@ def _name_stripped(draft: Draft, said: str) -> Draft:
 
 def _heed_look_alikes(draft: Draft) -> Draft:
     """Leave out, or doubt, what the words call something that looks alike."""
-    found, where = words.look_alikes(draft.series), words.source(draft.series)
+    found, where = hintwords.look_alikes(draft.series), words.source(draft.series)
     left = next((name for name in found if name in _LEFT_OUT), "")
     if left and (draft.finding.kind is Kind.UNKNOWN or (draft.datatype == "anat" and draft.finding.confidence < FAIR)):
         said = f"the {where} calls it a {left} ({found[left]})"

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Hashable
 from dataclasses import replace
 
-from bidsflow.convert.naming import words
+from bidsflow.convert.naming import hintwords, personwords, words
 from bidsflow.convert.naming.agent import agent_label, shows_agent
 from bidsflow.convert.naming.combined import is_combined, may_be_made_of
 from bidsflow.convert.naming.draft import ENOUGH, Draft
@@ -42,7 +42,7 @@ def is_called_result(draft: Draft) -> bool:
 
     A run of many volumes that nobody computed is one, whatever it is called (``T-map_learning``).
     """
-    said = words.names_result(draft.series)
+    said = hintwords.names_result(draft.series)
     measured = draft.image.volumes > FEW_VOLUMES and not _is_corrected(draft) and not is_declared_derived(draft.image)
     return bool(said) and (said.startswith("eva") or not measured)
 
@@ -53,7 +53,7 @@ def _may_be_result(draft: Draft) -> bool:
 
 
 def _skip_result(draft: Draft, runs: Drafts) -> Draft:
-    said = f"the {words.source(draft.series)} says {words.names_result(draft.series)}"
+    said = f"the {words.source(draft.series)} says {hintwords.names_result(draft.series)}"
     run = next((one for one in reversed(runs) if _is_of_protocol(draft, one)), None)
     nameless = replace(draft, datatype="", suffix="")
     if run is None:
@@ -162,7 +162,7 @@ def propose_reformats(drafts: Drafts) -> Drafts:
 def _is_reformat(draft: Draft) -> bool:
     known = {word for word in image_words(draft.image.header) if is_derived_word(word)} <= _REFORMATS
     told = draft.decision is Decision.SKIP and draft.finding.kind is Kind.DERIVED and draft.rule is None
-    scout = {"localizer", "calibration"} & set(words.look_alikes(draft.series))
+    scout = {"localizer", "calibration"} & set(hintwords.look_alikes(draft.series))
     return told and known and not scout and bool(_REFORMATS & set(image_words(draft.image.header)))
 
 
@@ -200,8 +200,10 @@ def _hide_person(draft: Draft) -> Draft:
     """Return a draft without a name where a label of it would name the patient: neither converted nor proposed."""
     typed = [(key, value) for key, value in draft.entities if key not in ("run", "echo", "part")]
     labels = [value for key, value in typed if not (key == "dir" and value in words.DIRECTIONS)]
-    latin = words.drop_foreign(labels, draft.series)
-    named = words.names_person(latin, draft.series.patient) or words.sounds_like_person(labels, draft.series)
+    latin = personwords.drop_foreign(labels, draft.series)
+    named = personwords.names_person(latin, draft.series.patient) or personwords.sounds_like_person(
+        labels, draft.series
+    )
     if draft.decision is Decision.SKIP or not named:
         return draft
     said = "a label of its name would hold the name or the ID of the person who was scanned"

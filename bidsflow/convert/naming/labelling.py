@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from bidsflow.convert.companions.aslcontext import GIVEN
 from bidsflow.convert.companions.labelling import TOLD_BY_STUDY, describe_labelling, describe_m0
-from bidsflow.convert.naming import words
+from bidsflow.convert.naming import hintwords, words
 from bidsflow.convert.naming.draft import GIVEN_ONLY, Draft
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.physics import FAIR, Kind, is_declared_derived, is_difference
@@ -35,7 +35,7 @@ def name_labelled(draft: Draft, given: Mapping[str, object] = MappingProxyType({
     """
     finding, image, series = draft.finding, draft.image, draft.series
     told = describe_labelling(series, image, given)
-    called = words.names_m0(series) if not told.types and image.volumes <= _MOST_M0 else ""
+    called = hintwords.names_m0(series) if not told.types and image.volumes <= _MOST_M0 else ""
     if called or set(told.types) == {"m0scan"}:
         why = f"the {words.source(series)} calls it M0 ({called})" if called else told.because
         named = draft.named("perf", "m0scan", finding.confidence, finding.because, why)
@@ -53,13 +53,13 @@ def name_labelled(draft: Draft, given: Mapping[str, object] = MappingProxyType({
 
 def heed_labelling_words(draft: Draft) -> Draft:
     """Return what only words call arterial spin labelling as that, for review: nothing tells what its volumes are."""
-    called = words.names_labelling(draft.series)
+    called = hintwords.names_labelling(draft.series)
     if not called or draft.exact or draft.finding.kind not in _ALIKE or draft.decision is Decision.SKIP:
         return draft
     said = (
         f"the {words.source(draft.series)} says {called} (perfusion), and no header speaks of arterial spin labelling"
     )
-    suffix = "m0scan" if words.names_m0(draft.series) and draft.image.volumes <= _MOST_M0 else "asl"
+    suffix = "m0scan" if hintwords.names_m0(draft.series) and draft.image.volumes <= _MOST_M0 else "asl"
     named = replace(draft, evidence=(draft.finding.because,)).named("perf", suffix, draft.confidence)
     return named.decided(Decision.REVIEW, f"{said}: aslcontext.tsv and its fields are missing, {_HOW}")
 

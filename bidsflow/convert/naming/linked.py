@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from bidsflow.convert.naming import words
+from bidsflow.convert.naming import hintwords
 from bidsflow.convert.naming.agent import shows_agent
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.pulses import Pulses, find_pulses
@@ -125,20 +125,20 @@ def _shows_two_inversions(members: Sequence[Draft], drafts: Drafts) -> str:
 
 
 def _names(draft: Draft) -> set[str]:
-    return set(words.look_alikes(draft.series))
+    return set(hintwords.look_alikes(draft.series))
 
 
 def _is_called_inversion(draft: Draft) -> bool:
-    return "MP2RAGE" in _names(draft) or bool(words.inversion_number(draft.series))
+    return "MP2RAGE" in _names(draft) or bool(hintwords.inversion_number(draft.series))
 
 
 def _name_inversion(draft: Draft, times: Sequence[float], shown: str) -> Draft:
     declared = next((word[-1] for word in ("INV1", "INV2") if word in image_words(draft.image.header)), "")
-    typed = words.inversion_number(draft.series)
+    typed = hintwords.inversion_number(draft.series)
     ranked = str(1 + times.index(_inversion(draft))) if len(times) == 2 else ""
     given = declared or draft.entity("inv") or ranked or typed
     said = f"an inversion of an MP2RAGE: {shown}"
-    if not declared and (combined := words.names_uniform(draft.series)):
+    if not declared and (combined := hintwords.names_uniform(draft.series)):
         return _doubt(draft, f"its words call it what an MP2RAGE is combined to ({combined}), and ImageType does not")
     if ranked and typed not in ("", ranked):
         against = f"its words number it {typed}, and its inversion time is that of the other (of {_list(times)} ms)"

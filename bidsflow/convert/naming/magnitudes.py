@@ -9,7 +9,7 @@ import math
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
-from bidsflow.convert.naming import words
+from bidsflow.convert.naming import hintwords
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.physics import FAIR, STRONG, Finding, Kind, is_gradient, is_prepared
@@ -100,7 +100,7 @@ def _share_name(draft: Draft, field: Draft) -> bool:
     names = [
         {one.description.casefold(), "" if whole else one.protocol_name.casefold()} - {""} for one in (ours, theirs)
     ]
-    return bool(names[0] & names[1]) or all("fmap" in words.hinted(one) for one in (ours, theirs))
+    return bool(names[0] & names[1]) or all("fmap" in hintwords.hinted(one) for one in (ours, theirs))
 
 
 def _name(draft: Draft, field: Draft, confidence: float) -> Draft:

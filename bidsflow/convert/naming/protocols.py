@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 
-from bidsflow.convert.naming import words
+from bidsflow.convert.naming import personwords
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.physics import is_echo_planar, is_parallel, slice_plane
@@ -176,11 +176,11 @@ def _own_words(members: Sequence[Measurement]) -> list[str]:
     """Return what only some protocols' names have, where the images do not cover the same place."""
     if len({one[0].geometry for one in members}) == 1:
         return [""] * len(members)
-    found = [words.telling_words(one[0].series) for one in members]
+    found = [personwords.telling_words(one[0].series) for one in members]
     common = set.intersection(*({word.lower() for word in own} for own in found))
     labels = [to_label(" ".join(word for word in own if word.lower() not in common))[:_LONGEST] for own in found]
     patients = [one[0].series.patient for one in members]
-    named = any(words.names_person([label], who) for label, who in zip(labels, patients, strict=True))
+    named = any(personwords.names_person([label], who) for label, who in zip(labels, patients, strict=True))
     return [""] * len(members) if named else labels
 
 

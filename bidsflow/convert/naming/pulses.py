@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from bidsflow.convert.naming import words
+from bidsflow.convert.naming import hintwords
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.physics import shows_transfer
@@ -70,7 +70,7 @@ def _find_loaded(members: Sequence[Draft]) -> frozenset[str]:
         return frozenset()
     loaded = {uid for uid, load in loads.items() if load > _ALIKE * least}
     spoken = [one for one in members if one.series.uid in loaded]
-    named = all("magnetization transfer" in words.look_alikes(one.series) for one in spoken)
+    named = all("magnetization transfer" in hintwords.look_alikes(one.series) for one in spoken)
     return frozenset(loaded) if named else frozenset()
 
 
@@ -82,7 +82,7 @@ def _weigh_load(header: Header) -> float:
 
 def _find_called(members: Sequence[Draft]) -> frozenset[str]:
     """Return the scans whose words say that the pulse is on, where others that are equal say that it is off."""
-    states = {one.series.uid: (words.transfer_state(one.series), _excitation(one.series.header)) for one in members}
+    states = {one.series.uid: (hintwords.transfer_state(one.series), _excitation(one.series.header)) for one in members}
     on, off = ({how for said, how in states.values() if said == state} for state in ("on", "off"))
     silent = {how for said, how in states.values() if not said}
     if len(on) != 1 or on != off or on & silent:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, permutations
 
-from bidsflow.convert.naming import words
+from bidsflow.convert.naming import personwords, words
 from bidsflow.convert.naming.doubts import is_called_result
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.naming.physics import FEW_VOLUMES
@@ -165,7 +165,7 @@ def doubt_merged(drafts: Drafts) -> Drafts:
             labels[draft.entity("task").lower()].append(draft)
     doubted: dict[int, Draft] = {}
     for members in labels.values():
-        spelled = {one.home: frozenset(words.foreign_words(one.series)) for one in reversed(members)}
+        spelled = {one.home: frozenset(personwords.foreign_words(one.series)) for one in reversed(members)}
         if len(set(spelled.values())) > 1:
             shared = frozenset.intersection(*spelled.values())
             doubted |= {id(one): _doubt_merged(one, sorted(spelled[one.home] - shared)) for one in members}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from bidsflow.convert.naming import words
+from bidsflow.convert.naming import personwords, words
 from bidsflow.convert.naming.vocabulary import About, drop_courses, is_load, mend_text, names_course, tell_about
 from bidsflow.dicom.series import Series
 from bidsflow.dicom.tags import find_maker
@@ -84,7 +84,7 @@ def read_task(series: Series) -> Task:
     Nothing is invented: where no task is named, the label repeats what is left of the words, or their own word for
     functional imaging.
     """
-    text = mend_text(words.task_text(series))
+    text = mend_text(personwords.task_text(series))
     named, rest = _TASK.search(text), _REST.search(text.replace("_", " "))
     core = named if named and not words.is_generic(named[1]) else rest
     number, glued = (None, "") if words.run_number(series) is not None else _find_number(text, core)
@@ -93,7 +93,7 @@ def read_task(series: Series) -> Task:
         return _read_named(series, text, core, run)
     pieces = _split_unnamed(series, text)
     if label := _join(pieces):
-        said = f"no task is named: the label repeats the {words.source(series)}{words.say_script(series)}"
+        said = f"no task is named: the label repeats the {words.source(series)}{personwords.say_script(series)}"
         bare = [re.sub(r"(?:^[rR])?\d+$", "", piece) if piece == glued else piece for piece in pieces]
         plain, remarks = _split_additions(bare)
         return Task(label, said, _join(bare) or _find_own_word(bare) or label, number, (), remarks, plain)
@@ -122,7 +122,7 @@ def _read_nameless(series: Series, pieces: Sequence[str], number: int | None, nu
 
 def _say_lost(series: Series) -> str:
     """Return what is said of words that no label can hold."""
-    lost = words.foreign_words(series)
+    lost = personwords.foreign_words(series)
     return f" in letters that a label may hold ({' '.join(lost)} has others)" if lost else ""
 
 

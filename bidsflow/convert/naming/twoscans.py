@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
-from bidsflow.convert.naming import words
+from bidsflow.convert.naming import hintwords
 from bidsflow.convert.naming.draft import Draft
 from bidsflow.convert.plan import Decision
 from bidsflow.dicom.physics import FAIR, STRONG, Finding, Kind, is_gradient, is_prepared
@@ -90,7 +90,7 @@ def _is_short(members: Drafts) -> bool:
 
 
 def _is_called_so(members: Drafts) -> bool:
-    return "fmap" in words.hinted(members[0].series)
+    return "fmap" in hintwords.hinted(members[0].series)
 
 
 def _name_pair(one: Drafts, two: Drafts) -> dict[int, Draft]:
@@ -118,8 +118,8 @@ def _name(draft: Draft, rank: int, said: str, confidence: float) -> Draft:
     if part not in ("magnitude", "phase"):
         known = f"the {part} part of a field map, whose magnitude and phase hold the same"
         return free.named("", "", confidence, said).decided(Decision.SKIP, known)
-    where = words.hint_source(draft.series)
-    agreed = [f"the {where} agrees ({hint})"] if (hint := words.hinted(draft.series).get("fmap")) else []
+    where = hintwords.hint_source(draft.series)
+    agreed = [f"the {where} agrees ({hint})"] if (hint := hintwords.hinted(draft.series).get("fmap")) else []
     return free.named("fmap", f"{part}{rank}", confidence, said, f"{part} of echo {rank}", *agreed)
 
 

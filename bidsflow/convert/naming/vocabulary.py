@@ -80,8 +80,8 @@ _REMARKS = re.compile(
 )
 #: What people write beside the name of the run that takes its place.
 _REPEATS = re.compile(
-    r"repeat(?:ed)?|rep\d*|rpt|redo|redone|retry|again|retake|remeasured?|rerun|rescan|restart(?:ed)?|try|attempt|versuch|"
-    r"wdh|wiederholung|wiederholt|nochmal|nochmals|erneut|neu|neustart|bis|encore|refaite?|"
+    r"repeat(?:ed)?|rep\d*|rpt|redo|redone|retry|again|retake|remeasured?|rerun|rescan|restart(?:ed)?|try|attempt|"
+    r"versuch|wdh|wiederholung|wiederholt|nochmal|nochmals|erneut|neu|neustart|bis|encore|refaite?|"
     r"repetido|repeticion|ripetuto|opnieuw|herhaling",
     re.IGNORECASE,
 )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from textwrap import wrap
 
-from bidsflow.convert.naming.words import given_name
+from bidsflow.convert.naming.reproin import given_name
 from bidsflow.convert.plan import NOT_APPLICABLE, Decision, Plan, PlanRow
 from bidsflow.convert.study.conditions import find_match
 from bidsflow.convert.study.fields import FIELDS, read_field

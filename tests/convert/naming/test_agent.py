@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bidsflow.convert.naming.agent import Agent, agent_label, read_agent
-from bidsflow.convert.naming.words import agent
+from bidsflow.convert.naming.hintwords import agent
 from bidsflow.dicom.header import Header
 from tests.convert.naming import scans as s
 from tests.convert.naming.scans import Row, check, make

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bidsflow.convert.naming.words import given_sessions
+from bidsflow.convert.naming.reproin import given_sessions
 from bidsflow.convert.planner import make_plan
 from bidsflow.dicom.inventory import take_inventory
 from bidsflow.dicom.series import Header, Inventory, Patient, Series

@@ -10,16 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bidsflow.convert.naming.guess import Guess, read_guess
+from bidsflow.convert.naming.hintwords import body_part, hinted, look_alikes
+from bidsflow.convert.naming.personwords import names_person
+from bidsflow.convert.naming.reproin import read_reproin
 from bidsflow.convert.naming.taskwords import read_task
-from bidsflow.convert.naming.words import (
-    body_part,
-    direction,
-    hinted,
-    is_reference,
-    look_alikes,
-    names_person,
-    read_reproin,
-)
+from bidsflow.convert.naming.words import direction, is_reference
 from bidsflow.dicom.series import Patient, Series
 from tests.convert.naming import scans as s
 
