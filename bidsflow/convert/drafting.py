@@ -31,6 +31,7 @@ from bidsflow.convert.plan import NOT_APPLICABLE, Decision, PlanRow
 from bidsflow.convert.plan_notes import note_shapes
 from bidsflow.convert.study.apply import Rulebook
 from bidsflow.convert.subjects import Key, folder_of
+from bidsflow.dicom.grouping import WRITTEN_ON
 from bidsflow.dicom.series import Conflict, Inventory, Series
 from bidsflow.errors import BidsflowError
 from bidsflow.names import BidsName, parse_name
@@ -157,6 +158,8 @@ def _draft_visit(members: Sequence[Series], guesses: Mapping[str, Guess], book: 
 def _doubt_image(draft: Draft, book: Rulebook) -> Draft:
     if draft.to_convert and draft.series.incomplete:
         return draft.decided(Decision.REVIEW, draft.series.incomplete[0])
+    if draft.to_convert and WRITTEN_ON in draft.series.problems:
+        return draft.decided(Decision.REVIEW, WRITTEN_ON)
     given = book.find_fields(draft.series, draft.image)
     if draft.to_convert and lacks_readout(draft.datatype, draft.suffix, draft.series, given):
         return draft.decided(Decision.REVIEW, NO_READOUT)

@@ -21,7 +21,7 @@ from bidsflow.convert.naming.physics import FEW_VOLUMES, only_b_zero
 from bidsflow.convert.plan import Decision, Plan, PlanRow
 from bidsflow.convert.wiring import check_labels
 from bidsflow.dicom.geometry import find_fault
-from bidsflow.dicom.grouping import UNLIKE
+from bidsflow.dicom.grouping import UNLIKE, WRITTEN_ON
 from bidsflow.dicom.parrec import is_pair
 from bidsflow.dicom.physics import Kind, classify, field_in_hz, find_contradiction
 from bidsflow.dicom.series import Image, Inventory, Series
@@ -328,6 +328,8 @@ def _find_oddity(name: BidsName, series: Series, image: Image) -> str:
     suffix, volumes, kind = name.suffix, image.volumes, classify(series, image).kind
     if kind is Kind.CAPTURE:
         return "it is a screen capture, which may show the name of the person"
+    if WRITTEN_ON in series.problems:
+        return WRITTEN_ON
     if suffix in _USUALLY_ONE and volumes > 1:
         return f"{'an' if suffix == 'sbref' else 'a'} {suffix} usually has one volume, and this image has {volumes}"
     if suffix == "dwi" and not image.b_values:

@@ -36,6 +36,8 @@ _HALF_A_DAY = 12
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 #: Begins what is said of a series whose slices do not fit together.
 UNLIKE = "its slices have "
+#: What is said of a series of which an image shows writing (PS3.3 C.7.6.1).
+WRITTEN_ON = "its pixels may show the name of the person (BurnedInAnnotation is YES): look at them first"
 #: Makers whose frames dcm2niix puts into order.
 _SORTED = ("PHILIPS", "CANON", "BRUKER")
 _DICOMDIR = "1.2.840.10008.1.3.10"
@@ -249,6 +251,8 @@ def _make_series(
         *(_find_disorder(ordered, images, lacking=bool(lost), joined=parts > 1) if volumes else ()),
     )
     odd = sorted({problem for one in ordered for problem in one.header.problems})
+    if _is_written_on(ordered):
+        odd.append(WRITTEN_ON)
     if late and not is_lost:
         odd.append(late)
     if parts > 1:
@@ -273,6 +277,11 @@ def _make_series(
         incomplete=(*problems, *missing),
         parts=parts,
     )
+
+
+def _is_written_on(ordered: Sequence[Instance]) -> bool:
+    take = Pick("BurnedInAnnotation")
+    return any(take(one.header) == ("YES",) for one in ordered)
 
 
 def _find_faults(images: Sequence[Image]) -> tuple[str, ...]:

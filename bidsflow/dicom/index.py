@@ -19,7 +19,7 @@ from bidsflow.dicom.series import File
 from bidsflow.dicom.shared import Variation
 
 #: Raised by one whenever headers are read differently, which makes older rows worthless.
-VERSION = 20
+VERSION = 21
 #: How long to wait for another scan that writes.
 WAIT_SECONDS = 10.0
 

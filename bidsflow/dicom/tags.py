@@ -108,6 +108,7 @@ TOP: dict[int, Element] = _table("""
 00280011 US Columns
 00280030 DS PixelSpacing
 00280100 US BitsAllocated
+00280301 CS BurnedInAnnotation
 00281054 LO RescaleType
 """)
 

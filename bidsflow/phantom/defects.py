@@ -160,6 +160,11 @@ def drop_rows(path: Path) -> Path:
     return _set(path, Rows=0)
 
 
+def write_on_image(path: Path) -> Path:
+    """Let a file say that something is written on its image, as programs do that print the name onto it."""
+    return _set(path, BurnedInAnnotation="YES")
+
+
 def drop_instance_uid(path: Path) -> Path:
     """Take the SOP Instance UID out of a file, its meta information included."""
     ds = dcmread(path)
@@ -282,6 +287,7 @@ FILE_DEFECTS: dict[str, Callable[[Path], Path]] = {
     "matrix": claim_matrix,
     "frames": claim_frames,
     "no-rows": drop_rows,
+    "written-on": write_on_image,
     "no-instance-uid": drop_instance_uid,
     "path-uid": set_path_as_uid,
     "long-uid": lengthen_uid,

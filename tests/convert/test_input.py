@@ -275,6 +275,17 @@ def test_series_that_dcm2niix_refuses_stops_no_other(two_people: Path, tmp_path:
     check(cli("convert", export, tmp_path / "bids"), 0, "1 written, 3 unchanged")
 
 
+def test_image_with_writing_on_it_waits_for_a_person(two_people: Path, tmp_path: Path, cli: Cli) -> None:
+    export = Path(shutil.copytree(two_people, tmp_path / "export"))
+    edit(export / "P001", "*rest", BurnedInAnnotation="YES")
+    check(cli("convert", export, tmp_path / "bids"), 0, "3 written, 1 for review", "may show the name of the person")
+    plan = tmp_path / "plan.tsv"
+    check(cli("plan", export, "--bids-dir", tmp_path / "bids", "-o", plan), 0)
+    plan.write_text(plan.read_text().replace("\treview\t", "\tconvert\t"))
+    ran = cli("convert", export, tmp_path / "bids", "--plan", plan)
+    check(ran, 0, "1 written, 3 unchanged", "may show the name of the person")
+
+
 def test_series_with_pixels_of_no_size(two_people: Path, tmp_path: Path, cli: Cli) -> None:
     export = Path(shutil.copytree(two_people, tmp_path / "export"))
     edit(export / "P001", "*rest", PixelSpacing=[0, 0])

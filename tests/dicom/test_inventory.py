@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from bidsflow.dicom.grouping import WRITTEN_ON
 from bidsflow.dicom.inventory import take_inventory
 from bidsflow.dicom.series import Conflict, Inventory
 from bidsflow.digest import digest_of
@@ -210,6 +211,14 @@ def test_a_missing_preamble_is_repaired_and_told(export: Path) -> None:
     assert inventory.set_aside == ()
     (series,) = [one for one in inventory.series if str(defect.path) in {i.file.path for i in one.instances}]
     assert "no DICOM preamble" in series.problems
+
+
+def test_an_image_with_writing_on_it_is_told(export: Path) -> None:
+    (defect,) = inject_defects(export, ["written-on"])
+    inventory = scan(export)
+    assert inventory.set_aside == ()
+    told = [one for one in inventory.series if WRITTEN_ON in one.problems]
+    assert [str(defect.path) in {i.file.path for i in one.instances} for one in told] == [True]
 
 
 def test_copies_are_used_once(export: Path) -> None:
