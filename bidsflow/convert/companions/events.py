@@ -6,6 +6,7 @@ Source: BIDS, "Task (including resting state) events".
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -16,6 +17,10 @@ from bidsflow.dataset.tsv import MISSING, format_tsv
 
 #: What cells say that hold nothing.
 _EMPTY: Final = frozenset({"", "none", "n/a", "nan", "null", "na"})
+_COMMA: Final = re.compile(r"[+-]?\d*,\d+")
+_LOOK: Final = "look at unit and start in the map"
+#: So many events within so small a part of their run are in another unit: each is 1000 of the next.
+_SEVERAL, _CROWDED = 3, 500
 
 
 def make_events(task: TaskLogs, rows: Sequence[Row], *, end: float = math.inf) -> str:
@@ -46,19 +51,35 @@ def make_events(task: TaskLogs, rows: Sequence[Row], *, end: float = math.inf) -
             continue
         onset = _number(row, task.onset) * task.unit - zero
         if onset > end:
-            raise ValueError(
-                f"line {row.line}: an event {onset:.3f} s after the first volume, and the run ends at {end:.1f} s"
-            )
+            said = f"an event {onset:.3f} s after the first volume, and the run ends at {end:.1f} s"
+            raise ValueError(f"line {row.line}: {said} ({_LOOK})")
         more = {name: _clean(row.cells.get(column, "")) for name, column in task.columns.items()}
         for name, value in more.items():
             if value != MISSING and value not in task.levels.get(name, {value: ""}):
                 said = f"levels.{name} of the map does not describe what stands in {task.columns[name]!r}"
                 raise ValueError(f"line {row.line}: {said}")
-        events.append((onset, {"onset": _plain(onset), "duration": _read_duration(task, row), **more}))
+        events.append((onset, {"onset": _plain(onset), "duration": _read_duration(task, row, end), **more}))
     if not events:
         raise ValueError("no row of it is an event (see onset and where)")
+    _check_clock([onset for onset, _ in events], end)
     events.sort(key=lambda pair: pair[0])
     return format_tsv([cells for _, cells in events], ["onset", "duration", *task.columns])
+
+
+def _check_clock(onsets: Sequence[float], end: float) -> None:
+    """Refuse onsets that only a wrong zero or a wrong unit makes.
+
+    Raises
+    ------
+    ValueError
+        If all lie before the first volume, or several crowd at the beginning of the run.
+    """
+    last = max(onsets)
+    if last < 0:
+        raise ValueError(f"all its events lie before the first volume, the last by {-last:.3f} s (see start)")
+    if len(set(onsets)) >= _SEVERAL and last < end / _CROWDED < math.inf:
+        said = f"its {len(onsets)} events lie within the first {last:.4f} s of a run of {end:.1f} s"
+        raise ValueError(f"{said} ({_LOOK})")
 
 
 def _find_zero(task: TaskLogs, rows: Sequence[Row]) -> float:
@@ -70,7 +91,7 @@ def _find_zero(task: TaskLogs, rows: Sequence[Row]) -> float:
     raise ValueError("no row of it says when the first volume began (see start)")
 
 
-def _read_duration(task: TaskLogs, row: Row) -> str:
+def _read_duration(task: TaskLogs, row: Row, end: float) -> str:
     if task.duration is None:
         return MISSING
     if isinstance(task.duration, float):
@@ -80,6 +101,9 @@ def _read_duration(task: TaskLogs, row: Row) -> str:
     seconds = _number(row, task.duration) * task.unit
     if seconds < 0:
         raise ValueError(f"line {row.line}: its duration is below zero")
+    if seconds > end:
+        said = f"an event that lasts {seconds:.3f} s, and the run lasts {end:.1f} s"
+        raise ValueError(f"line {row.line}: {said} ({_LOOK}; onset and duration have one unit)")
     return _plain(seconds)
 
 
@@ -102,7 +126,9 @@ def _number(row: Row, column: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise ValueError(f"line {row.line}: what stands in {column!r} is no number")
+        comma = _COMMA.fullmatch(row.cells.get(column, "").strip())
+        advice = ", since it has a comma: save the log with decimal points" if comma else ""
+        raise ValueError(f"line {row.line}: what stands in {column!r} is no number{advice}")
     return value
 
 

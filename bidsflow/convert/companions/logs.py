@@ -44,13 +44,16 @@ def decode(data: bytes) -> str:
     Raises
     ------
     ValueError
-        If it is neither.
+        If it is neither, or holds zeros.
     """
     utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
     try:
-        return data.decode("utf-16" if utf16 else "utf-8-sig")
+        text = data.decode("utf-16" if utf16 else "utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError("it is neither UTF-8 nor UTF-16: save it as UTF-8") from None
+    if "\0" in text:
+        raise ValueError("it holds zeros, as UTF-16 without its mark or damaged files do: save it as UTF-8")
+    return text
 
 
 def read_separated(text: str) -> list[Row]:

@@ -79,7 +79,14 @@ def test_log_becomes_the_events_that_the_map_names(case: Case, codec: str) -> No
         ("t,x\n1,2\n", "no column 'd'; it has t, x"),
         ("t,d\n1,-2\n", "line 2: its duration is below zero"),
         ("t,d\n,2\n", "no row of it is an event"),
-        ("t,d\n1,2\n99,2\n", "line 3: an event 99.000 s after the first volume, and the run ends at 40.0 s"),
+        (
+            "t,d\n1,2\n99,2\n",
+            "line 3: an event 99.000 s after the first volume, and the run ends at 40.0 s .look at unit",
+        ),
+        ("t,d\n1,2\n3,500\n", "line 3: an event that lasts 500.000 s, and the run lasts 40.0 s .look at unit"),
+        ("t,d\n-99,2\n-5,2\n", "all its events lie before the first volume, the last by 5.000 s .see start"),
+        ("t,d\n.001,0\n.02,0\n.04,0\n", "its 3 events lie within the first 0.0400 s of a run of 40.0 s .look at unit"),
+        ("t;d\n1,5;2\n", "line 2: what stands in 't' is no number, since it has a comma: save the log with decimal"),
         ('t,d\n"1,2\n', "line 2: it is no table"),
         ("", "no column 't'"),
     ],
@@ -88,6 +95,18 @@ def test_bad_log_is_refused_with_its_line(text: str, reason: str) -> None:
     task = read_task('start = 0\nonset = "t"\nduration = "d"')
     with pytest.raises(ValueError, match=reason):
         make_events(task, FORMATS[task.form].read(text), end=40.0)
+
+
+def test_events_around_the_first_volume_are_no_mistake() -> None:
+    task = read_task('start = 0\nonset = "t"\nduration = "d"')
+    for text in ("t,d\n-4,2\n0,2\n", "t,d\n0,40\n", "t,d\n0,1\n0.01,1\n", "t,d\n0,1\n0.01,1\n0.09,1\n"):
+        assert make_events(task, FORMATS[task.form].read(text), end=40.0).count("\n") == text.count("\n")
+
+
+@pytest.mark.parametrize("data", ["t,d\n1,2\n".encode("utf-16-le"), b"t,d\n1,2\0\n", b"t,d\n1,\xe4\n"])
+def test_bytes_that_are_no_text_are_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match="save it as UTF-8"):
+        decode(data)
 
 
 def test_value_that_the_levels_do_not_describe_is_refused() -> None:
