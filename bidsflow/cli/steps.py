@@ -123,6 +123,7 @@ def opened(
         miss_files,
         scratch,
         show_aside,
+        tell_packed,
         unpack,
     )
 
@@ -143,7 +144,7 @@ def opened(
                 digests=digests,
                 progress=lambda done, total: update(done, total, ""),
             )
-        inventory = replace(inventory, origins=unpacked.origins)
+        inventory = replace(inventory, origins=unpacked.origins, set_aside=tell_packed(inventory.set_aside))
         if not inventory.series:
             where = ", ".join(str(export) for export in exports)
             aside = show_aside(inventory, exports)

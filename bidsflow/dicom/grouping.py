@@ -38,6 +38,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 UNLIKE = "its slices have "
 #: What is said of a series of which an image shows writing (PS3.3 C.7.6.1).
 WRITTEN_ON = "its pixels may show the name of the person (BurnedInAnnotation is YES): look at them first"
+#: Why an image is not used that was not fetched to its end.
+TRUNCATED = "its pixel data is truncated"
 #: Makers whose frames dcm2niix puts into order.
 _SORTED = ("PHILIPS", "CANON", "BRUKER")
 _DICOMDIR = "1.2.840.10008.1.3.10"
@@ -106,7 +108,7 @@ def _find_fault(header: Header) -> tuple[str, bool] | None:
         if not _UID.fullmatch(header.text(keyword)):
             return f"its {keyword} is missing or not a UID", False
     if header.pixels == "truncated":
-        return "its pixel data is truncated", False
+        return TRUNCATED, False
     if header.integer("Rows") < 1 or header.integer("Columns") < 1:
         return "it has no rows or no columns", False
     return None

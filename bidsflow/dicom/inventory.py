@@ -10,10 +10,11 @@ import hashlib
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
 
-from bidsflow.dicom.grouping import Gate, agree, find_collisions, in_order, make_series, say_stranger
+from bidsflow.dicom.grouping import TRUNCATED, Gate, agree, find_collisions, in_order, make_series, say_stranger
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.index import Index, Reading
 from bidsflow.dicom.pairs import join_examinations, pair_files
@@ -34,6 +35,9 @@ Progress = Callable[[int, int], None]
 #: Names of files that lie in every folder and that no one misses.
 _HARMLESS = frozenset({".ds_store", "thumbs.db", "desktop.ini", "dicomdir", "license", "readme"})
 _HARMLESS_ENDS = (".txt", ".md", ".pdf", ".json", ".xml", ".html", ".csv", ".tsv", ".jpg", ".png", ".log")
+#: How the reasons begin of files that are DICOM, or may be, and that break off.
+_CUT = ("the file ends inside", "a compressed file that ends too early", "a compressed file that does not decompress")
+_IMAGE_ENDS = (".dcm", ".ima")
 #: Begins the keywords of what a protocol says, beside those of the header that it is stored with.
 _PROTOCOL = "Protocol."
 _PROTOCOL_READ = "Protocol.Read"
@@ -77,17 +81,21 @@ def take_inventory(
         protocols: dict[str, dict[str, str]] = {}
         pars: list[Instance] = []
         seen = tuple(array("q") for _ in range(_PARTS))
+        torn: dict[str, tuple[str, str]] = {}
         gate, fresh = Gate(), 0
         for file, reading, digest in _read_all(files, index, progress, digests=digests):
             fresh += digest is not None
             if isinstance(reading, str):
-                aside.append(SetAside(file.path, reading, _is_harmless(file.path, reading)))
+                harmless = _is_harmless(file.path, reading)
+                aside.append(SetAside(file.path, reading, harmless, lost=not harmless and _is_cut(file.path, reading)))
                 continue
             header, protocol = _split(reading) if digest is None else (reading, None)
             if protocol is not None:
                 protocols[file.path] = protocol
             if (reason := gate.refuse(header)) is not None:
                 aside.append(SetAside(file.path, *reason))
+                if reason[0] == TRUNCATED:
+                    torn[file.path] = header.text("SeriesInstanceUID"), header.text("SOPInstanceUID")
             elif REC_BYTES in header:
                 pars.append(Instance(file, header))
             else:
@@ -109,12 +117,27 @@ def take_inventory(
     series = make_series(by_uid, protocols, shelf.pile)
     return Inventory(
         series=series,
-        set_aside=tuple(sorted(aside, key=lambda one: one.path)),
+        set_aside=tuple(sorted(_tell_lost(aside, torn, by_uid), key=lambda one: one.path)),
         collisions=find_collisions(series),
         n_read=fresh,
         n_reused=len(files) - fresh,
         twins=find_twins(series),
     )
+
+
+def _tell_lost(
+    aside: Sequence[SetAside], torn: Mapping[str, tuple[str, str]], by_uid: Mapping[str, Sequence[Instance]]
+) -> list[SetAside]:
+    """Return what was set aside, images that break off as lost unless the export has them whole as well.
+
+    Parameters
+    ----------
+    torn : mapping of str to (str, str)
+        SeriesInstanceUID and SOPInstanceUID of images that break off, by path.
+    """
+    whole = {uid: {_uid(one) for one in by_uid.get(uid, ())} for uid, _ in torn.values()}
+    lost = {path for path, (uid, sop) in torn.items() if sop not in whole[uid]}
+    return [replace(one, lost=True) if one.path in lost else one for one in aside]
 
 
 def _put(
@@ -178,6 +201,11 @@ def _is_harmless(path: str, reason: str) -> bool:
     if name in _HARMLESS or name.startswith("._"):
         return True
     return reason == "not DICOM" and name.endswith(_HARMLESS_ENDS)
+
+
+def _is_cut(path: str, reason: str) -> bool:
+    """Return whether a file was an image, or may have been, and was not fetched to its end."""
+    return reason.startswith(_CUT) or (reason == "empty file" and path.lower().endswith(_IMAGE_ENDS))
 
 
 def _find_repeated(seen: Sequence[Sequence[int]]) -> set[int]:

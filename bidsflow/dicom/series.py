@@ -135,7 +135,8 @@ class SetAside:
     patient : Patient or None
         Whose it is, where its header could be read. Private.
     lost : bool
-        True where no one can tell what images it holds: a folder that may not be read, an archive that breaks off.
+        True where no one can tell what images it holds: a folder that may not be read, an archive or a file that breaks
+        off; and where it is an image that breaks off, of which the export has no whole copy.
     """
 
     path: str

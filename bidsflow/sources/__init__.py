@@ -5,12 +5,12 @@ a reason; of files that are not DICOM, what they are instead. Never writes into 
 """
 
 from bidsflow.sources.archive import Unpacked, find_archives, unpack
-from bidsflow.sources.aside import Aside, show_aside
+from bidsflow.sources.aside import Aside, show_aside, tell_packed
 from bidsflow.sources.dicomdir import miss_files
 from bidsflow.sources.folder import Found, find_files
 from bidsflow.sources.scratch import common_room, scratch
 
 __all__ = [
     "Aside", "Found", "Unpacked", "common_room", "find_archives", "find_files", "miss_files", "scratch", "show_aside",
-    "unpack",
+    "tell_packed", "unpack",
 ]  # fmt: skip

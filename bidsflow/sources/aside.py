@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bidsflow.dicom.partable import NAME
@@ -19,7 +19,8 @@ from bidsflow.sources.parrec import ADVICE, describe_part
 
 #: How the reasons begin that the reader of headers gives for bytes that it does not know.
 _UNKNOWN = ("not DICOM", "a compressed file", "an empty file inside gzip", "the file ends inside", "neither reader")
-_COPY = "a copy of "
+_AGAIN = "fetch it again"
+_EMPTY, _COPY = "empty file", "a copy of "
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +75,27 @@ def _show(aside: SetAside, shorten: Callable[[str], str]) -> Aside:
         return Aside(path, _COPY + shorten(aside.reason.removeprefix(_COPY)), harmless=aside.harmless)
     if aside.reason.startswith(NAME):
         return Aside(path, aside.reason, "" if aside.harmless else ADVICE, aside.harmless)
-    content = find_content(aside.path) if aside.reason.startswith(_UNKNOWN) else None
+    content = _find_instead(aside)
     if content is None:
-        return Aside(path, aside.reason, harmless=aside.harmless)
+        advice = _AGAIN if aside.lost and aside.patient is not None else ""
+        return Aside(path, aside.reason, advice, aside.harmless)
     return Aside(path, content.name, content.advice, content.harmless)
+
+
+def _find_instead(aside: SetAside) -> Content | None:
+    """Return what a file is instead of DICOM; one of no bytes is nothing, unless it is called an archive."""
+    if not aside.reason.startswith((*_UNKNOWN, _EMPTY)):
+        return None
+    content = find_content(aside.path)
+    return content if content is None or content.packed or aside.reason != _EMPTY else None
+
+
+def tell_packed(set_aside: Sequence[SetAside]) -> tuple[SetAside, ...]:
+    """Return what was set aside, what is an archive that was not opened, or is called one, as lost."""
+    return tuple(
+        replace(one, lost=True) if (content := _find_instead(one)) is not None and content.packed else one
+        for one in set_aside
+    )
 
 
 def find_content(path: str) -> Content | None:

@@ -6,6 +6,7 @@ helps with none. Names are looked at only where a format has no mark of its own.
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from dataclasses import dataclass
@@ -27,11 +28,18 @@ class Content:
         What to do about it, as an order; ``""`` where there is nothing to do.
     harmless : bool
         True for what no one will miss.
+    packed : bool
+        True for what may hold images that nobody has seen.
     """
 
     name: str
     advice: str = ""
     harmless: bool = False
+    packed: bool = False
+
+
+def _pack(name: str, advice: str) -> Content:
+    return Content(name, advice, packed=True)
 
 
 _CONVERTED = "give the DICOM files that it was made from: it looks like data that were converted already"
@@ -40,29 +48,33 @@ _EXPORT_DICOM = "export the images as DICOM"
 
 NIFTI: Final = Content("a NIfTI image", _CONVERTED)
 _ANALYZE = Content("an Analyze image", _CONVERTED)
-_TAR = Content("a tar archive", "give it by itself, or call it FILE.tar, and it is read")
+_TAR = _pack("a tar archive", "give it by itself, or call it FILE.tar, and it is read")
 _OFFICE = Content("an office document", harmless=True)
 _TWIX = Content("Siemens raw data (twix, k-space)", _EXPORT_IMAGES)
 _PAR = Content("Philips PAR/REC", _EXPORT_DICOM)
 _SPECTRA = "keep it beside the dataset, or convert it with spec2nii: bidsflow converts images only"
 _PULSE = Content("a log of the monitoring unit (pulse, breathing)", harmless=True)
+_NO_ARCHIVE = _pack("called an archive, and none that can be read", "fetch it again, or put its parts together first")
 _PULSE_ENDS = (".puls", ".resp", ".ecg", ".ext", ".ext2")
 _SPAR = Content("Philips spectroscopy (SPAR/SDAT)", _SPECTRA)
+
+#: How archives are called, and the parts of some.
+_ARCHIVE = re.compile(r"\.(zip|z\d\d|7z|rar|iso|tar|t(gz|bz2?|xz|zst)|tar\.(gz|bz2|xz|zst))(\.\d{3})?\Z", re.IGNORECASE)
 
 #: Formats by a mark at a fixed place. Sources: the formats' own definitions (APPNOTE.TXT 4.3.7 for zip, RFC 1952 for
 #: gzip, POSIX ustar, ECMA-119 for ISO images, PDF 32000 7.5.2, nifti1.h and nifti2.h); for the makers' formats the
 #: readers that know them (dcm2niix for PAR, nibabel for ECAT, MINC tools for Vision, pfile-tools for P-files).
 _MARKS: tuple[tuple[int, bytes, Content], ...] = (
-    (0, b"PK\x03\x04", Content("a zip archive", "give it by itself, or call it FILE.zip, and it is read")),
+    (0, b"PK\x03\x04", _pack("a zip archive", "give it by itself, or call it FILE.zip, and it is read")),
     (0, b"PK\x05\x06", Content("an empty zip archive")),
-    (0, b"PK\x07\x08", Content("a part of a split zip archive", "put the parts together and unpack them first")),
-    (0, b"7z\xbc\xaf\x27\x1c", Content("a 7z archive", "unpack it first: 7z x FILE -oFOLDER")),
-    (0, b"Rar!\x1a\x07", Content("a rar archive", "unpack it first: unrar x FILE FOLDER/")),
+    (0, b"PK\x07\x08", _pack("a part of a split zip archive", "put the parts together and unpack them first")),
+    (0, b"7z\xbc\xaf\x27\x1c", _pack("a 7z archive", "unpack it first: 7z x FILE -oFOLDER")),
+    (0, b"Rar!\x1a\x07", _pack("a rar archive", "unpack it first: unrar x FILE FOLDER/")),
     (257, b"ustar", _TAR),
-    (0, b"BZh", Content("a file compressed by bzip2", "unpack it first: tar xf FILE, or bunzip2 FILE")),
-    (0, b"\xfd7zXZ\x00", Content("a file compressed by xz", "unpack it first: tar xf FILE, or unxz FILE")),
-    (0, b"\x28\xb5\x2f\xfd", Content("a file compressed by zstd", "unpack it first: tar xf FILE, or unzstd FILE")),
-    (32769, b"CD001", Content("an image of a disc (ISO)", "unpack it first: 7z x FILE -oFOLDER")),
+    (0, b"BZh", _pack("a file compressed by bzip2", "unpack it first: tar xf FILE, or bunzip2 FILE")),
+    (0, b"\xfd7zXZ\x00", _pack("a file compressed by xz", "unpack it first: tar xf FILE, or unxz FILE")),
+    (0, b"\x28\xb5\x2f\xfd", _pack("a file compressed by zstd", "unpack it first: tar xf FILE, or unzstd FILE")),
+    (32769, b"CD001", _pack("an image of a disc (ISO)", "unpack it first: 7z x FILE -oFOLDER")),
     (344, b"n+1\0", NIFTI),
     (344, b"ni1\0", NIFTI),
     (4, b"n+2\0", NIFTI),
@@ -113,7 +125,9 @@ def name_content(head: bytes, name: str = "") -> Content | None:
         return _SPAR
     if name.lower().endswith(_PULSE_ENDS) and head[:64].isascii() and b"\0" not in head[:64]:
         return _PULSE
-    return _PAR if name.lower().endswith(".rec") else None
+    if name.lower().endswith(".rec"):
+        return _PAR
+    return _NO_ARCHIVE if _ARCHIVE.search(name) else None
 
 
 def _inside_gzip(head: bytes, name: str) -> Content | None:
@@ -124,7 +138,7 @@ def _inside_gzip(head: bytes, name: str) -> Content | None:
     if inner[:2] == b"\x1f\x8b":
         return None
     content = name_content(inner, name.removesuffix(".gz"))
-    return Content("a tar.gz archive", _TAR.advice) if content is _TAR else content
+    return _pack("a tar.gz archive", _TAR.advice) if content is _TAR else content
 
 
 def _is_analyze(head: bytes, order: str) -> bool:

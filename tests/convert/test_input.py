@@ -294,6 +294,21 @@ def test_series_with_pixels_of_no_size(two_people: Path, tmp_path: Path, cli: Cl
     assert ran.code in (0, 1)
 
 
+def test_part_of_an_export_that_breaks_off_is_told_by_the_exit_code(two_people: Path, tmp_path: Path, cli: Cli) -> None:
+    export = Path(shutil.copytree(two_people, tmp_path / "export"))
+    last = sorted((export / "P001").rglob("*rest/*.dcm"))[-1]
+    whole = last.read_bytes()
+    last.write_bytes(whole[:-2000])
+    (export / "P003.7z").write_bytes(b"7z\xbc\xaf\x27\x1c")
+    ran = cli("convert", export, tmp_path / "bids")
+    check(ran, 1, "truncated (fetch it again)", "a 7z archive (unpack it first", "2 parts of the export cannot be read")
+    check(cli("status", tmp_path / "bids"), 0, "2 files set aside")
+    last.write_bytes(whole)
+    (export / "P003.7z").unlink()
+    check(cli("convert", export, tmp_path / "bids"), 0)
+    check(cli("status", tmp_path / "bids"), 0, "0 files set aside")
+
+
 def test_series_whose_files_vanish_stops_no_other(two_people: Path, tmp_path: Path, cli: Cli) -> None:
     export = Path(shutil.copytree(two_people, tmp_path / "export"))
     check(cli("convert", export, tmp_path / "bids"), 0)

@@ -205,6 +205,20 @@ def test_a_damaged_file_is_set_aside(export: Path, kind: str) -> None:
     assert lost == (0 if kind in ADDED else 1)
 
 
+@pytest.mark.parametrize("kind", DEFECTS)
+def test_files_that_break_off_are_lost(export: Path, kind: str) -> None:
+    inject_defects(export, [kind])
+    cut = {"empty", "header-cut", "pixels-cut", "endless", "matrix", "frames"}
+    assert [one.lost for one in scan(export).set_aside] == [kind in cut]
+
+
+def test_a_compressed_file_that_breaks_off_is_lost(export: Path) -> None:
+    inject_defects(export, ["gzip"])
+    file = next(export.rglob("*.gz"))
+    file.write_bytes(file.read_bytes()[:-2000])
+    assert [one.lost for one in scan(export).set_aside] == [True]
+
+
 def test_a_missing_preamble_is_repaired_and_told(export: Path) -> None:
     (defect,) = inject_defects(export, ["no-preamble"])
     inventory = scan(export)
@@ -254,6 +268,7 @@ def test_a_damaged_copy_does_not_cost_the_image(export: Path) -> None:
     after = scan(export)
     assert after.series == before
     assert reasons(after) == {"half.dcm": ("its pixel data is truncated", False)}
+    assert [one.lost for one in after.set_aside] == [False]
 
 
 def test_everything_at_once_is_told_apart(export: Path) -> None:

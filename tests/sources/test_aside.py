@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.series import File, Instance, Inventory, Patient, Series, SetAside
-from bidsflow.sources import show_aside
+from bidsflow.sources import show_aside, tell_packed
 
 PERSON = Patient("CANID-77123", "KANARIE ZELDZAAM", "19610823", "F")
 OTHER = Patient("ROE99", "ROE JANE", "", "")
@@ -84,6 +85,44 @@ def test_damaged_dicom_keeps_its_reason(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"%PDF-")
     (shown,) = show_aside(make_inventory(SetAside(f"{tmp_path}/a", "its pixel data is truncated")), [tmp_path])
     assert shown.reason == "its pixel data is truncated"
+
+
+class Named(NamedTuple):
+    name: str
+    data: bytes
+    reason: str
+    packed: bool
+
+
+NAMED = (
+    Named("a.7z", b"7z\xbc\xaf\x27\x1c", "a 7z archive", True),
+    Named("a", b"Rar!\x1a\x07\x01\0", "a rar archive", True),
+    Named("a.zip", b"<html>404 Not Found</html>", "called an archive, and none that can be read", True),
+    Named("a.TAR.GZ", b"", "called an archive, and none that can be read", True),
+    Named("a.7z.002", bytes(99), "called an archive, and none that can be read", True),
+    Named("a.zip", b"PK\5\6" + bytes(18), "an empty zip archive", False),
+    Named("a.zip", b"%PDF-1.7", "a PDF", False),
+    Named("a.puls", b"", "empty file", False),
+    Named("a.isotropic", b"?", "not DICOM", False),
+    Named("azip", b"?", "not DICOM", False),
+)
+
+
+@pytest.mark.parametrize("case", NAMED, ids=str)
+def test_archive_that_nobody_opened_is_lost(case: Named, tmp_path: Path) -> None:
+    (tmp_path / case.name).write_bytes(case.data)
+    aside = SetAside(f"{tmp_path}/{case.name}", "not DICOM" if case.data else "empty file")
+    (told,) = tell_packed([aside])
+    assert told.lost is case.packed
+    (shown,) = show_aside(make_inventory(told), [tmp_path])
+    assert shown.reason == case.reason
+    assert bool(shown.advice) is case.packed
+
+
+def test_damaged_image_says_what_to_do(tmp_path: Path) -> None:
+    aside = SetAside(f"{tmp_path}/a", "its pixel data is truncated", patient=OTHER, lost=True)
+    (shown,) = show_aside(make_inventory(aside), [tmp_path])
+    assert shown.advice == "fetch it again"
 
 
 def test_uid_that_a_file_is_called_after_is_masked(tmp_path: Path) -> None:
