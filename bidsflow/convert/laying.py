@@ -11,6 +11,9 @@ from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from types import MappingProxyType
 
+from bidsflow.dicom.header import Header
+from bidsflow.dicom.pixels import DEFLATED, EXPLICIT, IMPLICIT
+from bidsflow.dicom.read import MENDED
 from bidsflow.dicom.series import Instance, Inventory, Series
 from bidsflow.dicom.source import is_gzip
 from bidsflow.dicom.text import quiet_pydicom
@@ -20,8 +23,9 @@ def lay_out(series: Series, instances: Sequence[Instance], folder: Path, packed:
     """Lay files of a series out for dcm2niix, without copying them.
 
     Hard links are made where the file system takes them (they cost an eighth of symbolic ones), symbolic ones
-    elsewhere. What dcm2niix does not read as it is, it gets as a copy: files compressed by gzip, files without the
-    preamble of DICOM, and parts of a series under UIDs of their own, which get one UID and one numbering.
+    elsewhere. What dcm2niix does not read as it is, it gets as a copy: files compressed by gzip or deflated, files
+    without the preamble of DICOM or with a wrong transfer syntax, and parts of a series under UIDs of their own, which
+    get one UID and one numbering.
 
     Parameters
     ----------
@@ -38,7 +42,7 @@ def lay_out(series: Series, instances: Sequence[Instance], folder: Path, packed:
         path, target = instance.file.path, f"{folder}/{rank:06d}.dcm"
         if series.parts > 1:
             _write_again(path, Path(target), {"SeriesInstanceUID": series.uid, "InstanceNumber": rank + 1})
-        elif "no DICOM preamble" in instance.header.problems:
+        elif _needs_mending(instance.header):
             _write_again(path, Path(target))
         elif path in packed:
             with gzip.open(path) as source, Path(target).open("wb") as copy:
@@ -101,10 +105,14 @@ def reads_in_place(instances: Sequence[Instance], folder: Path, known: int, pack
     OSError
         If the folder cannot be read.
     """
-    if packed or any("no DICOM preamble" in one.header.problems for one in instances):
+    if packed or any(_needs_mending(one.header) for one in instances):
         return False
     with os.scandir(folder) as entries:
         return sum(not entry.is_dir() for entry in entries) == known
+
+
+def _needs_mending(header: Header) -> bool:
+    return not MENDED.isdisjoint(header.problems) or header.text("TransferSyntaxUID") == DEFLATED
 
 
 #: What keeps pydicom quiet concerns all threads.
@@ -112,7 +120,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 def _write_again(path: str, target: Path, changes: Mapping[str, object] = MappingProxyType({})) -> None:
-    """Write a copy of a file as PS3.10 wants it, with some values changed."""
+    """Write a copy of a file as PS3.10 wants it and dcm2niix reads it, with some values changed."""
     import pydicom
 
     with (
@@ -123,9 +131,6 @@ def _write_again(path: str, target: Path, changes: Mapping[str, object] = Mappin
         dataset = pydicom.dcmread(stream, force=True)
         dataset.preamble = bytes(128)
         dataset.update(changes)
-        if "TransferSyntaxUID" not in dataset.file_meta:
-            explicit = not dataset.original_encoding[0]
-            dataset.file_meta.TransferSyntaxUID = (
-                pydicom.uid.ExplicitVRLittleEndian if explicit else pydicom.uid.ImplicitVRLittleEndian
-            )
+        if dataset.file_meta.get("TransferSyntaxUID", DEFLATED) == DEFLATED:
+            dataset.file_meta.TransferSyntaxUID = IMPLICIT if dataset.original_encoding[0] else EXPLICIT
         dataset.save_as(target, enforce_file_format=True)

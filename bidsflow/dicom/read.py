@@ -40,6 +40,9 @@ _MAX_LAYOUTS: Final = 12
 #: Layouts of which a reader knows what their headers have in common.
 _MAX_BASES: Final = 64
 _NO_PREAMBLE: Final = "no DICOM preamble"
+_MISNAMED: Final = "encoded otherwise than its TransferSyntaxUID says"
+#: What is odd about files that only a mended copy of makes readable for others.
+MENDED: Final = frozenset({_NO_PREAMBLE, _MISNAMED})
 #: Bytes that a reader reads of its first file.
 _FIRST_REACH: Final = 4 * 1024
 #: Files with fewer bytes are read whole where their digest is wanted: opening them twice would cost more.
@@ -157,6 +160,7 @@ class Reader:
             if tokens and not problems and _is_plain(encoding, source.data):
                 charset = texts.get("SpecificCharacterSet", "")
                 _remember(layouts, source.data, (*encoding.meta, *tokens), texts, implicit=implicit, charset=charset)
+            problems += (_MISNAMED,) if encoding.syntax == IMPLICIT and not implicit else ()
             self.reach = max(self.reach, min(end + 8, FIRST_BYTES))
         media_class = texts.pop("MediaClass", "")
         if "NumberOfFrames" in texts:

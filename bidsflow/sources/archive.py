@@ -8,6 +8,7 @@ what breaks off are set aside with the reason, and what was read until then stay
 from __future__ import annotations
 
 import lzma
+import math
 import os
 import stat
 import sys
@@ -293,7 +294,7 @@ def _zip_pieces(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[byt
     except NotImplementedError as error:
         raise _MemberError("compressed in a way that is not known here: unpack its archive first") from error
     except _errors() as error:
-        raise _MemberError("damaged in its archive") from error
+        raise _MemberError("damaged in its archive: fetch that again") from error
 
 
 def _check_room(into: Path, need: int) -> None:
@@ -307,8 +308,9 @@ def _check_room(into: Path, need: int) -> None:
     status = os.statvfs(into)
     free = status.f_bavail * status.f_frsize
     if need > free - RESERVE:
-        reason = f"not enough space: unpacked, an archive needs {need / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free"
-        raise StorageError(str(into.parent), reason)
+        wanted, there = math.ceil((need + RESERVE) / 1e6), int(free / 1e6)
+        reason = f"not enough space: to unpack an archive, {wanted} MB have to be free, and {there} MB are"
+        raise StorageError(str(into.parent), f"{reason} (or unpack it on another disk, and give the folder)")
 
 
 def _check_growth(given: int, packed: int) -> None:

@@ -104,6 +104,28 @@ def test_compressed_files_are_laid_out_unpacked(small_export: Path, tmp_path: Pa
     assert (tmp_path / "in" / "000000.dcm").read_bytes() == file.read_bytes()
 
 
+def test_encodings_that_dcm2niix_refuses_are_laid_out_anew(small_export: Path, tmp_path: Path) -> None:
+    file = next(small_export.rglob("*SBRef/*.dcm"))
+    ds = pydicom.dcmread(file)
+    before = b"\x02\x00\x10\x00UI\x14\x001.2.840.10008.1.2.1\0"
+    for name in ("deflated", "misnamed"):
+        (tmp_path / name).mkdir()
+    ds.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
+    ds.save_as(tmp_path / "deflated" / "1.dcm")
+    # the same length, so that that of the meta information stays true
+    named = file.read_bytes().replace(before, before.replace(b"1.2.1\0", b"1.2\0\0\0"))
+    (tmp_path / "misnamed" / "1.dcm").write_bytes(named)
+    for name, syntax in (("deflated", "1.2.840.10008.1.2.1"), ("misnamed", "1.2.840.10008.1.2")):
+        inventory = take(tmp_path / name)
+        assert find_in_place(inventory) == set()
+        (series,) = inventory.series
+        (tmp_path / name / "in").mkdir()
+        lay_out(series, series.instances, tmp_path / name / "in", set())
+        laid = pydicom.dcmread(tmp_path / name / "in" / "000000.dcm")
+        assert (laid.file_meta.TransferSyntaxUID, laid.original_encoding) == (syntax, (name == "misnamed", True))
+        assert laid.PixelData == ds.PixelData
+
+
 def find_in_place(inventory: Inventory) -> set[str]:
     own = find_own_folders(inventory)
     return {

@@ -8,11 +8,14 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 from bidsflow.convert.companions.physio import Recording, read_logs, read_payload, read_text
 from bidsflow.dicom.grouping import PHYSIO
 from bidsflow.dicom.series import Inventory, SetAside
+from bidsflow.dicom.source import inflated, is_gzip
+from bidsflow.errors import HeaderError
 
 #: Text files of the monitoring unit, and those of it that are not read.
 _TEXTS, _UNREAD = frozenset({".puls", ".resp"}), frozenset({".ecg", ".ext", ".ext2"})
@@ -71,7 +74,7 @@ def list_candidates(inventory: Inventory) -> list[str]:
         one.path
         for one in inventory.set_aside
         if one.reason in OBJECTS
-        or (one.reason == "not DICOM" and (Path(one.path).suffix.lower() in ends or _LOG.fullmatch(one.path)))
+        or (one.reason == "not DICOM" and (_suffix(one.path) in ends or _LOG.fullmatch(_name(one.path))))
     ]
 
 
@@ -79,7 +82,7 @@ def find_sources(inventory: Inventory) -> Iterator[Source | Unused]:
     """Yield what may hold recordings, in the order of its paths; what turns out to hold none is passed over."""
     logs: dict[str, list[str]] = defaultdict(list)
     for aside in inventory.set_aside:
-        suffix = Path(aside.path).suffix.lower()
+        suffix = _suffix(aside.path)
         if aside.reason in OBJECTS:
             found = _open_object(aside)
             if found is not None:
@@ -90,20 +93,44 @@ def find_sources(inventory: Inventory) -> Iterator[Source | Unused]:
             yield Source((aside.path,), "", lambda path=aside.path, kind=suffix: read_text(_read(path), kind))  # type: ignore[misc]
         elif suffix in _UNREAD:
             yield Unused(aside.path, f"a {suffix} log of the monitoring unit, of which versions differ, is not read")
-        elif match := _LOG.fullmatch(aside.path):
+        elif match := _LOG.fullmatch(_name(aside.path)):
             logs[match[1]].append(aside.path)
     for paths in logs.values():
         yield Source(tuple(paths), "", lambda paths=paths: read_logs(map(_read, paths)))  # type: ignore[misc]
 
 
+def _name(path: str) -> str:
+    """Return the path that a file would have if it were not compressed by gzip."""
+    return path[:-3] if path.lower().endswith(".gz") else path
+
+
+def _suffix(path: str) -> str:
+    return Path(_name(path)).suffix.lower()
+
+
 def _read(path: str) -> str:
-    file = Path(path)
+    return _read_bytes(path).decode("utf-8", errors="replace")
+
+
+def _read_bytes(path: str) -> bytes:
+    """Return what a file holds, through gzip.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read, or is too large.
+    """
+    data = bytearray()
     try:
-        if file.stat().st_size > _LARGEST:
-            raise ValueError("it is larger than any recording")
-        return file.read_text(encoding="utf-8", errors="replace")
+        for piece in inflated(path):
+            data += piece
+            if len(data) > _LARGEST:
+                raise ValueError("it is larger than any recording")
     except OSError as error:
         raise ValueError(f"it cannot be read ({error.strerror})") from error
+    except HeaderError as error:
+        raise ValueError(str(error)) from error
+    return bytes(data)
 
 
 def _open_object(aside: SetAside) -> Source | Unused | None:
@@ -120,7 +147,8 @@ def _open_object(aside: SetAside) -> Source | Unused | None:
     try:
         with quiet_pydicom("ignore"):
             wanted = [0x7FE10010, 0x7FE11010, 0x56000020, "ImageType", "StudyInstanceUID", "SeriesDescription"]
-            found = pydicom.dcmread(aside.path, specific_tags=wanted)
+            source = BytesIO(_read_bytes(aside.path)) if is_gzip(aside.path) else aside.path
+            found = pydicom.dcmread(source, specific_tags=wanted)
             element = found.get(0x7FE11010) or found.get(0x56000020)
             payload = element.value if element is not None else None
             study = str(found.get("StudyInstanceUID", ""))
@@ -141,10 +169,13 @@ def _open_object(aside: SetAside) -> Source | Unused | None:
 def _mentions(path: str, elements: Sequence[bytes]) -> bool:
     """Return whether a file may hold one of some elements: told without parsing, since most raw data hold none."""
     try:
+        if is_gzip(path):
+            data = _read_bytes(path)
+            return any(one in data for one in elements)
         with Path(path).open("rb") as stream:
             if not 0 < os.fstat(stream.fileno()).st_size <= _LARGEST:
                 return False
-            with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return any(data.find(one) >= 0 for one in elements)
-    except OSError:
+            with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+                return any(mapped.find(one) >= 0 for one in elements)
+    except (OSError, ValueError):
         return False

@@ -18,6 +18,7 @@ from bidsflow.convert.ledger import read_taken
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dicom.inventory import take_inventory
 from bidsflow.phantom import make_sessions, write
+from bidsflow.phantom.defects import compress_files
 from bidsflow.phantom.physio import wave, write_logs
 from bidsflow.sources import find_files
 
@@ -61,6 +62,18 @@ def test_recordings_stand_beside_their_runs_at_the_right_times(logged: Path, tmp
             marks = [n for n, row in enumerate(rows) if row[column] == "1"]
             assert marks[0] == round(-sidecar["StartTime"] / step)
     assert cli("validate", tmp_path / "bids").code == 0
+
+
+def test_compressed_recordings_are_those_that_they_hold(logged: Path, tmp_path: Path, cli: Any) -> None:
+    packed = Path(shutil.copytree(logged, tmp_path / "packed"))
+    compress_files(packed)
+    trees = []
+    for export in (logged, packed):
+        target = tmp_path / f"{export.name}-bids"
+        assert cli("convert", export, target).code == 0
+        trees.append({name: data for name, data in read_tree(target).items() if "_physio" in name})
+    assert len(trees[0]) == 8
+    assert trees[1] == trees[0]
 
 
 @pytest.mark.parametrize("form", ["cmrr", "xml"])
