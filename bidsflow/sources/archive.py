@@ -10,6 +10,7 @@ from __future__ import annotations
 import lzma
 import math
 import os
+import posixpath
 import stat
 import sys
 import tarfile
@@ -50,7 +51,10 @@ _ENCRYPTED: Final = 1
 #: How a name is written (APPNOTE.TXT 4.4.4, bit 11).
 _UTF8: Final = 0x800
 _LOCKED: Final = "encrypted"
-_NO_FILE: Final = "a link or a device in an archive"
+_LINK: Final = "a link that leads out of its archive, or to nothing in it"
+_DEVICE: Final = "a device or a pipe in an archive"
+#: No path is longer (`PATH_MAX`).
+_MAX_LINK: Final = 4096
 
 #: Tells how many bytes of how many have been read from archives.
 Progress = Callable[[int, int], None]
@@ -82,11 +86,15 @@ class _MemberError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """A file in an archive: its name as it stands there, its bytes, and why it is not unpacked (``""``: it is)."""
+    """A file in an archive: its name as it stands there, its bytes, and why it is not unpacked (``""``: it is).
+
+    A link is never made; where it leads, as a name in the archive, tells whether anything is lost with it.
+    """
 
     name: str
     pieces: Iterator[bytes]
     refused: str = ""
+    leads_to: str = ""
 
 
 def find_archives(files: Sequence[File], exports: Sequence[Path]) -> list[File]:
@@ -163,12 +171,15 @@ def _within(progress: Progress, before: int | None, total: int) -> Callable[[int
 def _unpack_one(path: str, shown: str, into: Path, tell: Callable[[int], None]) -> Iterator[File | SetAside]:
     """Yield the files of an archive, unpacked, and what was set aside, the archive itself too if it is damaged."""
     n_files = encrypted = 0
+    links: list[tuple[str, str]] = []
     try:
         for member in (_read_zip if _kind(path) == "zip" else _read_tar)(path, into, tell):
             parts, reason = _place(member.name)
             reason = member.refused or reason
             if reason == _LOCKED:
                 encrypted += 1
+            elif reason == _LINK:
+                links.append((f"{shown}/{'/'.join(parts)}", member.leads_to))
             elif reason:
                 yield SetAside(f"{shown}/{'/'.join(parts) or '?'}", reason, lost=True)
             else:
@@ -179,9 +190,19 @@ def _unpack_one(path: str, shown: str, into: Path, tell: Callable[[int], None]) 
                     yield SetAside(f"{shown}/{'/'.join(parts)}", str(error), lost=True)
     except _BrokenError as error:
         yield SetAside(shown, f"{error}; {n_files} files were read before that", lost=True)
+    yield from (_tell_link(link, target, into) for link, target in links)
     if encrypted:
         reason = f"{encrypted} of its files are encrypted: unpack it with its password first"
         yield SetAside(shown, reason, lost=True)
+
+
+def _tell_link(link: str, target: str, into: Path) -> SetAside:
+    """Return what is said of a link in an archive: of what the archive holds, and was unpacked, it is a copy."""
+    parts, reason = _place(target)
+    path = into.joinpath(*parts)
+    if reason or not parts or not path.exists():
+        return SetAside(link, _LINK, lost=True)
+    return SetAside(link, f"a copy of {path}", harmless=True)
 
 
 def _place(name: str) -> tuple[list[str], str]:
@@ -269,11 +290,26 @@ def _read_zip(path: str, into: Path, tell: Callable[[int], None]) -> Iterator[_M
             kind, name = stat.S_IFMT(info.external_attr >> 16), _name(info)
             if info.flag_bits & _ENCRYPTED:
                 yield _Member(name, iter(()), _LOCKED)
+            elif kind == stat.S_IFLNK:
+                yield _Member(name, iter(()), _LINK, _follow(name, _read_link(archive, info)))
             elif kind not in (0, stat.S_IFREG):
-                yield _Member(name, iter(()), _NO_FILE)
+                yield _Member(name, iter(()), _DEVICE)
             else:
                 yield _Member(name, _zip_pieces(archive, info))
             tell(min(size, info.header_offset + info.compress_size))
+
+
+def _read_link(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
+    try:
+        return b"".join(_zip_pieces(archive, info)).decode() if info.file_size <= _MAX_LINK else ""
+    except (_MemberError, UnicodeError):
+        return ""
+
+
+def _follow(name: str, target: str) -> str:
+    """Return where a symbolic link leads, as a name in its archive; ``""`` where that is outside."""
+    path = posixpath.normpath(posixpath.join(posixpath.dirname(name), target)) if target else ""
+    return "" if path.startswith(("/", "..")) else path
 
 
 def _name(info: zipfile.ZipInfo) -> str:
@@ -334,8 +370,12 @@ def _read_tar(path: str, into: Path, tell: Callable[[int], None]) -> Iterator[_M
             archive.members = []  # type: ignore[attr-defined]  # else all are kept
             if info.isreg():
                 yield _Member(info.name, _tar_pieces(archive, info))
+            elif info.issym():
+                yield _Member(info.name, iter(()), _LINK, _follow(info.name, info.linkname))
+            elif info.islnk():
+                yield _Member(info.name, iter(()), _LINK, info.linkname)
             elif not info.isdir():
-                yield _Member(info.name, iter(()), _NO_FILE)
+                yield _Member(info.name, iter(()), _DEVICE)
             tell(file.tell())
         if not forward.last or forward.last.strip(b"\0"):  # empty blocks end an archive (POSIX, pax and ustar)
             raise _BrokenError("a tar archive that breaks off: fetch it again")

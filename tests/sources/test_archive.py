@@ -134,6 +134,35 @@ def test_links_and_devices_are_refused(tmp_path: Path) -> None:
     assert set(reasons(open_up(tmp_path / "a.zip", tmp_path / "into2"))) == {"s"}
 
 
+def test_links_to_what_the_archive_holds_lose_nothing(tmp_path: Path) -> None:
+    links = {
+        "copy": (tarfile.LNKTYPE, "D/IM1"),
+        "D/E/up": (tarfile.SYMTYPE, "../IM1"),
+        "latest": (tarfile.SYMTYPE, "D"),
+        "gone": (tarfile.SYMTYPE, "D/IM2"),
+        "out": (tarfile.SYMTYPE, "../D/IM1"),
+        "root": (tarfile.SYMTYPE, f"{tmp_path}/into/0/D/IM1"),
+    }
+    with tarfile.open(tmp_path / "a.tar", "w") as out, zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        for name, (kind, target) in links.items():
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, target
+            out.addfile(info)
+            link = zipfile.ZipInfo(name)
+            link.external_attr = (stat.S_IFLNK | 0o777) << 16
+            packed.writestr(link, target)
+        image = tarfile.TarInfo("./D/IM1")  # behind the links to it
+        image.size = 3
+        out.addfile(image, io.BytesIO(b"one"))
+        packed.writestr("D/IM1", b"one")
+    for name in ("a.tar", "a.zip"):
+        unpacked = open_up(tmp_path / name, tmp_path / f"{name}-into")
+        assert contents(unpacked) == {f"{name}/D/IM1": b"one"}
+        told = {Path(one.path).name: (one.lost, one.harmless) for one in unpacked.found.set_aside}
+        lost = {"gone", "out", "root"}
+        assert told == {Path(link).name: (link in lost, link not in lost) for link in links}
+
+
 def test_one_name_twice_gives_two_files(tmp_path: Path) -> None:
     path = tmp_path / "a.tar"
     with tarfile.open(path, "w") as out:
