@@ -71,6 +71,8 @@ _MAGNITUDE_WORDS = frozenset({"M", "MAGNITUDE", "M_FFE", "M_SE", "M_IR"})
 #: What is said of half of a field map whose readout no one knows.
 NO_READOUT = "BIDS requires TotalReadoutTime, which no PAR tells; give it in a study specification (sidecar)"
 
+_NO_REPETITION = "no RepetitionTime, which BIDS requires"
+
 #: Series that a plan leaves out are listed up to this number.
 _LISTED = 20
 
@@ -269,13 +271,11 @@ def find_repetition_fault(suffix: str, image: Image, given: Mapping[str, object]
 
     dcm2niix leaves out a RepetitionTime that is not above zero. Source: BIDS schema, ``rules.sidecars.func``.
     """
-    said = image.header.numbers("RepetitionTime")
-    if suffix not in _SERIES_SUFFIXES or {"RepetitionTime", "VolumeTiming"} & given.keys() or not said or max(said) > 0:
+    times = image.header.numbers("RepetitionTime")
+    if suffix not in _SERIES_SUFFIXES or {"RepetitionTime", "VolumeTiming"} & given.keys() or max(times, default=0) > 0:
         return ""
-    return (
-        f"its headers say a RepetitionTime of {said[0]:g} ms, and BIDS requires a true one; give it in seconds in a "
-        "study specification (sidecar)"
-    )
+    said = f"a RepetitionTime of {times[0]:g} ms, and BIDS requires a true one" if times else _NO_REPETITION
+    return f"its headers say {said}; give it in seconds in a study specification (sidecar)"
 
 
 def _list_unknown(name: BidsName, series: Series, image: Image, given: Mapping[str, object]) -> tuple[str, ...]:

@@ -22,6 +22,8 @@ _GE_COMPONENTS = {"0": "magnitude", "1": "phase", "2": "real", "3": "imaginary"}
 _B_KEYWORDS = (
     "Frames.DiffusionBValue", "DiffusionBValue", "SiemensBValue", "PhilipsBValue", "UihBValue", "GeBValue",
 )  # fmt: skip
+#: Nothing, zero and a weight: so many kinds of b-values has a series of which some were lost.
+_SPOKEN = 3
 #: What tells the images of a series apart.
 _SPLITTING = (
     "ImageOrientationPatient", "EchoTime", "Columns", "Rows", "ImageType", "ComplexImageComponent", "GeImageType",
@@ -128,7 +130,7 @@ def split_images(instances: Sequence[Instance], shared: Header) -> tuple[tuple[I
     single: list[Instance] = []
     for one in instances:
         (many if "Frames.Images" in one.header else single).append(one)
-    images = _multiframe_images(many) + _classic_images(single, shared, problems)
+    images = _multiframe_images(many, problems) + _classic_images(single, shared, problems)
     images = _number_echoes(images)
     order = sorted(
         images, key=lambda one: (_COMPONENTS.index(one.component), one.echo, one.orientation, is_noise(one.header))
@@ -170,11 +172,25 @@ def _classic_images(instances: Sequence[Instance], shared: Header, problems: lis
                 problems.append(APART)
         spelled = {take(header): header for header in headers}  # few, where slices are many
         found = sorted({value for header in spelled.values() for value in b_values(header)})
+        unsaid = "" if derived else _find_unsaid(headers, spelled.values())  # an ADC has none
+        problems += [unsaid] if unsaid else []
         if len({_is_in_hz(header) for header in spelled.values()}) > 1:
             problems.append(MIXED)
         first = _tell_common(headers) if originals else headers[0]
         images.append(Image(first, matrix, volumes, 0, echo_time, part, orientation, tuple(found), len(headers)))
     return images
+
+
+def _find_unsaid(headers: Sequence[Header], distinct: Iterable[Header]) -> str:
+    """Return that some images say no b-value where others say zero; ``""`` where all say one, or none says zero.
+
+    Makers that write nothing where nothing weights (GE) never write zero. dcm2niix takes what is not said for zero.
+    """
+    said = {b_values(header) for header in distinct}
+    if not {(), (0.0,)} <= said or len(said) < _SPOKEN:
+        return ""
+    count = sum(not b_values(header) for header in headers)
+    return f"{count} of its {len(headers)} images say no b-value, where others say 0: they lost parts of their headers"
 
 
 def _is_in_hz(header: Header) -> bool:
@@ -235,7 +251,7 @@ def _find_gap(headers: Sequence[Header], orientation: tuple[float, ...]) -> str:
     return f"slices are missing: a gap of {steps[-1]:.1f} mm where slices lie {usual:.1f} mm apart"
 
 
-def _multiframe_images(instances: Sequence[Instance]) -> list[Image]:
+def _multiframe_images(instances: Sequence[Instance], problems: list[str]) -> list[Image]:
     groups: dict[tuple[str, float, tuple[float, ...], int, int, bool, str, bool], list[tuple[Header, int, int]]]
     groups = defaultdict(list)
     for instance in instances:
@@ -260,6 +276,8 @@ def _multiframe_images(instances: Sequence[Instance]) -> list[Image]:
         volumes = math.ceil(sum(frames for _, frames, _ in members) / slices)
         matrix = (columns, rows, slices)
         found = sorted({value for one in headers for value in b_values(one)})
+        unsaid = "" if derived else _find_unsaid(headers, headers)
+        problems += [unsaid] if unsaid else []
         images.append(Image(header, matrix, volumes, 0, echo_time, part, orientation, tuple(found), len(members)))
     return images
 

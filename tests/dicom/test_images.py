@@ -304,6 +304,32 @@ def test_b_values_are_read_from_where_each_maker_writes_them(name: str) -> None:
     assert b_values(Header(B_VALUES[name].values)) == B_VALUES[name].expected
 
 
+UNSAID = {
+    "some lost": ((0, 700, 700, None, None), "2 of its 5 images say no b-value"),
+    "zero is never said": ((None, 700, 700, None), ""),
+    "all say one": ((0, 700, 0), ""),
+    "none weights": ((0, None), ""),
+}
+
+
+@pytest.mark.parametrize("name", UNSAID)
+@pytest.mark.parametrize("multi", [False, True], ids=["classic", "enhanced"])
+def test_b_values_that_were_lost_are_told(kit: Any, name: str, *, multi: bool) -> None:
+    said, expected = UNSAID[name]
+    frames = [{"ImagePositionPatient": place(0), "ImageOrientationPatient": AXIAL}]
+    instances = [
+        kit.instance(
+            f"/{number}",
+            **(summarise_frames([], frames) if multi else frames[0]),
+            **({} if value is None else {"SiemensBValue": str(value)}),
+        )
+        for number, value in enumerate(said)
+    ]
+    _, problems = images_of(instances)
+    told = [one for one in problems if "b-value" in one]
+    assert [one.partition(",")[0] for one in told] == ([expected] if expected else [])
+
+
 COMPONENTS = {
     "default": ({}, "magnitude"),
     "siemens": ({"ImageType": "ORIGINAL\\PRIMARY\\P\\ND"}, "phase"),
