@@ -72,7 +72,7 @@ def pair_files(pars: Sequence[Instance], files: Sequence[File]) -> Paired:
             reason = f"its REC {said} ({rec.size} of {need} bytes)"
         elif _fold(stem) in packed:
             reason = "its REC is compressed; unpack it first"
-        aside.append(SetAside(one.file.path, f"{NAME}: {reason}", patient=patient_of(one.header)))
+        aside.append(SetAside(one.file.path, f"{NAME}: {reason}", patient=patient_of(one.header), lost=True))
     kept, rivals = _part_rivals(whole)
     return Paired(tuple(kept), (*aside, *rivals), frozenset(used))
 

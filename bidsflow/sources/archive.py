@@ -369,6 +369,7 @@ def _read_tar(path: str, into: Path, tell: Callable[[int], None]) -> Iterator[_M
                 break
             archive.members = []  # type: ignore[attr-defined]  # else all are kept
             if info.isreg():
+                _check_room(into, info.size)
                 yield _Member(info.name, _tar_pieces(archive, info))
             elif info.issym():
                 yield _Member(info.name, iter(()), _LINK, _follow(info.name, info.linkname))

@@ -241,12 +241,15 @@ def test_a_header_that_fills_the_memory_is_refused(tmp_path: Path) -> None:
     assert "damaged" in reasons(open_up(tmp_path / "a.tar", tmp_path / "into"))["a.tar"]
 
 
-def test_a_disk_without_room_is_told_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("make", [make_zip, make_tar])
+def test_a_disk_without_room_is_told_before(
+    tmp_path: Path, make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(archive, "RESERVE", 10**18)
     with pytest.raises(
         StorageError, match=r"not enough space: to unpack an archive, 100000000000\d MB have to be free, and \d+"
     ):
-        open_up(make_zip(tmp_path / "a.zip"), tmp_path / "into")
+        open_up(make(tmp_path / "a.zip"), tmp_path / "into")
     assert not [one for one in (tmp_path / "into").rglob("*") if one.is_file()]
 
 

@@ -29,6 +29,7 @@ def test_whole_pair_leaves_nothing_aside(tmp_path: Path) -> None:
 def test_broken_pair_is_told_once_with_what_to_do(tmp_path: Path) -> None:
     rec = write_pair(tmp_path, T1, name="Jane_Doe_T1").with_suffix(".REC")
     rec.write_bytes(rec.read_bytes()[:-10])
+    assert [one.lost for one in take_inventory(find_files([tmp_path]).files).set_aside] == [True]
     (aside,) = show(tmp_path)
     assert (aside.path, aside.harmless) == ("***_***_T1.PAR", False)
     assert "its REC breaks off" in aside.reason
