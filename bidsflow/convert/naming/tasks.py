@@ -258,14 +258,16 @@ def _find_telling(members: Sequence[Task]) -> dict[str, str]:
     """Return the words, in small letters and as they are spelled, that tell conditions of one session and task.
 
     Of two runs that have each a word which the other has not, these words tell, unless known conditions tell the two
-    apart already.
+    apart already. A word of another script tells wherever it stands.
     """
     spelled = {word.lower(): word for task in members for word in task.beside}
     sure = {word for word, own in spelled.items() if _is_condition(own)}
+    foreign = frozenset[str]().union(*(task.foreign for task in members))
     every = {frozenset(word.lower() for word in task.beside) for task in members}
     told: set[str] = set()
     for one, two in permutations(every, 2):
         own, other = one - two, two - one
+        told |= own & foreign
         plain = one & sure in every
         if not own or not other or (own & sure and other & sure) or (plain and other <= sure):
             continue

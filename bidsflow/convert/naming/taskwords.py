@@ -22,13 +22,15 @@ _REST = re.compile(
 )
 #: What Philips adds to the names of protocols.
 _ADDED = re.compile(r"c?sense\d*", re.IGNORECASE)
-#: What in a name is a number, and no run: decimals, fractions, dates.
-_FIGURES = re.compile(r"\d+[.,]\d+[A-Za-z]*|\d+ ?/ ?\d+|pf[-_ ]?\d-\d|\d{1,4}([-_./])\d{1,2}\1\d{1,4}", re.IGNORECASE)
+#: What in a name is a number, and no run: shares, decimals, fractions, dates.
+_FIGURES = re.compile(
+    r"\d+ ?%|\d+[.,]\d+[A-Za-z]*|\d+ ?/ ?\d+|pf[-_ ]?\d-\d|\d{1,4}([-_./])\d{1,2}\1\d{1,4}", re.IGNORECASE
+)
 #: Words before a number that is no run: it counts something else, or says how much of it.
 _UNITS = frozenset({
     "run", "task", "tasks", "tr", "te", "ti", "fa", "flip", "mb", "sms", "pat", "ipat", "acc", "accel", "grappa", "pf",
     "v", "ver", "version", "ses", "session", "sess", "day", "visit", "week", "tp", "t", "wave", "echo", "e", "p", "s",
-    "slices", "hb", "fov", "sense", "ch", "x",
+    "slices", "hb", "fov", "sense", "ch", "x", "co",
 })  # fmt: skip
 #: Words behind a number that is no run.
 _MEASURES = frozenset(
@@ -63,6 +65,8 @@ class Task:
         That number.
     beside : tuple of str
         Words beside a task that is named, in order: conditions, and words that may be.
+    foreign : frozenset of str
+        Those of them, in small letters, that were typed in another script, which no table knows.
     remarks : tuple of str
         Words on how the run went, or that it repeats another.
     plain : str
@@ -74,6 +78,7 @@ class Task:
     stem: str
     number: int | None = None
     beside: tuple[str, ...] = ()
+    foreign: frozenset[str] = frozenset()
     remarks: tuple[str, ...] = ()
     plain: str = ""
 
@@ -96,7 +101,7 @@ def read_task(series: Series) -> Task:
         said = f"no task is named: the label repeats the {words.source(series)}{personwords.say_script(series)}"
         bare = [re.sub(r"(?:^[rR])?\d+$", "", piece) if piece == glued else piece for piece in pieces]
         plain, remarks = _split_additions(bare)
-        return Task(label, said, _join(bare) or _find_own_word(bare) or label, number, (), remarks, plain)
+        return Task(label, said, _join(bare) or _find_own_word(bare) or label, number, remarks=remarks, plain=plain)
     return _read_nameless(series, pieces, number, named[1] if named else "")
 
 
@@ -107,7 +112,9 @@ def _read_named(series: Series, text: str, core: re.Match[str], number: int | No
     said = f"the {words.source(series)} " + (f"names the task {core[1]}" if named else "says rest")
     pieces = _split(drop_courses(f"{text[: core.start()]} {text[core.end() :]}"))
     remarks = tuple(piece for piece in pieces if tell_about(piece) in _REMARKS)
-    return Task(label, said, label, number, _find_beside(pieces, resting=label.lower() == "rest"), remarks)
+    beside = _find_beside(pieces, resting=label.lower() == "rest")
+    foreign = {to_label(word).lower() for word in personwords.foreign_words(series)}
+    return Task(label, said, label, number, beside, frozenset(foreign), remarks)
 
 
 def _read_nameless(series: Series, pieces: Sequence[str], number: int | None, numbered: str) -> Task:

@@ -61,7 +61,7 @@ _MEASURED = re.compile(
     r"ch\d+|hires|highres|lowres|slices?|\d+sl\w*|vols?|volumes?|dyn\w*|asc\w*|desc\w*|int|interleaved|acq|mri|"
     r"blip|topup|fs|x?\d+x\d+\w*|[a-z]*\d{3,}[a-z]*|eyes?|augen|yeux|ojos|occhi|ogen|et|"
     # the number and the moment of a run
-    r"first|second|third|\d+(?:st|nd|rd|th)|\d{1,2}[a-z]|block|part|set|r\d+|t\d*|tp\d*|nr|nummer|number|take|"
+    r"first|second|third|\d+(?:st|nd|rd|th)|\d[a-d]|block|part|set|r\d+|t\d*|tp\d*|nr|nummer|number|take|"
     r"mins?|\d+min\w*|sec|\d+s|ses\d*|sess\d*|session\d*|visit\d*|day\d+|week\d*|scan|sub|state|v\d+\w*",
     re.IGNORECASE,
 )

@@ -25,6 +25,7 @@ class Names(NamedTuple):
 
 CASES = (
     # conditions
+    Names(("task_heat_45C", "task_heat_48C"), ("heat45C", "heat48C")),
     Names(("rest_EO", "rest_EC"), ("restEO", "restEC")),
     Names(("Resting State eyes open", "Resting State eyes closed"), ("restOpen", "restClosed")),
     Names(("rest pre-drug", "rest post-drug"), ("restPreDrug", "restPostDrug")),
@@ -128,6 +129,7 @@ CASES = (
     Names(("faces_2",), ("faces_run-2",)),
     Names(("faces2",), ("faces_run-2",)),
     Names(("faces1",), ("faces",)),
+    Names(("CO2_5%",), ("CO2",)),
     Names(("faces_3",), ("faces",)),  # as that of the series
     Names(("rest_0", "rest_1"), ("rest_run-0", "rest_run-1")),
     Names(("rest_EO_2", "rest_EC_2"), ("restEO_run-2", "restEC_run-2")),
@@ -162,6 +164,7 @@ CASES = (
     Names(("Лицо", "Покой"), ("litso", "pokoy")),
     Names(("휴식", "テスト"), ("hyuSig", "tesuto")),
     Names(("rest_左", "rest_右"), ("restZuo", "restYou")),
+    Names(("rest", "rest 左"), ("rest", "restZuo")),
     Names(("Übung", "mémoire"), ("ubung", "memoire")),
     # numbers are none
     Names(("nback_2", "nback_0"), ("nback2", "nback0")),
