@@ -338,9 +338,7 @@ def _read_labels(section: Mapping[str, Any], notes: list[Note]) -> tuple[Subject
     if not texts[1]:
         return subjects, replace(sessions, names="never")
     try:
-        sessions = Sessions(*_read_source(texts[1], "ses-"))
-        told = "kept: what has no such label is for review; if the study has no sessions, leave [sessions] out"
-        notes.append(Note(place, told))
+        sessions = Sessions(*_read_source(texts[1], "ses-"), optional=True)
     except LeftOutError as error:
         notes.append(Note(place, f"left out, sessions are numbered: {error}"))
     return subjects, sessions

@@ -135,7 +135,7 @@ def make_labels(
                 missing.setdefault(uid, f"{name} gives {shown}, which are of one study, different {kind} labels")
             elif label:
                 found[uid] = label
-            else:
+            elif kind == "subject" or not study.sessions.optional:
                 missing.setdefault(uid, f"no {kind} label by {name} ({_describe(said)})")
     problems = _find_shared(study, studies, subjects) + _find_crowded(studies, subjects, sessions)
     if problems:

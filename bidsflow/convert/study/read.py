@@ -174,6 +174,13 @@ class _Reader:
         self.problems.append(f"{path}.{key}: expected a text, got {show(value)}".lstrip("."))
         return ""
 
+    def _truth(self, node: _Node, key: str, path: str) -> bool:
+        value = node.get(key, False)
+        if isinstance(value, bool):
+            return value
+        self.problems.append(f"{path}.{key}: expected true or false, got {show(value)}")
+        return False
+
     def _texts(self, node: _Node, key: str, path: str, choices: Sequence[str] = ()) -> tuple[str, ...]:
         value = node.get(key, [])
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
@@ -246,7 +253,7 @@ class _Reader:
         return Subjects(source, pattern, table)
 
     def _sessions(self, node: _Node) -> Sessions:
-        self._known(node, "sessions", (*LABEL_KEYS, "labels", "names"))
+        self._known(node, "sessions", (*LABEL_KEYS, "labels", "names", "optional"))
         source, pattern, table = self._labels(node, "sessions")
         labels = self._texts(node, "labels", "sessions")
         for label in labels:
@@ -259,7 +266,10 @@ class _Reader:
         names = self._text(node, "names", "sessions") or "auto"
         if names not in ("auto", "always", "never"):
             self.problems.append(f"sessions.names: expected auto, always or never, got {show(names)}")
-        return Sessions(source, pattern, table, labels, names)
+        optional = self._truth(node, "optional", "sessions")
+        if optional and source is Source.NUMBER:
+            self.problems.append("sessions.optional: says nothing, since sessions are numbered; say from = ...")
+        return Sessions(source, pattern, table, labels, names, optional)
 
     def _labels(self, node: _Node, path: str) -> tuple[Source, str, Table | None]:
         source = self._choose(node, "from", path, Source, Source.NUMBER) or Source.NUMBER
@@ -335,16 +345,13 @@ class _Reader:
                 datatype, suffix, entities = split_name(name)
                 if problem := schema.explain_refusal(datatype, suffix, entities):
                     raise ValueError(problem)
-        optional = node.get("optional", False)
-        if not isinstance(optional, bool):
-            self.problems.append(f"{path}.optional: expected true or false, got {show(optional)}")
         limits: dict[str, Limit] = {}
         for key, value in self._table(node, "parameters", f"{path}.parameters").items():
             with self._at(f"{path}.parameters.{key}"):
                 limits[key] = _read_limit(key, value)
         return Expected(
             name, self._span(node, "runs", path) or (1, 1), self._span(node, "volumes", path), limits,
-            bool(optional), self._texts(node, "sessions", path),
+            self._truth(node, "optional", path), self._texts(node, "sessions", path),
         )  # fmt: skip
 
     def _span(self, node: _Node, key: str, path: str) -> tuple[int, int] | None:

@@ -203,6 +203,8 @@ class Sessions:
         For numbered sessions: labels in the order of the visits.
     names : str
         Whether names have a session: ``auto`` (where someone was scanned twice), ``always`` or ``never``.
+    optional : bool
+        True where visits that get no label from `source` are numbered instead of waiting for one.
     """
 
     source: Source = Source.NUMBER
@@ -210,6 +212,7 @@ class Sessions:
     table: Table | None = None
     labels: tuple[str, ...] = ()
     names: str = "auto"
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)

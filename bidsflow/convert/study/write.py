@@ -57,6 +57,7 @@ def _label_keys(labels: Subjects | Sessions) -> dict[str, Json]:
     if isinstance(labels, Sessions):
         keys |= {"labels": list(labels.labels)} if labels.labels else {}
         keys |= {"names": labels.names} if labels.names != "auto" else {}
+        keys |= {"optional": True} if labels.optional else {}
     return keys
 
 

@@ -332,6 +332,19 @@ def test_folder_tells_apart_people_who_are_all_called_anonymous() -> None:
     assert [row.path for row in rows] == ["sub-7/anat/sub-7_T1w", "sub-8/anat/sub-8_T1w"]
 
 
+def test_visits_without_an_optional_label_have_the_session_that_they_would_have() -> None:
+    text = '[sessions]\nfrom = "PatientID"\npattern = "ses(.)"\n'
+    series = (known(build(T1, 1, ANNA)), known(build(T1, 1, BERND)))
+    assert {row.decision for row in plan(text, *series).plan.rows} == {Decision.REVIEW}
+    optional = plan(f"{text}optional = true", *series)
+    assert {row.decision for row in optional.plan.rows} == {Decision.CONVERT}
+    assert paths(optional) == paths(plan("", *series))
+    labelled = known(build(T1, 1, BERND, day=1), PatientID="ses7")
+    mixed = plan(f"{text}optional = true", known(build(T1, 1, ANNA)), labelled)
+    assert sorted(paths(mixed)) == [f"sub-{sub}/ses-{ses}/anat/sub-{sub}_ses-{ses}_T1w"
+                                    for sub, ses in (("01", "01"), ("02", "7"))]  # fmt: skip
+
+
 def test_numbered_visits_have_the_labels_of_the_study_in_order() -> None:
     series = tuple(build(T1, 1, ANNA, day) for day in (0, 1, 2))
     planned = plan('[sessions]\nlabels = ["pre", "post"]', *series)

@@ -106,6 +106,8 @@ def _rule(match: str = "{ EchoTime = 3 }", more: str = "") -> str:
 
 
 FAULTS = [
+    Fault("[sessions]\nfrom = 'PatientID'\noptional = 1", "sessions.optional: expected true or false, got 1"),
+    Fault("[sessions]\noptional = true", "sessions.optional: says nothing, since sessions are numbered"),
     Fault("[[expected]]\nname = 'anat/T1w'\nparameters = { EchoTime = nan }", "expected[0].parameters.EchoTime:"),
     Fault(
         "[[expected]]\nname = 'anat/T1w'\nparameters = { EchoTime = { value = 3, tolerance = inf } }",

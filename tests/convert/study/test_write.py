@@ -96,7 +96,7 @@ SESSIONS = st.one_of(
     st.builds(Sessions, labels=st.lists(LABELS, max_size=3, unique_by=str.lower).map(tuple),
               names=st.sampled_from(["auto", "always", "never"])),
     st.builds(Sessions, st.just(Source.TABLE), PATTERNS,
-              st.builds(Table, TEXTS, TEXTS, TEXTS, KEYS, st.just("") | TEXTS)),
+              st.builds(Table, TEXTS, TEXTS, TEXTS, KEYS, st.just("") | TEXTS), optional=st.booleans()),
 )  # fmt: skip
 
 
