@@ -37,6 +37,8 @@ _LEFT_OUT = "leave_out"
 _FIRST_ECHO = frozenset({"magnitude", "magnitude1", "phase1"})
 #: Where older versions look for labels: in the folders of the source (BIDScoin 3.5, ``bids.py``).
 _SOURCE_PATHS = {"sub-": "/sub-(.*?)/", "ses-": "/ses-(.*?)/"}
+#: The version from which on patterns are regular expressions.
+_EXPRESSIONS = (3, 6)
 #: Keys of `bids` that are no entities.
 _NOT_ENTITIES = frozenset({"suffix", "fallback", "run"})
 _SPECIAL = re.compile(r"[\\.^$*+?{}\[\]|()]")
@@ -75,7 +77,7 @@ def import_bidscoin(text: str, where: str) -> Imported:
                 notes.append(Note(place, f"left out: {error}"))
                 continue
             if rule is not None:
-                rules.append((place, rule))
+                rules += [(place, one) for one in (rule, _follow_first_echo(rule)) if one is not None]
     kept, refused = keep_valid(rules)
     version = str(options.get("version", "")) or "?"
     return Imported(
@@ -159,7 +161,8 @@ def _make_rule(datatype: str, item: object, options: Mapping[str, Any], place: s
     """
     if not isinstance(item, dict):
         raise LeftOutError("it is no run item")
-    match = [one for key, value in _filled(item, "attributes") for one in _read_attribute(key, value)]
+    wild = _is_older(options, _EXPRESSIONS)
+    match = [one for key, value in _filled(item, "attributes") for one in _read_attribute(key, value, wild=wild)]
     for room in ("properties", "filesystem"):  # 4, and before
         match += [_read_property(key, str(value)) for key, value in _filled(item, room)]
     if not match:
@@ -182,7 +185,7 @@ def _make_rule(datatype: str, item: object, options: Mapping[str, Any], place: s
     suffix = str(_choose(bids.get("suffix")) or "")
     if not suffix or "<" in suffix:
         raise LeftOutError("it has no fixed suffix")
-    if datatype == "fmap" and suffix in _FIRST_ECHO and not {"EchoNumbers", "EchoTime"} & {one.field for one in match}:
+    if datatype == "fmap" and suffix in _FIRST_ECHO:
         suffix = ""
     return Rule((*match, *groups), Decision.CONVERT, datatype, suffix, labels, sidecar)
 
@@ -194,8 +197,25 @@ def _filled(item: Mapping[str, Any], room: str) -> Iterator[tuple[str, Any]]:
             yield str(key), value
 
 
-def _read_attribute(key: str, value: object) -> Iterator[Condition]:
-    """Give the conditions that a pattern on an attribute stands for.
+def _is_older(options: Mapping[str, Any], version: tuple[int, int]) -> bool:
+    found = re.match(r"(\d+)\.(\d+)", str(options.get("version", "")))
+    return found is not None and (int(found[1]), int(found[2])) < version
+
+
+def _follow_first_echo(rule: Rule) -> Rule | None:
+    """Return a rule that names the later echoes of a series as its first; None where echoes do not tell.
+
+    BIDScoin looks at one file of a series, and a bidsmap holds the echo of that.
+    """
+    others = tuple(one for one in rule.match if one.field not in ("EchoTime", "EchoNumbers"))
+    if not others or len(others) == len(rule.match):
+        return None
+    because = rule.because or "a later echo of such a series"
+    return replace(rule, match=(*others, Condition("echo", Relation.MORE, 1.0)), because=because)
+
+
+def _read_attribute(key: str, value: object, *, wild: bool) -> Iterator[Condition]:
+    """Give the conditions that a pattern on an attribute stands for; of older versions, one of a shell.
 
     Raises
     ------
@@ -216,6 +236,8 @@ def _read_attribute(key: str, value: object) -> Iterator[Condition]:
             ) from None
     elif found := _LIST.fullmatch(pattern):  # BIDScoin sees several values as Python writes a list
         yield Condition(name, Relation.EQUALS, "\\".join(re.findall(r"'([^']*)'", found[1])))
+    elif wild:
+        yield Condition(name, Relation.GLOB if re.search(r"[*?\[]", pattern) else Relation.EQUALS, pattern)
     elif "'" in pattern:
         words = _QUOTED.fullmatch(pattern)
         if words is None:
@@ -288,6 +310,11 @@ def _read_bids(bids: Mapping[str, Any], place: str, notes: list[Note]) -> tuple[
         except LeftOutError as error:
             notes.append(Note(f"{place}.bids.{key}", f"left out: {error}"))
             continue
+        if label.startswith("{"):
+            told = (
+                "kept, but the words of such a label begin with capitals: a_b becomes aB, which BIDScoin writes as ab"
+            )
+            notes.append(Note(f"{place}.bids.{key}", told))
         labels[key] = label
         groups += asked
     return labels, groups

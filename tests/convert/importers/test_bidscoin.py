@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from bidsflow.convert.importers.bidscoin import import_bidscoin
+from bidsflow.convert.importers.imported import Imported
 from bidsflow.convert.plan import Decision
+from bidsflow.convert.study.apply import Rulebook
 from bidsflow.convert.study.conditions import find_match
 from bidsflow.convert.study.spec import Condition, Relation, Source
 from bidsflow.errors import ConfigError
+from tests.convert.naming import scans
 
 MAP = r"""
 Options:
@@ -41,7 +44,7 @@ DICOM:
 
 def test_rules_come_in_the_order_of_bidscoin_and_mean_the_same() -> None:
     found = import_bidscoin(MAP, "bidsmap.yaml")
-    scout, field, t1w, rest = found.study.rules
+    scout, field, t1w, rest, _ = found.study.rules  # the last: later echoes of rest
     assert scout.match == (Condition("ProtocolName", Relation.REGEX, "scout"),)
     assert scout.decision is Decision.SKIP
     assert field.match[:2] == (
@@ -69,7 +72,7 @@ def test_labels_come_from_folders_and_what_is_lost_is_said() -> None:
     lost = [note.where for note in found.notes]
     assert lost == [
         "Options.bidscoin.bidsignore", "DICOM.fmap[0].bids.IntendedFor", "DICOM.anat[1].meta.Age",
-        "DICOM.anat[1].meta.B0FieldSource", "DICOM.extra_data[0]",
+        "DICOM.anat[1].meta.B0FieldSource", "DICOM.anat[1].bids.acq, DICOM.func[0].bids.task", "DICOM.extra_data[0]",
     ]  # fmt: skip
 
 
@@ -102,17 +105,18 @@ def test_what_is_no_bidsmap_is_refused(text: str) -> None:
 
 OLD_MAP = r"""
 Options:
-  bidscoin: {version: 3.0, bidsignore: extra_data/}
+  bidscoin: {version: VERSION, bidsignore: extra_data/}
 DICOM:
   subject: <<SourceFilePath>>
   session: <<SourceFilePath>>
   anat:
   - attributes: {SequenceName: '*tfl3d1_16ns', SeriesDescription: t1 (a+b)}
     bids: {suffix: T1w}
+  func:
+  - attributes: {ProtocolName: me_bold, EchoNumbers: '1', EchoTime: '13'}
+    bids: {suffix: bold, task: film}
   fmap:
   - attributes: {ProtocolName: gre_field_mapping}
-    bids: {suffix: magnitude1}
-  - attributes: {ProtocolName: b0map, EchoNumbers: 2}
     bids: {suffix: magnitude1}
   leave_out:
   - attributes: {ProtocolName: t2_test}
@@ -120,28 +124,51 @@ DICOM:
 """
 
 
+def import_old(version: str = "3.7.2") -> Imported:
+    return import_bidscoin(OLD_MAP.replace("VERSION", version), "bidsmap.yaml")
+
+
 def test_what_an_older_map_leaves_out_stays_out() -> None:
-    left_out = import_bidscoin(OLD_MAP, "bidsmap.yaml").study.rules[0]
+    left_out = import_old().study.rules[0]
     assert left_out.decision is Decision.SKIP
     assert left_out.match == (Condition("ProtocolName", Relation.EQUALS, "t2_test"),)
 
 
 def test_values_as_headers_have_them_need_not_be_expressions() -> None:
-    t1w = import_bidscoin(OLD_MAP, "bidsmap.yaml").study.rules[-1]
+    (t1w,) = (rule for rule in import_old().study.rules if rule.suffix == "T1w")
     sequence, description = t1w.match
     assert sequence == Condition("SequenceName", Relation.EQUALS, "*tfl3d1_16ns")
     for text, fits in (("t1 (a+b)", True), ("t1 aab", True), ("t1 (a+b)x", False)):
         assert (find_match(description, text) is not None) is fits
 
 
+def test_patterns_of_a_shell_are_those_of_old_versions() -> None:
+    """Wildcards since 3.0.4, expressions since 3.6 (its change log)."""
+    (t1w,) = (rule for rule in import_old("3.0.8").study.rules if rule.suffix == "T1w")
+    assert t1w.match == (
+        Condition("SequenceName", Relation.GLOB, "*tfl3d1_16ns"),
+        Condition("SeriesDescription", Relation.EQUALS, "t1 (a+b)"),
+    )
+
+
 def test_both_echoes_of_a_field_map_are_named_by_bidsflow() -> None:
-    _, both, second, _ = import_bidscoin(OLD_MAP, "bidsmap.yaml").study.rules
-    assert (both.datatype, both.suffix) == ("fmap", "")
-    assert second.suffix == "magnitude1"  # the map says which echo it means
+    (both,) = (rule for rule in import_old().study.rules if rule.datatype == "fmap")
+    assert both.suffix == ""
+
+
+def test_later_echoes_go_with_the_first_of_which_alone_the_map_knows() -> None:
+    series = scans.make(
+        5, "me_bold", {"EchoNumbers": 1, "MRAcquisitionType": "2D"}, *(scans.Part(20, te) for te in (13.0, 31.0, 49.0))
+    )
+    book = Rulebook(import_old().study)
+    found = [book.find_rule(series, image) for image in series.images]
+    assert [rule.entities["task"] for rule in found if rule is not None] == ["film"] * 3
+    other = scans.make(6, "me_bold", {"EchoNumbers": 1, "MRAcquisitionType": "2D"}, scans.Part(20, 30.0))
+    assert book.find_rule(other, other.images[0]) is None
 
 
 def test_labels_of_an_older_map_come_from_the_folders_of_the_source() -> None:
-    found = import_bidscoin(OLD_MAP, "bidsmap.yaml")
+    found = import_old()
     assert (found.study.subjects.source, found.study.subjects.pattern) == (Source.FOLDER, "(?:^|/)sub-(.*?)(?:/|$)")
     assert (found.study.sessions.source, found.study.sessions.pattern) == (Source.FOLDER, "(?:^|/)ses-(.*?)(?:/|$)")
     assert found.study.sessions.optional  # where nothing is found, BIDScoin writes no session
