@@ -77,6 +77,7 @@ _WILD = re.compile(r"[*?\[]")
 _FILE_NUMBER = re.compile(r"0*(\d+)_\*")
 _FLAGS = re.compile(r"\A\(\?([aimsx]+)\)(.*)\Z", re.DOTALL)
 _SEQUENCE_FOLDER = re.compile(r"%\w+%(?:\\\\|/)")
+_FILE_PHASE = re.compile(r"\*?(?:_?e\d)?_?ph(?:\.json|\.\*|\*)?")  # a phase difference is the only phase of its series
 _FILE_ECHO = re.compile(r"\*_e(\d)(?:\.json|\.\*|\*)?")
 
 
@@ -461,7 +462,7 @@ def _read_file_name(value: object) -> Condition:
             return Condition("series_number", Relation.EQUALS, int(found[1]))
         if found := _FILE_ECHO.fullmatch(value):
             return Condition("echo", Relation.EQUALS, int(found[1]))
-        if value.strip("*").removesuffix(".json") in ("_ph", "ph"):
+        if _FILE_PHASE.fullmatch(value):
             return Condition("component", Relation.EQUALS, "phase")
     raise LeftOutError(
         f"SidecarFilename {str(value)[:40]!r} is a name that dcm2niix makes; ask for a field of the header"

@@ -54,6 +54,8 @@ CASES: list[tuple[dict[str, object], tuple[Condition, ...]]] = [
                 r"\A(?:ORIGINAL[\\_]PRIMARY[\\_]TE[^\\_]*[\\_][^\\_]*|ORIGINAL[\\_]PRIMARY[\\_]TE[^\\_]*)\Z"),)),
     ({"ImageComments": ""}, (Condition("ImageComments", Relation.REGEX, ".", negated=True),)),
     ({"SidecarFilename": "007_*"}, (Condition("series_number", Relation.EQUALS, 7),)),
+    ({"SidecarFilename": "*_e2_ph*"}, (Condition("component", Relation.EQUALS, "phase"),)),
+    ({"SidecarFilename": "*_ph.json"}, (Condition("component", Relation.EQUALS, "phase"),)),
     ({"SidecarFilename": "*_e2*"}, (Condition("echo", Relation.EQUALS, 2),)),
 ]  # fmt: skip
 
