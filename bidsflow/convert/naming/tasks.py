@@ -293,14 +293,21 @@ def _find_courses(members: Sequence[_Read]) -> frozenset[str]:
 
 
 def _find_repeats(read: Sequence[Task], known: Mapping[str, tuple[str, int]]) -> dict[str, str]:
-    """Return the stems of tasks that have words too many, in small letters, and the label without them."""
+    """Return the stems of tasks that have words too many, in small letters, and the label without them.
+
+    That a run repeats another is never of its task; other remarks may be, where no run is called without them.
+    """
     labels = {task.stem.lower(): task.stem for task in read}
     labels |= {label: spelled for label, (spelled, _) in known.items()}
     return {
-        task.stem.lower(): labels[task.plain.lower()]
+        task.stem.lower(): labels.get(task.plain.lower(), task.plain)
         for task in read
-        if task.plain.lower() in labels and task.stem.lower() not in known
+        if task.plain and task.stem.lower() not in known and (task.plain.lower() in labels or _only_repeats(task))
     }
+
+
+def _only_repeats(task: Task) -> bool:
+    return all(tell_about(word) is About.REPEAT for word in task.remarks)
 
 
 def _find_labelled(known: Mapping[str, tuple[str, int]]) -> frozenset[str]:
