@@ -160,7 +160,15 @@ def _settle(series: Series, held: Mapping[str, Mapping[int, Made]], uids: Contai
 
 
 def _is_any(held: Mapping[int, Made], series: Series) -> bool:
-    return any(compare(one, series, rank) is Likeness.SAME for rank, one in held.items() if rank <= len(series.images))
+    """Return whether one of a few images was made of a series of which others have other numbers.
+
+    An earlier version took all that came under one UID for one series, and noted the physics of a mixture.
+    """
+    return any(
+        compare(one, series, rank) is Likeness.SAME or (one.names is None and 0 != one.number == series.number)
+        for rank, one in held.items()
+        if rank <= len(series.images)
+    )
 
 
 def _rename(inventory: Inventory, names: Mapping[str, str]) -> Inventory:

@@ -135,6 +135,7 @@ def test_what_both_were_taken_for_one_series_is_not_made_again(contrasts: list[P
     members = take_inventory(find_files([whole]).files).series
     mixed = replace(members[0], instances=tuple(one for series in members for one in series.instances))
     made = {"source": source_digest(mixed), "instances": len(mixed.instances), "content": "", "scan": ""}
+    made |= {"protocol": "of a mixture", "named_protocol": "of a mixture", "moment": "of a mixture"}
     change_entries(target, lambda entry: entry.update(made))
     waiting = {"series_uid": UID, "image": 2, "series_number": 1, "title": "t1", "path": "n/a", "status": "review"}
     Dataset(target).pending_file.write_text(json.dumps({"images": [{**waiting, "reason": "Two series."}], "files": []}))
