@@ -14,7 +14,8 @@ from bidsflow.app.provenance import digest_file, find_change
 from bidsflow.app.state import Marker, group_file, list_finished, read_json, read_marker
 from bidsflow.convert.commands import read_command
 from bidsflow.convert.companions.place import read_placed
-from bidsflow.convert.ledger import Entry, is_same, read_ledger
+from bidsflow.convert.content import is_same
+from bidsflow.convert.ledger import Entry, read_ledger
 from bidsflow.convert.top import DCM2NIIX
 from bidsflow.dataset.tree import STATE, Dataset
 from bidsflow.errors import BidsflowError, InputError, OptionError

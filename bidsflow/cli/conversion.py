@@ -210,9 +210,10 @@ def reserve(request: Conversion, inventory: Inventory) -> tuple[Inventory, Plann
         What the plan knew of the dataset.
     """
     from bidsflow.convert.held import meet_dataset
-    from bidsflow.convert.ledger import note_skipped, write_key
+    from bidsflow.convert.ledger import note_skipped
     from bidsflow.convert.meanwhile import Basis, list_folders, mark_ledgers
     from bidsflow.convert.namesakes import follow_uids
+    from bidsflow.convert.private import write_key
     from bidsflow.dataset.write import locked, staging
 
     dataset = request.dataset
@@ -233,7 +234,7 @@ def reserve(request: Conversion, inventory: Inventory) -> tuple[Inventory, Plann
 def _plan_again(request: Conversion, inventory: Inventory, opinions: dict[str, Guess]) -> Plan:
     """Return the plan of the same exports for what the dataset has now; the caller holds the lock."""
     from bidsflow.convert.held import meet_dataset
-    from bidsflow.convert.ledger import write_key
+    from bidsflow.convert.private import write_key
 
     whole = replace(request, subject_labels=(), session_labels=())
     planned = plan_conversion(whole, meet_dataset(request.dataset, inventory), opinions)

@@ -358,7 +358,7 @@ def _convert(request: Conversion, inventory: Inventory, err: Console, *, force: 
     from bidsflow.cli.originals import keep, report_former, report_kept
     from bidsflow.cli.steps import progress_bar
     from bidsflow.convert.changes import find_left, note_split
-    from bidsflow.convert.ledger import read_key
+    from bidsflow.convert.private import read_key
     from bidsflow.convert.run import convert
 
     dataset = request.dataset

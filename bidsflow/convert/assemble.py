@@ -16,16 +16,9 @@ from pathlib import Path
 from bidsflow.convert.carrying import find_stale, stage_carried
 from bidsflow.convert.cohort import name_protocol, protocol_of
 from bidsflow.convert.companions.follow import move_companions
+from bidsflow.convert.content import Content, Stamp, stamp
 from bidsflow.convert.folder import EXTENSIONS, Session
-from bidsflow.convert.ledger import (
-    Content,
-    Entry,
-    Ledger,
-    Stamp,
-    format_ledger,
-    read_ledger,
-    stamp,
-)
+from bidsflow.convert.ledger import Entry, Ledger, format_ledger, read_ledger
 from bidsflow.convert.namesakes import note_scan
 from bidsflow.convert.place import Place
 from bidsflow.convert.plan import PlanRow

@@ -12,8 +12,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from bidsflow.convert.content import is_same, stamp
 from bidsflow.convert.folder import Carried, Session
-from bidsflow.convert.ledger import Entry, is_same, read_ledger, stamp
+from bidsflow.convert.ledger import Entry, read_ledger
 from bidsflow.convert.plan import PlanRow
 from bidsflow.convert.rewiring import FieldChange, Rewired, wire_session
 from bidsflow.convert.sidecar import WIRING, Json

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from bidsflow.convert.dcm2niix import OPTIONS
-from bidsflow.convert.ledger import read_json
+from bidsflow.convert.memory import read_json
 from bidsflow.convert.top import DCM2NIIX, NIBABEL, generated_by
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import write_durably

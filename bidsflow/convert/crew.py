@@ -12,8 +12,9 @@ from pathlib import Path
 
 from bidsflow.convert.assemble import Converted, assemble, find_replaced
 from bidsflow.convert.carrying import set_by
+from bidsflow.convert.content import fields_digest
 from bidsflow.convert.folder import Session
-from bidsflow.convert.ledger import fields_digest, read_ledger
+from bidsflow.convert.ledger import read_ledger
 from bidsflow.convert.making import Bench, make_images
 from bidsflow.convert.meanwhile import Watch
 from bidsflow.convert.plan import PlanRow

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bidsflow.convert.companions.aslcontext import TABLE
-from bidsflow.convert.ledger import Entry, Stamp
+from bidsflow.convert.content import Stamp
+from bidsflow.convert.ledger import Entry
 from bidsflow.convert.plan import PlanRow
 from bidsflow.dicom.series import Series
 from bidsflow.names import parse_name

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bidsflow.convert.ledger import holds_files, read_former
 from bidsflow.convert.place import Place
+from bidsflow.convert.private import holds_files, read_former
 from bidsflow.convert.tables import PARTICIPANT_COLUMNS, PARTICIPANTS, SESSION_COLUMNS
 from bidsflow.dataset.draft import Draft
 from bidsflow.dataset.tree import Dataset

@@ -7,17 +7,15 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
+from bidsflow.convert.content import is_same
 from bidsflow.convert.known import Known
 from bidsflow.convert.ledger import (
     Entry,
     Ledger,
-    is_same,
     read_cohort,
-    read_key,
     read_ledger,
     read_made,
     read_ruled,
-    read_shifts,
     read_skipped,
     read_taken,
 )
@@ -25,6 +23,7 @@ from bidsflow.convert.links import Held, Standing, read_links
 from bidsflow.convert.namesakes import settle_series
 from bidsflow.convert.occasions import settle_visits
 from bidsflow.convert.plan import Decision, PlanRow
+from bidsflow.convert.private import read_key, read_shifts
 from bidsflow.convert.shots import read_shot
 from bidsflow.convert.times import read_times
 from bidsflow.dataset.tree import Dataset

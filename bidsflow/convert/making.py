@@ -10,11 +10,11 @@ from pathlib import Path
 from bidsflow.convert.assemble import Converted
 from bidsflow.convert.companions.aslcontext import GIVEN, TABLE, check_seen, format_context, see_types
 from bidsflow.convert.companions.labelling import OWN_FIELDS, check_table, describe_labelling, describe_m0
+from bidsflow.convert.content import Content, fields_digest, read_content, stamp
 from bidsflow.convert.dcm2niix import Dcm2niix
 from bidsflow.convert.given import note_replaced
 from bidsflow.convert.gradients import check_gradients
 from bidsflow.convert.laying import lay_out, reads_in_place
-from bidsflow.convert.ledger import Content, fields_digest, read_content, stamp
 from bidsflow.convert.outputs import Output, check_output, compress, match_outputs, note_left_out
 from bidsflow.convert.parrec import convert_pair
 from bidsflow.convert.plan import Decision, Plan, PlanRow

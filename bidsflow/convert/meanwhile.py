@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from bidsflow.convert.ledger import read_key
 from bidsflow.convert.plan import Decision, Plan, PlanRow
+from bidsflow.convert.private import read_key
 from bidsflow.convert.subjects import Key
 from bidsflow.convert.survey import Work, survey
 from bidsflow.dataset.tree import Dataset

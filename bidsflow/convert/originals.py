@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from bidsflow.convert.ledger import mark_digest, read_json, say_damaged
+from bidsflow.convert.content import mark_digest
+from bidsflow.convert.memory import read_json, say_damaged
 from bidsflow.convert.pending import hash_uid
 from bidsflow.dataset.draft import Draft
 from bidsflow.dataset.tree import Dataset

@@ -10,7 +10,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bidsflow.convert.ledger import read_json, say_damaged
+from bidsflow.convert.memory import read_json, say_damaged
 from bidsflow.convert.people import participant_row
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dicom.series import Series

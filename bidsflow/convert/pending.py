@@ -14,7 +14,7 @@ from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
 
-from bidsflow.convert.ledger import read_json
+from bidsflow.convert.memory import read_json
 from bidsflow.convert.plan import PlanRow
 from bidsflow.convert.survey import Outcome, Status
 from bidsflow.dataset.tree import Dataset

@@ -10,9 +10,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bidsflow.convert.companions.calibration import pair_m0, tell_m0
+from bidsflow.convert.content import is_same
 from bidsflow.convert.folder import Session
 from bidsflow.convert.held import read_folder
-from bidsflow.convert.ledger import Entry, Ledger, is_same, read_ledger
+from bidsflow.convert.ledger import Entry, Ledger, read_ledger
 from bidsflow.convert.links import Held, Links, Standing, read_links, sources
 from bidsflow.convert.plan import PlanRow
 from bidsflow.convert.sidecar import WIRING, Json, complete_sidecar, tell_links

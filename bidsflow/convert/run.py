@@ -12,12 +12,12 @@ from bidsflow.convert.drift.findings import count_words
 from bidsflow.convert.fit import check_fit
 from bidsflow.convert.former import drop_former
 from bidsflow.convert.laying import find_own_folders
-from bidsflow.convert.ledger import write_key
 from bidsflow.convert.making import Bench
 from bidsflow.convert.meanwhile import Basis, Watch
 from bidsflow.convert.namesakes import count_images
 from bidsflow.convert.pending import make_secret, note_images
 from bidsflow.convert.plan import Decision, Plan, PlanRow
+from bidsflow.convert.private import write_key
 from bidsflow.convert.remains import Remain, find_remains
 from bidsflow.convert.rewiring import Rewired
 from bidsflow.convert.subjects import Key

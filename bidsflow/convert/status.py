@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from bidsflow.convert.companions.images import list_images
 from bidsflow.convert.companions.place import read_placed
-from bidsflow.convert.ledger import Stamp, is_same, read_ledger, verify
+from bidsflow.convert.content import Stamp, is_same, verify
+from bidsflow.convert.ledger import read_ledger
 from bidsflow.convert.pending import Quarantined, Waiting, hash_uid, read_pending
 from bidsflow.dataset.tree import Dataset
 from bidsflow.names import parse_name

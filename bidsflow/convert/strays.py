@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 
-from bidsflow.convert.ledger import Stamp, read_ledger
+from bidsflow.convert.content import Stamp
+from bidsflow.convert.ledger import read_ledger
 from bidsflow.dataset.tree import Dataset
 from bidsflow.digest import digest_file
 

@@ -1,4 +1,4 @@
-"""Who becomes which subject, and which study which session. Pure; the key itself is kept by `ledger`."""
+"""Who becomes which subject, and which study which session. Pure; the key itself is kept by `private`."""
 
 from __future__ import annotations
 

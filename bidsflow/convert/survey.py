@@ -8,22 +8,18 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 
-from bidsflow.convert.folder import EXTENSIONS, Carried, Session, group_by_folder
-from bidsflow.convert.ledger import (
-    Entry,
-    Ledger,
+from bidsflow.convert.content import (
     Stamp,
     fields_digest,
     list_numbers,
-    made_of,
     mark_digest,
     read_content,
-    read_ledger,
     read_numbers,
-    read_taken,
     source_digest,
     verify,
 )
+from bidsflow.convert.folder import EXTENSIONS, Carried, Session, group_by_folder
+from bidsflow.convert.ledger import Entry, Ledger, made_of, read_ledger, read_taken
 from bidsflow.convert.namesakes import Likeness, Shared, compare, doubt_series, group_shared, shared_uid
 from bidsflow.convert.nifti import is_damaged
 from bidsflow.convert.plan import Decision, Plan, PlanRow

@@ -18,9 +18,9 @@ import numpy as np
 import pydicom
 import pytest
 
+from bidsflow.convert.content import read_content
 from bidsflow.convert.dcm2niix import Dcm2niix, find_program
 from bidsflow.convert.laying import find_own_folders, lay_out, reads_in_place
-from bidsflow.convert.ledger import read_content
 from bidsflow.convert.nifti import read_shape
 from bidsflow.convert.outputs import Output, check_output, collect, compress, match_outputs
 from bidsflow.convert.plan import Decision

@@ -13,7 +13,7 @@ import pytest
 from pydicom import dcmread
 
 from bidsflow.convert.cohort import name_protocol, protocol_of
-from bidsflow.convert.ledger import source_digest
+from bidsflow.convert.content import source_digest
 from bidsflow.convert.namesakes import Likeness, Made, compare, note_scan, read_scan
 from bidsflow.convert.plan import from_tsv
 from bidsflow.dataset.tree import Dataset

@@ -18,7 +18,8 @@ import pytest
 from pydicom import Dataset as Header
 from pydicom import dcmread
 
-from bidsflow.convert.ledger import format_ledger, read_content, read_ledger, stamp
+from bidsflow.convert.content import read_content, stamp
+from bidsflow.convert.ledger import format_ledger, read_ledger
 from bidsflow.convert.planner import make_plan as make_plan_of
 from bidsflow.convert.run import convert
 from bidsflow.dataset.tree import Dataset, open_dataset

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bidsflow.convert.ledger import read_json
+from bidsflow.convert.memory import read_json
 from bidsflow.convert.pending import hash_uid
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import locked, write_durably

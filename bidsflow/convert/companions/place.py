@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
 from bidsflow.convert.companions.images import list_images
-from bidsflow.convert.ledger import Stamp, is_same, read_json, say_damaged, stamp
+from bidsflow.convert.content import Stamp, is_same, stamp
+from bidsflow.convert.memory import read_json, say_damaged
 from bidsflow.dataset.draft import Draft
 from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import commit, locked, staging, storage_errors
