@@ -260,10 +260,15 @@ def _search(condition: Condition, text: str) -> dict[str, str] | None:
 def _holds_text(condition: Condition, text: str) -> bool:
     value, relation = condition.value, condition.relation
     if isinstance(value, tuple):
-        return any(fnmatchcase(text, str(one)) for one in value)
+        return any(_fits(text, str(one)) for one in value)
     if relation is Relation.CONTAINS:
         return str(value) in (text.split("\\") if condition.field in _MULTIPLE else text)
-    return fnmatchcase(text, str(value)) if relation is Relation.GLOB else text.strip() == value
+    return _fits(text, str(value)) if relation is Relation.GLOB else text.strip() == value
+
+
+def _fits(text: str, pattern: str) -> bool:
+    """Return whether a text fits a pattern of a shell, or is the pattern to the letter: ``T1 [brain]``."""
+    return fnmatchcase(text, pattern) or text.strip() == pattern
 
 
 def _holds_number(condition: Condition, text: str) -> bool:

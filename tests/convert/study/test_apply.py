@@ -197,6 +197,13 @@ def test_stopped_run_stays_in_doubt_unless_a_rule_converts_it(decision: str, kep
     assert (first.decision is Decision.CONVERT) is kept
 
 
+@pytest.mark.parametrize("match", ['"bold [task-a] AP?"', '["other", "bold [task-a] AP?"]', '"bold *"'])
+def test_text_with_the_signs_of_a_pattern_is_equal_to_itself(match: str) -> None:
+    series = replace(build(REST, 1), description="bold [task-a] AP?")
+    row = only(plan(rule(f"SeriesDescription = {match}", 'task = "sleep"'), series))
+    assert row.path == "sub-01/func/sub-01_task-sleep_bold"
+
+
 def test_rule_sets_an_image_before_a_person() -> None:
     row = only(plan(rule('SeriesDescription = "t1*"', 'decision = "review"'), build(T1, 1)))
     assert row.decision is Decision.REVIEW
