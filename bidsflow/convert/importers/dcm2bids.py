@@ -377,7 +377,7 @@ def _compare(key: str, name: str, relation: str, numbers: Sequence[float]) -> It
 def _number(key: str, value: object) -> float:
     try:
         number = float(value) if isinstance(value, str | int | float) else math.nan
-    except ValueError:
+    except (ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise LeftOutError(f"{key}: {str(value)[:40]!r} is no number, and patterns on numbers have no counterpart")

@@ -139,6 +139,7 @@ def test_what_no_description_names_is_skipped() -> None:
         ({"ImageType": "*M*"}, "it never fits"),
         ({"EchoTime": {"about": 3}}, "no comparison"),
         ({"SeriesDescription": {"gt": 3}}, "no comparison of texts"),
+        ({"EchoTime": 10**400}, "is no number"),
         ({"Manufacturer": "SIEMENS"}, "Siemens, GE, Philips"),
     ],
 )
