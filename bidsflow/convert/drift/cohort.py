@@ -151,7 +151,11 @@ def note_small(observations: Sequence[Observation]) -> tuple[str, ...]:
     if not subjects:
         return ("it holds no MR images (anat, dwi, fmap, func, perf): nothing was compared",)
     if len(subjects) < FEWEST:
-        return (f"{count_words(len(subjects), 'subject')}: too few to say what is usual (it takes {FEWEST})",)
+        visits = {one.visit for one in observations}
+        few = count_words(len(subjects), "subject")
+        if len(visits) < FEWEST:
+            return (f"{few}: too few to say what is usual (it takes {FEWEST})",)
+        return (f"{few}: values are held against those of other visits; what a visit lacks cannot be told",)
     names = _by(observations, lambda one: one.name)
     rare = sorted(name for name, members in names.items() if len({one.subject for one in members}) < FEWEST)
     sessions = _by(observations, lambda one: one.session)

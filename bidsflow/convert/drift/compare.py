@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bidsflow.convert.drift.cohort import (
+    FEWEST,
     compare_presence,
     compare_sessions,
     compare_values,
@@ -16,6 +18,8 @@ from bidsflow.convert.drift.observation import PARAMETERS, Observation
 from bidsflow.convert.drift.protocol import compare_protocol, given_parameters, note_unknown, parameter_of
 from bidsflow.convert.study.spec import Expected
 
+#: Stands in no label.
+_JOINT = "/"
 _RANK = {key: rank for rank, key in enumerate(("", *PARAMETERS))}
 
 
@@ -33,15 +37,29 @@ def compare(observations: Sequence[Observation], expected: Sequence[Expected] = 
     else:
         findings += [*compare_sessions(observations), *compare_presence(observations)]
     told = {_about(one) for one in findings}
-    others = compare_values(observations, given_parameters(observations, expected))
+    peers = _as_peers(observations)
+    others = map(_as_visit, compare_values(peers, given_parameters(observations, expected)))
     findings += [one for one in others if _about(one) not in told]
     return Drift(
         visits=tuple(sorted({one.visit for one in observations})),
         present=frozenset((*one.visit, one.name) for one in observations),
-        usual=find_usual(observations),
+        usual=find_usual(peers),
         findings=tuple(sorted(merge_findings(findings), key=_order)),
         notes=(*note_small(observations), *note_unknown(observations, expected)),
     )
+
+
+def _as_peers(observations: Sequence[Observation]) -> list[Observation]:
+    """Return images as of one subject each visit, where there are too few subjects: a phantom comes every week."""
+    if len({one.subject for one in observations}) >= FEWEST:
+        return list(observations)
+    return [replace(one, subject=_JOINT.join(one.visit), session="") for one in observations]
+
+
+def _as_visit(finding: Finding) -> Finding:
+    """Return a finding of the subject and session that it is about."""
+    subject, joint, session = finding.subject.partition(_JOINT)
+    return replace(finding, subject=subject, session=session) if joint else finding
 
 
 def _about(one: Finding) -> tuple[str, ...]:

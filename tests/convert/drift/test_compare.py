@@ -82,6 +82,17 @@ def test_two_subjects_are_too_few() -> None:
     assert drift.notes == ("2 subjects: too few to say what is usual (it takes 3)",)
 
 
+def test_visits_of_one_subject_are_held_against_each_other() -> None:
+    """A phantom is scanned every week; what a visit lacks may be on purpose."""
+    seen = [measure("01", session=f"{rank}") for rank in range(1, 5)]
+    drift = compare([*seen, measure("01", session="5", RepetitionTime=2.2), measure("01", T1W, "5")])
+    assert [(one.subject, one.session, one.parameter) for one in drift.findings] == [("01", "5", "RepetitionTime")]
+    assert drift.notes == (
+        "1 subject: values are held against those of other visits; what a visit lacks cannot be told",
+    )
+    assert drift.usual[1].visits == 5
+
+
 def test_image_is_missing_extra_or_repeated_where_most_visits_say_so() -> None:
     seen = [*cohort(6), *cohort(5, T1W), measure("01", T1W), measure("02", "dwi/dwi")]
     assert kinds(compare(seen)) == [("01", Kind.REPEATED, ""), ("02", Kind.EXTRA, ""), ("06", Kind.MISSING, "")]
