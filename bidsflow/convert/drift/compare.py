@@ -37,9 +37,10 @@ def compare(observations: Sequence[Observation], expected: Sequence[Expected] = 
     else:
         findings += [*compare_sessions(observations), *compare_presence(observations)]
     told = {_about(one) for one in findings}
-    peers = _as_peers(observations)
-    others = map(_as_visit, compare_values(peers, given_parameters(observations, expected)))
-    findings += [one for one in others if _about(one) not in told]
+    few = len({one.subject for one in observations}) < FEWEST
+    peers = _as_peers(observations) if few else observations
+    others = compare_values(peers, given_parameters(observations, expected))
+    findings += [one for one in (map(_as_visit, others) if few else others) if _about(one) not in told]
     return Drift(
         visits=tuple(sorted({one.visit for one in observations})),
         present=frozenset((*one.visit, one.name) for one in observations),
@@ -50,16 +51,16 @@ def compare(observations: Sequence[Observation], expected: Sequence[Expected] = 
 
 
 def _as_peers(observations: Sequence[Observation]) -> list[Observation]:
-    """Return images as of one subject each visit, where there are too few subjects: a phantom comes every week."""
-    if len({one.subject for one in observations}) >= FEWEST:
-        return list(observations)
+    """Return images as if each visit were of another subject: a phantom comes every week."""
     return [replace(one, subject=_JOINT.join(one.visit), session="") for one in observations]
 
 
 def _as_visit(finding: Finding) -> Finding:
-    """Return a finding of the subject and session that it is about."""
+    """Return a finding on such a visit with its own subject and session."""
     subject, joint, session = finding.subject.partition(_JOINT)
-    return replace(finding, subject=subject, session=session) if joint else finding
+    if not joint:
+        return replace(finding, expected="one value in most visits")
+    return replace(finding, subject=subject, session=session)
 
 
 def _about(one: Finding) -> tuple[str, ...]:

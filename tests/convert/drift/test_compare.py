@@ -91,6 +91,8 @@ def test_visits_of_one_subject_are_held_against_each_other() -> None:
         "1 subject: values are held against those of other visits; what a visit lacks cannot be told",
     )
     assert drift.usual[1].visits == 5
+    (divided,) = compare([measure("01", session=f"{rank}", FlipAngle=10.0 * rank) for rank in range(1, 5)]).findings
+    assert (divided.kind, divided.expected) == (Kind.DIVIDED, "one value in most visits")
 
 
 def test_image_is_missing_extra_or_repeated_where_most_visits_say_so() -> None:
