@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bidsflow.convert.given import SERIOUS
 from bidsflow.convert.plan import Decision
+from bidsflow.convert.study.conditions import LITERAL, repeats_within
 from bidsflow.convert.study.read import parse_study
 from bidsflow.convert.study.spec import Condition, Json, Relation, Rule, Study
 from bidsflow.convert.study.write import format_study
@@ -21,9 +22,6 @@ _MAX_BYTES = 4 << 20
 _MAX_PATTERN = 500
 #: What says which field corrects which image; bidsflow finds that out itself.
 WIRING = frozenset({"IntendedFor", "B0FieldIdentifier", "B0FieldSource"})
-_QUANTIFIED = re.compile(r"[*+\0]|\{\d+,")
-_GROUP = re.compile(r"\(([^()]*)\)([*+]|\{\d+,)?")
-_LITERAL = re.compile(r"\\.|\[\^?\]?[^\]]*\]", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +105,8 @@ def check_pattern(pattern: str) -> str:
         raise LeftOutError(f"{pattern[:60]!r} is no regular expression ({error})") from error
     if len(pattern) > _MAX_PATTERN:
         raise LeftOutError(f"the expression has {len(pattern)} characters: write a shorter one")
-    rest, before = _LITERAL.sub("x", pattern), ""
-    while rest != before:
-        for inner, repeated in _GROUP.findall(rest):
-            if repeated and _QUANTIFIED.search(inner):
-                raise LeftOutError(f"{pattern[:60]!r} repeats what is repeated, which may take for ever: simplify it")
-        before, rest = rest, _GROUP.sub(lambda found: "\0" if _QUANTIFIED.search(found[0]) else "x", rest)
+    if repeats_within(pattern):
+        raise LeftOutError(f"{pattern[:60]!r} repeats what is repeated, which may take for ever: simplify it")
     return pattern
 
 
@@ -137,7 +131,7 @@ def search_whole(pattern: str) -> str:
 
 def _has_branches(pattern: str) -> bool:
     """Return whether a bar stands outside of all groups."""
-    rest, before = _LITERAL.sub("x", pattern), ""
+    rest, before = LITERAL.sub("x", pattern), ""
     while rest != before:
         before, rest = rest, re.sub(r"\([^()]*\)", "x", rest)
     return "|" in rest

@@ -23,6 +23,10 @@ _WILD = re.compile(r"[*?\[]")
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|inf)"
 _RANGE = re.compile(rf"\s*({_NUMBER})\s*\.\.\s*({_NUMBER})\s*")
 _BOUND = re.compile(rf"\s*(<=|>=|<|>|=)?\s*({_NUMBER})\s*")
+_QUANTIFIED = re.compile(r"[*+\0]|\{\d+,")
+_GROUP = re.compile(r"\(([^()]*)\)([*+]|\{\d+,)?")
+#: What stands for itself in a regular expression: an escaped letter, a set.
+LITERAL = re.compile(r"\\.|\[\^?\]?[^\]]*\]", re.DOTALL)
 #: Relations that only numbers, or only texts, can have.
 _ONLY: dict[Relation, type] = {
     Relation.LESS: float, Relation.MORE: float, Relation.BETWEEN: float, Relation.GLOB: str, Relation.REGEX: str,
@@ -161,7 +165,7 @@ def _make(name: str, relation: Relation, value: Json) -> Condition:
     elif relation in (Relation.GLOB, Relation.REGEX):
         checked = _text(value)
         if relation is Relation.REGEX:
-            _compile(checked)
+            check_expression(checked)
     else:
         checked = _scalar(name, value)
     if relation in (Relation.EQUALS, Relation.ANY) and name in _CHOICES:
@@ -172,11 +176,36 @@ def _make(name: str, relation: Relation, value: Json) -> Condition:
     return Condition(name, relation, checked)
 
 
-def _compile(pattern: str) -> re.Pattern[str]:
+def check_expression(pattern: str) -> None:
+    """Make sure that a regular expression is one, and that it ends in time on every text.
+
+    Raises
+    ------
+    ValueError
+        If not.
+    """
     try:
-        return re.compile(pattern)
-    except re.error as error:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
         raise ValueError(f"no regular expression ({error}): {show(pattern)}") from error
+    if repeats_within(pattern):
+        raise ValueError(f"repeats what is repeated, which may take for ever: simplify {show(pattern)}")
+
+
+def repeats_within(pattern: str) -> bool:
+    r"""Return whether a regular expression repeats a group that repeats something itself.
+
+    Examples
+    --------
+    >>> repeats_within("(a+)+"), repeats_within("(a+)b*"), repeats_within(r"[(+]+(\+)+")
+    (True, False, False)
+    """
+    rest, before = LITERAL.sub("x", pattern), ""
+    while rest != before:
+        if any(repeated and _QUANTIFIED.search(inner) for inner, repeated in _GROUP.findall(rest)):
+            return True
+        before, rest = rest, _GROUP.sub(lambda found: "\0" if _QUANTIFIED.search(found[0]) else "x", rest)
+    return False
 
 
 def _is_number(value: object) -> bool:

@@ -16,7 +16,7 @@ from bidsflow import schema
 from bidsflow.convert.companions.tasklogs import read_tasks
 from bidsflow.convert.plan import Decision
 from bidsflow.convert.sidecar import WIRING, is_personal
-from bidsflow.convert.study.conditions import check_field, parse_conditions, show, suggest
+from bidsflow.convert.study.conditions import check_expression, check_field, parse_conditions, show, suggest
 from bidsflow.convert.study.fields import FIELDS
 from bidsflow.convert.study.names import ENTITIES, LABEL, TEMPLATE, check_labels, split_name
 from bidsflow.convert.study.spec import (
@@ -275,7 +275,7 @@ class _Reader:
         source = self._choose(node, "from", path, Source, Source.NUMBER) or Source.NUMBER
         pattern = self._text(node, "pattern", path)
         with self._at(f"{path}.pattern"):
-            _check_pattern(pattern)
+            check_expression(pattern)
             if pattern and source is Source.NUMBER:
                 raise ValueError(f"is searched in nothing, since {path} are numbered; say from = ...")
         if source is Source.TABLE and "table" not in node:
@@ -365,13 +365,6 @@ class _Reader:
             self.problems.append(f"{path}.{key}: expected a whole number, or [least, most], got {show(value)}")
             return None
         return whole[0], whole[1]
-
-
-def _check_pattern(pattern: str) -> None:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"no regular expression ({error}): {show(pattern)}") from error
 
 
 def _read_limit(key: str, value: Json) -> Limit:

@@ -106,6 +106,11 @@ def _rule(match: str = "{ EchoTime = 3 }", more: str = "") -> str:
 
 
 FAULTS = [
+    Fault(
+        "[[exclude]]\nSeriesDescription = { regex = '(a+)+$' }",
+        "exclude[0].SeriesDescription: repeats what is repeated, which may take for ever: simplify",
+    ),
+    Fault("[subjects]\nfrom = 'PatientID'\npattern = '(a|b*)*c'", "subjects.pattern: repeats what is repeated"),
     Fault("[sessions]\nfrom = 'PatientID'\noptional = 1", "sessions.optional: expected true or false, got 1"),
     Fault("[sessions]\noptional = true", "sessions.optional: says nothing, since sessions are numbered"),
     Fault("[[expected]]\nname = 'anat/T1w'\nparameters = { EchoTime = nan }", "expected[0].parameters.EchoTime:"),
