@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from bidsflow.convert.naming.draft import DERIVED, Draft
@@ -50,6 +51,10 @@ _LATER = {
     Kind.SWI: "a susceptibility-weighted image (magnitude times phase), which BIDS has no name for",
     Kind.UNKNOWN: "too little evidence for a name",
 }
+#: What localizers are called, and the slices that none of them has in one direction unless it is called so.
+_LOCALIZERS = re.compile(r"loc(?!us)|scout|survey|pilot|plan|3.?pl|position|smart.?brain|aahead", re.IGNORECASE)
+_SAYING = ("ImageType", "SequenceFile", "AcquisitionContrast")
+_MANY_SLICES = 24
 #: Spoiled gradient echoes with no more voxels than this in plane are often surveys (Philips' SmartBrain).
 _COARSE = 128
 #: The last echo (ms) of a gradient echo that measures T2* or susceptibility in a brain comes after this.
@@ -67,6 +72,8 @@ def name_by_physics(draft: Draft) -> Draft:
     finding = draft.finding
     if finding.kind in _SKIPPED:
         named = draft.named("", "", finding.confidence, finding.because)
+        if finding.kind is Kind.LOCALIZER and (slices := _count_stack(draft)):
+            return named.decided(Decision.REVIEW, f"a localizer has few slices, and this has {slices} in one direction")
         return named.decided(Decision.SKIP, _SKIPPED[finding.kind])
     if finding.kind in _LATER and not _is_combined(draft):
         named = draft.named("", "", finding.confidence, finding.because)
@@ -76,6 +83,19 @@ def name_by_physics(draft: Draft) -> Draft:
     if finding.kind in _OWN_WAYS:
         return _OWN_WAYS[finding.kind](draft)
     return _doubt_derived(_name_epi(draft))
+
+
+def _count_stack(draft: Draft) -> int:
+    """Return the slices of the largest stack of a series that directions alone make a localizer, 0 where it is one.
+
+    Stacks in several directions also come from clinical protocols, and from programs that put reformats together.
+    """
+    series, header = draft.series, draft.image.header
+    said = (series.description, series.protocol_name, *map(header.text, _SAYING))
+    if len({one.orientation for one in series.images}) < 2 or _LOCALIZERS.search(" ".join(said)):
+        return 0
+    most = max(image.matrix[2] for image in series.images)
+    return most if most >= _MANY_SLICES else 0
 
 
 def _is_combined(draft: Draft) -> bool:

@@ -33,6 +33,11 @@ SIEMENS: S = {
         (make(10, "pd+t2_tse_tra", s.TSE, *echoes(11, 96)), "anat/PDw anat/acq-ax_T2w"),
         (make(11, "t1_se_tra", s.SE_T1), "anat/acq-ax_T1w"),
     ],
+    "stacks in several directions": [
+        (make(1, "loc_large", s.LOC, *s.directions(s.CORONAL, s.AXIAL, slices=30)), "skip:directions"),
+        (make(2, "t2_tse", s.TSE, *s.directions(s.CORONAL, s.AXIAL, slices=30)), "review:30 review:30"),
+        (make(3, "t2_tse", s.TSE, *s.directions(s.CORONAL, s.AXIAL, slices=20)), "skip:directions"),
+    ],
     "clinical": [
         (make(1, "t1_mprage_tra_p2_iso KM", s.MPRAGE), "review:km"),
         (make(2, "t1_mprage_tra_p2_iso KM_MPR_cor", s.MPRAGE, ImageType="DERIVED\\PRIMARY\\MPR\\ND\\NORM"), "skip:MPR"),
