@@ -9,7 +9,6 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
-from types import MappingProxyType
 
 from bidsflow.dicom.header import Header
 from bidsflow.dicom.pixels import DEFLATED, EXPLICIT, IMPLICIT
@@ -17,6 +16,7 @@ from bidsflow.dicom.read import MENDED
 from bidsflow.dicom.series import Instance, Inventory, Series
 from bidsflow.dicom.source import is_gzip
 from bidsflow.dicom.text import quiet_pydicom
+from bidsflow.errors import ConversionError
 
 
 def lay_out(series: Series, instances: Sequence[Instance], folder: Path, packed: Set[str]) -> None:
@@ -37,18 +37,35 @@ def lay_out(series: Series, instances: Sequence[Instance], folder: Path, packed:
         Where to.
     packed : set of str
         Paths of the files that are compressed by gzip.
+
+    Raises
+    ------
+    ConversionError
+        If a file of which a copy is needed is damaged.
+    OSError
+        If a file cannot be read, or the copy not be written.
     """
     for rank, instance in enumerate(instances):
-        path, target = instance.file.path, f"{folder}/{rank:06d}.dcm"
-        if series.parts > 1:
-            _write_again(path, Path(target), {"SeriesInstanceUID": series.uid, "InstanceNumber": rank + 1})
-        elif _needs_mending(instance.header):
-            _write_again(path, Path(target))
-        elif path in packed:
-            with gzip.open(path) as source, Path(target).open("wb") as copy:
-                shutil.copyfileobj(source, copy, 1 << 20)
-        else:
-            _link(path, target)
+        target = Path(f"{folder}/{rank:06d}.dcm")
+        changes = {"SeriesInstanceUID": series.uid, "InstanceNumber": rank + 1} if series.parts > 1 else {}
+        try:
+            _lay_one(instance, target, changes, packed)
+        except Exception as error:  # of damaged bytes zlib and pydicom raise whatever their parts raise
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            reason = f"file {rank + 1} of {len(instances)} is damaged: fetch it again"
+            raise ConversionError(series.title, reason) from error
+
+
+def _lay_one(instance: Instance, target: Path, changes: Mapping[str, object], packed: Set[str]) -> None:
+    path = instance.file.path
+    if changes or _needs_mending(instance.header):
+        _write_again(path, target, changes)
+    elif path in packed:
+        with gzip.open(path) as source, target.open("wb") as copy:
+            shutil.copyfileobj(source, copy, 1 << 20)
+    else:
+        _link(path, str(target))
 
 
 def _link(path: str, target: str) -> None:
@@ -119,7 +136,7 @@ def _needs_mending(header: Header) -> bool:
 _ONE_AT_A_TIME = threading.Lock()
 
 
-def _write_again(path: str, target: Path, changes: Mapping[str, object] = MappingProxyType({})) -> None:
+def _write_again(path: str, target: Path, changes: Mapping[str, object]) -> None:
     """Write a copy of a file as PS3.10 wants it and dcm2niix reads it, with some values changed."""
     import pydicom
 

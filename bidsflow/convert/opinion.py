@@ -15,7 +15,7 @@ from bidsflow.dataset.write import storage_errors
 from bidsflow.dicom.parrec import is_pair
 from bidsflow.dicom.series import Instance, Series
 from bidsflow.dicom.source import is_gzip
-from bidsflow.errors import ConversionError
+from bidsflow.errors import ConversionError, StorageError, ToolError
 
 
 def ask_dcm2niix(questions: Sequence[Question], jobs: int = 1, folder: Path | None = None) -> dict[str, Guess]:
@@ -75,8 +75,11 @@ def _convert(tool: Dcm2niix, series: Series, instances: Sequence[Instance], fold
     source.mkdir(parents=True)
     target.mkdir()
     try:
-        packed = {one.file.path for one in instances if is_gzip(one.file.path)}
-        lay_out(series, instances, source, packed)
-        return read_guess(tool.run(series, source, target, sidecars_only=True)[0].sidecar)
-    except ConversionError:
+        with storage_errors(folder):
+            packed = {one.file.path for one in instances if is_gzip(one.file.path)}
+            lay_out(series, instances, source, packed)
+            return read_guess(tool.run(series, source, target, sidecars_only=True)[0].sidecar)
+    except (StorageError, ToolError):
+        raise
+    except (ConversionError, OSError):  # what is damaged, or gone by now, is told where it is to be converted
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +10,13 @@ import pydicom
 import pytest
 
 from bidsflow.convert import opinion
+from bidsflow.convert.naming.guess import Question
 from bidsflow.convert.opinion import ask_dcm2niix
 from bidsflow.convert.planner import undecided
 from bidsflow.dicom.inventory import take_inventory
 from bidsflow.dicom.series import Inventory
 from bidsflow.phantom import write
+from bidsflow.phantom.defects import compress_files
 from bidsflow.sources import find_files
 
 
@@ -47,6 +50,24 @@ def test_one_volume_tells_of_a_direction_what_all_tell(scanned: Inventory) -> No
     of_one_volume = ask_dcm2niix(questions)
     assert of_one_volume == ask_dcm2niix([replace(question, name=True) for question in questions])
     assert {"AP", "PA"} <= {guess.direction for guess in of_one_volume.values()}
+
+
+def spoil(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-500])
+
+
+@pytest.mark.parametrize("change", [Path.unlink, spoil], ids=["gone", "damaged"])
+def test_series_that_changes_before_it_is_asked_about_stops_no_other(
+    change: Callable[[Path], None], tmp_path: Path
+) -> None:
+    export = tmp_path / write(tmp_path, dialect="ge", size="tiny", series=["topup"]).export
+    compress_files(export)
+    inventory = take_inventory(find_files([export]).files)
+    first, *others = inventory.series
+    for one in first.instances:
+        change(Path(one.file.path))
+    guesses = ask_dcm2niix([Question(one, name=True) for one in inventory.series])
+    assert set(guesses) == {one.uid for one in others} != set()
 
 
 def test_of_a_direction_only_one_volume_is_read(
