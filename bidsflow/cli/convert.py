@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from bidsflow.cli.companions import Beside
     from bidsflow.cli.conversion import Conversion
     from bidsflow.convert.cluster import Submitted
+    from bidsflow.convert.originals import Kept
     from bidsflow.convert.plan import Plan
     from bidsflow.convert.planner import Planned
     from bidsflow.convert.run import Result
@@ -296,12 +297,13 @@ def _show(request: Conversion, *, force: bool, as_json: bool) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """What came of a conversion: the plan with its notes, images, files that it left alone, companions."""
+    """What came of a conversion: the plan with its notes, images, files that it left alone, companions, originals."""
 
     plan: Plan
     result: Result
     left: tuple[str, ...]
     beside: Beside
+    kept: tuple[Kept, ...] = ()
 
 
 def _carry_out(request: Conversion, stack: ExitStack, *, force: bool, as_json: bool) -> bool:
@@ -323,7 +325,7 @@ def _carry_out(request: Conversion, stack: ExitStack, *, force: bool, as_json: b
     if idle is None:
         _note_aside(request, inventory, aside)
     lost = [one for one in inventory.set_aside if one.lost]
-    whole = done.result.complete and not lost
+    whole = done.result.complete and not lost and not any(one.unread for one in done.kept)
     if as_json:
         report_json(done.result, done.plan.notes, done.left, aside, done.beside, complete=whole)
         return whole
@@ -377,11 +379,13 @@ def _convert(request: Conversion, inventory: Inventory, err: Console, *, force: 
     plan, left = planned.plan, find_left(dataset, planned.plan)
     plan = replace(plan, notes=(*plan.notes, *result.notes, *note_split(dataset, planned.key, inventory)))
     beside = Beside.put(dataset, inventory, request.exports, planned, force=force)
+    kept: tuple[Kept, ...] = ()
     if request.keep:
-        report_kept(keep(dataset, inventory, plan), err)
+        kept = keep(dataset, inventory, plan)
+        report_kept(kept, err)
     else:
         report_former(dataset, inventory, plan, err)
-    return _Done(plan, result, left, beside)
+    return _Done(plan, result, left, beside, kept)
 
 
 def _note_aside(request: Conversion, inventory: Inventory, aside: Sequence[Aside]) -> None:

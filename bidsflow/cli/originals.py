@@ -68,6 +68,10 @@ def report_kept(kept: Sequence[Kept], console: Console) -> None:
         console.print(f"{count_words(one.files, 'file')} in {one.archive}", soft_wrap=True)
     if len(new) > SHOWN:
         console.print(f"{len(new) - SHOWN} more archives in sourcedata/")
+    for one in kept:
+        if one.unread:
+            said = f"{count_words(one.unread, 'original')} of {one.folder} cannot be read any more: run it once more"
+            console.print(f"[red]not kept[/] {said}", soft_wrap=True)
     for name in dict.fromkeys(name for one in kept for name in one.former):
         _print_former(name, console)
     if new:

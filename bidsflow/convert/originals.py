@@ -27,7 +27,6 @@ from bidsflow.dataset.tree import Dataset
 from bidsflow.dataset.write import commit, locked, staging, storage_errors
 from bidsflow.dicom.occasions import base_of
 from bidsflow.dicom.series import Inventory, Series
-from bidsflow.errors import SourceError
 from bidsflow.names import parse_name, to_plain_letters
 
 _LEVEL = 2
@@ -47,12 +46,23 @@ class Kept:
         Members of the new part.
     former : tuple of str
         Archives of the same studies under labels that these have given up.
+    unread : int
+        Files that are not kept, since they cannot be read any more.
     """
 
     folder: str
     archive: str
     files: int
     former: tuple[str, ...] = ()
+    unread: int = 0
+
+
+class _UnreadError(Exception):
+    """A file of the export cannot be read any more, or changes while it is read."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.path = path
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +83,7 @@ class _Contents:
     @property
     def marks(self) -> str:
         """A digest that changes with the files."""
-        stats = [(one.name, one.path.stat()) for one in self.objects]
+        stats = [(one.name, one.path.stat()) for one in self.objects if one.path.is_file()]
         seen = sorted(f"{name} {stat.st_size} {stat.st_mtime_ns} {stat.st_ino}" for name, stat in stats)
         return hashlib.blake2b("".join([*sorted(map(mark_digest, self.series)), *seen]).encode(),
                                digest_size=16).hexdigest()  # fmt: skip
@@ -98,8 +108,6 @@ def keep_originals(
 
     Raises
     ------
-    SourceError
-        If a file of the export cannot be read any more.
     DatasetError
         If the dataset cannot be written to, or the memory of what was kept is damaged.
     StorageError
@@ -115,20 +123,33 @@ def keep_originals(
             continue
         originals = sorted([*_list_originals(held.series), *held.objects], key=lambda one: one.name)
         entry = {"marks": marks, "studies": studies}
-        archive, files = _keep(dataset, folder, originals, entry, dry=dry)
-        done.append(Kept(folder, archive, files, former))
+        archive, files, unread = _keep(dataset, folder, originals, entry, dry=dry)
+        done.append(Kept(folder, archive, files, former, unread))
     return tuple(done)
 
 
 def _keep(
     dataset: Dataset, folder: str, originals: Sequence[_Original], entry: Mapping[str, object], *, dry: bool
-) -> tuple[str, int]:
-    """Archive the files of a session that no part holds yet; return the new part, ``""`` for none, and its members."""
+) -> tuple[str, int, int]:
+    """Archive the files of a session that no part holds yet, but for those that cannot be read.
+
+    Returns
+    -------
+    archive : str
+        The new part, ``""`` for none.
+    files, unread : int
+        Its members, and the files that are left out: the next run looks at them again.
+    """
+    there = [one for one in originals if one.path.is_file() and os.access(one.path, os.R_OK)]
     while True:
-        missing = list(_find_missing(dataset, _list_parts(dataset, folder), originals))
-        archive = _name_free(dataset, folder) if missing else ""
-        if dry or _write(dataset, folder, archive, missing, entry):
-            return archive, len(missing)
+        seen = entry if len(there) == len(originals) else {**entry, "marks": ""}
+        try:
+            missing = list(_find_missing(dataset, _list_parts(dataset, folder), there))
+            archive = _name_free(dataset, folder) if missing else ""
+            if dry or _write(dataset, folder, archive, missing, seen):
+                return archive, len(missing), len(originals) - len(there)
+        except _UnreadError as error:
+            there = [one for one in there if one.path != error.path]
 
 
 def find_former(dataset: Dataset, inventory: Inventory, paths: Mapping[str, str]) -> tuple[str, ...]:
@@ -237,19 +258,22 @@ def _digest(path: Path) -> str:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise SourceError("the export", f"a file cannot be read any more ({error.strerror})") from error
+        raise _UnreadError(path) from error
 
 
 class _Reader:
     """Reads a file for tarfile, and computes its digest on the way."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
+    def __init__(self, stream: IO[bytes], path: Path) -> None:
+        self._stream, self._path = stream, path
         self.digest = hashlib.sha256()
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes."""
-        data = self._stream.read(size)
+        try:
+            data = self._stream.read(size)
+        except OSError as error:
+            raise _UnreadError(self._path) from error
         self.digest.update(data)
         return data
 
@@ -301,12 +325,11 @@ def _pack(originals: Sequence[_Original], target: Path) -> list[str]:
                     info = tarfile.TarInfo(one.name)
                     info.size = os.fstat(stream.fileno()).st_size
                     info.mode = 0o600
-                    reader = _Reader(stream)
+                    reader = _Reader(stream, one.path)
                     tar.addfile(info, reader)
             except OSError as error:
-                if error.errno is None or error.filename == str(one.path):
-                    reason = error.strerror or "it has changed meanwhile"
-                    raise SourceError("the export", f"a file cannot be read any more ({reason})") from error
+                if error.errno is None or error.filename == str(one.path):  # tarfile has no number for what breaks off
+                    raise _UnreadError(one.path) from error
                 raise
             lines.append(f"{reader.digest.hexdigest()}  {one.name}\n")
     return lines

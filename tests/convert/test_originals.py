@@ -9,9 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from bidsflow.cli.originals import report_kept
+from bidsflow.convert.ledger import read_taken
+from bidsflow.convert.originals import keep_originals
+from bidsflow.dataset.tree import Dataset
+from bidsflow.dicom.inventory import take_inventory
 from bidsflow.phantom import make_sessions, write
 from bidsflow.phantom.physio import write_logs
+from bidsflow.sources import find_files
 
 from .conftest import Ran, read_times
 
@@ -118,3 +125,29 @@ def test_archives_under_a_former_label_are_told_though_none_is_asked_for(
     study.write_text("version = 1\n[subjects]\nfrom = 'PatientID'\npattern = '\\d+'\n")
     ran = cli("convert", my_export, target, "--study", study)
     assert f"left behind {FIRST}.tar.gz: its study has another label now" in ran.err
+
+
+@pytest.mark.parametrize("change", ["gone", "no file"])
+def test_original_that_cannot_be_read_any_more_is_told_and_kept_later(
+    change: str, my_export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], cli: Cli
+) -> None:
+    lost, target = sorted(my_export.rglob("*.dcm"))[0], tmp_path / "bids"
+    assert cli("convert", my_export, target).code == 0
+    inventory = take_inventory(find_files([my_export]).files)
+    paths = {uid: path for (uid, _), path in read_taken(Dataset(target)).items()}
+    data = lost.read_bytes()
+    lost.unlink()
+    if change == "no file":
+        lost.mkdir()
+    first, *others = keep_originals(Dataset(target), inventory, paths)
+    assert (first.unread, [one.unread for one in others]) == (1, [0] * len(others))
+    assert all(one.archive for one in others)
+    assert len(read_members(target / f"{FIRST}.tar.gz")) == first.files > 1
+    report_kept([first], Console(width=200))
+    said = capsys.readouterr().out
+    assert "not kept 1 original of sub-01/ses-01 cannot be read any more: run it once more" in said
+    if change == "no file":
+        lost.rmdir()
+    lost.write_bytes(data)
+    assert cli("convert", my_export, target, "--keep-source").code == 0
+    assert list(read_members(target / f"{FIRST}-2.tar.gz").values()) == [data]
