@@ -22,6 +22,8 @@ from bidsflow.errors import ConversionError, StorageError, ToolError
 
 #: What dcm2niix says when a write fails; it then removes what it wrote, so that the disk looks as if it had room.
 _NO_ROOM = re.compile(rb"\(disk full\?\)|no space left on device|disk quota exceeded", re.IGNORECASE)
+#: What to do about an encoding that the program does not know.
+_DECOMPRESS = "; export it without compression, or decompress it first (gdcmconv --raw IN OUT)"
 #: Where it names the folder that it reads, or a file with all that follows: paths may hold blanks, and names of people.
 _HERE = re.compile(r"(?<!\S)\.(?!\S)")
 _PATHS = re.compile(r"\.?(?<!\w)/.*")
@@ -134,7 +136,9 @@ class Dcm2niix:
             claim_room(target, SCARCE)
             raise ConversionError(series.title, "dcm2niix wrote a file that cannot be read") from error
         if not outputs:
-            raise ConversionError(series.title, f"dcm2niix refuses it (exit code {code}): {_complaint(said)}")
+            complaint = _complaint(said)
+            advice = _DECOMPRESS if "transfer syntax" in complaint.lower() else ""
+            raise ConversionError(series.title, f"dcm2niix refuses it (exit code {code}): {complaint}{advice}")
         return outputs
 
     def stop(self) -> None:

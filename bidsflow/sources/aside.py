@@ -19,6 +19,8 @@ from bidsflow.sources.parrec import ADVICE, describe_part
 
 #: How the reasons begin that the reader of headers gives for bytes that it does not know.
 _UNKNOWN = ("not DICOM", "a compressed file", "an empty file inside gzip", "the file ends inside", "neither reader")
+#: How those of files begin that were not fetched whole.
+_BROKEN_OFF = ("its pixel data is truncated", "the file ends inside", "a compressed file", "empty file")
 _AGAIN = "fetch it again"
 _EMPTY, _COPY = "empty file", "a copy of "
 
@@ -77,7 +79,7 @@ def _show(aside: SetAside, shorten: Callable[[str], str]) -> Aside:
         return Aside(path, aside.reason, "" if aside.harmless else ADVICE, aside.harmless)
     content = _find_instead(aside)
     if content is None:
-        advice = _AGAIN if aside.lost and aside.patient is not None else ""
+        advice = _AGAIN if aside.lost and aside.reason.startswith(_BROKEN_OFF) else ""
         return Aside(path, aside.reason, advice, aside.harmless)
     return Aside(path, content.name, content.advice, content.harmless)
 

@@ -175,6 +175,11 @@ def test_program_that_says_why_it_refuses(tmp_path: Path) -> None:
         run(tmp_path, "echo 'Chris'; echo \"Error: no valid DICOM in $3\"; exit 2")
 
 
+def test_encoding_that_the_program_does_not_know_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match=r"transfer syntax '1\.2'; export it without compression"):
+        run(tmp_path, "echo \"Warning: Unsupported transfer syntax '1.2'\"; exit 2")
+
+
 @pytest.mark.parametrize("path", ["./Doe John 1.dcm", "/data/Doe John/1.dcm"])
 def test_names_of_files_are_not_repeated(path: str, tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match=r"Unable to open \(a path\)$"):

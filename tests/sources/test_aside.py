@@ -119,10 +119,14 @@ def test_archive_that_nobody_opened_is_lost(case: Named, tmp_path: Path) -> None
     assert bool(shown.advice) is case.packed
 
 
-def test_damaged_image_says_what_to_do(tmp_path: Path) -> None:
-    aside = SetAside(f"{tmp_path}/a", "its pixel data is truncated", patient=OTHER, lost=True)
-    (shown,) = show_aside(make_inventory(aside), [tmp_path])
-    assert shown.advice == "fetch it again"
+@pytest.mark.parametrize(
+    "reason",
+    ["its pixel data is truncated", "the file ends inside its header (after 9 bytes)", "empty file",
+     "a compressed file that ends too early"],
+)  # fmt: skip
+def test_damaged_image_says_what_to_do(reason: str, tmp_path: Path) -> None:
+    lost = [SetAside(f"{tmp_path}/a", reason, lost=one) for one in (True, False)]
+    assert [one.advice for one in show_aside(make_inventory(*lost), [tmp_path])] == ["fetch it again", ""]
 
 
 def test_uid_that_a_file_is_called_after_is_masked(tmp_path: Path) -> None:
