@@ -20,6 +20,8 @@ from bidsflow.names import BidsName, parse_name
 
 #: No log is larger (bytes).
 _LARGEST = 256 << 20
+#: Seconds of the units of time that NIfTI knows; where none is said, BIDS means seconds.
+_CLOCKS = {"msec": 1e-3, "usec": 1e-6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +215,7 @@ def _read_end(image: Path) -> float:
 
     try:
         header = nib.load(image).header
-        step = float(header.get_zooms()[3])
+        step = float(header.get_zooms()[3]) * _CLOCKS.get(header.get_xyzt_units()[1], 1.0)
         length = int(header.get_data_shape()[3]) * step
     except (OSError, IndexError, nib.filebasedimages.ImageFileError):
         return math.inf

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from bidsflow.convert.companions.events import make_events
@@ -175,6 +177,19 @@ def test_events_stand_beside_their_runs_and_are_valid(study: Path, cli: Any) -> 
     assert "changed by hand; --force" in ran.err
     assert stem.with_suffix(".tsv").read_text() == "onset\tduration\n1\t1\n"
     assert cli("events", target, "--map", study / "events.toml", "--force").code == 0
+
+
+def test_run_whose_image_counts_in_milliseconds_is_as_long_as_it_is(study: Path, cli: Any) -> None:
+    for path in (study / "bids").rglob("*_task-motor_bold.nii.gz"):
+        image = nib.load(path)
+        image.header.set_zooms((*image.header.get_zooms()[:3], 1000 * image.header.get_zooms()[3]))
+        image.header.set_xyzt_units("mm", "msec")
+        nib.save(nib.Nifti1Image(np.asanyarray(image.dataobj), image.affine, image.header), path)
+    late = study / "logs" / "Ada2_s2.log"
+    late.write_text(PRESENTATION.replace("142500", "99942500"))
+    ran = cli("events", study / "bids", "--map", study / "events.toml")
+    assert (ran.code, "1 written" in ran.out) == (1, True), ran.said
+    assert "and the run ends at 40.0 s" in ran.err
 
 
 def test_map_may_stand_in_the_study_of_the_dataset(study: Path, cli: Any) -> None:
