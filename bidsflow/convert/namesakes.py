@@ -212,14 +212,17 @@ def count_images(inventory: Inventory) -> dict[str, int]:
 
 
 def follow_uids(plan: Plan, inventory: Inventory) -> Plan:
-    """Return a plan that calls series of a shared UID as the inventory does: it may be older than the dataset."""
+    """Return a plan that calls series of a shared UID as the inventory does.
+
+    It may be older than the dataset, or made of an export of one of them, by whose UID the inventory has another one.
+    """
     names = {
         (shared_uid(one) if one.uid != shared_uid(one) else f"{one.uid}.{one.number}", one.number): one.uid
         for one in inventory.series
     }
-    uids = {one.uid for one in inventory.series}
+    numbers = {one.uid: one.number for one in inventory.series}
     rows = (
-        row if row.series_uid in uids
+        row if numbers.get(row.series_uid) == row.series_number
         else replace(row, series_uid=names.get((row.series_uid, row.series_number), row.series_uid))
         for row in plan.rows
     )  # fmt: skip

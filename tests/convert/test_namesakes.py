@@ -162,6 +162,19 @@ def test_plan_that_is_older_than_the_dataset_is_followed(contrasts: list[Path], 
     assert read_image(target, T2W)
 
 
+def test_plan_of_one_series_is_not_followed_with_the_other(contrasts: list[Path], tmp_path: Path, cli: Cli) -> None:
+    whole, first, second = contrasts
+    target, plan = tmp_path / "bids", tmp_path / "plan.tsv"
+    assert cli("plan", second, "-o", plan).code == 0
+    assert cli("convert", first, target).code == 0
+    before = read_image(target, T1W)
+    ran = cli("convert", whole, target, "--plan", plan)
+    assert (ran.code, "physics" in ran.said) == (0, False), ran.said
+    assert before
+    assert read_image(target, T1W) == before
+    assert read_image(target, T2W)
+
+
 def test_series_of_one_uid_that_come_at_once_do_not_replace_each_other(contrasts: list[Path], tmp_path: Path) -> None:
     exports, target = contrasts[1:], tmp_path / "bids"
     ran = convert_at_once(exports, target)
