@@ -8,10 +8,10 @@ dates are moved, set and taken away, so that visits are parted only where nothin
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from itertools import combinations, pairwise
+from itertools import pairwise
 from typing import NamedTuple
 
 from bidsflow.dicom.header import Header
@@ -153,16 +153,22 @@ def _are_occasions(visits: Mapping[str, Sequence[Series]], moments: Mapping[str,
     days = sorted({moment.day for moment in moments.values()})
     if days[0].year < _FIRST_YEAR or any(later - day > _LONGEST for day, later in pairwise(days)):
         return False
-    if any(_share(one, other, tie) for one, other in combinations(visits.values(), 2) for tie in _OCCASION):
+    if any(_share(visits.values(), tie) for tie in _OCCASION):
         return False
     every = [one for some in visits.values() for one in some]
     return all(len(some) > 1 or _may_be_visit(some[0], every, moments) for some in visits.values())
 
 
-def _share(some: Sequence[Series], others: Sequence[Series], keywords: Sequence[str]) -> bool:
-    """Return whether two groups have something in common that only series of one occasion have."""
-    one, other = ({tuple(map(series.header.text, keywords)) for series in group} for group in (some, others))
-    return any(all(text.strip("0.:") for text in texts) for texts in one & other)
+def _share(groups: Iterable[Sequence[Series]], keywords: Sequence[str]) -> bool:
+    """Return whether two of some groups have something in common that only series of one occasion have."""
+    seen: set[tuple[str, ...]] = set()
+    for group in groups:
+        every = {tuple(map(series.header.text, keywords)) for series in group}
+        own = {texts for texts in every if all(text.strip("0.:") for text in texts)}
+        if not seen.isdisjoint(own):
+            return True
+        seen |= own
+    return False
 
 
 def _may_be_visit(one: Series, every: Sequence[Series], moments: Mapping[str, Moment]) -> bool:
